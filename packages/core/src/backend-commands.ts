@@ -1,0 +1,31 @@
+/**
+ * Commands that backends answer (contract 2.2): a declarative table outside of core. Names are looked up per endpoint;
+ * a name the endpoint doesn't have is unknown.
+ */
+export interface BackendCommands {
+  has(name: string, endpoint: string): boolean;
+  /** The subscription that a successful answer will bring, known before the backend is asked; null: none. */
+  subscriptionOf(name: string, request: BackendRequest): BackendSubscription | null;
+  /** Never rejects: what goes wrong is an outcome. */
+  execute(name: string, request: BackendRequest): Promise<BackendOutcome>;
+}
+
+export interface BackendRequest {
+  readonly endpoint: string;
+  readonly options: unknown;
+  /** The `options` member's own text: some subscription ids are hashes of it. */
+  readonly optionsText: string;
+  /** Forwarded as the client gave it; '' for a guest. */
+  readonly authorization: string;
+  readonly user: string | null;
+}
+
+export interface BackendSubscription {
+  readonly id: string;
+  readonly resource: string;
+}
+
+export interface BackendOutcome {
+  readonly status: 'ok' | 'error' | 'unauthorized' | 'forbidden';
+  readonly payload: unknown;
+}

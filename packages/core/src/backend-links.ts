@@ -1,0 +1,45 @@
+import type { CloseReason } from './close-codes.js';
+
+/**
+ * The links to the backends that endpoints are piped to (contract 5): one a backend and node. The edge says what its
+ * clients do, the backend says what shall be done with them.
+ *
+ * Guarantees per pipe: a backend is told things in the order they were said here. What can't be sent now waits, bounded.
+ * What was handed to a link that then broke may be lost, and nothing is ever told twice, but for `open`: the first thing
+ * on a new link is an `open` for each client whose `open` went over the link before.
+ */
+export interface BackendLinks {
+  /** Begins to connect. A link that breaks is made anew, until `close`. */
+  start(host: PipeHost): void;
+
+  /** False while no client may come in: the backend is away, and its clients are closed for that. */
+  accepts(pipe: string): boolean;
+
+  /**
+   * Said of a client in this order: opened, messages, closed. False: too much waits for the backend already, nothing was
+   * taken, and the client must be closed. `closed` of a client that was not taken is nothing.
+   */
+  opened(pipe: string, client: PipeClient): boolean;
+  /** `message` is JSON text, passed on as it is. */
+  message(pipe: string, client: PipeClient, message: string): boolean;
+  closed(pipe: string, client: PipeClient, close: CloseReason): void;
+
+  /** Gives what waits a last chance, bounded in time, and closes the links. */
+  close(): Promise<void>;
+}
+
+export interface PipeClient {
+  readonly user: string;
+  readonly connection: string;
+}
+
+/** The edge's side of the links. */
+export interface PipeHost {
+  /**
+   * Carries out what a backend asked for, in order; one call of a pipe at a time keeps the order between calls. Gives
+   * what the backend must be told, JSON texts in the same order. Never rejects.
+   */
+  perform(pipe: string, actions: readonly string[]): Promise<string[]>;
+  /** The backend is away, and its clients are to be closed for that. */
+  lost(pipe: string): void;
+}

@@ -1,0 +1,38 @@
+/**
+ * Close codes of contract 2.4. 4000-4499 mean "reconnect", 4500-4999 "do not"; what is below 4000 is RFC 6455's.
+ */
+export const closeCodes = {
+  drain: 4000,
+  slow_consumer: 4001,
+  lifetime: 4002,
+  resync: 4003,
+  token_expired: 4010,
+  user_blocked: 4500,
+  session_replaced: 4501,
+  too_many_errors: 4502,
+  rate_limited: 4503,
+  revoked: 4504,
+} as const;
+
+export type CloseName = keyof typeof closeCodes;
+
+export interface CloseReason {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** RFC 6455 5.5: a control frame carries at most 125 bytes, two of which are the code. */
+const REASON_BYTES_MAX = 123;
+
+export function closeReason(name: CloseName, reason: string = name): CloseReason {
+  return { code: closeCodes[name], reason: cutReason(reason) };
+}
+
+/** Cuts at a character boundary: half a UTF-8 character would make the client fail the connection with 1007. */
+export function cutReason(reason: string): string {
+  const bytes = new TextEncoder().encode(reason);
+  if (bytes.length <= REASON_BYTES_MAX) return reason;
+  let end = REASON_BYTES_MAX;
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return new TextDecoder().decode(bytes.subarray(0, end));
+}

@@ -1,0 +1,23 @@
+import type { AdmitResult, Block } from '../engine.js';
+import type { Position } from '../streams.js';
+import { RefusalError } from './refusals.js';
+
+/** The positions of an admission; throws RefusalError by the name of what the engine refused it for (contract 2). */
+export function requireAdmitted(result: AdmitResult): readonly Position[] {
+  switch (result.status) {
+    case 'admitted':
+      return result.positions;
+    case 'blocked':
+      throw blockedRefusal(result.block);
+    case 'already_connected':
+      throw new RefusalError('already_connected', 'this user is connected to this endpoint already');
+    case 'session_limit':
+      throw new RefusalError('too_many_connections', 'this user has as many connections as are allowed');
+  }
+}
+
+function blockedRefusal(block: Block): RefusalError {
+  const message = block.reason === '' ? 'this user is blocked' : `this user is blocked: ${block.reason}`;
+  const expiresAt = block.expiresAtMs === null ? null : new Date(block.expiresAtMs).toISOString();
+  return new RefusalError('user_blocked', message, { reason: block.reason, expires_at: expiresAt });
+}

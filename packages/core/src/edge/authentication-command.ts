@@ -1,0 +1,104 @@
+import type { BackendCommands } from '../backend-commands.js';
+import { closeReason } from '../close-codes.js';
+import type { AdmitRequest, Engine } from '../engine.js';
+import type { Identity, TokenVerifier } from '../token-verifier.js';
+import { requireAdmitted } from './admit-result.js';
+import type { ConnectionTable } from './connection-table.js';
+import type { Connection } from './connection.js';
+import type { Joiner } from './joiner.js';
+import { ok, type CommandHandlers, type Outcome } from './outcome.js';
+import { RefusalError } from './refusals.js';
+import { own, type ClientRequest } from './request.js';
+import type { Sender } from './sender.js';
+import { verifiedIdentity } from './verified-identity.js';
+
+interface AuthenticationDeps {
+  readonly engine: Engine;
+  readonly verifier: TokenVerifier;
+  readonly backends: BackendCommands;
+  readonly connections: ConnectionTable;
+  readonly joiner: Joiner;
+  readonly sender: Sender;
+}
+
+/**
+ * The command `authentication`: another token on an open socket. The same user keeps everything (and a new expiry); a
+ * change of user drops all subscriptions, unless `update` demands that it is the same; no token makes a guest.
+ */
+export class AuthenticationCommand {
+  readonly #deps: AuthenticationDeps;
+  readonly #sessions: AdmitRequest['sessions'];
+
+  constructor(deps: AuthenticationDeps, sessions: AdmitRequest['sessions']) {
+    this.#deps = deps;
+    this.#sessions = sessions;
+  }
+
+  get handlers(): CommandHandlers {
+    return { authentication: (connection, request) => this.#authenticate(connection, request) };
+  }
+
+  async #authenticate(connection: Connection, request: ClientRequest): Promise<Outcome> {
+    const token = own(request.options, 'authToken') ?? '';
+    if (typeof token !== 'string') throw new RefusalError('bad_request', 'authToken: a text');
+    if (token === '') return this.#becomeGuest(connection);
+    const outcome = await this.#askBackend(connection, request);
+    if (outcome !== null && outcome.status !== 'ok') return outcome;
+    const identity = await verifiedIdentity(this.#deps.verifier, token.replace(/^bearer +/i, ''));
+    const sameUser = connection.user === identity.user;
+    if (own(request.options, 'update') === true && !sameUser) {
+      throw new RefusalError('user_mismatch', 'update: the token is of another user');
+    }
+    if (!sameUser) await this.#changeUser(connection, identity);
+    connection.identity = identity;
+    connection.authorization = `Bearer ${token.replace(/^bearer +/i, '')}`;
+    return outcome ?? ok({ user: identity.user });
+  }
+
+  /** null: no backend is configured for it. */
+  async #askBackend(connection: Connection, request: ClientRequest): Promise<Outcome | null> {
+    const { backends } = this.#deps;
+    const endpoint = connection.endpoint.path;
+    if (!backends.has(request.command, endpoint)) return null;
+    const { options } = request;
+    const { authorization, user } = connection;
+    return backends.execute(request.command, { endpoint, options, optionsText: '{}', authorization, user });
+  }
+
+  async #becomeGuest(connection: Connection): Promise<Outcome> {
+    if (!connection.endpoint.guests) throw new RefusalError('token_missing', 'this endpoint is not for guests');
+    if (connection.user !== null) await this.#changeUser(connection, null);
+    connection.authorization = '';
+    return ok({ user: null });
+  }
+
+  /**
+   * The table first, so that a block of the new user that comes between the engine's yes and our next step finds this
+   * connection.
+   */
+  async #changeUser(connection: Connection, identity: Identity | null): Promise<void> {
+    const { connections, engine, joiner } = this.#deps;
+    const before = connection.identity;
+    connections.changeIdentity(connection, identity);
+    try {
+      if (identity !== null) await this.#register(connection);
+    } catch (error) {
+      connections.changeIdentity(connection, before);
+      // A block of the former user may have passed while the table named the new one.
+      if (before !== null) await this.#register(connection).catch(() => this.#resync(connection));
+      throw error;
+    }
+    joiner.leaveAll(connection);
+    if (before !== null) await engine.release([{ connection: connection.id, user: before.user }]);
+  }
+
+  #resync(connection: Connection): void {
+    this.#deps.sender.close(connection, closeReason('resync'));
+  }
+
+  async #register(connection: Connection): Promise<void> {
+    const { id, user, endpoint, sinceMs } = connection;
+    const request = { connection: id, user, endpoint: endpoint.path, sinceMs, streams: [], sessions: this.#sessions };
+    requireAdmitted(await this.#deps.engine.admit(request));
+  }
+}

@@ -1,0 +1,189 @@
+import type { StreamMessage } from '../engine.js';
+import { Histogram, LATENCY_BOUNDS_SECONDS, type EdgeStats } from '../stats.js';
+import type { StreamName } from '../streams.js';
+import type { ChannelPublisher } from '../transport.js';
+import { closeReason } from '../close-codes.js';
+import type { Channel, ChannelTable } from './channels.js';
+import type { Connection, HeldFrame, Subscription } from './connection.js';
+import type { Sender } from './sender.js';
+
+/** Fewer subscribers than this are served one by one: joining the transport's channel pays only for a crowd. */
+const NATIVE_FROM = 16;
+
+/**
+ * Fan-out on this node: from a message for a stream to the sockets subscribed to it. No JSON is parsed or built here;
+ * the frame is the router's, byte for byte.
+ *
+ * A subscription is in one of three places, and moves only between batches so that nothing overtakes:
+ * *held* (history is being read; live frames wait), *single* (sent by the Sender), *native* (the transport's fan-out).
+ */
+export class Delivery {
+  readonly #channels: ChannelTable;
+  readonly #sender: Sender;
+  readonly #publisher: ChannelPublisher;
+  readonly #stats: EdgeStats;
+  /** Shared channels with subscribers that may move to native fan-out at the end of the batch. */
+  readonly #crowded = new Set<Channel>();
+  #batchAtMs = 0;
+  #batchStarted = 0;
+
+  constructor(deps: { channels: ChannelTable; sender: Sender; publisher: ChannelPublisher; stats: EdgeStats }) {
+    this.#channels = deps.channels;
+    this.#sender = deps.sender;
+    this.#publisher = deps.publisher;
+    this.#stats = deps.stats;
+  }
+
+  deliver(message: StreamMessage): void {
+    if (this.#batchAtMs === 0) {
+      this.#batchAtMs = Date.now();
+      this.#batchStarted = performance.now();
+    }
+    const channel = this.#channels.get(message.stream);
+    if (channel === undefined) return;
+    const { singles, natives } = channel;
+    if (message.except !== '') this.#single(channel, message.except);
+    if (message.offset > 0) {
+      channel.epoch = message.epoch;
+      channel.offset = message.offset;
+    }
+    if (natives.length > 0) {
+      this.#publisher.publish(channel.stream, message.frame);
+      channel.published = true;
+      this.#count(natives[0]!, message, natives.length);
+      this.#stats.bytesSent += message.frame.length * natives.length;
+    }
+    // Backwards: serving one may close it, which takes it out of the list.
+    for (let at = singles.length - 1; at >= 0; at--) {
+      const subscription = singles[at];
+      if (subscription !== undefined) this.#serve(subscription, message);
+    }
+    if (channel.shared && singles.length >= NATIVE_FROM) this.#crowded.add(channel);
+  }
+
+  endBatch(): void {
+    this.#sender.flush();
+    for (const channel of this.#crowded) this.#promote(channel);
+    this.#crowded.clear();
+    if (this.#batchAtMs !== 0) this.#stats.messageLatency.observe((performance.now() - this.#batchStarted) / 1000);
+    this.#batchAtMs = 0;
+  }
+
+  /** Ends the holding of a new subscription: sends `replay`, then what was held and is newer, then it is live. */
+  release(subscription: Subscription, replay: readonly HeldFrame[]): void {
+    const { connection, held } = subscription;
+    for (const { frame } of replay) this.#push(connection, frame, subscription);
+    subscription.held = null;
+    subscription.heldBytes = 0;
+    for (const live of held ?? []) {
+      if (!isNews(subscription, live)) continue;
+      this.#push(connection, live.frame, subscription);
+    }
+  }
+
+  /** Takes natively served sockets whose backlog grew into their own lanes; only channels used since the last look. */
+  sweep(): void {
+    for (const channel of this.#channels.shared()) {
+      if (!channel.published) continue;
+      channel.published = false;
+      for (let at = channel.natives.length - 1; at >= 0; at--) {
+        const subscription = channel.natives[at];
+        if (subscription !== undefined && this.#sender.lagging(subscription.connection)) this.demote(subscription);
+      }
+    }
+  }
+
+  /** From native to single service, at the position where the channel is. */
+  demote(subscription: Subscription): void {
+    const { channel, connection } = subscription;
+    if (!subscription.native) return;
+    connection.socket?.leave(channel.stream);
+    channel.remove(subscription);
+    subscription.epoch = channel.epoch;
+    subscription.offset = channel.offset;
+    channel.addSingle(subscription);
+  }
+
+  detach(subscription: Subscription): void {
+    const { channel, connection } = subscription;
+    if (subscription.native) connection.socket?.leave(channel.stream);
+    channel.remove(subscription);
+  }
+
+  /** The sender of a message is left out of it, and native fan-out can't leave anybody out. */
+  #single(channel: Channel, connection: string): void {
+    const sender = channel.natives.find((subscription) => subscription.connection.id === connection);
+    if (sender !== undefined) this.demote(sender);
+  }
+
+  #serve(subscription: Subscription, message: StreamMessage): void {
+    if (message.except !== '' && message.except === subscription.connection.id) {
+      // It has it already, so to say: what follows is in order for it, too.
+      isNews(subscription, message);
+      return;
+    }
+    if (subscription.held !== null) {
+      this.#hold(subscription, message);
+      return;
+    }
+    if (!isNews(subscription, message)) return;
+    this.#sender.push(subscription.connection, message.frame, subscription);
+    this.#count(subscription, message, 1);
+  }
+
+  #hold(subscription: Subscription, message: StreamMessage): void {
+    subscription.heldBytes += message.frame.length;
+    const bytesMax = subscription.policy.queueBytes;
+    if (subscription.heldBytes > bytesMax && subscription.held!.length > 0) {
+      // The history took longer than the queue could hold: the client comes back and reads on.
+      this.#stats.bufferOverflows++;
+      this.#sender.close(subscription.connection, closeReason('slow_consumer'));
+      return;
+    }
+    subscription.held!.push({ epoch: message.epoch, offset: message.offset, frame: Buffer.from(message.frame) });
+  }
+
+  #push(connection: Connection, frame: Uint8Array, subscription: Subscription): void {
+    this.#sender.push(connection, frame, subscription);
+    this.#stats.messagesSent.add(subscription.policy.type);
+  }
+
+  #promote(channel: Channel): void {
+    for (let at = channel.singles.length - 1; at >= 0; at--) {
+      const subscription = channel.singles[at]!;
+      const { connection } = subscription;
+      if (subscription.held !== null || connection.state !== 'open' || connection.lane !== null) continue;
+      // One that is ahead of the channel (its history was read past what has arrived here) would get frames twice.
+      if (channel.offset > 0 && (subscription.epoch !== channel.epoch || subscription.offset > channel.offset))
+        continue;
+      channel.remove(subscription);
+      channel.addNative(subscription);
+      connection.socket?.join(channel.stream);
+    }
+  }
+
+  #count(subscription: Subscription, message: StreamMessage, sockets: number): void {
+    const { policy } = subscription;
+    this.#stats.messagesSent.add(policy.type, sockets);
+    if (message.recordTimeMs <= 0) return;
+    this.#ageOf(policy.name).observe(Math.max(0, this.#batchAtMs - message.recordTimeMs) / 1000);
+  }
+
+  #ageOf(topic: StreamName): Histogram {
+    let age = this.#stats.messageAge.get(topic);
+    if (age === undefined) {
+      age = new Histogram(LATENCY_BOUNDS_SECONDS);
+      this.#stats.messageAge.set(topic, age);
+    }
+    return age;
+  }
+}
+
+/** Moves the subscription's position forward; false when it has had this offset already. */
+function isNews(subscription: Subscription, at: { epoch: string; offset: number }): boolean {
+  if (at.offset === 0) return true;
+  if (at.epoch === subscription.epoch && at.offset <= subscription.offset) return false;
+  subscription.epoch = at.epoch;
+  subscription.offset = at.offset;
+  return true;
+}

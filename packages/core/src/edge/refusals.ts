@@ -1,0 +1,59 @@
+import type { Refusal } from '../transport.js';
+
+/** HTTP status of each refusal before the upgrade (contract 2). By command the same codes answer `forbidden`. */
+const statusOf = {
+  bad_request: 400,
+  unknown_topic: 400,
+  token_missing: 401,
+  token_invalid: 401,
+  token_expired: 401,
+  user_blocked: 403,
+  topic_forbidden: 403,
+  room_forbidden: 403,
+  user_mismatch: 403,
+  not_allowed: 403,
+  origin_forbidden: 403,
+  unknown_endpoint: 404,
+  unknown_hub: 404,
+  already_connected: 409,
+  too_many_connections: 429,
+  draining: 503,
+  unavailable: 503,
+} as const;
+
+export type RefusalCode = keyof typeof statusOf;
+
+const RETRY_AFTER_SECONDS: Partial<Record<RefusalCode, number>> = {
+  too_many_connections: 10,
+  draining: 1,
+  unavailable: 2,
+};
+
+/** Thrown while a handshake or a command is looked at; becomes an HTTP answer or an error payload. */
+export class RefusalError extends Error {
+  override readonly name = 'RefusalError';
+  readonly code: RefusalCode;
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(code: RefusalCode, message: string, details?: Readonly<Record<string, unknown>>) {
+    super(message);
+    this.code = code;
+    this.details = details;
+  }
+
+  /** By command: what is wrong with the request itself or with us is an `error`, what is refused is `forbidden`. */
+  get commandStatus(): 'error' | 'forbidden' {
+    return this.code === 'bad_request' || this.code === 'unavailable' ? 'error' : 'forbidden';
+  }
+
+  toRefusal(): Refusal {
+    const retryAfterSeconds = RETRY_AFTER_SECONDS[this.code];
+    return {
+      status: statusOf[this.code],
+      code: this.code,
+      message: this.message,
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+      ...(this.details === undefined ? {} : { details: this.details }),
+    };
+  }
+}

@@ -1,0 +1,51 @@
+/** One request of a client (contract 2.2), as far as it could be read. */
+export interface ClientRequest {
+  /** null: a bare frame of seed 003, which is answered only when it fails. */
+  readonly rid: number | null;
+  readonly command: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly text: string;
+}
+
+export type ParsedRequest =
+  | { readonly ok: true; readonly request: ClientRequest }
+  | { readonly ok: false; readonly rid: number; readonly event: string; readonly message: string };
+
+const BARE_ACTIONS: ReadonlySet<unknown> = new Set(['enter', 'leave']);
+
+/** Never throws. When no usable rid can be read the answer goes to rid -1, event `error`. */
+export function parseRequest(text: string): ParsedRequest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return refuse(-1, 'error', 'the frame is not JSON');
+  }
+  if (!isRecord(value)) return refuse(-1, 'error', 'a request is a JSON object');
+  const action = own(value, 'action');
+  if (BARE_ACTIONS.has(action) && own(value, 'rid') === undefined) {
+    return { ok: true, request: { rid: null, command: action as string, options: value, text } };
+  }
+  const rid = own(value, 'rid');
+  if (typeof rid !== 'number' || !Number.isSafeInteger(rid) || rid < 1) {
+    return refuse(-1, 'error', 'rid: an integer from 1 to 2^53-1 is needed');
+  }
+  const command = own(value, 'command');
+  if (typeof command !== 'string' || command === '') return refuse(rid, 'error', 'command: a text is needed');
+  const options = own(value, 'options') ?? {};
+  if (!isRecord(options)) return refuse(rid, command, 'options: an object is needed');
+  return { ok: true, request: { rid, command, options, text } };
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** An object's own member: what a client sends must never reach the prototype's. */
+export function own(value: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
+function refuse(rid: number, event: string, message: string): ParsedRequest {
+  return { ok: false, rid, event, message };
+}

@@ -1,0 +1,277 @@
+import type { CloseReason } from './close-codes.js';
+import type { Position, RetainedStream, Retention, StreamName } from './streams.js';
+
+/**
+ * The seam that carries everything: presence, history, routing and blocks. Atomicity is its point: "append + look up +
+ * route" and "check block + check limits + register" are each one step, or a message or a block would fall between two.
+ *
+ * Guarantees of every implementation (the conformance suite holds them to it):
+ * - A record whose source offset was applied before is skipped: publishing a batch twice is harmless.
+ * - What is published after `admit` resolved reaches the inbox of the admitted connection's node.
+ * - Inbox batches arrive in publishing order, each once; when that can't be kept, `Inbox.resync` is called instead.
+ * - All calls reject with an EngineError; `retryable` says whether the same call may be made again.
+ */
+export interface Engine {
+  /** Registers this node and begins to fill the inbox. Resolves when messages published from now on will arrive. */
+  start(inbox: Inbox): Promise<void>;
+
+  /**
+   * Applies a batch in order. Two calls for one source partition may be in flight at once: they are applied in call
+   * order, and when the first was not applied the second is refused (`source_gap`).
+   */
+  publish(batch: PublishBatch): Promise<PublishResult>;
+
+  /**
+   * Compares the remembered position of a source partition with its end and forgets it when it lies beyond: the topic
+   * was deleted and made again. Call when the partition is assigned, before the first publish of it. `endOffset` is the
+   * offset of the partition's next record (Kafka's high watermark). Says whether it was reset.
+   */
+  claimSource(topic: string, partition: number, endOffset: number): Promise<{ reset: boolean }>;
+
+  /** Block check, session limit, presence row, current positions: one atomic step (for a user's own streams). */
+  admit(request: AdmitRequest): Promise<AdmitResult>;
+
+  /** Takes presence rows away. Never rejects for want of a server: a lost release is reaped with the node's lease. */
+  release(connections: readonly ReleasedConnection[]): Promise<void>;
+
+  /** From resolution on, what is published to this channel (any stream that is not a user's) reaches this node. */
+  watch(stream: StreamName): Promise<void>;
+  unwatch(stream: StreamName): Promise<void>;
+
+  /** Current top of each stream, in the order asked; a stream never written has offset 0 and an epoch. */
+  positions(streams: readonly RetainedStream[]): Promise<Position[]>;
+
+  /** History after a position (null: all that is kept). Never throws for a bad position: it says `recovered: false`. */
+  read(stream: RetainedStream, after: Position | null, limit: number): Promise<HistoryPage>;
+
+  /** Hands a command to every node that holds the target; resolves to the number of nodes. */
+  control(target: ControlTarget, command: NodeCommand): Promise<number>;
+
+  block(user: string, block: Block | null): Promise<void>;
+
+  /** Remembers how far a user has acknowledged a stream; never moves back. False when `offset` lies above the top. */
+  acknowledge(stream: RetainedStream, offset: number): Promise<boolean>;
+  /** The last acknowledgement, null when there is none of the stream's present epoch. Kept as long as the history. */
+  acknowledged(stream: RetainedStream): Promise<Position | null>;
+
+  nodes(): Promise<NodeRow[]>;
+  presence(user: string): Promise<PresenceRow[]>;
+
+  /** What this node tells the others about itself with each lease refresh. */
+  report(status: NodeStatus): void;
+
+  /** False while the engine can't be reached: routers pause, edges refuse new connections, /ready says so. */
+  readonly healthy: boolean;
+
+  /** Removes this node and all its rows. The inbox gets nothing afterwards. */
+  stop(): Promise<void>;
+}
+
+/** A node's receiving end. Calls come in order from one loop turn at a time; none of them may throw. */
+export interface Inbox {
+  /** A message for whoever is subscribed to the stream here. `offset` is 0 for a stream without history. */
+  deliver(message: StreamMessage): void;
+  /** A message for every connection of this node (audience `all`). */
+  broadcast(frame: Uint8Array): void;
+  command(command: NodeCommand): void;
+  /** The end of one batch: the time to flush what was collected per socket. */
+  endBatch(): void;
+  /** Continuity can't be proved any more: every connection must reconnect and recover (4003). */
+  resync(reason: string): void;
+  /**
+   * The engine came back without its data: write the rows of all open connections again (admit with `rejoin: true`,
+   * watch), paced.
+   */
+  rebuild(): void;
+}
+
+/**
+ * One message on its way out. The object is reused by the engine for the next one: copy what must be kept. `frame` may
+ * be a view into a larger buffer, so keep a copy of the bytes, not the view.
+ */
+export interface StreamMessage {
+  stream: StreamName;
+  /** '' for a stream without history. */
+  epoch: string;
+  offset: number;
+  /** When the record was made (Kafka's timestamp, ms since the epoch): for message age. */
+  recordTimeMs: number;
+  /** The finished frame in UTF-8. */
+  frame: Uint8Array;
+  /** Id of a connection that must not get it (its sender), '' for none. */
+  except: string;
+}
+
+export interface PublishBatch {
+  /** null: not from Kafka (API, gRPC, rooms), so nothing to recognise a repetition by. */
+  readonly source: SourceRange | null;
+  readonly items: readonly PublishItem[];
+}
+
+export interface SourceRange {
+  readonly topic: string;
+  readonly partition: number;
+  /**
+   * Last offset of the call before this one in the same lane, or -1 for the first call after assignment or a failure.
+   * The engine refuses the batch when it has not applied that offset.
+   */
+  readonly previousOffset: number;
+  /** Last offset this batch covers, dead letters and expired records included. */
+  readonly lastOffset: number;
+}
+
+/**
+ * One message for one stream (a record for three users is three items with the same source offset).
+ *
+ * `head` is the frame's text. Without retention it is the whole frame. With retention it ends right behind
+ * `,"stream":"<name>","epoch":"`, and the engine, which alone knows the position, appends `<epoch>","offset":<n>}`.
+ */
+export type PublishItem = UserItem | ChannelItem | AllItem | BlockItem;
+
+interface ItemBase {
+  /** Kafka offset of the record; items of a batch are in ascending order of it. -1 without a source. */
+  readonly sourceOffset: number;
+  readonly recordTimeMs: number;
+  readonly head: string;
+}
+/** To `<topic>/u/<user>`: the nodes are those of the user's presence rows. */
+export interface UserItem extends ItemBase {
+  readonly kind: 'user';
+  readonly topic: string;
+  readonly user: string;
+  readonly retention: Retention | null;
+  /** Id of a connection that must not get it: nobody is told what he sent. */
+  readonly except?: string;
+}
+/** To a public stream, room, hub or subscription id: the nodes are those that watch it. */
+export interface ChannelItem extends ItemBase {
+  readonly kind: 'channel';
+  readonly stream: StreamName;
+  readonly retention: Retention | null;
+  readonly except?: string;
+}
+/** To every connection of every node, without a position. */
+export interface AllItem extends ItemBase {
+  readonly kind: 'all';
+}
+/**
+ * A user-blocks record: in one step the frame for the subscribed connections (as a UserItem of `topic`), the block (or
+ * its end), and for a block the command that closes the user's connections, in this order.
+ */
+export interface BlockItem extends ItemBase {
+  readonly kind: 'block';
+  readonly topic: string;
+  readonly user: string;
+  readonly retention: Retention | null;
+  readonly block: Block | null;
+}
+
+export interface Block {
+  readonly reason: string;
+  /** ms since the epoch; null: until unblocked. */
+  readonly expiresAtMs: number | null;
+}
+
+export interface PublishResult {
+  /** Items handed to at least one node. */
+  readonly routed: number;
+  /** Items whose audience is on no node. */
+  readonly offline: number;
+  /** Items skipped because their source offset had been applied before. */
+  readonly duplicates: number;
+  /** Only for batches without a source, one per item: what the HTTP API answers. */
+  readonly items?: readonly { readonly nodes: number; readonly position: Position | null }[];
+}
+
+export interface AdmitRequest {
+  readonly connection: string;
+  /** null: a guest; no block, no limit, no presence row. */
+  readonly user: string | null;
+  readonly endpoint: string;
+  readonly sinceMs: number;
+  /** Streams with history whose positions are wanted. The user's own and public ones may be mixed. */
+  readonly streams: readonly RetainedStream[];
+  readonly sessions: SessionLimit | null;
+  /** One connection per user and `endpoint` in the whole cluster (backend links, contract 5). */
+  readonly exclusive?: SessionLimit['policy'] | null;
+  /** true: the connection is open already (rebuild): the session limit is not applied. */
+  readonly rejoin?: boolean;
+}
+
+export interface SessionLimit {
+  readonly max: number;
+  /** `replace` closes the oldest with 4501. */
+  readonly policy: 'reject' | 'replace';
+}
+
+export type AdmitResult =
+  | { readonly status: 'admitted'; readonly positions: readonly Position[] }
+  | { readonly status: 'blocked'; readonly block: Block }
+  | { readonly status: 'session_limit' }
+  | { readonly status: 'already_connected' };
+
+export interface ReleasedConnection {
+  readonly connection: string;
+  readonly user: string;
+}
+
+export interface HistoryPage extends Position {
+  /** `offset` of the page (from Position) is the stream's top, not the last message of the page. */
+  readonly messages: readonly StreamMessage[];
+  /** True when the messages are proved to be all that followed the position given, up to the limit. */
+  readonly recovered: boolean;
+}
+
+export type ControlTarget =
+  | { readonly kind: 'user'; readonly user: string }
+  | { readonly kind: 'node'; readonly node: string }
+  /** The nodes that watch the stream. */
+  | { readonly kind: 'channel'; readonly stream: StreamName }
+  | { readonly kind: 'all' };
+
+/** What one node may ask of another. JSON on the wire. */
+export type NodeCommand =
+  | {
+      readonly command: 'close';
+      /** null: a guest, who is known by `connection` only. */
+      readonly user: string | null;
+      /** Only this one of the user's connections. */
+      readonly connection?: string;
+      /** Only connections of this endpoint. */
+      readonly endpoint?: string;
+      readonly close: CloseReason;
+    }
+  | { readonly command: 'drain' }
+  /** A question to many nodes; each answers the asker by `report`. */
+  | { readonly command: 'ask'; readonly id: string; readonly from: string; readonly question: NodeQuestion }
+  | { readonly command: 'report'; readonly id: string; readonly answer: unknown };
+
+export type NodeQuestion =
+  /** Who is in the channel? Answer: {users: string[], connections: number}. */
+  | { readonly about: 'members'; readonly stream: StreamName }
+  /** Which subscription ids have subscribers? Answer: {counts: {[id]: connections}}. */
+  | { readonly about: 'subscriptions' }
+  /** Whose is the connection? Answer: {user: string | null}, or null when it is not here. */
+  | { readonly about: 'connection'; readonly connection: string };
+
+export interface NodeStatus {
+  readonly role: 'all' | 'edge' | 'router';
+  readonly address: string;
+  readonly version: string;
+  readonly sinceMs: number;
+  readonly connections: number;
+  readonly users: number;
+  readonly draining: boolean;
+  readonly lag: Readonly<Record<string, number>>;
+}
+
+export interface NodeRow extends NodeStatus {
+  readonly node: string;
+}
+
+export interface PresenceRow {
+  readonly connection: string;
+  readonly node: string;
+  readonly endpoint: string;
+  readonly sinceMs: number;
+}

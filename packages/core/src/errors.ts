@@ -1,0 +1,42 @@
+/** Why an engine call failed. `retryable` ones may be made again as they were; the others are a defect or a refusal. */
+export type EngineErrorCode =
+  /** No connection, or it broke before an answer came: the outcome is unknown. Publishing again is harmless. */
+  | 'unavailable'
+  /** The call before this one was not applied: publish again from the first unapplied offset, previousOffset -1. */
+  | 'source_gap'
+  /** This node's rows were taken away because its lease had run out. */
+  | 'unknown_node'
+  | 'stopped'
+  | 'internal';
+
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+  readonly code: EngineErrorCode;
+
+  constructor(code: EngineErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+
+  get retryable(): boolean {
+    return this.code === 'unavailable' || this.code === 'source_gap';
+  }
+}
+
+/** Why a token was not accepted; also the refusal's code. */
+export type TokenErrorCode = 'token_invalid' | 'token_expired';
+
+export class TokenError extends Error {
+  override readonly name = 'TokenError';
+  readonly code: TokenErrorCode;
+
+  constructor(code: TokenErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The verifier itself can't work now (JWKS URL unreachable): not the client's fault, answered 503. */
+export class VerifierUnavailableError extends Error {
+  override readonly name = 'VerifierUnavailableError';
+}

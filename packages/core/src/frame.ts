@@ -1,0 +1,150 @@
+import type { StreamName } from './streams.js';
+
+/**
+ * Frames to the client (contract 2.1), put together from text: a push is encoded once, here, around the producer's own
+ * bytes, and never parsed again on its way out.
+ */
+export interface PushFields {
+  /** The topic's name, or what else 2.1 allows; a name, so it needs no escape. */
+  readonly event: string;
+  /** A name likewise. */
+  readonly topic: string;
+  readonly id: string;
+  readonly type: string;
+  readonly timestamp: string;
+  /** JSON text, passed through byte for byte. */
+  readonly payload: string;
+}
+
+/**
+ * The head of a push, as PublishItem.head wants it. `user` is null when the message is about nobody in particular.
+ * `retainedStream` is the stream when it has history (the engine then appends the position), else null and the frame is
+ * whole.
+ */
+export function pushHead(fields: PushFields, user: string | null, retainedStream: StreamName | null): string {
+  const userMember = user === null ? '' : `,"user_id":${quote(user)}`;
+  return (
+    `{"rid":-1,"event":"${fields.event}","status":"update","topic":"${fields.topic}","id":${quote(fields.id)}` +
+    `,"type":${quote(fields.type)}${userMember},"timestamp":${quote(fields.timestamp)},"payload":${fields.payload}` +
+    tail(retainedStream)
+  );
+}
+
+export interface SubscriptionFields {
+  /** A name, so it needs no escape. */
+  readonly id: string;
+  readonly status: 'update' | 'reload';
+  /** JSON text, passed through byte for byte. */
+  readonly payload: string;
+}
+
+/** The head of a push to a subscription id (format `wss`), in the four members that seed 002's clients know. */
+export function subscriptionHead(fields: SubscriptionFields, retainedStream: StreamName | null): string {
+  const { id, status, payload } = fields;
+  return `{"rid":-1,"event":"${id}","status":"${status}","payload":${payload}${tail(retainedStream)}`;
+}
+
+function tail(retainedStream: StreamName | null): string {
+  return retainedStream === null ? '}' : `,"stream":${quote(retainedStream)},"epoch":"`;
+}
+
+export type ResponseStatus = 'ok' | 'error' | 'unauthorized' | 'forbidden';
+
+/** The answer to a request; `event` is the command, or the subscription id it made. */
+export function responseFrame(rid: number, event: string, status: ResponseStatus, payload: unknown): string {
+  return `{"rid":${rid},"event":${quote(event)},"status":"${status}","payload":${JSON.stringify(payload ?? null)}}`;
+}
+
+/** The same around a payload that is JSON text already. */
+export function responseTextFrame(rid: number, event: string, status: ResponseStatus, payload: string): string {
+  return `{"rid":${rid},"event":${quote(event)},"status":"${status}","payload":${payload}}`;
+}
+
+/** What the backend says now, to a connection whose subscription id was told to reload. */
+export function reloadedFrame(id: string, payload: unknown): string {
+  return `{"rid":-1,"event":${quote(id)},"status":"reload","payload":${JSON.stringify(payload ?? null)}}`;
+}
+
+export interface SentFields {
+  readonly event: 'user' | 'room' | 'hub';
+  /** User id of the sender. */
+  readonly from: string;
+  readonly room?: string;
+  readonly hub?: string;
+  /** JSON text, passed through byte for byte. */
+  readonly payload: string;
+}
+
+/** The head of a message from one client to others (contract 2.2, `send`). */
+export function sentHead(fields: SentFields, retainedStream: StreamName | null): string {
+  const { event, from, room, hub, payload } = fields;
+  const place =
+    (room === undefined ? '' : `,"room":${quote(room)}`) + (hub === undefined ? '' : `,"hub":${quote(hub)}`);
+  return `{"rid":-1,"event":"${event}","status":"update","from":${quote(from)}${place},"payload":${payload}${tail(retainedStream)}`;
+}
+
+export interface NotificationFields {
+  readonly event: 'broadcast' | 'room' | 'private';
+  readonly type: string;
+  readonly entityId: string;
+  readonly room?: string;
+  /** JSON text, passed through byte for byte. */
+  readonly payload: string;
+}
+
+/** The head of a message from a back end by gRPC (contract 4). */
+export function notificationHead(fields: NotificationFields, retainedStream: StreamName | null): string {
+  const { event, type, entityId, room, payload } = fields;
+  const place = room === undefined ? '' : `,"room":${quote(room)}`;
+  return (
+    `{"rid":-1,"event":"${event}","status":"update","type":${quote(type)},"entityId":${quote(entityId)}` +
+    `,"payload":${payload}${place}${tail(retainedStream)}`
+  );
+}
+
+/** An error that answers no readable request. */
+export function errorFrame(code: string, message: string): string {
+  return responseFrame(-1, 'error', 'error', { code, message });
+}
+
+/** Tells a client to come back to another node within the given time. */
+export function reconnectFrame(reason: string, afterMs: number): string {
+  return responseFrame(-1, 'reconnect', 'ok', { reason, after_ms: afterMs });
+}
+
+/** The first frame after the upgrade. */
+export function connectedFrame(payload: ConnectedPayload): string {
+  return responseFrame(-1, 'connected', 'ok', payload);
+}
+
+export interface ConnectedPayload {
+  readonly connection: string;
+  readonly node: string;
+  /** null: a guest. */
+  readonly user: string | null;
+  readonly heartbeat_ms: number;
+  readonly topics: readonly ConnectedTopic[];
+}
+
+export interface ConnectedTopic extends ConnectedStream {
+  readonly topic: string;
+  readonly public?: ConnectedStream;
+}
+
+/** Members are absent for topics without history, the last two when the client gave no position. */
+export interface ConnectedStream {
+  readonly stream?: StreamName;
+  readonly epoch?: string;
+  readonly offset?: number;
+  readonly recovered?: boolean;
+  readonly replayed?: number;
+}
+
+/** What JSON text can't carry as it is: quote, backslash, C0 controls; and lone surrogates, which UTF-8 can't carry. */
+// oxlint-disable-next-line no-control-regex -- JSON's rule is about these very characters
+const NEEDS_ESCAPE = /["\\\u0000-\u001f\ud800-\udfff]/;
+
+/** JSON text of a string. Nearly all ids and names need no escape, and testing is far cheaper than JSON.stringify. */
+export function quote(text: string): string {
+  return NEEDS_ESCAPE.test(text) ? JSON.stringify(text) : `"${text}"`;
+}

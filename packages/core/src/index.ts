@@ -1,0 +1,39 @@
+export * from './backend-commands.js';
+export * from './backend-links.js';
+export * from './close-codes.js';
+export * from './engine.js';
+export * from './errors.js';
+export * from './logger.js';
+export * from './memory-engine/memory-engine.js';
+export * from './names.js';
+export * from './record-source.js';
+export * from './stats.js';
+export * from './streams.js';
+export * from './token-verifier.js';
+export * from './topics.js';
+export * from './transport.js';
+export { Edge, type EdgeDeps, type EdgeOptions } from './edge/edge.js';
+export {
+  connectedFrame,
+  errorFrame,
+  pushHead,
+  reconnectFrame,
+  responseFrame,
+  type ConnectedPayload,
+  type ConnectedStream,
+  type ConnectedTopic,
+  type PushFields,
+  type ResponseStatus,
+} from './frame.js';
+export { Router, type RouterDeps, type RouterOptions } from './router/router.js';
+export { EngineNotifier } from './edge/engine-notifier.js';
+export type { SentMessage, SentMessages } from './edge/send-command.js';
+export { memberText } from './records/member-text.js';
+export { decodeRecord } from './records/decode-record.js';
+export type { DeadLetter, DecodeContext, Decoded } from './records/decoded.js';
+export { Census, type CensusDeps, type RoomMembers, type SubscriptionCounts } from './edge/census.js';
+export { connectionViews, type ConnectionView } from './edge/presence-view.js';
+export * from './notifier.js';
+export { EventLog } from './edge/event-log.js';
+export { PresenceEvents } from './edge/presence-events.js';
+export { SentRecords } from './edge/sent-records.js';

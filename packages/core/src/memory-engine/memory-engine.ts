@@ -1,0 +1,294 @@
+import { closeReason } from '../close-codes.js';
+import type {
+  AdmitRequest,
+  AdmitResult,
+  Block,
+  BlockItem,
+  ChannelItem,
+  ControlTarget,
+  Engine,
+  HistoryPage,
+  Inbox,
+  NodeCommand,
+  NodeRow,
+  NodeStatus,
+  PresenceRow,
+  PublishBatch,
+  PublishItem,
+  PublishResult,
+  ReleasedConnection,
+  SourceRange,
+  UserItem,
+} from '../engine.js';
+import { EngineError } from '../errors.js';
+import type { EngineStats } from '../stats.js';
+import { userStream, type Position, type RetainedStream, type Retention, type StreamName } from '../streams.js';
+import { DeliveryQueue } from './delivery-queue.js';
+import { MemorySessions } from './memory-sessions.js';
+import { MemoryStream } from './memory-stream.js';
+
+export interface MemoryEngineOptions {
+  readonly node: string;
+  readonly stats: EngineStats;
+  /** ms since the epoch. Default Date.now. */
+  readonly clock?: () => number;
+}
+
+type ItemResult = NonNullable<PublishResult['items']>[number];
+
+/** How often forgotten streams and blocks that ran out are looked for. */
+const SWEEP_MS = 60_000;
+
+/**
+ * Engine of one node, without a server: for trying out, for single machines, for unit tests. What it knows ends with the
+ * process: new epochs after a restart.
+ */
+export class MemoryEngine implements Engine {
+  readonly #node: string;
+  readonly #clock: () => number;
+  readonly #stats: EngineStats;
+  readonly #streams = new Map<StreamName, MemoryStream>();
+  readonly #sources = new Map<string, number>();
+  readonly #watched = new Set<StreamName>();
+  readonly #sessions = new MemorySessions();
+  #queue: DeliveryQueue | null = null;
+  #sweeper: NodeJS.Timeout | null = null;
+  #status: NodeStatus;
+
+  constructor(options: MemoryEngineOptions) {
+    this.#stats = options.stats;
+    this.#node = options.node;
+    this.#clock = options.clock ?? Date.now;
+    const sinceMs = this.#clock();
+    this.#status = {
+      role: 'all',
+      address: '',
+      version: '',
+      sinceMs,
+      connections: 0,
+      users: 0,
+      draining: false,
+      lag: {},
+    };
+  }
+
+  get healthy(): boolean {
+    return this.#queue !== null;
+  }
+
+  async start(inbox: Inbox): Promise<void> {
+    this.#queue = new DeliveryQueue(inbox);
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#sweeper.unref();
+  }
+
+  async stop(): Promise<void> {
+    this.#queue?.stop();
+    this.#queue = null;
+    if (this.#sweeper !== null) clearInterval(this.#sweeper);
+  }
+
+  async publish({ source, items }: PublishBatch): Promise<PublishResult> {
+    const queue = this.#running();
+    const applied = source === null ? -1 : this.#appliedBefore(source);
+    const results: ItemResult[] | undefined = source === null ? [] : undefined;
+    let routed = 0;
+    let duplicates = 0;
+    for (const item of items) {
+      if (source !== null && item.sourceOffset <= applied) {
+        duplicates++;
+        continue;
+      }
+      const result = this.#apply(item, queue);
+      routed += result.nodes;
+      results?.push(result);
+    }
+    if (source !== null && source.lastOffset > applied) this.#sources.set(sourceKey(source), source.lastOffset);
+    if (queue.endBatch()) this.#stats.publications++;
+    const counts = { routed, offline: items.length - routed - duplicates, duplicates };
+    return results === undefined ? counts : { ...counts, items: results };
+  }
+
+  async claimSource(topic: string, partition: number, endOffset: number): Promise<{ reset: boolean }> {
+    this.#running();
+    const key = sourceKey({ topic, partition });
+    const reset = (this.#sources.get(key) ?? -1) >= endOffset;
+    if (reset) this.#sources.delete(key);
+    return { reset };
+  }
+
+  async admit(request: AdmitRequest): Promise<AdmitResult> {
+    const queue = this.#running();
+    const { user } = request;
+    if (user !== null) {
+      const decision = this.#sessions.admit({ ...request, user }, this.#node, this.#clock());
+      if (decision.status !== 'admitted') return decision;
+      for (const connection of decision.replaced) {
+        queue.add({ command: { command: 'close', user, connection, close: closeReason('session_replaced') } });
+      }
+      queue.endBatch();
+      this.#stats.registrations++;
+    }
+    return { status: 'admitted', positions: request.streams.map((stream) => this.#position(stream)) };
+  }
+
+  async release(connections: readonly ReleasedConnection[]): Promise<void> {
+    for (const connection of connections) this.#sessions.release(connection);
+    this.#stats.unregistrations += connections.length;
+  }
+
+  async watch(stream: StreamName): Promise<void> {
+    this.#running();
+    this.#watched.add(stream);
+  }
+
+  async unwatch(stream: StreamName): Promise<void> {
+    this.#running();
+    this.#watched.delete(stream);
+  }
+
+  async positions(streams: readonly RetainedStream[]): Promise<Position[]> {
+    this.#running();
+    return streams.map((stream) => this.#position(stream));
+  }
+
+  async read({ stream, retention }: RetainedStream, after: Position | null, limit: number): Promise<HistoryPage> {
+    this.#running();
+    return this.#stream(stream).read(retention, after, { limit, nowMs: this.#clock() });
+  }
+
+  async control(target: ControlTarget, command: NodeCommand): Promise<number> {
+    const queue = this.#running();
+    if (target.kind === 'user' && !this.#sessions.has(target.user)) return 0;
+    if (target.kind === 'node' && target.node !== this.#node) return 0;
+    if (target.kind === 'channel' && !this.#watched.has(target.stream)) return 0;
+    queue.add({ command });
+    queue.endBatch();
+    return 1;
+  }
+
+  async block(user: string, block: Block | null): Promise<void> {
+    const queue = this.#running();
+    this.#block(user, block, queue);
+    queue.endBatch();
+  }
+
+  async acknowledge({ stream, retention }: RetainedStream, offset: number): Promise<boolean> {
+    this.#running();
+    const found = this.#stream(stream);
+    found.touch(retention, this.#clock());
+    if (offset > found.offset) return false;
+    found.acknowledged = Math.max(found.acknowledged, offset);
+    return true;
+  }
+
+  async acknowledged({ stream }: RetainedStream): Promise<Position | null> {
+    this.#running();
+    const found = this.#streams.get(stream);
+    return found === undefined || found.acknowledged === 0 ? null : { epoch: found.epoch, offset: found.acknowledged };
+  }
+
+  async nodes(): Promise<NodeRow[]> {
+    this.#running();
+    return [{ ...this.#status, node: this.#node }];
+  }
+
+  async presence(user: string): Promise<PresenceRow[]> {
+    this.#running();
+    return this.#sessions.presence(user);
+  }
+
+  report(status: NodeStatus): void {
+    this.#status = status;
+  }
+
+  #running(): DeliveryQueue {
+    if (this.#queue === null) throw new EngineError('stopped', 'the engine is not running');
+    return this.#queue;
+  }
+
+  #appliedBefore(source: SourceRange): number {
+    const applied = this.#sources.get(sourceKey(source)) ?? -1;
+    if (source.previousOffset >= 0 && applied < source.previousOffset) {
+      throw new EngineError('source_gap', `the call up to source offset ${source.previousOffset} was not applied`);
+    }
+    return applied;
+  }
+
+  #apply(item: PublishItem, queue: DeliveryQueue): ItemResult {
+    switch (item.kind) {
+      case 'user':
+        return this.#toStream(item, userStream(item.topic, item.user), { here: this.#sessions.has(item.user), queue });
+      case 'channel':
+        return this.#toStream(item, item.stream, { here: this.#watched.has(item.stream), queue });
+      case 'all':
+        queue.add({ broadcast: Buffer.from(item.head) });
+        return { nodes: 1, position: null };
+      case 'block': {
+        const here = this.#sessions.has(item.user);
+        const result = this.#toStream(item, userStream(item.topic, item.user), { here, queue });
+        this.#block(item.user, item.block, queue);
+        return result;
+      }
+    }
+  }
+
+  #toStream(
+    item: UserItem | ChannelItem | BlockItem,
+    stream: StreamName,
+    { here, queue }: { here: boolean; queue: DeliveryQueue },
+  ): ItemResult {
+    const { retention, recordTimeMs } = item;
+    const kept = retention === null ? null : this.#append(stream, item, retention);
+    if (here) {
+      const frame = Buffer.from(kept?.text ?? item.head);
+      const except = ('except' in item ? item.except : undefined) ?? '';
+      queue.add({ stream, epoch: kept?.epoch ?? '', offset: kept?.offset ?? 0, recordTimeMs, frame, except });
+    }
+    return { nodes: here ? 1 : 0, position: kept === null ? null : { epoch: kept.epoch, offset: kept.offset } };
+  }
+
+  #append(name: StreamName, item: UserItem | ChannelItem | BlockItem, retention: Retention) {
+    const stream = this.#stream(name);
+    const text = stream.append(item, retention, this.#clock());
+    return { text, epoch: stream.epoch, offset: stream.offset };
+  }
+
+  #block(user: string, block: Block | null, queue: DeliveryQueue): void {
+    this.#sessions.block(user, block);
+    if (block === null || !this.#sessions.has(user)) return;
+    queue.add({ command: { command: 'close', user, close: closeReason('user_blocked', block.reason) } });
+  }
+
+  #position({ stream, retention }: RetainedStream): Position {
+    const found = this.#stream(stream);
+    found.touch(retention, this.#clock());
+    return { epoch: found.epoch, offset: found.offset };
+  }
+
+  #stream(name: StreamName): MemoryStream {
+    let stream = this.#streams.get(name);
+    if (stream === undefined) {
+      stream = new MemoryStream(name, newEpoch());
+      this.#streams.set(name, stream);
+    }
+    return stream;
+  }
+
+  #sweep(): void {
+    const nowMs = this.#clock();
+    this.#sessions.sweep(nowMs);
+    for (const [name, stream] of this.#streams) {
+      if (stream.isForgotten(nowMs)) this.#streams.delete(name);
+    }
+  }
+}
+
+function sourceKey({ topic, partition }: Pick<SourceRange, 'topic' | 'partition'>): string {
+  return `${topic}:${partition}`;
+}
+
+/** At least six characters of base 36. */
+function newEpoch(): string {
+  return Math.floor(36 ** 5 + Math.random() * (36 ** 9 - 36 ** 5)).toString(36);
+}

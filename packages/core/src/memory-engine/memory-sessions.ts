@@ -1,0 +1,67 @@
+import type { AdmitRequest, Block, PresenceRow, ReleasedConnection } from '../engine.js';
+
+type Decision =
+  | { readonly status: 'admitted'; readonly replaced: readonly string[] }
+  | { readonly status: 'blocked'; readonly block: Block }
+  | { readonly status: 'session_limit' }
+  | { readonly status: 'already_connected' };
+
+/** Who is connected and who is blocked. */
+export class MemorySessions {
+  readonly #users = new Map<string, Map<string, PresenceRow>>();
+  readonly #blocks = new Map<string, Block>();
+
+  has(user: string): boolean {
+    return this.#users.has(user);
+  }
+
+  admit(request: AdmitRequest & { user: string }, node: string, nowMs: number): Decision {
+    const { user, connection, endpoint, sinceMs, sessions } = request;
+    const block = this.#blocks.get(user);
+    if (block !== undefined && !hasEnded(block, nowMs)) return { status: 'blocked', block };
+    const rows = this.#users.get(user) ?? new Map<string, PresenceRow>();
+    const others = [...rows.values()].filter((row) => row.connection !== connection);
+    const isRival = (row: PresenceRow): boolean => (request.exclusive ?? null) !== null && row.endpoint === endpoint;
+    const replaced: PresenceRow[] = [];
+    if (request.rejoin !== true) {
+      replaced.push(...others.filter(isRival));
+      if (replaced.length > 0 && request.exclusive === 'reject') return { status: 'already_connected' };
+      if (sessions !== null && sessions.max > 0 && !rows.has(connection)) {
+        const kept = others.filter((row) => !isRival(row)).sort((a, b) => a.sinceMs - b.sinceMs);
+        // More than one when the limit was lowered.
+        const surplus = kept.slice(0, Math.max(0, kept.length - sessions.max + 1));
+        if (surplus.length > 0 && sessions.policy === 'reject') return { status: 'session_limit' };
+        replaced.push(...surplus);
+      }
+    }
+    for (const row of replaced) rows.delete(row.connection);
+    rows.set(connection, { connection, node, endpoint, sinceMs });
+    this.#users.set(user, rows);
+    return { status: 'admitted', replaced: replaced.map((row) => row.connection) };
+  }
+
+  release({ connection, user }: ReleasedConnection): void {
+    const rows = this.#users.get(user);
+    if (rows?.delete(connection) === true && rows.size === 0) this.#users.delete(user);
+  }
+
+  presence(user: string): PresenceRow[] {
+    return Array.from(this.#users.get(user)?.values() ?? []);
+  }
+
+  block(user: string, block: Block | null): void {
+    if (block === null) this.#blocks.delete(user);
+    else this.#blocks.set(user, block);
+  }
+
+  /** Blocks that have run out. */
+  sweep(nowMs: number): void {
+    for (const [user, block] of this.#blocks) {
+      if (hasEnded(block, nowMs)) this.#blocks.delete(user);
+    }
+  }
+}
+
+function hasEnded({ expiresAtMs }: Block, nowMs: number): boolean {
+  return expiresAtMs !== null && expiresAtMs <= nowMs;
+}

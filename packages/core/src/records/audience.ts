@@ -1,0 +1,117 @@
+import { isUtf8 } from 'node:buffer';
+import { isName, isUserId } from '../names.js';
+import type { HeaderValue, SourceRecord } from '../record-source.js';
+import { hubStream, publicStream, roomStream, type Retention, type StreamName } from '../streams.js';
+import type { TopicPolicy } from '../topics.js';
+import { deadLetter, type DeadLetter, type DecodeContext } from './decoded.js';
+import { headerText } from './headers.js';
+import type { Members } from './members.js';
+
+/** Who gets a record. */
+export type Audience = UsersAudience | ChannelAudience | { readonly kind: 'all' };
+
+export interface UsersAudience {
+  readonly kind: 'users';
+  /** At least one, each once. */
+  readonly users: readonly string[];
+}
+
+export interface ChannelAudience {
+  readonly kind: 'channel';
+  readonly stream: StreamName;
+  readonly retention: Retention | null;
+}
+
+const all: Audience = { kind: 'all' };
+
+/** A record read so far. */
+export interface AudienceSource {
+  readonly policy: TopicPolicy;
+  readonly record: SourceRecord;
+  readonly members: Members;
+  readonly context: DecodeContext;
+}
+
+/**
+ * The first rule of contract 3 that applies decides, and when it can't be read the record is a dead letter: a rule that
+ * was meant to narrow the audience must never widen it by failing. Members that are null count as absent (many
+ * serialisers write every member); members of rules that are not reached are not looked at.
+ */
+export function audienceOf(source: AudienceSource): Audience | DeadLetter {
+  const header = source.record.headers['ws-audience'];
+  // The name is asked for, not the value: a header without a value is there, and can't be read.
+  if (header !== undefined || 'ws-audience' in source.record.headers) return audienceOfHeader(header, source);
+  const { users, room, hub, broadcast } = source.members;
+  if (users !== undefined && users !== null) return audienceOfUsers(users);
+  if (room !== undefined && room !== null) return audienceOfRoom(room, source.context);
+  if (hub !== undefined && hub !== null) return audienceOfHub(hub);
+  if (broadcast !== undefined && broadcast !== null && broadcast !== false) {
+    // `all`, not `topic`: elsewhere in the contract a broadcast goes to every socket (4, as in seed 003), while what goes
+    // to a topic's subscribers is called public.
+    return broadcast === true ? all : deadLetter('bad_member', 'broadcast is neither true nor false');
+  }
+  return audienceOfOneUser(source);
+}
+
+/** For topics whose records are about users only (user-blocks): `users`, `user_id`, record key. */
+export function usersOf(source: AudienceSource): UsersAudience | DeadLetter {
+  const { users } = source.members;
+  return users !== undefined && users !== null ? audienceOfUsers(users) : audienceOfOneUser(source);
+}
+
+function audienceOfOneUser({ policy, record, members }: AudienceSource): UsersAudience | DeadLetter {
+  const user = members.user_id;
+  if (user !== undefined && user !== null) {
+    if (typeof user === 'string' && isUserId(user)) return { kind: 'users', users: [user] };
+    return deadLetter('bad_member', 'user_id is not a user id');
+  }
+  if (!policy.audienceFromKey || record.key === null || record.key.length === 0) {
+    return deadLetter('no_audience', 'neither a header nor a member says who shall get the record');
+  }
+  const key = isUtf8(record.key) ? record.key.toString('utf8') : '';
+  return isUserId(key)
+    ? { kind: 'users', users: [key] }
+    : deadLetter('bad_member', 'the record key, which names the audience, is not a user id');
+}
+
+function audienceOfUsers(users: unknown): UsersAudience | DeadLetter {
+  if (!Array.isArray(users)) return deadLetter('bad_member', 'users is not an array');
+  if (users.length === 0) return deadLetter('no_audience', 'users is empty');
+  const distinct = new Set<string>();
+  for (const user of users as unknown[]) {
+    if (typeof user !== 'string' || !isUserId(user))
+      return deadLetter('bad_member', 'users holds what is not a user id');
+    distinct.add(user);
+  }
+  return { kind: 'users', users: [...distinct] };
+}
+
+function audienceOfRoom(room: unknown, context: DecodeContext): ChannelAudience | DeadLetter {
+  if (typeof room !== 'string' || !isName(room)) return deadLetter('bad_audience', 'room is not a name');
+  return { kind: 'channel', stream: roomStream(room), retention: context.roomRetention };
+}
+
+function audienceOfHub(hub: unknown): ChannelAudience | DeadLetter {
+  if (typeof hub !== 'string' || !isName(hub)) return deadLetter('bad_audience', 'hub is not a name');
+  return { kind: 'channel', stream: hubStream(hub), retention: null };
+}
+
+function audienceOfHeader(header: HeaderValue, { policy, context }: AudienceSource): Audience | DeadLetter {
+  // Twice the header is two audiences, and which one was meant can't be known.
+  if (Array.isArray(header) && header.length > 1)
+    return deadLetter('bad_audience', 'header ws-audience is there twice');
+  const text = headerText(header);
+  if (text === 'all') return all;
+  if (text === 'topic') return { kind: 'channel', stream: publicStream(policy.name), retention: policy.retention };
+  const colon = text?.indexOf(':') ?? -1;
+  const name = text?.slice(colon + 1) ?? '';
+  // An empty name makes the header unreadable; a name that is there but bad is refused as any other (contract 1).
+  if (colon > 0 && name !== '') {
+    const kind = text?.slice(0, colon);
+    if (kind === 'user') return audienceOfUsers([name]);
+    if (kind === 'users' && !name.split(',').includes('')) return audienceOfUsers(name.split(','));
+    if (kind === 'room') return audienceOfRoom(name, context);
+    if (kind === 'hub') return audienceOfHub(name);
+  }
+  return deadLetter('bad_audience', 'header ws-audience is not user:, users:, topic, room:, hub: or all');
+}

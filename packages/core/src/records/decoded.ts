@@ -1,0 +1,48 @@
+import type { PublishItem } from '../engine.js';
+import type { Retention } from '../streams.js';
+
+/** Why a record can't be used: the values of header `dlq-error` (contract 3). */
+export type DeadLetterError =
+  | 'empty'
+  | 'not_json'
+  | 'not_object'
+  | 'no_payload'
+  | 'no_audience'
+  | 'bad_audience'
+  | 'bad_member'
+  | 'too_large'
+  | 'unknown_type';
+
+/** What became of a record. One for three users is three items with one source offset. */
+export type Decoded = DecodedItems | DeadLetter | Expired;
+
+export interface DecodedItems {
+  readonly kind: 'items';
+  /** The message type, for counting. */
+  readonly type: string;
+  readonly items: readonly PublishItem[];
+}
+
+export interface DeadLetter {
+  readonly kind: 'dead_letter';
+  readonly error: DeadLetterError;
+  /** For the operator who reads the dead letter topic. */
+  readonly message: string;
+}
+
+export interface Expired {
+  readonly kind: 'expired';
+}
+
+export function deadLetter(error: DeadLetterError, message: string): DeadLetter {
+  return { kind: 'dead_letter', error, message };
+}
+
+/** What decoding needs to know besides the record and its topic's policy. */
+export interface DecodeContext {
+  readonly partition: number;
+  readonly nowMs: number;
+  readonly maxRecordBytes: number;
+  /** History of rooms is the rooms' own, whatever topic the message came by. */
+  readonly roomRetention: Retention | null;
+}

@@ -1,0 +1,104 @@
+import type { PublishItem } from '../engine.js';
+import type { SourceRecord } from '../record-source.js';
+import { decodeRecord } from '../records/decode-record.js';
+import type { DecodeContext } from '../records/decoded.js';
+import type { Retention } from '../streams.js';
+import type { RouterStats } from '../stats.js';
+import type { TopicPolicy } from '../topics.js';
+import type { Letter } from './dead-letters.js';
+import { recordBytes, type RecordQueue } from './record-queue.js';
+
+/** A run of records of one partition, decoded: what goes to the engine in one call. */
+export interface Chunk {
+  readonly items: readonly PublishItem[];
+  /** The records themselves, for the letters that may have to be written of them. */
+  readonly records: readonly SourceRecord[];
+  readonly lastOffset: number;
+  /** What the records count in the lane's queue. */
+  readonly bytes: number;
+  state: 'ready' | 'in_flight' | 'applied';
+  /** Of publishing and writing dead letters: how many are not done yet. At 0 the chunk is settled. */
+  open: number;
+}
+
+export interface ChunkLimits {
+  readonly chunkRecords: number;
+  /** Of records or of the frames made from them, whichever is more. One record always fits. */
+  readonly chunkBytes: number;
+  readonly maxRecordBytes: number;
+  readonly roomRetention: Retention | null;
+  readonly perUserStats: boolean;
+}
+
+export interface ChunkDecoderDeps {
+  readonly stats: RouterStats;
+  readonly now: () => number;
+}
+
+/** Takes records of one partition from its queue and decodes them, a chunk at a time. Counts each record once. */
+export class ChunkDecoder {
+  readonly #deps: ChunkDecoderDeps;
+  readonly #origin: { readonly policy: TopicPolicy; readonly partition: number };
+  readonly #limits: ChunkLimits;
+
+  constructor(
+    deps: ChunkDecoderDeps,
+    origin: { readonly policy: TopicPolicy; readonly partition: number },
+    limits: ChunkLimits,
+  ) {
+    this.#deps = deps;
+    this.#origin = origin;
+    this.#limits = limits;
+  }
+
+  /** null when the queue is empty. */
+  take(queue: RecordQueue): { chunk: Chunk; letters: Letter[] } | null {
+    if (queue.isEmpty) return null;
+    const { chunkRecords, chunkBytes } = this.#limits;
+    const context: DecodeContext = { ...this.#limits, partition: this.#origin.partition, nowMs: this.#deps.now() };
+    const made: Made = { items: [], letters: [], records: [], frameLength: 0 };
+    let bytes = 0;
+    while (made.records.length < chunkRecords && Math.max(bytes, made.frameLength) < chunkBytes) {
+      const record = queue.take();
+      if (record === undefined) break;
+      bytes += recordBytes(record);
+      made.records.push(record);
+      this.#decode(record, context, made);
+    }
+    this.#deps.stats.messagesProcessed.add(this.#origin.policy.name, made.records.length);
+    const { items, letters, records } = made;
+    const open = (items.length > 0 ? 1 : 0) + (letters.length > 0 ? 1 : 0);
+    const lastOffset = records.at(-1)!.offset;
+    return {
+      letters,
+      chunk: { items, records, lastOffset, bytes, open, state: items.length > 0 ? 'ready' : 'applied' },
+    };
+  }
+
+  #decode(record: SourceRecord, context: DecodeContext, made: Made): void {
+    const { stats } = this.#deps;
+    const { policy } = this.#origin;
+    const decoded = decodeRecord(policy, record, context);
+    if (decoded.kind === 'items') {
+      stats.messagesByType.add(decoded.type);
+      for (const item of decoded.items) {
+        made.items.push(item);
+        made.frameLength += item.head.length;
+        if (this.#limits.perUserStats && 'user' in item) stats.messagesByUser.add(item.user);
+      }
+    } else if (decoded.kind === 'expired') {
+      stats.expired.add(policy.name);
+    } else {
+      if (decoded.error === 'not_json' || decoded.error === 'not_object') stats.deserializeErrors++;
+      made.letters.push({ record, reason: decoded });
+    }
+  }
+}
+
+interface Made {
+  readonly items: PublishItem[];
+  readonly letters: Letter[];
+  readonly records: SourceRecord[];
+  /** In characters: frames are mostly ASCII, and this is a bound, not an account. */
+  frameLength: number;
+}

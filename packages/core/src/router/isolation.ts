@@ -1,0 +1,196 @@
+import type { Engine, PublishItem, PublishResult } from '../engine.js';
+import { EngineError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import { deadLetter } from '../records/decoded.js';
+import type { TopicPolicy } from '../topics.js';
+import { Backoff } from './backoff.js';
+import type { Chunk } from './chunk.js';
+import type { Letter } from './dead-letters.js';
+
+/** Publish calls that an engine accepted, over all lanes. */
+export interface EngineProgress {
+  accepted: number;
+}
+
+export interface IsolationDeps {
+  readonly engine: Engine;
+  readonly logger: Logger;
+  readonly progress: EngineProgress;
+}
+
+export interface IsolationWork {
+  /** What was refused and what was taken after it, in order. */
+  readonly chunks: readonly Chunk[];
+  /** The next chunk of the lane, null when there is none (yet). */
+  readonly more: () => Chunk | null;
+  /** Called once for each chunk, in order, when the engine has all of it but what became dead letters. */
+  readonly done: (chunk: Chunk, refused: readonly Letter[]) => void;
+  readonly applied: (result: PublishResult) => void;
+}
+
+/** The engine was reached and did not take the batch: its records may be at fault. */
+export function isRefusal(error: unknown): boolean {
+  // All other codes (no connection, a gap, a stopped engine, a lost lease) are about the engine only.
+  return !(error instanceof EngineError) || error.code === 'internal';
+}
+
+/** So many refused in a row speak against the engine: no use to try more before it was given time. */
+const SUSPECTS_MAX = 16;
+
+/** How often a record must be refused while other lanes got something through, before that counts as proof against it. */
+const CONTRADICTIONS_MIN = 3;
+
+/**
+ * Finds the records of a refused batch that the engine won't take, by publishing record by record.
+ *
+ * A record is given up as a dead letter only when the engine has proved to work: it took a later record of this lane, or
+ * it took something from other lanes and still refused this one. Without proof the lane waits, as it does for an engine
+ * that can't be reached: a broken engine must not turn a whole topic into dead letters. So a refused record at the very
+ * end of a partition waits for the next one, and holds up nobody.
+ */
+export class Isolation {
+  readonly #deps: IsolationDeps;
+  readonly #origin: { readonly policy: TopicPolicy; readonly partition: number };
+
+  constructor(deps: IsolationDeps, origin: { readonly policy: TopicPolicy; readonly partition: number }) {
+    this.#deps = deps;
+    this.#origin = origin;
+  }
+
+  /** Resolves when all is decided, or the signal aborts. */
+  async run(work: IsolationWork, signal: AbortSignal): Promise<void> {
+    let records = work.chunks.flatMap(recordsOf);
+    const backoff = new Backoff();
+    for (;;) {
+      await this.#pass(records, work, signal);
+      if (signal.aborted) return;
+      records = finishChunks(records, work);
+      if (records.length === 0) return;
+      await backoff.wait(signal);
+    }
+  }
+
+  /** Tries the records in order until it knows no better than to wait. Adds to `records` when more are needed. */
+  async #pass(records: IsolatedRecord[], work: IsolationWork, signal: AbortSignal): Promise<void> {
+    const suspects: IsolatedRecord[] = [];
+    for (let i = 0; !signal.aborted && suspects.length < SUSPECTS_MAX; i++) {
+      if (i === records.length && (suspects.length === 0 || !appendNext(records, work))) return;
+      const record = records[i]!;
+      if (record.verdict !== 'open') continue;
+      const [first] = suspects;
+      // Once more, right before the one behind it: an engine that was mended in the middle of the pass takes it now, and
+      // the pass is made again, in order.
+      if (first !== undefined && (await this.#try(first, work)) !== 'refused') return;
+      const outcome = await this.#try(record, work);
+      if (outcome === 'unreachable') return;
+      if (outcome === 'refused') suspects.push(record);
+      if (outcome === 'accepted') for (const suspect of suspects.splice(0)) await this.#tryOutOfOrder(suspect, work);
+    }
+  }
+
+  async #try(
+    record: IsolatedRecord,
+    work: IsolationWork,
+  ): Promise<'accepted' | 'refused' | 'given_up' | 'unreachable'> {
+    const { engine, progress } = this.#deps;
+    const { policy, partition } = this.#origin;
+    const source = { topic: policy.kafkaTopic, partition, previousOffset: -1, lastOffset: record.offset };
+    // Taken before the call: what others achieve during it may be the first thing that a mended engine did.
+    const progressBefore = progress.accepted;
+    try {
+      work.applied(await engine.publish({ source, items: record.items }));
+      record.verdict = 'accepted';
+      return 'accepted';
+    } catch (error) {
+      if (!isRefusal(error)) return 'unreachable';
+      record.error = error;
+      if (record.progressSeen !== null && progressBefore > record.progressSeen) record.contradictions++;
+      record.progressSeen = progressBefore;
+      if (record.contradictions < CONTRADICTIONS_MIN) return 'refused';
+      this.#giveUp(record);
+      return 'given_up';
+    }
+  }
+
+  /**
+   * The last try of a suspect, now that the engine took the record behind it. The source position has moved past it, so it
+   * goes without one. It is accepted only if the engine was mended between two calls: late then, but not lost.
+   */
+  async #tryOutOfOrder(record: IsolatedRecord, work: IsolationWork): Promise<void> {
+    const items = record.items.map((item) => ({ ...item, sourceOffset: -1 }));
+    try {
+      work.applied(await this.#deps.engine.publish({ source: null, items }));
+      record.verdict = 'accepted';
+    } catch (error) {
+      record.error = error;
+      this.#giveUp(record);
+    }
+  }
+
+  #giveUp(record: IsolatedRecord): void {
+    record.verdict = 'refused';
+    const { policy, partition } = this.#origin;
+    const { offset, error } = record;
+    const fields = { topic: policy.kafkaTopic, partition, offset, error: String(error) };
+    this.#deps.logger.error('engine refuses a record, written to the dead letters', fields);
+  }
+}
+
+/** The messages of one record. They stay together: the engine knows a record by its source offset. */
+interface IsolatedRecord {
+  readonly chunk: Chunk;
+  readonly offset: number;
+  readonly items: PublishItem[];
+  verdict: 'open' | 'accepted' | 'refused';
+  /** What the engine had accepted before the last refusal; null: never refused. */
+  progressSeen: number | null;
+  contradictions: number;
+  error: unknown;
+}
+
+function recordsOf(chunk: Chunk): IsolatedRecord[] {
+  const records: IsolatedRecord[] = [];
+  for (const item of chunk.items) {
+    const newest = records.at(-1);
+    if (newest?.offset === item.sourceOffset) newest.items.push(item);
+    else {
+      const { sourceOffset: offset } = item;
+      records.push({
+        chunk,
+        offset,
+        items: [item],
+        verdict: 'open',
+        progressSeen: null,
+        contradictions: 0,
+        error: null,
+      });
+    }
+  }
+  return records;
+}
+
+/** False when the lane has nothing more. */
+function appendNext(records: IsolatedRecord[], work: IsolationWork): boolean {
+  const chunk = work.more();
+  if (chunk === null || chunk.items.length === 0) return false;
+  records.push(...recordsOf(chunk));
+  return true;
+}
+
+/** Hands back the chunks that are decided; returns the records of the others. */
+function finishChunks(records: readonly IsolatedRecord[], work: IsolationWork): IsolatedRecord[] {
+  const undecided = new Set(records.filter(({ verdict }) => verdict === 'open').map(({ chunk }) => chunk));
+  for (const chunk of new Set(records.map((record) => record.chunk))) {
+    if (undecided.has(chunk)) continue;
+    const refused = records.filter((record) => record.chunk === chunk && record.verdict === 'refused');
+    work.done(chunk, refused.map(toLetter));
+  }
+  return records.filter(({ chunk }) => undecided.has(chunk));
+}
+
+function toLetter({ chunk, offset, error }: IsolatedRecord): Letter {
+  const record = chunk.records.find((candidate) => candidate.offset === offset)!;
+  const why = error instanceof Error ? error.message : String(error);
+  // The contract's list of reasons is closed, and this is the one that speaks of the record's content.
+  return { record, reason: deadLetter('bad_member', `the engine refused the record: ${why}`) };
+}

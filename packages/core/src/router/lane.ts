@@ -1,0 +1,307 @@
+import type { Engine, PublishResult } from '../engine.js';
+import type { Logger } from '../logger.js';
+import type { RecordSource, SourceRecord } from '../record-source.js';
+import type { RouterStats } from '../stats.js';
+import type { TopicPolicy } from '../topics.js';
+import { Backoff } from './backoff.js';
+import { ChangeSignal } from './change-signal.js';
+import { ChunkDecoder, type Chunk, type ChunkLimits } from './chunk.js';
+import type { DeadLetters, Letter } from './dead-letters.js';
+import { Isolation, isRefusal, type EngineProgress, type IsolationWork } from './isolation.js';
+import type { LoopTurns } from './loop-turns.js';
+import { OffsetTracker } from './offset-tracker.js';
+import { RecordQueue, recordBytes } from './record-queue.js';
+
+/** Two hide the round trip; more would only lengthen what is repeated after a failure. */
+const IN_FLIGHT_MAX = 2;
+
+/** Chunks whose dead letters are being written. While the writer can't be reached, the partition waits behind them. */
+const WRITING_MAX = 4;
+
+export interface LaneDeps {
+  readonly source: RecordSource;
+  readonly engine: Engine;
+  readonly deadLetters: DeadLetters;
+  readonly stats: RouterStats;
+  readonly logger: Logger;
+  readonly turns: LoopTurns;
+  /** Shared by all lanes of the router. */
+  readonly progress: EngineProgress;
+  readonly now: () => number;
+}
+
+export interface LaneOptions extends ChunkLimits {
+  readonly policy: TopicPolicy;
+  readonly partition: number;
+  readonly endOffset: number;
+  /** Records held unsettled; reached, the partition is paused until half of it is settled. */
+  readonly laneQueueBytes: number;
+}
+
+/**
+ * Takes the records of one partition to the engine, strictly in order. A record that can't be used becomes a dead letter
+ * beside the way; an engine or a writer that can't be reached makes the lane wait, and the partition with it once the
+ * lane holds `laneQueueBytes`.
+ */
+export class Lane {
+  readonly #deps: LaneDeps;
+  readonly #options: LaneOptions;
+  readonly #decoder: ChunkDecoder;
+  readonly #isolation: Isolation;
+  readonly #queue = new RecordQueue();
+  /** Taken from the queue, from the first unsettled one on. */
+  readonly #chunks: Chunk[] = [];
+  readonly #tracker = new OffsetTracker();
+  readonly #changes = new ChangeSignal();
+  readonly #closing = new AbortController();
+  readonly #backoff = new Backoff();
+  #inFlight = 0;
+  /** Of the first call that failed; no other is made until it was dealt with. */
+  #failure: unknown = null;
+  /** Dead letters being written. */
+  #writing = 0;
+  #previousOffset = -1;
+  /** Of everything handed over, from the first unsettled record on. */
+  #unsettledBytes = 0;
+  #paused = false;
+  #draining = false;
+  /** Of everything handed over. */
+  #firstOffset: number | null = null;
+  #lastOffset = -1;
+  #endOffset: number;
+
+  constructor(deps: LaneDeps, options: LaneOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#endOffset = options.endOffset;
+    this.#decoder = new ChunkDecoder(deps, options, options);
+    this.#isolation = new Isolation(deps, options);
+  }
+
+  get kafkaTopic(): string {
+    return this.#options.policy.kafkaTopic;
+  }
+
+  get partition(): number {
+    return this.#options.partition;
+  }
+
+  /** What to commit; null while nothing is settled. */
+  get position(): number | null {
+    return this.#tracker.position;
+  }
+
+  /** Everything handed over is settled. */
+  get isIdle(): boolean {
+    return this.#queue.isEmpty && this.#chunks.length === 0;
+  }
+
+  /** Aborts when the lane is closed: what waits for the engine on the lane's behalf gives up then. */
+  get closed(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** The log ends before what this lane has seen: the topic was deleted and made again. */
+  hasForeignPast(endOffset: number): boolean {
+    return endOffset <= this.#lastOffset;
+  }
+
+  /** Records that were handed over before (the driver went back) are left out. */
+  push(records: readonly SourceRecord[], endOffset: number): void {
+    this.#endOffset = endOffset;
+    const fresh =
+      (records[0]?.offset ?? 0) > this.#lastOffset ? records : records.filter((r) => r.offset > this.#lastOffset);
+    const last = fresh.at(-1);
+    if (last === undefined || this.closed.aborted) return;
+    for (const record of fresh) this.#unsettledBytes += recordBytes(record);
+    if (!this.#paused && this.#unsettledBytes >= this.#options.laneQueueBytes) this.#pause();
+    this.#lastOffset = last.offset;
+    this.#queue.push(fresh);
+    this.#firstOffset ??= fresh[0]!.offset;
+    this.#reportLag();
+    this.#changes.notify();
+  }
+
+  /** Begins to work. Records may be pushed before. */
+  async run(): Promise<void> {
+    while (!this.closed.aborted) {
+      if (this.#failure !== null) await this.#recover();
+      else if (this.#inFlight < IN_FLIGHT_MAX && this.#hasWork()) await this.#step();
+      else await this.#changes.changed();
+    }
+  }
+
+  /**
+   * Asks for no more records, for good. Resolves when everything handed over is settled, or the lane is closed, or the
+   * signal aborts.
+   */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#draining = true;
+    this.#pause();
+    const wake = (): void => this.#changes.notify();
+    signal.addEventListener('abort', wake);
+    while (!this.isIdle && !this.closed.aborted && !signal.aborted) await this.#changes.changed();
+    signal.removeEventListener('abort', wake);
+  }
+
+  /** Takes nothing more. Resolves when no call of this lane is under way, or the signal aborts. */
+  async close(signal: AbortSignal): Promise<void> {
+    this.#closing.abort();
+    this.#queue.clear();
+    const wake = (): void => this.#changes.notify();
+    signal.addEventListener('abort', wake);
+    wake();
+    while (this.#inFlight + this.#writing > 0 && !signal.aborted) await this.#changes.changed();
+    signal.removeEventListener('abort', wake);
+    this.#deps.stats.lag.get(this.#options.policy.name)?.delete(this.partition);
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#deps.source.pause(this.kafkaTopic, this.partition);
+  }
+
+  #hasWork(): boolean {
+    if (this.#chunks.some(({ state }) => state === 'ready')) return true;
+    return !this.#queue.isEmpty && this.#writing < WRITING_MAX;
+  }
+
+  async #step(): Promise<void> {
+    await this.#deps.turns.next();
+    if (this.closed.aborted || this.#failure !== null) return;
+    const chunk = this.#chunks.find(({ state }) => state === 'ready') ?? this.#takeChunk();
+    if (chunk?.state === 'ready') void this.#publish(chunk);
+  }
+
+  #takeChunk(): Chunk | null {
+    const taken = this.#decoder.take(this.#queue);
+    if (taken === null) return null;
+    const { chunk, letters } = taken;
+    this.#tracker.track(chunk.lastOffset);
+    this.#chunks.push(chunk);
+    if (letters.length > 0) void this.#writeLetters(chunk, letters);
+    if (chunk.open === 0) this.#settle(chunk);
+    return chunk;
+  }
+
+  /** Never rejects: how it went is in the chunk's state and in #failure. */
+  async #publish(chunk: Chunk): Promise<void> {
+    const source = {
+      topic: this.kafkaTopic,
+      partition: this.partition,
+      previousOffset: this.#previousOffset,
+      lastOffset: chunk.lastOffset,
+    };
+    this.#previousOffset = chunk.lastOffset;
+    chunk.state = 'in_flight';
+    this.#inFlight++;
+    let result: PublishResult | null = null;
+    try {
+      result = await this.#deps.engine.publish({ source, items: chunk.items });
+    } catch (error) {
+      chunk.state = 'ready';
+      this.#failure ??= error;
+    }
+    this.#inFlight--;
+    if (result !== null) {
+      this.#count(result);
+      this.#backoff.reset();
+      this.#applied(chunk);
+    }
+    this.#changes.notify();
+  }
+
+  #count(result: PublishResult): void {
+    const { stats, progress } = this.#deps;
+    progress.accepted++;
+    stats.routed += result.routed;
+    stats.offline += result.offline;
+    stats.duplicates += result.duplicates;
+  }
+
+  #applied(chunk: Chunk): void {
+    chunk.state = 'applied';
+    this.#partDone(chunk);
+  }
+
+  /**
+   * Starts over with the first chunk that was not applied. `previousOffset` -1 tells the engine not to expect the call
+   * before; what it did apply of a call with unknown outcome, it recognises by the source offset.
+   */
+  async #recover(): Promise<void> {
+    while (this.#inFlight > 0 && !this.closed.aborted) await this.#changes.changed();
+    const failure = this.#failure;
+    this.#failure = null;
+    this.#previousOffset = -1;
+    const fields = { topic: this.kafkaTopic, partition: this.partition, error: String(failure) };
+    if (isRefusal(failure)) {
+      this.#deps.logger.error('engine refused a batch, trying its records one by one', fields);
+      await this.#isolate();
+    } else {
+      // Once an outage is enough: each lane comes by here every second.
+      this.#deps.logger[this.#backoff.isFresh ? 'warn' : 'debug']('engine call failed, will be tried again', fields);
+      await this.#backoff.wait(this.closed);
+    }
+  }
+
+  /** Returns when all chunks taken so far are applied, what the engine refuses being dead letters, or at the close. */
+  async #isolate(): Promise<void> {
+    // Counted as in flight, so that `close` waits for the call under way.
+    this.#inFlight++;
+    const work: IsolationWork = {
+      chunks: this.#chunks.filter(({ state }) => state === 'ready'),
+      more: () => this.#takeChunk(),
+      done: (chunk, refused) => {
+        if (refused.length > 0) {
+          chunk.open++;
+          void this.#writeLetters(chunk, refused);
+        }
+        this.#applied(chunk);
+      },
+      applied: (result) => this.#count(result),
+    };
+    await this.#isolation.run(work, this.closed);
+    this.#inFlight--;
+    this.#changes.notify();
+  }
+
+  async #writeLetters(chunk: Chunk, letters: readonly Letter[]): Promise<void> {
+    this.#writing++;
+    const written = await this.#deps.deadLetters.write(this.#options, letters, this.closed);
+    this.#writing--;
+    if (written) this.#partDone(chunk);
+    this.#changes.notify();
+  }
+
+  #partDone(chunk: Chunk): void {
+    if (--chunk.open === 0) this.#settle(chunk);
+  }
+
+  /**
+   * What lies behind an unsettled chunk keeps counting: were it let go, a dead letter that can't be written would not
+   * stop the partition, and all that went by would be read again after a restart.
+   */
+  #settle(chunk: Chunk): void {
+    this.#tracker.settle(chunk.lastOffset);
+    while (this.#chunks[0]?.open === 0) this.#unsettledBytes -= this.#chunks.shift()!.bytes;
+    this.#reportLag();
+    this.#resumeAtHalf();
+    this.#changes.notify();
+  }
+
+  #resumeAtHalf(): void {
+    if (!this.#paused || this.#draining || this.closed.aborted) return;
+    if (this.#unsettledBytes * 2 > this.#options.laneQueueBytes) return;
+    this.#paused = false;
+    this.#deps.source.resume(this.kafkaTopic, this.partition);
+  }
+
+  #reportLag(): void {
+    const { lag } = this.#deps.stats;
+    const { name } = this.#options.policy;
+    let partitions = lag.get(name);
+    if (partitions === undefined) lag.set(name, (partitions = new Map()));
+    const next = this.#tracker.position ?? this.#firstOffset ?? this.#endOffset;
+    partitions.set(this.partition, Math.max(0, this.#endOffset - next));
+  }
+}

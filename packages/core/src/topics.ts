@@ -1,0 +1,47 @@
+import type { Retention } from './streams.js';
+
+/** What is done with a client that reads more slowly than its messages arrive. */
+export type SlowPolicy = 'queue' | 'conflate' | 'drop-oldest';
+
+/** How one kind of stream is kept and delivered: what topics, rooms, hubs and subscription ids have in common. */
+export interface StreamPolicy {
+  /** What metrics and queues call it; of a topic what clients subscribe to. */
+  readonly name: string;
+  /** The `type` of messages that name none; `defaultMessageType` knows the built-in ones. */
+  readonly type: string;
+  /** null: no history. */
+  readonly retention: Retention | null;
+  readonly slow: SlowPolicy;
+  /** Limit of a slow client's queue. */
+  readonly queueBytes: number;
+  /** A client without a position gets the newest value. */
+  readonly snapshot: boolean;
+  /** Clients acknowledge; one without a position gets everything behind its user's last acknowledgement. */
+  readonly ack: boolean;
+}
+
+/** One topic as configured, with nothing left to default (contract 8, `topics`). */
+export interface TopicPolicy extends StreamPolicy {
+  /** The Kafka topic that feeds it. */
+  readonly kafkaTopic: string;
+  readonly format: 'envelope' | 'wss';
+  /** Records older than this on arrival are not delivered; 0: any age will do. */
+  readonly ttlMs: number;
+  /** Connections without a user may subscribe to the public stream. */
+  readonly guests: boolean;
+  readonly clientVisible: boolean;
+  /** A record that names no audience is for the user in its key. */
+  readonly audienceFromKey: boolean;
+  /** Records block and unblock users. */
+  readonly blocks: boolean;
+}
+
+const builtInTypes: ReadonlyMap<string, string> = new Map([
+  ['balance-updates', 'balance_update'],
+  ['user-blocks', 'user_block'],
+  ['notifications', 'notification'],
+]);
+
+export function defaultMessageType(topic: string): string {
+  return builtInTypes.get(topic) ?? topic;
+}

@@ -1,0 +1,69 @@
+/**
+ * The seam between the edge and whatever carries sockets. The transport copies everything out of the request, asks
+ * `admit`, answers a refusal as HTTP or completes the upgrade, and reports the socket's life. It decides nothing.
+ */
+export interface EdgeHandler {
+  /**
+   * Decides about a handshake. Must never reject. `signal` aborts when the client went away or the handshake took longer
+   * than `server.readTimeout`; an admission that finishes later is undone with `closed`.
+   */
+  admit(handshake: Handshake, signal: AbortSignal): Promise<Admission>;
+  /** The upgrade is complete; frames may be sent from here on. */
+  opened(connection: TransportConnection, socket: Socket): void;
+  /** A text frame. Binary frames are closed with 1003 by the transport. */
+  message(connection: TransportConnection, text: ArrayBuffer): void;
+  /** Something of the socket's backlog moved. */
+  drained(connection: TransportConnection): void;
+  /** Always called once for each admission, also when the upgrade never completed (code 1006). Methods of the socket may not be called any more. */
+  closed(connection: TransportConnection, code: number, reason: string): void;
+}
+
+/** Opaque to the transport: the edge's own object, handed back with each event. */
+export type TransportConnection = object;
+
+export interface Handshake {
+  /** Path without query, percent-decoding not applied. */
+  readonly path: string;
+  /** Raw query without '?', '' when absent. */
+  readonly query: string;
+  readonly authorization: string;
+  readonly origin: string | null;
+  /** Raw `Sec-WebSocket-Protocol`, '' when absent. */
+  readonly protocols: string;
+  /** Raw `X-Forwarded-For`, '' when absent. */
+  readonly forwardedFor: string;
+  /** The peer's address in text; IPv4-mapped IPv6 addresses are given as IPv4. */
+  readonly remoteAddress: string;
+}
+
+export type Admission =
+  | { readonly admitted: true; readonly connection: TransportConnection; readonly protocol: string | null }
+  | { readonly admitted: false; readonly refusal: Refusal };
+
+/** An HTTP answer instead of the upgrade: body `{"error":{"code","message",…details}}`. */
+export interface Refusal {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  readonly retryAfterSeconds?: number;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** One open socket. No method throws after the close: it does nothing and says 'closed'. */
+export interface Socket {
+  send(frame: Uint8Array | string): 'sent' | 'buffered' | 'closed';
+  /** Runs `write` so that all its sends leave in one system call. */
+  cork(write: () => void): void;
+  /** Bytes accepted but not yet taken by the kernel. */
+  bufferedBytes(): number;
+  /** Native membership of a channel for `Transport.publish`. */
+  join(channel: string): void;
+  leave(channel: string): void;
+  /** Sends a close frame; `closed` follows, perhaps before this returns. */
+  end(code: number, reason: string): void;
+}
+
+/** Fan-out to all sockets that joined the channel, one shared buffer. Skips nobody as long as backlogs are watched. */
+export interface ChannelPublisher {
+  publish(channel: string, frame: Uint8Array): void;
+}

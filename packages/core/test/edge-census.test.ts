@@ -1,0 +1,90 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Census, EngineStats, MemoryEngine, type Inbox, type Logger, type NodeCommand } from '@ws-gateway/core';
+
+const silent: Logger = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+  child: () => silent,
+};
+
+let engine: MemoryEngine | null = null;
+afterEach(() => engine?.stop());
+
+/** A node whose inbox knows commands only; `take` is what it does with them. */
+async function start(take: (command: NodeCommand) => void): Promise<Census> {
+  engine = new MemoryEngine({ node: 'n1', stats: new EngineStats() });
+  const nothing = (): void => undefined;
+  const inbox: Inbox = {
+    deliver: nothing,
+    broadcast: nothing,
+    endBatch: nothing,
+    resync: nothing,
+    rebuild: nothing,
+    command: take,
+  };
+  await engine.start(inbox);
+  return new Census({ engine, logger: silent }, { node: 'n1' });
+}
+
+describe('a census', () => {
+  it('answers itself where it is the only node', async () => {
+    const census: Census = await start((command) => {
+      if (command.command === 'ask' || command.command === 'report') census.take(command);
+    });
+    expect(await census.subscriptions()).toEqual({ subscriptions: new Map(), complete: true });
+    expect(await census.connection('n1', 'n1-1')).toBeNull();
+    expect(await census.connection('n2', 'n2-1')).toBeNull();
+  });
+
+  it('asks nobody about a room that nobody watches', async () => {
+    const census = await start(() => {
+      throw new Error('asked');
+    });
+    expect(await census.members('r1')).toEqual({ users: [], connections: 0, complete: true });
+  });
+
+  it('gives up a node that does not answer within a second', async () => {
+    const asked: NodeCommand[] = [];
+    const census = await start((command) => void asked.push(command));
+    expect(await census.subscriptions()).toEqual({ subscriptions: new Map(), complete: false });
+    await expect(census.connection('n1', 'n1-1')).rejects.toMatchObject({ code: 'unavailable' });
+    expect(asked).toMatchObject([
+      { command: 'ask', from: 'n1', question: { about: 'subscriptions' } },
+      { command: 'ask', from: 'n1', question: { about: 'connection', connection: 'n1-1' } },
+    ]);
+    // Too late: nobody waits for it any more.
+    census.take({ command: 'report', id: (asked[0] as { id: string }).id, answer: { counts: { x: 1 } } });
+  });
+
+  it('lets a thousand questions wait, and refuses the next', async () => {
+    const census = await start(() => undefined);
+    const waiting = Array.from({ length: 1000 }, () => census.subscriptions());
+    await expect(census.subscriptions()).rejects.toMatchObject({ code: 'unavailable' });
+    await Promise.all(waiting);
+  });
+
+  it('adds up what several nodes say', async () => {
+    const answers = [
+      { counts: { b: 1, a: 2 }, truncated: false },
+      { counts: { b: 3 }, truncated: true },
+    ];
+    engine = null;
+    const engineOfTwo = {
+      control: (_: unknown, command: NodeCommand) => {
+        const { id } = command as { id: string };
+        // Before the engine has said how many were reached.
+        for (const answer of answers) census.take({ command: 'report', id, answer });
+        return Promise.resolve(2);
+      },
+    };
+    const census: Census = new Census({ engine: engineOfTwo, logger: silent }, { node: 'n1' });
+    const { subscriptions, complete } = await census.subscriptions();
+    expect([...subscriptions]).toEqual([
+      ['a', 2],
+      ['b', 4],
+    ]);
+    expect(complete).toBe(false);
+  });
+});

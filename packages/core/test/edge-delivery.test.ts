@@ -1,0 +1,231 @@
+import { describe, expect, it } from '@jest/globals';
+import { ChannelTable } from '../src/edge/channels.js';
+import { Connection, Subscription } from '../src/edge/connection.js';
+import { Delivery } from '../src/edge/delivery.js';
+import { Sender } from '../src/edge/sender.js';
+import { EdgeStats, type Socket, type StreamMessage, type TopicPolicy } from '../src/index.js';
+import { topicPolicy } from './policies.js';
+
+/** A socket of our own seam whose kernel can be told to stall; it writes down every system call. */
+class PaperSocket implements Socket {
+  readonly calls: string[][] = [];
+  readonly channels = new Set<string>();
+  closed: number | null = null;
+  stalled = false;
+  buffered = 0;
+  #cork: string[] | null = null;
+
+  get frames(): string[] {
+    return this.calls.flat();
+  }
+
+  send(frame: Uint8Array | string): 'sent' | 'buffered' | 'closed' {
+    if (this.closed !== null) return 'closed';
+    const text = typeof frame === 'string' ? frame : Buffer.from(frame).toString();
+    if (this.#cork !== null) this.#cork.push(text);
+    else this.calls.push([text]);
+    if (this.stalled) this.buffered += text.length;
+    return this.stalled ? 'buffered' : 'sent';
+  }
+
+  cork(write: () => void): void {
+    this.#cork = [];
+    write();
+    this.calls.push(this.#cork);
+    this.#cork = null;
+  }
+
+  bufferedBytes(): number {
+    return this.buffered;
+  }
+
+  join(channel: string): void {
+    this.channels.add(channel);
+  }
+
+  leave(channel: string): void {
+    this.channels.delete(channel);
+  }
+
+  end(code: number): void {
+    this.closed = code;
+  }
+}
+
+class House {
+  readonly stats = new EdgeStats();
+  readonly channels = new ChannelTable();
+  readonly published: string[] = [];
+  nowMs = 0;
+  readonly sender = new Sender(this.stats, { answerQueueBytes: 1000, now: () => this.nowMs });
+  readonly delivery = new Delivery({
+    channels: this.channels,
+    sender: this.sender,
+    stats: this.stats,
+    publisher: { publish: (channel, frame) => this.published.push(`${channel}=${Buffer.from(frame).toString()}`) },
+  });
+
+  subscriber(stream: string, topic: TopicPolicy = topicPolicy('notifications'), held = false) {
+    const socket = new PaperSocket();
+    const connection = new Connection(`c${Math.random()}`, {
+      endpoint: { path: '/ws', guests: false, hub: null, pipe: null },
+      address: '127.0.0.1',
+      authorization: '',
+      identity: null,
+      sinceMs: 0,
+    });
+    connection.socket = socket;
+    connection.state = 'open';
+    const channel = this.channels.obtain(stream, !stream.includes('/u/'));
+    const subscription = new Subscription(connection, channel, { kind: 'topic', name: topic.name, policy: topic });
+    subscription.channel.addSingle(subscription);
+    connection.subscriptions.push(subscription);
+    if (!held) this.delivery.release(subscription, []);
+    return { socket, connection, subscription };
+  }
+
+  batch(...messages: [stream: string, offset: number, text: string, epoch?: string][]): void {
+    for (const [stream, offset, text, epoch = 'e'] of messages) {
+      const message: StreamMessage = { stream, epoch, offset, recordTimeMs: 1, frame: Buffer.from(text), except: '' };
+      this.delivery.deliver(message);
+    }
+    this.delivery.endBatch();
+  }
+}
+
+const OWN = 'notifications/u/ann';
+const PUBLIC = 'notifications/*';
+
+describe('delivery to sockets', () => {
+  it('sends all frames of one batch for a socket in one system call, in order', () => {
+    const house = new House();
+    const { socket } = house.subscriber(OWN);
+    house.batch([OWN, 1, 'a'], [OWN, 2, 'b'], [OWN, 3, 'c']);
+    house.batch([OWN, 4, 'd']);
+    expect(socket.calls).toEqual([['a', 'b', 'c'], ['d']]);
+  });
+
+  it('reaches every device of a user and nobody else', () => {
+    const house = new House();
+    const [phone, desk, other] = [
+      house.subscriber(OWN),
+      house.subscriber(OWN),
+      house.subscriber('notifications/u/bob'),
+    ];
+    house.batch([OWN, 1, 'a']);
+    expect([phone.socket.frames, desk.socket.frames, other.socket.frames]).toEqual([['a'], ['a'], []]);
+  });
+
+  it('skips what a subscription has had, and goes on in a new epoch', () => {
+    const house = new House();
+    const { socket } = house.subscriber(OWN);
+    house.batch([OWN, 5, 'a']);
+    house.batch([OWN, 5, 'again'], [OWN, 4, 'older'], [OWN, 6, 'b'], [OWN, 1, 'c', 'e2']);
+    expect(socket.frames).toEqual(['a', 'b', 'c']);
+  });
+
+  it('holds live frames until the history before them is sent, and drops those the history held', () => {
+    const house = new House();
+    const { socket, subscription } = house.subscriber(OWN, topicPolicy('notifications'), true);
+    house.batch([OWN, 7, 'live7'], [OWN, 8, 'live8']);
+    expect(socket.frames).toEqual([]);
+    subscription.epoch = 'e';
+    subscription.offset = 7;
+    house.delivery.release(
+      subscription,
+      [6, 7].map((offset) => ({ epoch: 'e', offset, frame: Buffer.from(`old${offset}`) })),
+    );
+    house.sender.flush();
+    expect(socket.frames).toEqual(['old6', 'old7', 'live8']);
+  });
+
+  it('closes with 4001 a socket whose history takes longer than its queue can hold', () => {
+    const house = new House();
+    const { socket } = house.subscriber(OWN, topicPolicy('notifications', { queueBytes: 5 }), true);
+    house.batch([OWN, 1, 'aaaa'], [OWN, 2, 'bbbb']);
+    expect(socket.closed).toBe(4001);
+  });
+
+  it('queues for a stalled socket by policy and sends the rest in order when it drains', () => {
+    const house = new House();
+    const { socket, connection } = house.subscriber(OWN);
+    socket.stalled = true;
+    house.batch([OWN, 1, 'a']);
+    house.batch([OWN, 2, 'b'], [OWN, 3, 'c']);
+    expect(socket.frames).toEqual(['a']);
+    expect(house.stats.bufferedFrames).toBe(2);
+    socket.stalled = false;
+    socket.buffered = 0;
+    house.sender.drained(connection);
+    expect(socket.frames).toEqual(['a', 'b', 'c']);
+    house.batch([OWN, 4, 'd']);
+    expect(socket.frames).toEqual(['a', 'b', 'c', 'd']);
+    expect(house.stats.bufferedFrames).toBe(0);
+  });
+
+  it('closes with 4001 when the queue of a stalled socket is full, and counts it', () => {
+    const house = new House();
+    const { socket } = house.subscriber(OWN, topicPolicy('notifications', { queueBytes: 6 }));
+    socket.stalled = true;
+    house.batch([OWN, 1, 'aaaa']);
+    house.batch([OWN, 2, 'bbbb']);
+    expect(socket.closed).toBeNull();
+    house.batch([OWN, 3, 'cccc']);
+    expect(socket.closed).toBe(4001);
+    expect(house.stats.slowConsumerActions.values.get('queue')).toBe(1);
+  });
+
+  it('closes with 4001 a socket that has drained nothing for 30 seconds, whatever the policy', () => {
+    const house = new House();
+    const { socket } = house.subscriber(OWN, topicPolicy('balance-updates', { slow: 'conflate' }));
+    socket.stalled = true;
+    house.batch([OWN, 1, 'a']);
+    house.nowMs = 30_000;
+    house.sender.closeStalled();
+    expect(socket.closed).toBeNull();
+    house.nowMs = 30_001;
+    house.sender.closeStalled();
+    expect(socket.closed).toBe(4001);
+  });
+
+  it('moves a crowd to native fan-out between batches and serves nobody twice', () => {
+    const house = new House();
+    const crowd = Array.from({ length: 20 }, () => house.subscriber(PUBLIC));
+    house.batch([PUBLIC, 1, 'a'], [PUBLIC, 2, 'b']);
+    expect(house.published).toEqual([]);
+    expect(crowd.every(({ socket }) => socket.frames.join() === 'a,b')).toBe(true);
+    house.batch([PUBLIC, 3, 'c']);
+    expect(house.published).toEqual([`${PUBLIC}=c`]);
+    expect(crowd.every(({ socket }) => socket.frames.length === 2 && socket.channels.has(PUBLIC))).toBe(true);
+  });
+
+  it('does not hand a subscription to native fan-out that is ahead of the channel', () => {
+    const house = new House();
+    const crowd = Array.from({ length: 20 }, () => house.subscriber(PUBLIC));
+    const ahead = crowd[0]!;
+    ahead.subscription.epoch = 'e';
+    ahead.subscription.offset = 2;
+    house.batch([PUBLIC, 1, 'a']);
+    house.batch([PUBLIC, 2, 'b']);
+    house.batch([PUBLIC, 3, 'c']);
+    expect(ahead.socket.frames).toEqual(['c']);
+    expect(crowd[1]!.socket.frames).toEqual(['a']);
+    expect(house.published).toEqual([`${PUBLIC}=b`, `${PUBLIC}=c`]);
+  });
+
+  it('takes a lagging socket out of native fan-out without a gap', () => {
+    const house = new House();
+    const crowd = Array.from({ length: 20 }, () => house.subscriber(PUBLIC));
+    house.batch([PUBLIC, 1, 'a']);
+    house.batch([PUBLIC, 2, 'native']);
+    const slow = crowd[3]!;
+    slow.socket.buffered = 1_000_000;
+    house.delivery.sweep();
+    expect(slow.socket.channels.has(PUBLIC)).toBe(false);
+    house.batch([PUBLIC, 3, 'c']);
+    expect(slow.socket.frames).toEqual(['a']);
+    slow.socket.buffered = 0;
+    house.sender.drained(slow.connection);
+    expect(slow.socket.frames).toEqual(['a', 'c']);
+  });
+});
