@@ -1,0 +1,67 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import { writeAnswer, type HttpAnswer } from './http-answer.js';
+
+/**
+ * Called once for each request, refused and completed handshakes included (101), with 499 for a client that went away.
+ * `route` is the route's pattern, the endpoint's first segment or `unknown`: never what the client made up.
+ * What uWebSockets.js answers itself (400 and 431 for what is not HTTP or too long) is not seen here.
+ */
+export type RequestObserver = (method: string, route: string, status: number, seconds: number) => void;
+
+interface ExchangeOptions {
+  /** `unknown`, if it is none of ours. */
+  readonly route: string;
+  readonly observe?: RequestObserver | undefined;
+  /** The client went away before it had an answer. */
+  readonly onAbort?: () => void;
+}
+
+/** nginx's word for it; nothing is sent with this status. */
+const CLIENT_WENT_AWAY = 499;
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/**
+ * One request up to its answer. It knows whether `res` may still be touched: every method of `res` throws after an
+ * abort and after an answer. Make it before the first await: uWebSockets.js ends the process when a handler returns
+ * with neither an answer nor an abort handler.
+ */
+export class Exchange {
+  readonly #method: string;
+  readonly #options: ExchangeOptions;
+  readonly #startedAt = performance.now();
+  #res: HttpResponse | null;
+
+  constructor(res: HttpResponse, method: string, options: ExchangeOptions) {
+    this.#res = res;
+    this.#method = method;
+    this.#options = options;
+    res.onAborted(() => {
+      if (this.#res === null) return;
+      this.#finish(CLIENT_WENT_AWAY);
+      this.#options.onAbort?.();
+    });
+  }
+
+  /** Does nothing when the client is gone or was answered. */
+  answer(answer: HttpAnswer): void {
+    const res = this.#res;
+    if (res === null) return;
+    this.#finish(answer.status);
+    writeAnswer(res, answer, this.#method);
+  }
+
+  /** Gives `res` away for the upgrade; null when the client is gone or was answered. */
+  takeForUpgrade(): HttpResponse | null {
+    const res = this.#res;
+    if (res !== null) this.#finish(101);
+    return res;
+  }
+
+  #finish(status: number): void {
+    this.#res = null;
+    const { observe, route } = this.#options;
+    const method = METHODS.has(this.#method) ? this.#method : 'OTHER';
+    observe?.(method, route, status, (performance.now() - this.#startedAt) / 1000);
+  }
+}

@@ -1,0 +1,87 @@
+import type { HttpRequest as UwsRequest, HttpResponse } from 'uWebSockets.js';
+import { addressText } from './remote-address.js';
+import { TransportError } from './transport-error.js';
+
+/** A copy of a request: uWebSockets.js takes its own back when the handler returns. */
+export interface HttpRequest {
+  /** As sent, in upper case by convention. */
+  readonly method: string;
+  /** Path without query, percent-decoding not applied. */
+  readonly path: string;
+  /** Raw query without '?', '' when absent. */
+  readonly query: string;
+  /** The `:name` parts of the route, percent-decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  /** '' when absent; the name in lower case. */
+  header(name: string): string;
+  /**
+   * The whole body. Rejects with TransportError `body_too_large` (answered 413 already, so just let it pass) or
+   * `request_aborted`.
+   */
+  body(): Promise<Uint8Array>;
+  /** The peer's address in text; IPv4-mapped IPv6 addresses are given as IPv4. */
+  readonly remoteAddress: string;
+}
+
+/** What can be read off a request before it is known which route it is for. */
+export type RequestHead = Omit<HttpRequest, 'params' | 'body'>;
+
+/** Repeated headers are joined, as RFC 9110 has it: proxies and clients do split X-Forwarded-For and protocols. */
+export function copyHead(res: HttpResponse, req: UwsRequest): RequestHead {
+  const headers = new Map<string, string>();
+  req.forEach((name, value) => {
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
+  });
+  return {
+    method: req.getCaseSensitiveMethod(),
+    path: req.getUrl(),
+    // Not in the types: undefined without a '?'.
+    query: (req.getQuery() as string | undefined) ?? '',
+    header: (name) => headers.get(name) ?? '',
+    remoteAddress: addressText(res.getRemoteAddress()),
+  };
+}
+
+/**
+ * Collects a body, up to a limit. It must be made before the first await, whether anybody asks for the body or not:
+ * uWebSockets.js throws away what arrives while there is no onData.
+ */
+export class BodyCollector {
+  #chunks: Uint8Array[] = [];
+  #bytes = 0;
+  #outcome: Uint8Array | TransportError | null = null;
+  #waiting: (() => void)[] = [];
+
+  constructor(res: HttpResponse, bytesMax: number, onTooLarge: () => void) {
+    res.onData((chunk, isLast) => {
+      if (this.#outcome !== null) return;
+      this.#bytes += chunk.byteLength;
+      if (this.#bytes > bytesMax) {
+        this.fail(new TransportError('body_too_large', `body over ${bytesMax} bytes`));
+        onTooLarge();
+        return;
+      }
+      // The chunk's memory is uWebSockets.js's and gone after this callback.
+      this.#chunks.push(new Uint8Array(chunk.slice(0)));
+      if (isLast) this.#settle(Buffer.concat(this.#chunks));
+    });
+  }
+
+  async read(): Promise<Uint8Array> {
+    if (this.#outcome === null) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#outcome instanceof Uint8Array) return this.#outcome;
+    throw this.#outcome;
+  }
+
+  fail(error: TransportError): void {
+    if (this.#outcome === null) this.#settle(error);
+  }
+
+  #settle(outcome: Uint8Array | TransportError): void {
+    this.#outcome = outcome;
+    this.#chunks = [];
+    for (const resume of this.#waiting) resume();
+    this.#waiting = [];
+  }
+}

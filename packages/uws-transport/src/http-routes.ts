@@ -1,0 +1,137 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import type { DeferredTasks } from './deferred-tasks.js';
+import { Exchange, type RequestObserver } from './exchange.js';
+import { answers, type HttpAnswer } from './http-answer.js';
+import { BodyCollector, type HttpRequest, type RequestHead } from './http-request.js';
+import { TransportError } from './transport-error.js';
+
+export type RouteHandler = (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
+
+interface HttpRoutesOptions {
+  readonly maxBodyBytes: number;
+  readonly isEndpoint: (path: string) => boolean;
+  readonly observe: RequestObserver | undefined;
+  readonly onError: (error: unknown) => void;
+}
+
+interface Route {
+  readonly method: string;
+  readonly path: string;
+  readonly handle: RouteHandler;
+}
+
+type Match =
+  | { readonly found: true; readonly route: Route; readonly params: Readonly<Record<string, string>> }
+  | { readonly found: false; readonly label: string; readonly answer: HttpAnswer };
+
+/** Everything that is not a WebSocket handshake. A dozen routes at most, so they are simply tried one by one. */
+export class HttpRoutes {
+  readonly #routes: Route[] = [];
+  readonly #tasks: DeferredTasks;
+  readonly #options: HttpRoutesOptions;
+
+  constructor(tasks: DeferredTasks, options: HttpRoutesOptions) {
+    this.#tasks = tasks;
+    this.#options = options;
+  }
+
+  /** `path` may have parts such as `:user`, each of which stands for one segment. */
+  add(method: string, path: string, handle: RouteHandler): void {
+    this.#routes.push({ method: method.toUpperCase(), path, handle });
+  }
+
+  handle(res: HttpResponse, head: RequestHead): void {
+    const { observe, maxBodyBytes } = this.#options;
+    const match = this.#match(head);
+    if (!match.found) {
+      const refused = new Exchange(res, head.method, { route: match.label, observe });
+      this.#tasks.add(() => refused.answer(match.answer));
+      return;
+    }
+    // The connection stays open and the rest is thrown away: closed while the client is still sending, it would see a
+    // reset instead of the answer.
+    const body = new BodyCollector(res, maxBodyBytes, () =>
+      this.#tasks.add(() => exchange.answer(answers.bodyTooLarge(maxBodyBytes))),
+    );
+    const exchange = new Exchange(res, head.method, {
+      route: match.route.path,
+      observe,
+      onAbort: () => body.fail(new TransportError('request_aborted', 'the client went away')),
+    });
+    void this.#run(match.route, { ...head, params: match.params, body: () => body.read() }, exchange);
+  }
+
+  async #run(route: Route, request: HttpRequest, exchange: Exchange): Promise<void> {
+    let answer: HttpAnswer;
+    try {
+      answer = await route.handle(request);
+    } catch (error) {
+      if (!isClientsFault(error)) this.#options.onError(error);
+      answer = answers.internal();
+    }
+    this.#tasks.add(() => exchange.answer(answer));
+  }
+
+  #match(head: RequestHead): Match {
+    const { method, path } = head;
+    const candidates = this.#routes.filter((route) => fits(route.path, path));
+    if (candidates.length === 0) return this.#unmatched(method, path);
+
+    const route = candidates.find((candidate) => candidate.method === method);
+    const label = candidates[0]!.path;
+    if (route === undefined) {
+      return { found: false, label, answer: answers.methodNotAllowed(candidates.map((candidate) => candidate.method)) };
+    }
+    const params = pathParams(route.path, path);
+    if (params === null) return { found: false, label, answer: answers.badRequest('malformed percent-encoding') };
+    return { found: true, route, params };
+  }
+
+  #unmatched(method: string, path: string): Match {
+    if (!this.#options.isEndpoint(path)) return { found: false, label: 'unknown', answer: answers.unknownEndpoint() };
+    const answer = method === 'GET' ? answers.upgradeRequired() : answers.methodNotAllowed(['GET']);
+    return { found: false, label: endpointLabel(path), answer };
+  }
+}
+
+/** The first segment: `/websocket/<hub>` is one route, however many hubs clients make up. */
+export function endpointLabel(path: string): string {
+  const end = path.indexOf('/', 1);
+  return end === -1 ? path : path.slice(0, end);
+}
+
+/** Both are answered already, or need no answer. */
+function isClientsFault(error: unknown): boolean {
+  return error instanceof TransportError && (error.code === 'body_too_large' || error.code === 'request_aborted');
+}
+
+function fits(pattern: string, path: string): boolean {
+  if (!pattern.includes('/:')) return pattern === path;
+  const parts = path.split('/');
+  const expected = pattern.split('/');
+  return (
+    parts.length === expected.length &&
+    expected.every((part, at) => (part.startsWith(':') ? parts[at] !== '' : part === parts[at]))
+  );
+}
+
+function pathParams(pattern: string, path: string): Readonly<Record<string, string>> | null {
+  const params: Record<string, string> = {};
+  const parts = path.split('/');
+  for (const [at, part] of pattern.split('/').entries()) {
+    if (!part.startsWith(':')) continue;
+    const value = percentDecoded(parts[at]!);
+    if (value === null) return null;
+    params[part.slice(1)] = value;
+  }
+  return params;
+}
+
+/** decodeURIComponent has no other way to say "malformed" than to throw. */
+function percentDecoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}

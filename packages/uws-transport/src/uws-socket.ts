@@ -1,0 +1,104 @@
+import { cutReason, type Socket, type TransportConnection } from '@ws-gateway/core';
+import type { WebSocket } from 'uWebSockets.js';
+import { TransportError } from './transport-error.js';
+
+/** What uWebSockets.js keeps for each socket; it copies the members onto its own object. */
+export interface SocketData {
+  readonly socket: UwsSocket;
+}
+
+/** Results of WebSocket.send. */
+const BUFFERED = 0;
+const SENT = 1;
+
+/**
+ * The edge's view of one WebSocket. Every method of a closed uWebSockets.js socket throws; this object is the one place
+ * that knows whether it is closed: `#ws` is null before the upgrade, after the close and from `end` on.
+ */
+export class UwsSocket implements Socket {
+  readonly connection: TransportConnection;
+  #ws: WebSocket<SocketData> | null = null;
+  /** Its place in the PingWheel. */
+  pingSlot = -1;
+  #corked = false;
+  #ending: Ending | null = null;
+
+  constructor(connection: TransportConnection) {
+    this.connection = connection;
+  }
+
+  attach(ws: WebSocket<SocketData>): void {
+    this.#ws = ws;
+  }
+
+  detach(): void {
+    this.#ws = null;
+    this.#ending = null;
+  }
+
+  send(frame: Uint8Array | string): 'sent' | 'buffered' | 'closed' {
+    const ws = this.#ws;
+    if (ws === null) return 'closed';
+    const status = ws.send(frame, false, false);
+    if (status === SENT) return 'sent';
+    if (status === BUFFERED) return 'buffered';
+    // maxBackpressure is off, so it has no reason to drop: never lose a frame in silence.
+    throw new TransportError('frame_dropped', 'uWebSockets.js dropped a frame');
+  }
+
+  ping(): void {
+    this.#ws?.ping();
+  }
+
+  cork(write: () => void): void {
+    const ws = this.#ws;
+    if (ws === null) return;
+    if (this.#corked) {
+      write();
+      return;
+    }
+    this.#corked = true;
+    try {
+      ws.cork(write);
+    } finally {
+      this.#corked = false;
+      this.#finishEnd();
+    }
+  }
+
+  /** While corked, what lies in the cork's buffer is not counted: it has its chance to leave first. */
+  bufferedBytes(): number {
+    return this.#ws === null ? 0 : this.#ws.getBufferedAmount();
+  }
+
+  join(channel: string): void {
+    this.#ws?.subscribe(channel);
+  }
+
+  leave(channel: string): void {
+    this.#ws?.unsubscribe(channel);
+  }
+
+  end(code: number, reason: string): void {
+    const ws = this.#ws;
+    if (ws === null) return;
+    this.#ws = null;
+    this.#ending = { ws, code, reason: cutReason(reason) };
+    // Ended inside its own cork, uWebSockets.js sends the close frame but forgets the FIN: the connection would linger
+    // until a timeout of up to 16 s.
+    if (!this.#corked) this.#finishEnd();
+  }
+
+  #finishEnd(): void {
+    const ending = this.#ending;
+    if (ending === null) return;
+    this.#ending = null;
+    ending.ws.end(ending.code, ending.reason);
+  }
+}
+
+interface Ending {
+  readonly ws: WebSocket<SocketData>;
+  readonly code: number;
+  readonly reason: string;
+}

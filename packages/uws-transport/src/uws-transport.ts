@@ -1,0 +1,207 @@
+import type { ChannelPublisher, EdgeHandler, Logger } from '@ws-gateway/core';
+import type { TemplatedApp, us_listen_socket, WebSocket, WebSocketBehavior } from 'uWebSockets.js';
+import { loadAddon } from './addon.js';
+import { closeCodeOf } from './close-code.js';
+import { CorkCarrier } from './cork-carrier.js';
+import { DeferredTasks } from './deferred-tasks.js';
+import type { RequestObserver } from './exchange.js';
+import { idleTimeoutSeconds, PingWheel } from './heartbeat.js';
+import { copyHead } from './http-request.js';
+import { HttpRoutes, type RouteHandler } from './http-routes.js';
+import { bindListener, listenError } from './listener.js';
+import { TransportError } from './transport-error.js';
+import { asksForWebSocket, Upgrader } from './upgrade.js';
+import type { SocketData, UwsSocket } from './uws-socket.js';
+
+export interface UwsTransportOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** A handshake that takes longer is answered 503. Sending the request itself may take 10 s (uWebSockets.js's own). */
+  readonly handshakeTimeoutMs: number;
+  /** A longer message closes the socket with 1009. */
+  readonly maxPayloadBytes: number;
+  /** A silent peer is pinged about this often and dropped (1006) if it doesn't answer. */
+  readonly heartbeatMs: number;
+  readonly tls?: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** Handshakes the edge may think about at once; more are answered 503. Default 5000. */
+  readonly maxHandshakesInFlight?: number | undefined;
+  /** Largest body of an HTTP request; more is answered 413. Default 1 MiB. */
+  readonly maxBodyBytes?: number | undefined;
+  /** Several processes share the port (SO_REUSEPORT). Default: a port that is taken is an error. */
+  readonly reusePort?: boolean | undefined;
+  /** Paths that speak WebSocket: a plain request there is answered 426 instead of 404. */
+  readonly isEndpoint?: ((path: string) => boolean) | undefined;
+  readonly onRequest?: RequestObserver | undefined;
+  /** What a handler threw. The socket concerned is closed with 1011. Default: logged. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+const MAX_HANDSHAKES_IN_FLIGHT = 5000;
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/**
+ * How much more than `maxPayloadBytes` is still read. uWebSockets.js drops the connection without a close frame (the
+ * client sees 1006) when its own limit is passed; so its limit lies higher, and in between the client is told 1009.
+ */
+const OVERSIZE_BYTES = 1024 * 1024;
+
+export function createUwsTransport(handler: EdgeHandler, options: UwsTransportOptions, logger: Logger): UwsTransport {
+  return new UwsTransport(handler, options, logger);
+}
+
+/**
+ * WebSocket and HTTP on one port. Drives the EdgeHandler, whose calls come one at a time; an exception in one of them
+ * closes that socket (1011) and nothing else.
+ */
+export class UwsTransport implements ChannelPublisher {
+  readonly #handler: EdgeHandler;
+  readonly #options: UwsTransportOptions;
+  readonly #onError: (error: unknown) => void;
+  readonly #app: TemplatedApp;
+  readonly #carrier: CorkCarrier;
+  readonly #routes: HttpRoutes;
+  readonly #upgrader: Upgrader;
+  readonly #pings: PingWheel;
+  #listener: us_listen_socket | null = null;
+  #closed = false;
+
+  constructor(handler: EdgeHandler, options: UwsTransportOptions, logger: Logger) {
+    const { handshakeTimeoutMs, onRequest: observe, isEndpoint = () => false } = options;
+    const onError = options.onError ?? ((error) => logger.error('transport callback failed', { error }));
+    this.#handler = handler;
+    this.#options = options;
+    this.#onError = onError;
+    this.#app = createApp(options);
+    this.#pings = new PingWheel(options.heartbeatMs);
+    this.#carrier = new CorkCarrier(logger);
+    const tasks = new DeferredTasks(onError);
+    this.#routes = new HttpRoutes(tasks, {
+      maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
+      isEndpoint,
+      observe,
+      onError,
+    });
+    const maxHandshakesInFlight = options.maxHandshakesInFlight ?? MAX_HANDSHAKES_IN_FLIGHT;
+    this.#upgrader = new Upgrader(
+      handler,
+      { tasks, carrier: this.#carrier },
+      { handshakeTimeoutMs, maxHandshakesInFlight, isEndpoint, observe, onError },
+    );
+    this.#app.ws('/*', this.#behavior());
+    this.#app.any('/*', (res, req) => {
+      const head = copyHead(res, req);
+      if (asksForWebSocket(head)) this.#upgrader.handle(res, head, null);
+      else this.#routes.handle(res, head);
+    });
+  }
+
+  /** An HTTP route; `path` may have parts such as `:user`. Call before `listen`. */
+  route(method: string, path: string, handle: RouteHandler): this {
+    this.#routes.add(method, path, handle);
+    return this;
+  }
+
+  /** Rejects with TransportError `address_in_use` or `cannot_listen`. */
+  async listen(): Promise<{ port: number }> {
+    const { host, port, reusePort = false } = this.#options;
+    await this.#carrier.start();
+    this.#listener = bindListener(this.#app, { host, port, reusePort });
+    if (this.#listener === null) throw await listenError(host, port);
+    return { port: loadAddon().us_socket_local_port(this.#listener as never) };
+  }
+
+  /** No new connections from here on; the open ones live on, and what comes over them is still served. */
+  stopListening(): void {
+    if (this.#listener !== null) loadAddon().us_listen_socket_close(this.#listener);
+    this.#listener = null;
+  }
+
+  /** Kills what is left, without close frames: `closed` is called with 1006 for each. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    // Never from within a callback of uWebSockets.js: it would go on with the socket it is working on.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#pings.stop();
+    this.stopListening();
+    this.#app.close();
+    this.#carrier.close();
+  }
+
+  /**
+   * Frames for one socket that are published within one loop turn leave in one system call, at its end. A frame sent to
+   * a socket directly does not overtake what was published before.
+   */
+  publish(channel: string, frame: Uint8Array): void {
+    this.#app.publish(channel, frame, false, false);
+  }
+
+  #behavior(): WebSocketBehavior<SocketData> {
+    const { maxPayloadBytes, heartbeatMs } = this.#options;
+    return {
+      maxPayloadLength: maxPayloadBytes + OVERSIZE_BYTES,
+      idleTimeout: idleTimeoutSeconds(heartbeatMs),
+      // They would go out in one burst to all that came together.
+      sendPingsAutomatically: false,
+      // 0 means no limit. With one, uWebSockets.js skips a slow socket in silence; the edge bounds backlogs itself.
+      maxBackpressure: 0,
+      closeOnBackpressureLimit: false,
+      // A compressed publish is deflated once for each subscriber.
+      compression: loadAddon().DISABLED,
+      upgrade: (res, req, context) => {
+        const head = copyHead(res, req);
+        // It is called for whatever has a key of 24 characters.
+        if (asksForWebSocket(head)) this.#upgrader.handle(res, head, context);
+        else this.#routes.handle(res, head);
+      },
+      open: (ws) => this.#opened(ws),
+      message: (ws, data, isBinary) => this.#guard(socketOf(ws), (socket) => this.#message(socket, data, isBinary)),
+      drain: (ws) => this.#guard(socketOf(ws), (socket) => this.#handler.drained(socket.connection)),
+      close: (ws, code, reason) => this.#guard(socketOf(ws), (socket) => this.#socketClosed(socket, code, reason)),
+    };
+  }
+
+  #opened(ws: WebSocket<SocketData>): void {
+    const socket = socketOf(ws);
+    socket.attach(ws);
+    socket.pingSlot = this.#pings.add(socket);
+  }
+
+  /** The one place where an exception of the edge ends up: uncaught, it would end the process. */
+  #guard(socket: UwsSocket, call: (socket: UwsSocket) => void): void {
+    try {
+      call(socket);
+    } catch (error) {
+      this.#onError(error);
+      socket.end(1011, 'internal error');
+    }
+  }
+
+  #message(socket: UwsSocket, data: ArrayBuffer, isBinary: boolean): void {
+    if (isBinary) socket.end(1003, 'text frames only');
+    else if (data.byteLength > this.#options.maxPayloadBytes) socket.end(1009, 'message too big');
+    else this.#handler.message(socket.connection, data);
+  }
+
+  #socketClosed(socket: UwsSocket, code: number, reason: ArrayBuffer): void {
+    this.#pings.remove(socket, socket.pingSlot);
+    socket.detach();
+    const text = Buffer.from(reason).toString();
+    this.#handler.closed(socket.connection, closeCodeOf(code, text), text);
+  }
+}
+
+function socketOf(ws: WebSocket<SocketData>): UwsSocket {
+  return ws.getUserData().socket;
+}
+
+function createApp({ tls }: UwsTransportOptions): TemplatedApp {
+  const uws = loadAddon();
+  if (tls === undefined) return uws.App();
+  try {
+    return uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
+  } catch (cause) {
+    throw new TransportError('bad_certificate', `cannot use ${tls.certFile} with ${tls.keyFile}`, { cause });
+  }
+}
