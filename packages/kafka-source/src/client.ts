@@ -1,0 +1,70 @@
+import net from 'node:net';
+import tls from 'node:tls';
+import kafkajs, {
+  type ISocketFactory,
+  type Kafka,
+  type KafkaConfig,
+  type RetryOptions,
+  type SASLOptions,
+} from 'kafkajs';
+import type { Logger } from '@ws-gateway/core';
+import { registerCodecs } from './codecs.js';
+import type { KafkaConnectionOptions } from './options.js';
+
+const CONNECTION_TIMEOUT_MS = 3_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_DELAY_MS = 60_000;
+
+/**
+ * Facts (Kafka, rule 1): with kafkajs' default of five slow retries a broker restart ends in a crash and a ghost member;
+ * with these it flows again 0.3 s after the broker does. Who must not wait that long keeps a deadline.
+ */
+export const PATIENT_RETRY = {
+  initialRetryTime: 100,
+  maxRetryTime: 1_000,
+  retries: 1e6,
+} as const satisfies RetryOptions;
+
+interface ClientOptions {
+  readonly retry: RetryOptions;
+  /** Once aborted, whatever the client still tries for ever ends at its next attempt to connect. */
+  readonly retired: AbortSignal;
+}
+
+export function createClient(connection: KafkaConnectionOptions, { retry, retired }: ClientOptions): Kafka {
+  registerCodecs();
+  const { brokers, clientId, tls: ssl, sasl, logger } = connection;
+  const config: KafkaConfig = {
+    // kafkajs can't be told to give up; without an address to try it does.
+    brokers: () => (retired.aborted ? [] : [...brokers]),
+    clientId,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retry,
+    socketFactory,
+    logLevel: kafkajs.logLevel.WARN,
+    logCreator: () => logTo(logger),
+  };
+  if (ssl) config.ssl = ssl;
+  if (sasl) config.sasl = { ...sasl } as SASLOptions;
+  return new kafkajs.Kafka(config);
+}
+
+/** kafkajs' own one, but without Nagle's delay: commits and small writes are a request of one packet each. */
+const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+  // kafkajs passes undefined for a plain connection, against its types.
+  const options: tls.ConnectionOptions | undefined = ssl;
+  const name = net.isIP(host) ? {} : { servername: host };
+  const socket = options
+    ? tls.connect({ host, port, ...name, ...options }, onConnect)
+    : net.connect({ host, port }, onConnect);
+  socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+  socket.setNoDelay(true);
+  return socket;
+};
+
+/** What kafkajs warns of (each attempt to connect, say) is noise: what somebody must act on is logged by this package. */
+function logTo(logger: Logger): (entry: { namespace: string; log: { message: string } }) => void {
+  return ({ namespace, log: { message, ...fields } }) =>
+    logger.debug('kafkajs', { namespace, ...fields, kafkajsMessage: message });
+}

@@ -1,0 +1,168 @@
+import type { Admin, RetryOptions } from 'kafkajs';
+import { createClient } from './client.js';
+import { isUnknownTopic, toKafkaError } from './errors.js';
+import type { KafkaConnectionOptions } from './options.js';
+import { withDeadline } from './timing.js';
+
+/** One call: callers retry by their own rules. */
+const DEADLINE_MS = 10_000;
+const DISCONNECT_TIMEOUT_MS = 2_000;
+const RETRY: RetryOptions = { initialRetryTime: 100, maxRetryTime: 500, retries: 2 };
+
+/** A topic to be made; what is left out is the broker's default. */
+export interface TopicSpec {
+  readonly topic: string;
+  readonly partitions?: number;
+  readonly replicationFactor?: number;
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+export interface TopicStatus {
+  readonly topic: string;
+  readonly exists: boolean;
+  /** 0 when it does not exist. */
+  readonly partitions: number;
+}
+
+/** Where a partition begins and ends, and what the group has committed for it (null: nothing). */
+export interface PartitionState {
+  readonly topic: string;
+  readonly partition: number;
+  readonly committed: number | null;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Questions to the cluster over a connection of its own, made at the first call and anew after a failed one: a kafkajs
+ * admin remembers topics it was asked about and fails for good when one of them is deleted.
+ */
+export class ClusterAdmin {
+  readonly #options: KafkaConnectionOptions;
+  #connection: { readonly admin: Promise<Admin>; readonly retired: AbortController } | null = null;
+
+  constructor(options: KafkaConnectionOptions) {
+    this.#options = options;
+  }
+
+  async checkTopics(topics: readonly string[]): Promise<TopicStatus[]> {
+    return this.#call('topic check', async (admin) => {
+      const all = await partitionCounts(admin, topics).catch(nullIfUnknown);
+      if (all) return topics.map((topic) => status(topic, all));
+      // One missing topic fails the question for all: ask for each.
+      const found: TopicStatus[] = [];
+      for (const topic of topics) {
+        found.push(status(topic, (await partitionCounts(admin, [topic]).catch(nullIfUnknown)) ?? new Map()));
+      }
+      return found;
+    });
+  }
+
+  /** Says which of them were made; those that exist already are left as they are. */
+  async createTopics(specs: readonly TopicSpec[]): Promise<string[]> {
+    return this.#call('topic creation', async (admin) => {
+      const created: string[] = [];
+      for (const spec of specs) {
+        // Facts (Kafka, rule 9): waitForLeaders waits for what a fresh broker answers late. Whoever needs the topic polls.
+        const made = await admin.createTopics({ waitForLeaders: false, topics: [toTopicConfig(spec)] });
+        if (made) created.push(spec.topic);
+      }
+      return created;
+    });
+  }
+
+  /** All partitions of the topics. Rejects when one of them does not exist. */
+  async partitionStates(groupId: string, topics: readonly string[]): Promise<PartitionState[]> {
+    return this.#call('offset query', async (admin) => {
+      const committed = await admin.fetchOffsets({ groupId, topics: [...topics] });
+      const bounds = await Promise.all(topics.map(async (topic) => admin.fetchTopicOffsets(topic)));
+      return topics.flatMap((topic, i) => {
+        const offsets = committed.find((entry) => entry.topic === topic)?.partitions ?? [];
+        const partitions = bounds[i]!.toSorted((a, b) => a.partition - b.partition);
+        return partitions.map(({ partition, low, high }) => {
+          const offset = Number(offsets.find((entry) => entry.partition === partition)?.offset ?? -1);
+          // Besides -1 for nothing there is the -2 that kafkajs commits for "earliest" when an offset is out of range.
+          return { topic, partition, committed: offset < 0 ? null : offset, low: Number(low), high: Number(high) };
+        });
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = null;
+    if (!connection) return;
+    const closing = connection.admin.then((admin) => admin.disconnect());
+    await withDeadline(closing, DISCONNECT_TIMEOUT_MS, 'disconnecting').catch((error: unknown) =>
+      this.#options.logger.debug('kafka admin connection was not closed cleanly', { message: String(error) }),
+    );
+    connection.retired.abort();
+  }
+
+  async #call<T>(what: string, work: (admin: Admin) => Promise<T>): Promise<T> {
+    try {
+      const done = this.#connect().then((admin) => work(admin));
+      return await withDeadline(done, DEADLINE_MS, what);
+    } catch (error) {
+      void this.close();
+      throw toKafkaError(error);
+    }
+  }
+
+  #connect(): Promise<Admin> {
+    if (!this.#connection) {
+      const retired = new AbortController();
+      this.#connection = { retired, admin: connect(this.#options, retired.signal) };
+    }
+    return this.#connection.admin;
+  }
+}
+
+/** For the command line: connects, makes what is missing, disconnects. */
+export async function createTopics(options: KafkaConnectionOptions, specs: readonly TopicSpec[]): Promise<string[]> {
+  return once(options, (admin) => admin.createTopics(specs));
+}
+
+/** For the command line: connects, asks, disconnects. */
+export async function checkTopics(options: KafkaConnectionOptions, topics: readonly string[]): Promise<TopicStatus[]> {
+  return once(options, (admin) => admin.checkTopics(topics));
+}
+
+async function once<T>(options: KafkaConnectionOptions, work: (admin: ClusterAdmin) => Promise<T>): Promise<T> {
+  const admin = new ClusterAdmin(options);
+  try {
+    return await work(admin);
+  } finally {
+    await admin.close();
+  }
+}
+
+async function connect(options: KafkaConnectionOptions, retired: AbortSignal): Promise<Admin> {
+  const admin = createClient(options, { retry: RETRY, retired }).admin({ retry: RETRY });
+  await admin.connect();
+  return admin;
+}
+
+async function partitionCounts(admin: Admin, topics: readonly string[]): Promise<Map<string, number>> {
+  const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics] });
+  return new Map(found.map(({ name, partitions }) => [name, partitions.length]));
+}
+
+function nullIfUnknown(error: unknown): null {
+  if (isUnknownTopic(error)) return null;
+  throw error;
+}
+
+function status(topic: string, counts: ReadonlyMap<string, number>): TopicStatus {
+  const partitions = counts.get(topic) ?? 0;
+  return { topic, exists: partitions > 0, partitions };
+}
+
+function toTopicConfig(spec: TopicSpec) {
+  return {
+    topic: spec.topic,
+    numPartitions: spec.partitions ?? -1,
+    replicationFactor: spec.replicationFactor ?? -1,
+    configEntries: Object.entries(spec.config ?? {}).map(([name, value]) => ({ name, value })),
+  };
+}

@@ -1,0 +1,373 @@
+import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs';
+import type { AssignedPartition, Logger, PartitionOffset, RecordSink, RouterStats } from '@ws-gateway/core';
+import { createClient, PATIENT_RETRY } from './client.js';
+import { ConsumerCluster } from './consumer-cluster.js';
+import { toSourceRecords } from './convert.js';
+import { errorFields, errorLabel, KafkaError, toKafkaError } from './errors.js';
+import type { KafkaConnectionOptions } from './options.js';
+import { OwnedPartitions } from './owned-partitions.js';
+import type { StartPosition, StartPositions } from './start-positions.js';
+import { pause, withDeadline } from './timing.js';
+
+/** Facts (Kafka, rule 2). 256 KiB a partition keeps the event loop's longest block near 100 ms. */
+const HEARTBEAT_INTERVAL_MS = 1_000;
+const FETCH_WAIT_MS = 100;
+const FETCH_BYTES_PER_PARTITION = 256 * 1024;
+const FETCH_BYTES = 4 * 1024 * 1024;
+const METADATA_AGE_MS = 5_000;
+/** Handlers return at once, so this only has to be enough that one waiting for its heartbeat holds up no other. */
+const HANDLERS = 16;
+
+/** How long the router may take to settle and commit; heartbeats rest meanwhile, so far below the session timeout. */
+const REVOKE_TIMEOUT_MS = 3_000;
+const ASSIGN_TIMEOUT_MS = 10_000;
+const COMMIT_TIMEOUT_MS = 5_000;
+const STOP_TIMEOUT_MS = 2_000;
+const LEAVE_TIMEOUT_MS = 1_000;
+const RETRY_DELAY_MS = 200;
+
+const SILENCE_MAX_MS = 10_000;
+/** A join can wait for a killed member's session to end. */
+const SILENT_JOIN_MAX_MS = 25_000;
+
+type EndReason = 'crashed' | 'position_lost';
+
+interface GroupMemberOptions {
+  readonly groupId: string;
+  readonly topics: readonly string[];
+  readonly sessionTimeoutMs: number;
+  /** The member before this one: one that crashed could perhaps not leave, and the group would wait for it. */
+  readonly predecessor: string | null;
+}
+
+interface GroupMemberParts {
+  readonly connection: KafkaConnectionOptions;
+  readonly positions: StartPositions;
+  readonly sink: RecordSink;
+  readonly logger: Logger;
+  readonly stats?: Pick<RouterStats, 'kafkaErrors'> | undefined;
+}
+
+/**
+ * One life of a kafkajs consumer, from joining the group to leaving it. After a crash, or to change its topics, it is
+ * closed and another one made.
+ *
+ * kafkajs rebalances eagerly, and after a join fetches kept partitions from the committed offset again. So the sink gets
+ * one simple story: before every join all its partitions are revoked, after it all are assigned, and each starts again at
+ * the committed offset. Between the two nothing is fetched: partitions are paused in the moment of joining.
+ */
+export class GroupMember {
+  readonly #parts: GroupMemberParts;
+  readonly #options: GroupMemberOptions;
+  readonly #cluster = new ConsumerCluster(() => this.#beforeJoin());
+  readonly #consumer: Consumer;
+  readonly #retired = new AbortController();
+  readonly #owned = new OwnedPartitions();
+  readonly #ended = Promise.withResolvers<EndReason>();
+  readonly #ready = Promise.withResolvers<void>();
+  #memberId: string | null = null;
+  #lastContact = Date.now();
+  #joining = true;
+  #closing = false;
+  #crashed = false;
+  /** Aborted when the assignment that is being prepared is outdated by the next join. */
+  #generation = new AbortController();
+  #preparing: Promise<void> = Promise.resolve();
+  #releasing: Promise<void> | null = null;
+  #committing: Promise<void> = Promise.resolve();
+  #commitsSeen = 0;
+
+  constructor(parts: GroupMemberParts, options: GroupMemberOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    const client = createClient(parts.connection, { retry: PATIENT_RETRY, retired: this.#retired.signal });
+    this.#consumer = client.consumer({
+      groupId: options.groupId,
+      partitionAssigners: [this.#cluster.assigner],
+      sessionTimeout: options.sessionTimeoutMs,
+      heartbeatInterval: HEARTBEAT_INTERVAL_MS,
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      minBytes: 1,
+      maxBytesPerPartition: FETCH_BYTES_PER_PARTITION,
+      maxBytes: FETCH_BYTES,
+      metadataMaxAge: METADATA_AGE_MS,
+      allowAutoTopicCreation: false,
+      // A crashed consumer is replaced by the record source, not restarted by kafkajs: one way of healing for all causes.
+      retry: { ...PATIENT_RETRY, restartOnFailure: async () => false },
+    });
+    this.#listen();
+  }
+
+  /** Resolves when the first assignment is in the router's hands. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** Resolves when this member has come to an end by itself. Close it then. */
+  get ended(): Promise<EndReason> {
+    return this.#ended.promise;
+  }
+
+  /** Heartbeats succeed only within the group and with a broker; kafkajs' FETCH event also follows failed fetches. */
+  get healthy(): boolean {
+    if (this.#closing || this.#crashed || this.#memberId === null) return false;
+    return this.silentMs < (this.#joining ? SILENT_JOIN_MAX_MS : SILENCE_MAX_MS);
+  }
+
+  get silentMs(): number {
+    return Date.now() - this.#lastContact;
+  }
+
+  /** Its id in the group, once it has joined. */
+  get memberId(): string | null {
+    return this.#memberId;
+  }
+
+  async start(): Promise<void> {
+    await this.#consumer.connect();
+    if (this.#options.predecessor !== null) await this.#leaveAs(this.#options.predecessor);
+    // `fromBeginning` decides where kafkajs continues when an offset is out of range while running.
+    await this.#consumer.subscribe({ topics: [...this.#options.topics], fromBeginning: true });
+    await this.#consumer.run({
+      // Facts (Kafka, rule 2): kafkajs' own commits cost a round trip a batch. What is settled, the router alone knows.
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: HANDLERS,
+      eachBatch: async (payload) => this.#handOver(payload),
+    });
+  }
+
+  pause(topic: string, partition: number): void {
+    const owned = this.#owned.get(topic, partition);
+    if (!owned || owned.paused) return;
+    owned.paused = true;
+    this.#control(() => this.#consumer.pause([{ topic, partitions: [partition] }]));
+  }
+
+  resume(topic: string, partition: number): void {
+    const owned = this.#owned.get(topic, partition);
+    if (!owned?.paused) return;
+    owned.paused = false;
+    if (owned.open) this.#control(() => this.#consumer.resume([{ topic, partitions: [partition] }]));
+  }
+
+  /**
+   * One at a time: kafkajs repeats a commit that met a dead connection, and an older one must not overtake a newer one.
+   * Rejects late ones, which then are not sent any more.
+   */
+  async commit(offsets: readonly PartitionOffset[]): Promise<void> {
+    for (const { topic, partition } of offsets) {
+      if (!this.#owned.get(topic, partition)) {
+        throw new KafkaError('not_owned', `partition ${topic}/${partition} belongs to another member`);
+      }
+    }
+    await this.#commit(offsets, () => offsets.every(({ topic, partition }) => this.#owned.get(topic, partition)));
+  }
+
+  /** Facts (Kafka, rule 5): no more records, the router settles and commits, then the group is left. */
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    await this.#release();
+    this.#ready.resolve();
+    const stopping = this.#consumer.disconnect();
+    try {
+      await withDeadline(stopping, STOP_TIMEOUT_MS, 'stopping the consumer');
+    } catch (error) {
+      // It waits for the fetch loop, which may hang in a retry. The group at least must not wait for this member.
+      this.#parts.logger.warn('kafka consumer does not stop, leaving the group without it', errorFields(error));
+      if (this.#memberId !== null) await this.#leaveAs(this.#memberId);
+      this.#retired.abort();
+      await withDeadline(stopping, STOP_TIMEOUT_MS, 'stopping the consumer').catch((late: unknown) =>
+        this.#parts.logger.warn('kafka consumer still does not stop', errorFields(late)),
+      );
+    }
+  }
+
+  async #leaveAs(memberId: string): Promise<void> {
+    const leaving = this.#cluster.leave(this.#options.groupId, memberId);
+    // In most cases it is gone already.
+    await withDeadline(leaving, LEAVE_TIMEOUT_MS, 'leaving the group').catch((error: unknown) =>
+      this.#parts.logger.debug('kafka group not left', errorFields(error)),
+    );
+  }
+
+  #listen(): void {
+    const { events } = this.#consumer;
+    this.#consumer.on(events.GROUP_JOIN, ({ payload }) => this.#joined(payload));
+    this.#consumer.on(events.HEARTBEAT, () => {
+      this.#lastContact = Date.now();
+    });
+    this.#consumer.on(events.COMMIT_OFFSETS, () => {
+      this.#commitsSeen++;
+    });
+    this.#consumer.on(events.CRASH, ({ payload }) => {
+      this.#crashed = true;
+      if (this.#closing) return;
+      const { logger } = this.#parts;
+      const passing = toKafkaError(payload.error).retryable;
+      logger[passing ? 'warn' : 'error']('kafka consumer crashed and is replaced', errorFields(payload.error));
+      this.#parts.stats?.kafkaErrors.add(errorLabel(payload.error));
+      this.#ended.resolve('crashed');
+    });
+  }
+
+  /** Called by kafkajs before each JoinGroup, a repeated one too. */
+  async #beforeJoin(): Promise<void> {
+    this.#joining = true;
+    await this.#release();
+    // A consumer that was given up must not come back into the group. kafkajs does not repeat what fails like this.
+    if (this.#closing) throw new RangeError('the group member is closed');
+  }
+
+  /** Takes all partitions back from the sink, once; the calls to the sink never overlap. */
+  #release(): Promise<void> {
+    this.#releasing ??= this.#releaseNow().finally(() => {
+      this.#releasing = null;
+    });
+    return this.#releasing;
+  }
+
+  async #releaseNow(): Promise<void> {
+    this.#generation.abort();
+    this.#owned.shut();
+    await this.#preparing;
+    const revoked = this.#owned.handedOut();
+    if (revoked.length > 0) {
+      await this.#callSink('revoked', REVOKE_TIMEOUT_MS, async () => this.#parts.sink.revoked(revoked));
+    }
+    this.#owned.clear();
+  }
+
+  /** Synchronous up to the pause: kafkajs fetches as soon as this returns. */
+  #joined(join: ConsumerGroupJoinEvent['payload']): void {
+    this.#memberId = join.memberId;
+    this.#lastContact = Date.now();
+    this.#joining = false;
+    this.#generation = new AbortController();
+    this.#owned.assign(join.memberAssignment);
+    this.#consumer.pause(this.#owned.byTopic());
+    if (this.#closing) return;
+    this.#preparing = this.#prepare(join.isLeader, this.#generation.signal).catch((error: unknown) =>
+      // Only a consumer that crashed in the meantime throws here; its successor begins anew.
+      this.#parts.logger.warn('kafka assignment was not prepared', errorFields(error)),
+    );
+  }
+
+  async #prepare(isLeader: boolean, signal: AbortSignal): Promise<void> {
+    const { logger, sink } = this.#parts;
+    const starts = await this.#findStarts(isLeader, signal);
+    if (!starts) return;
+    if (starts.length > 0) {
+      const assigned: AssignedPartition[] = starts.map(({ offset: _, ...partition }) => partition);
+      this.#owned.markHandedOut();
+      await this.#callSink('assigned', ASSIGN_TIMEOUT_MS, async () => sink.assigned(assigned));
+      if (signal.aborted) return;
+      this.#open(starts);
+    }
+    logger.info('kafka group joined', { partitions: starts.length, leader: isLeader });
+    this.#ready.resolve();
+  }
+
+  async #findStarts(isLeader: boolean, signal: AbortSignal): Promise<StartPosition[] | null> {
+    const { positions, logger } = this.#parts;
+    while (!signal.aborted) {
+      try {
+        if (isLeader) {
+          await positions.commitMissing(this.#options.topics, (offsets) =>
+            this.#commit(offsets, () => !signal.aborted),
+          );
+        }
+        return await positions.of(this.#owned.all(), signal);
+      } catch (error) {
+        if (!signal.aborted) logger.warn('kafka start positions not known yet', errorFields(error));
+        await pause(RETRY_DELAY_MS, signal);
+      }
+    }
+    return null;
+  }
+
+  /** Seeking explicitly makes kafkajs forget what it had in flight for the partition. */
+  #open(starts: readonly StartPosition[]): void {
+    for (const { topic, partition, offset } of starts) {
+      const owned = this.#owned.get(topic, partition);
+      if (!owned) continue;
+      this.#consumer.seek({ topic, partition, offset: String(offset) });
+      owned.nextOffset = offset;
+      owned.open = true;
+      if (!owned.paused) this.#consumer.resume([{ topic, partitions: [partition] }]);
+    }
+  }
+
+  /**
+   * Hands over and returns: kafkajs does not fetch again before all handlers have returned (facts: Kafka, rule 2). What
+   * is not resolved here is fetched again from where the partition stands.
+   */
+  #handOver({ batch, resolveOffset, isStale }: EachBatchPayload): void {
+    const { topic, partition, messages } = batch;
+    const owned = this.#owned.get(topic, partition);
+    // Fetched before the last join, or before a pause.
+    if (!owned?.open || owned.paused || isStale()) return;
+    if (Number(messages[0]!.offset) < owned.nextOffset) {
+      this.#positionLost(topic, partition);
+      return;
+    }
+    this.#parts.sink.records(topic, partition, toSourceRecords(messages), Number(batch.highWatermark));
+    owned.nextOffset = Number(batch.lastOffset()) + 1;
+    resolveOffset(messages.at(-1)!.offset);
+  }
+
+  /**
+   * The topic was deleted and made again: kafkajs starts it over without a word. The router must hear of it by a new
+   * assignment, or it takes the new records for repetitions of old ones.
+   */
+  #positionLost(topic: string, partition: number): void {
+    this.#owned.shut();
+    this.#control(() => this.#consumer.pause([{ topic, partitions: [partition] }]));
+    this.#parts.logger.warn('kafka partition starts over, joining the group again', { topic, partition });
+    this.#ended.resolve('position_lost');
+  }
+
+  async #commit(offsets: readonly PartitionOffset[], stillValid: () => boolean): Promise<void> {
+    let late = false;
+    const commit = this.#committing.then(async () => {
+      if (late || this.#crashed || !stillValid()) throw new KafkaError('rebalancing', 'the commit came too late');
+      await this.#send(offsets);
+    });
+    this.#committing = commit.catch(() => undefined);
+    try {
+      await withDeadline(commit, COMMIT_TIMEOUT_MS, 'committing offsets');
+    } catch (error) {
+      late = true;
+      throw toKafkaError(error);
+    }
+  }
+
+  async #send(offsets: readonly PartitionOffset[]): Promise<void> {
+    const before = this.#commitsSeen;
+    await this.#consumer.commitOffsets(
+      offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
+    );
+    // kafkajs resolves without having committed when its consumer is not running (any more, or not yet).
+    if (this.#commitsSeen === before) throw new KafkaError('rebalancing', 'the consumer is not running');
+  }
+
+  /** A sink that fails or hangs must not keep this member out of its group. */
+  async #callSink(name: string, timeoutMs: number, call: () => Promise<void>): Promise<void> {
+    await withDeadline(call(), timeoutMs, name).catch((error: unknown) =>
+      this.#parts.logger.error('kafka sink did not take the change of partitions', {
+        call: name,
+        ...errorFields(error),
+      }),
+    );
+  }
+
+  /** kafkajs throws when its consumer crashed a moment ago; pauses are then void anyway. */
+  #control(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#parts.logger.debug('kafka consumer is gone', errorFields(error));
+    }
+  }
+}

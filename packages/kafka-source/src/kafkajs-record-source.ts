@@ -1,0 +1,190 @@
+import type { Logger, PartitionOffset, RecordSink, RecordSource, RecordSourceStatus } from '@ws-gateway/core';
+import { ClusterAdmin } from './cluster-admin.js';
+import { errorFields, errorLabel, KafkaError, toKafkaError } from './errors.js';
+import { GroupMember } from './group-member.js';
+import type { KafkajsRecordSourceOptions } from './options.js';
+import { StartPositions } from './start-positions.js';
+import { aborted, pause } from './timing.js';
+
+const DEFAULT_SESSION_TIMEOUT_MS = 15_000;
+/** How often topics are looked for: one that appears or vanishes is noticed within this. */
+const TOPIC_CHECK_MS = 5_000;
+/** `start` returns after this even if Kafka is away: a node must be able to say so in /ready. */
+const START_TIMEOUT_MS = 10_000;
+const RETRY_MIN_MS = 250;
+const RETRY_MAX_MS = 2_000;
+/** The topic check went through in the last so many ms. */
+const CONTACT_MAX_MS = 10_000;
+/** The brokers answer, but the consumer has not been heard of: it hangs and is replaced. */
+const STALL_MAX_MS = 20_000;
+
+/**
+ * RecordSource over kafkajs. Heals by one rule: whatever ends a group member (a crash, topics that came or went, a
+ * partition that started over, a hang), it is closed and another one made, for ever.
+ */
+export class KafkajsRecordSource implements RecordSource {
+  readonly #options: KafkajsRecordSourceOptions;
+  readonly #logger: Logger;
+  readonly #admin: ClusterAdmin;
+  readonly #positions: StartPositions;
+  readonly #stop = new AbortController();
+  readonly #started = Promise.withResolvers<void>();
+  #running: Promise<void> = Promise.resolve();
+  #member: GroupMember | null = null;
+  #lastMember: string | null = null;
+  #missing: readonly string[] = [];
+  /** First and last successful check in a row. */
+  #contactSince = 0;
+  #lastContact = 0;
+  #failing = false;
+
+  constructor(options: KafkajsRecordSourceOptions) {
+    this.#options = options;
+    this.#logger = options.logger;
+    this.#admin = new ClusterAdmin(options);
+    this.#positions = new StartPositions(this.#admin, this.#logger, options);
+  }
+
+  get status(): RecordSourceStatus {
+    const waiting = this.#missing.length === this.#options.topics.length;
+    const inTouch = Date.now() - this.#lastContact < CONTACT_MAX_MS;
+    return { healthy: this.#member?.healthy ?? (waiting && inTouch), missingTopics: this.#missing };
+  }
+
+  /** Resolves when the first assignment is with the sink, or at the latest after ten seconds; `status` tells which. */
+  async start(sink: RecordSink): Promise<void> {
+    this.#running = this.#run(sink);
+    const waiting = new AbortController();
+    await Promise.race([this.#started.promise, pause(START_TIMEOUT_MS, waiting.signal)]);
+    waiting.abort();
+  }
+
+  pause(topic: string, partition: number): void {
+    this.#member?.pause(topic, partition);
+  }
+
+  resume(topic: string, partition: number): void {
+    this.#member?.resume(topic, partition);
+  }
+
+  async commit(offsets: readonly PartitionOffset[]): Promise<void> {
+    if (offsets.length === 0) return;
+    if (!this.#member) throw new KafkaError('not_owned', 'not in the group');
+    try {
+      await this.#member.commit(offsets);
+    } catch (error) {
+      this.#options.stats?.kafkaErrors.add(errorLabel(error));
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#started.resolve();
+    await this.#running;
+    await this.#admin.close();
+  }
+
+  async #run(sink: RecordSink): Promise<void> {
+    let delayMs = RETRY_MIN_MS;
+    while (!this.#stop.signal.aborted) {
+      const began = Date.now();
+      await this.#serve(sink).catch((error: unknown) => this.#failed(error));
+      // What crashes as soon as it runs (no right to the group, say) must not become a loop of joins.
+      delayMs = Date.now() - began >= TOPIC_CHECK_MS ? RETRY_MIN_MS : Math.min(delayMs * 2, RETRY_MAX_MS);
+      await pause(delayMs, this.#stop.signal);
+    }
+  }
+
+  /** One member's life, or one look when there is no topic yet. */
+  async #serve(sink: RecordSink): Promise<void> {
+    const topics = await this.#findTopics();
+    if (topics.length === 0) {
+      this.#started.resolve();
+      await pause(TOPIC_CHECK_MS, this.#stop.signal);
+      return;
+    }
+    const { groupId, sessionTimeoutMs = DEFAULT_SESSION_TIMEOUT_MS, stats } = this.#options;
+    const member = new GroupMember(
+      { connection: this.#options, positions: this.#positions, sink, logger: this.#logger, stats },
+      { groupId, topics, sessionTimeoutMs, predecessor: this.#lastMember },
+    );
+    this.#member = member;
+    void member.ready.then(() => this.#started.resolve());
+    const ended = new AbortController();
+    const signal = AbortSignal.any([ended.signal, this.#stop.signal]);
+    try {
+      const starting = member.start().then(() => member.ended);
+      await Promise.race([starting, this.#watch(member, topics, signal), aborted(signal)]);
+    } finally {
+      ended.abort();
+      await member.close();
+      this.#lastMember = member.memberId ?? this.#lastMember;
+      this.#member = null;
+    }
+  }
+
+  /** Resolves when the member must be replaced: its topics have changed, or it hangs. */
+  async #watch(member: GroupMember, topics: readonly string[], signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(TOPIC_CHECK_MS, signal);
+      if (signal.aborted) return;
+      try {
+        const found = await this.#findTopics();
+        if (found.join() !== topics.join()) {
+          this.#logger.info('kafka topics changed, joining the group again', { topics: found });
+          return;
+        }
+      } catch (error) {
+        this.#failed(error);
+        continue;
+      }
+      // Counted from when Kafka answered again: after an outage the consumer needs a moment longer than the topic check.
+      const silentMs = Math.min(member.silentMs, this.#lastContact - this.#contactSince);
+      if (silentMs > STALL_MAX_MS) {
+        this.#logger.error('kafka consumer hangs and is replaced', { silentMs });
+        return;
+      }
+    }
+  }
+
+  /** The topics that exist, and notes the others; makes them first if it may. */
+  async #findTopics(): Promise<string[]> {
+    const { topics, createTopics } = this.#options;
+    let missing = await this.#missingOf(topics);
+    if (missing.length > 0 && createTopics) {
+      const created = await this.#admin.createTopics(missing.map((topic) => ({ topic })));
+      if (created.length > 0) this.#logger.info('kafka topics created', { topics: created });
+      missing = await this.#missingOf(topics);
+    }
+    this.#recovered();
+    if (missing.join() !== this.#missing.join()) {
+      if (missing.length > 0) this.#logger.warn('kafka topics missing, waiting for them', { topics: missing });
+      this.#missing = missing;
+    }
+    return topics.filter((topic) => !missing.includes(topic));
+  }
+
+  async #missingOf(topics: readonly string[]): Promise<string[]> {
+    const missing = (await this.#admin.checkTopics(topics)).filter(({ exists }) => !exists).map(({ topic }) => topic);
+    for (const topic of missing) this.#positions.topicIsLate(topic);
+    return missing;
+  }
+
+  /** An outage is one line at its beginning and one at its end, not one an attempt. */
+  #failed(error: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    this.#options.stats?.kafkaErrors.add(errorLabel(error));
+    const fields = { code: toKafkaError(error).code, ...errorFields(error) };
+    if (this.#failing) this.#logger.debug('kafka still not usable', fields);
+    else this.#logger.error('kafka not usable, trying on', fields);
+    this.#failing = true;
+  }
+
+  #recovered(): void {
+    this.#lastContact = Date.now();
+    if (this.#failing || this.#contactSince === 0) this.#contactSince = this.#lastContact;
+    if (this.#failing) this.#logger.info('kafka usable again');
+    this.#failing = false;
+  }
+}

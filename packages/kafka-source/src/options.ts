@@ -1,0 +1,38 @@
+import type { ConnectionOptions } from 'node:tls';
+import type { Logger, RouterStats } from '@ws-gateway/core';
+
+export interface KafkaSasl {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  readonly username: string;
+  readonly password: string;
+}
+
+/** How to reach the brokers. */
+export interface KafkaConnectionOptions {
+  /** host:port; at least one. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** true: TLS with the system's authorities. */
+  readonly tls?: ConnectionOptions | boolean;
+  readonly sasl?: KafkaSasl;
+  readonly logger: Logger;
+}
+
+export interface KafkajsRecordSourceOptions extends KafkaConnectionOptions {
+  readonly groupId: string;
+  /** Kafka's names. */
+  readonly topics: readonly string[];
+  /** Where a group that never committed anything starts. Nothing else is decided by it. */
+  readonly fromBeginning: boolean;
+  /** Topics that are missing are created with the broker's defaults instead of waited for. */
+  readonly createTopics: boolean;
+  /** A killed member's partitions move to the others after this time. */
+  readonly sessionTimeoutMs?: number;
+  readonly stats?: Pick<RouterStats, 'kafkaErrors'>;
+}
+
+export interface KafkajsRecordWriterOptions extends KafkaConnectionOptions {
+  readonly stats?: Pick<RouterStats, 'kafkaErrors'>;
+  /** Records that wait for the broker, over all calls; further writes are refused (`queue_full`). */
+  readonly queueRecordsMax?: number;
+}

@@ -1,0 +1,51 @@
+import { createRequire } from 'node:module';
+import { afterAll, describe, expect, jest, test } from '@jest/globals';
+
+/** What patches/kafkajs@2.2.4.patch changes and no test of a whole source shows in reasonable time. */
+
+const kafkajs = createRequire(createRequire(import.meta.url).resolve('kafkajs'));
+
+describe('kafkajs as patched', () => {
+  afterAll(() => {
+    jest.useRealTimers();
+  });
+
+  // Each response armed a timer of 1 ms that armed itself again for ever: 2 % of a core for an idle consumer.
+  test('arms no timer while no request is pending', () => {
+    const RequestQueue = kafkajs('./src/network/requestQueue');
+    const logger = { debug: () => undefined, warn: () => undefined };
+    const queue = new RequestQueue({ maxInFlightRequests: null, requestTimeout: 1_000, logger });
+    jest.useFakeTimers();
+    queue.checkPendingRequests();
+    expect(jest.getTimerCount()).toBe(0);
+    queue.maybeThrottle(50);
+    queue.push({ entry: { correlationId: 1 }, expectResponse: true, sendRequest: () => undefined });
+    expect(jest.getTimerCount()).toBe(1);
+    jest.advanceTimersByTime(100);
+    expect([jest.getTimerCount(), queue.pending.length, queue.inflight.size]).toEqual([0, 0, 1]);
+  });
+
+  // The records of a batch were spread into a call, which overflows the stack from about 120,000 on: a RangeError, so the
+  // consumer crashed, and met the same batch again.
+  test('decodes a batch of 200,000 small records', async () => {
+    const Decoder = kafkajs('./src/protocol/decoder');
+    const decodeMessages = kafkajs('./src/protocol/requests/fetch/v4/decodeMessages');
+    const batch = batchOf(200_000);
+    const size = Buffer.alloc(4);
+    size.writeInt32BE(batch.length);
+    const records = await decodeMessages(new Decoder(Buffer.concat([size, batch])));
+    expect(records.length).toBe(200_000);
+    expect(String(records.at(-1).value)).toBe('x');
+  });
+});
+
+/** A record batch (format 2) of records without key and headers, value "x", all with the batch's first offset. */
+function batchOf(count: number): Buffer {
+  // Length, attributes, timestamp delta, offset delta, no key, value of one byte, no headers: varints are zigzag.
+  const record = Buffer.from([2 * 7, 0, 0, 0, 1, 2, 'x'.charCodeAt(0), 0]);
+  const header = Buffer.alloc(61);
+  header.writeInt32BE(header.length - 12 + count * record.length, 8);
+  header.writeInt8(2, 16);
+  header.writeInt32BE(count, 57);
+  return Buffer.concat([header, Buffer.alloc(count * record.length, record)]);
+}

@@ -1,0 +1,89 @@
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { createTopics, deleteTopics, readTopic, testBrokers, uniqueName } from '@ws-gateway/testkit';
+import { KafkajsRecordWriter } from '../src/index.js';
+import { LogBook } from './support/harness.js';
+
+const log = new LogBook();
+const connection = { brokers: testBrokers().split(','), clientId: 'test', logger: log };
+const writer = new KafkajsRecordWriter(connection);
+afterAll(() => writer.stop());
+
+async function freshTopic(): Promise<string> {
+  const topic = uniqueName('writer');
+  await createTopics([topic]);
+  return topic;
+}
+
+describe('KafkajsRecordWriter', () => {
+  test('writes keys, values, null values and headers', async () => {
+    const topic = await freshTopic();
+    await writer.write(topic, [
+      { key: 'k', value: 'v', headers: { text: 't', bytes: new Uint8Array([104, 105]) } },
+      { key: Buffer.from('k2'), value: null },
+    ]);
+    expect(await readTopic(topic)).toMatchObject([
+      { key: 'k', value: 'v', headers: { text: 't', bytes: 'hi' } },
+      { key: 'k2', value: null, headers: {} },
+    ]);
+  });
+
+  // Dead letters come in bulk, one call each: a round trip for every one would block the partition they come from.
+  test('keeps the order of 5,000 single writes and sends them together', async () => {
+    const topic = await freshTopic();
+    await Promise.all(
+      Array.from({ length: 5_000 }, async (_, i) => writer.write(topic, [{ key: null, value: String(i) }])),
+    );
+    const values = (await readTopic(topic)).map(({ value }) => value);
+    expect(values).toEqual(Array.from({ length: 5_000 }, (_, i) => String(i)));
+  });
+
+  test('makes a topic that is missing, with one partition', async () => {
+    const topic = uniqueName('group-dlq');
+    await writer.write(topic, [{ key: null, value: 'v' }]);
+    expect(await readTopic(topic)).toMatchObject([{ partition: 0, value: 'v' }]);
+    expect(log.lines).toContainEqual({ level: 'info', message: 'kafka topic created', fields: { topic } });
+  });
+
+  test('makes a topic again that was deleted meanwhile', async () => {
+    const topic = uniqueName('group-dlq');
+    await writer.write(topic, [{ key: null, value: 'v' }]);
+    await deleteTopics([topic]);
+    await writer.write(topic, [{ key: null, value: 'again' }]);
+    expect((await readTopic(topic)).map(({ value }) => value)).toEqual(['again']);
+  });
+
+  test('a record that the broker refuses for its size fails its own write only', async () => {
+    const topic = await freshTopic();
+    const [large, small] = await Promise.allSettled([
+      writer.write(topic, [{ key: null, value: Buffer.alloc(2 * 1024 * 1024) }]),
+      writer.write(topic, [{ key: null, value: 'small' }]),
+    ]);
+    expect(large).toMatchObject({ status: 'rejected', reason: { code: 'record_too_large', retryable: false } });
+    expect(small).toMatchObject({ status: 'fulfilled' });
+  });
+
+  test('a topic it has made takes a record that is larger than its own topic allowed', async () => {
+    const topic = uniqueName('group-dlq');
+    await writer.write(topic, [{ key: null, value: Buffer.alloc(2 * 1024 * 1024) }]);
+  });
+
+  test('refuses more than its queue holds', async () => {
+    const topic = await freshTopic();
+    const narrow = new KafkajsRecordWriter({ ...connection, queueRecordsMax: 3 });
+    const write = async () => narrow.write(topic, [{ key: null, value: 'v' }]);
+    const results = await Promise.allSettled([write(), write(), write(), write()]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected']);
+    expect(results[3]).toMatchObject({ reason: { code: 'queue_full', retryable: true } });
+    await narrow.stop();
+    await expect(write()).rejects.toMatchObject({ code: 'stopped' });
+  });
+
+  test('stopping waits for what was written', async () => {
+    const topic = await freshTopic();
+    const short = new KafkajsRecordWriter(connection);
+    const written = short.write(topic, [{ key: null, value: 'v' }]);
+    await short.stop();
+    await written;
+    expect(await readTopic(topic)).toHaveLength(1);
+  });
+});
