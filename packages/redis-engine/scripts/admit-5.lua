@@ -1,0 +1,89 @@
+-- Block check, session limit, presence row and current positions in one step.
+--
+-- KEYS[1] base: prefix with hash tag; keys of streams and of replaced sessions' nodes are built from it (same slot)
+-- KEYS[2] block of the user
+-- KEYS[3] presence of the user
+-- KEYS[4] connections of this node with their users
+-- KEYS[5] inbox sequence of this node, which exists while it is registered
+-- ARGV[1] connection
+-- ARGV[2] user
+-- ARGV[3] node (with its life)
+-- ARGV[4] since, ms
+-- ARGV[5] endpoint
+-- ARGV[6] sessions at most, 0 for no limit
+-- ARGV[7] 'reject' or 'replace'
+-- ARGV[8] 'reject' or 'replace' when the endpoint is for one connection of a user, else ''
+-- ARGV[9] close code for a replaced session
+-- ARGV[10] its reason
+-- ARGV[11] epoch for streams that don't exist
+-- ARGV[12] name of this Redis process
+-- ARGV[13] batches kept in an inbox
+-- ARGV[14] bytes kept in an inbox
+-- then two for each stream: name, ttl of its meta in ms
+-- Returns {'admitted', epoch, offset, …}, {'blocked', block JSON}, {'session_limit'} or {'already_connected'}. A refusal changes nothing.
+-- Errors: UNKNOWN_NODE.
+local base = KEYS[1]
+local connection, user, node, endpoint = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
+local sessionsMax, exclusive = tonumber(ARGV[6]), ARGV[8]
+local server, inboxLengthMax, inboxBytesMax = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14])
+
+-- @include outbox
+-- @include user-nodes
+-- @include tops
+
+-- A row of a node that nobody reaps would stay for ever.
+if redis.call('EXISTS', KEYS[5]) == 0 then return redis.error_reply('UNKNOWN_NODE ' .. node) end
+
+local block = redis.call('GET', KEYS[2])
+if block then return { 'blocked', block } end
+
+-- The user's other connections, the oldest first.
+local function otherSessions()
+  local rows, sessions = redis.call('HGETALL', KEYS[3]), {}
+  for i = 1, #rows, 2 do
+    if rows[i] ~= connection then
+      local itsNode, since, itsEndpoint = string.match(rows[i + 1], '^(%S+) (%d+) (.*)$')
+      sessions[#sessions + 1] = { connection = rows[i], node = itsNode, since = tonumber(since), endpoint = itsEndpoint }
+    end
+  end
+  table.sort(sessions, function(a, b) return a.since < b.since end)
+  return sessions
+end
+
+local function replace(session)
+  redis.call('HDEL', KEYS[3], session.connection)
+  redis.call('SREM', base .. NODE_CONNECTIONS .. session.node, session.connection .. ' ' .. user)
+  local close = { code = tonumber(ARGV[9]), reason = ARGV[10] }
+  local json = cjson.encode({ command = 'close', user = user, connection = session.connection, close = close })
+  hand(session.node, 'c\t\t0\t', json)
+end
+
+if exclusive ~= '' or (sessionsMax > 0 and redis.call('HLEN', KEYS[3]) >= sessionsMax) then
+  local kept, replaced, others = {}, {}, otherSessions()
+  for _, session in ipairs(others) do
+    local isRival = exclusive ~= '' and session.endpoint == endpoint
+    if isRival and exclusive == 'reject' then return { 'already_connected' } end
+    local list = isRival and replaced or kept
+    list[#list + 1] = session
+  end
+  local isNew = #others == redis.call('HLEN', KEYS[3])
+  -- More than one when the limit was lowered.
+  local surplus = sessionsMax > 0 and isNew and #kept - sessionsMax + 1 or 0
+  if surplus > 0 and ARGV[7] == 'reject' then return { 'session_limit' } end
+  for i = 1, surplus do replaced[#replaced + 1] = kept[i] end
+  for _, session in ipairs(replaced) do replace(session) end
+  if #replaced > 0 then noteNodesAgain(user) end
+end
+
+redis.call('HSET', KEYS[3], connection, node .. ' ' .. ARGV[4] .. ' ' .. endpoint)
+redis.call('SADD', KEYS[4], connection .. ' ' .. user)
+noteNode(user, node)
+sendOutbox()
+
+local reply = { 'admitted' }
+for i = 15, #ARGV, 2 do
+  local top = topOf(base .. META .. ARGV[i], ARGV[11], ARGV[i + 1])
+  reply[#reply + 1] = top.epoch
+  reply[#reply + 1] = top.offset
+end
+return reply

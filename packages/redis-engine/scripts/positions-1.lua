@@ -1,0 +1,17 @@
+-- Current tops of streams.
+--
+-- KEYS[1] base: prefix with hash tag; keys of streams are built from it (same slot)
+-- ARGV[1] epoch for streams that don't exist
+-- then two for each stream: name, ttl of its meta in ms
+-- Returns {epoch, offset, …}.
+local base = KEYS[1]
+
+-- @include tops
+
+local reply = {}
+for i = 2, #ARGV, 2 do
+  local top = topOf(base .. META .. ARGV[i], ARGV[1], ARGV[i + 1])
+  reply[#reply + 1] = top.epoch
+  reply[#reply + 1] = top.offset
+end
+return reply

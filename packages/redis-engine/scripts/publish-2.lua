@@ -1,0 +1,278 @@
+-- Applies items in order: skips what was applied before, appends to streams, routes to nodes, remembers the position.
+--
+-- KEYS[1] base: prefix with hash tag; the keys of streams, users and nodes are built from it (same slot)
+-- KEYS[2] source position; not used without a source
+-- ARGV[1] last offset of the call before this one, '-1' for the first call, '' without a source
+-- ARGV[2] last offset this call covers
+-- ARGV[3] source offset of the first item
+-- ARGV[4] how many items of that record were in the calls before
+-- ARGV[5] '' or, when the record of ARGV[2] goes on in the next call, how many of its items are covered so far
+-- ARGV[6] epoch for streams that begin one
+-- ARGV[7] name of this Redis process, with which that epoch begins
+-- ARGV[8] batches kept in an inbox
+-- ARGV[9] bytes kept in an inbox
+-- ARGV[10] '1': the reply has a row for each item
+-- ARGV[11] source offset of each item, separated by spaces
+-- ARGV[12] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history), size, ttl ms,
+--   connection that must not get it ('' for none)
+-- then four for each item: number of its class, record time ms, address (user, stream or node), head; an item of kind b
+--   has three more: block JSON ('' to lift it), its expiry ms ('' for none), command JSON ('' for none)
+-- Kinds: u user, c channel, a all, b block, k command to a user's nodes, C to a channel's, N to one node, K to all.
+-- Returns {routed, offline, duplicates, batches} and with ARGV[10] nodes, epoch, offset for each item.
+-- Errors: SOURCE_GAP.
+local base = KEYS[1]
+local previous, last, first = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local ordinal, epochForNew, server = tonumber(ARGV[4]), ARGV[6], ARGV[7]
+local inboxLengthMax, inboxBytesMax = tonumber(ARGV[8]), tonumber(ARGV[9])
+local wantItems = ARGV[10] == '1'
+local call, match = redis.call, string.match
+
+-- @include outbox
+
+-- @include clock
+local accepted = string.format('\t%.0f', now)
+
+-- The stored position is `<offset>` or, in the middle of a record with many items, `<offset before it> <items applied>`.
+local applied, appliedItems = -1, 0
+if previous ~= '' then
+  local stored = call('GET', KEYS[2])
+  if stored then
+    local offset, items = string.match(stored, '^(-?%d+) ?(%d*)$')
+    applied, appliedItems = tonumber(offset), tonumber(items) or 0
+  end
+  if tonumber(previous) >= 0 and applied < tonumber(previous) then
+    return redis.error_reply('SOURCE_GAP applied ' .. applied .. ', expected ' .. previous)
+  end
+  if ordinal > 0 and applied < first and not (applied + 1 == first and appliedItems >= ordinal) then
+    return redis.error_reply('SOURCE_GAP applied ' .. applied .. ', expected a part of ' .. ARGV[3])
+  end
+end
+-- Nearly always everything is new, and then no item's offset need be looked at.
+local mayRepeat = previous ~= '' and (applied >= first or appliedItems > 0)
+
+-- What items have in common is given once: arguments are the dearest part of a call.
+local classes, at = {}, 13
+for i = 1, tonumber(ARGV[12]) do
+  local kind, size, ttl = ARGV[at], tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
+  local hasStreamOfUser = kind == 'u' or kind == 'b'
+  classes[tostring(i)] = {
+    kind = kind,
+    argCount = kind == 'b' and 7 or 4,
+    toUser = hasStreamOfUser or kind == 'k',
+    prefix = hasStreamOfUser and ARGV[at + 1] .. '/u/' or '',
+    headerStart = 'm' .. ARGV[at + 5] .. '\t',
+    kept = ARGV[at + 2] ~= '',
+    size = size,
+    slack = ARGV[at + 2] == 'l' and 1 or math.max(8, size / 4),
+    ttl = ttl,
+    metaTtl = math.max(2 * ttl, 86400000),
+  }
+  at = at + 6
+end
+
+-- First pass: what is new, and what must be known for it, read in one call.
+local items, streams, itemCount, duplicates = {}, {}, 0, 0
+local keys, keyCount, metaPlaces, nodesPlaces = {}, 0, {}, {}
+local offsetAt, lastOffset = string.gmatch(ARGV[11], '%S+'), first
+local function isRepeated()
+  local offset = tonumber(offsetAt())
+  if offset ~= lastOffset then lastOffset, ordinal = offset, 0 end
+  local covered = offset <= applied or (offset == applied + 1 and ordinal < appliedItems)
+  ordinal = ordinal + 1
+  return covered
+end
+local argCount = #ARGV
+while at <= argCount do
+  local class, address = classes[ARGV[at]], ARGV[at + 2]
+  if mayRepeat and isRepeated() then
+    duplicates = duplicates + 1
+  else
+    local stream = class.prefix .. address
+    itemCount = itemCount + 1
+    items[itemCount], streams[itemCount] = at, stream
+    if class.toUser and not nodesPlaces[address] then
+      keyCount = keyCount + 1
+      keys[keyCount], nodesPlaces[address] = base .. USER_NODES .. address, keyCount
+    end
+    -- A block without a frame has no message.
+    if class.kept and not metaPlaces[stream] and ARGV[at + 3] ~= '' then
+      keyCount = keyCount + 1
+      keys[keyCount], metaPlaces[stream] = base .. META .. stream, keyCount
+    end
+  end
+  at = at + class.argCount
+end
+local stored = keyCount > 0 and call('MGET', unpack(keys)) or {}
+
+-- A meta is `<epoch> <top> <ms when the lives of list and meta are prolonged, 0 for no list>`, and behind it
+-- ` <epoch before> <top it ended with>` if there was one (src/keys.ts).
+local metas, metaCount, metaOf = {}, 0, {}
+local metaOfThisProcess = '^(' .. server .. '%S+) (%d+) (%d+)(.*)$'
+local function readMeta(stream, class)
+  local place = metaPlaces[stream]
+  local epoch, offset, renewAt, before = epochForNew, '0', '0', ''
+  if stored[place] then
+    epoch, offset, renewAt, before = match(stored[place], metaOfThisProcess)
+    if not epoch then
+      -- Another process wrote last, and this one may have older data: offsets behind this top may have been told.
+      epoch, offset, renewAt = match(stored[place], '^(%S+) (%d+) (%d+)')
+      epoch, before = epochForNew, ' ' .. epoch .. ' ' .. offset
+    end
+  end
+  -- All fields at once: a table that grows is made anew.
+  local meta = {
+    key = keys[place],
+    stream = stream,
+    class = class,
+    epoch = epoch,
+    offset = tonumber(offset),
+    offsetText = offset,
+    renewAt = renewAt,
+    before = before,
+    entries = false,
+    n = 0,
+  }
+  metaCount = metaCount + 1
+  metas[metaCount], metaOf[stream] = meta, meta
+  return meta
+end
+
+local function keep(meta)
+  local class, key, n, renewAt = meta.class, base .. LIST .. meta.stream, meta.n, meta.renewAt
+  -- Two elements a message: times and body. The first write, so that a Redis without memory refuses the whole call.
+  local length = call('RPUSH', key, unpack(meta.entries, 1, n))
+  if renewAt == '0' and length > n then
+    -- The stream is new: what was there is of an epoch that was forgotten.
+    call('LTRIM', key, -n, -1)
+    length = n
+  end
+  if length > 2 * (class.size + class.slack) then call('LTRIM', key, -2 * class.size, -1) end
+  local text = meta.epoch .. ' ' .. meta.offsetText .. ' '
+  -- Not with each message: setting an expiry costs as much as the rest of SET.
+  if length == n or tonumber(renewAt) <= now then
+    call('PEXPIRE', key, 2 * class.ttl)
+    call('SET', meta.key, text .. string.format('%.0f', now + class.ttl) .. meta.before, 'PX', class.metaTtl)
+  else
+    call('SET', meta.key, text .. renewAt .. meta.before, 'KEEPTTL')
+  end
+end
+
+-- By the text that lists them: few nodes serve many users.
+local nodesIn = { [false] = {} }
+local function nodesOfUser(user)
+  local text = stored[nodesPlaces[user]]
+  local nodes = nodesIn[text]
+  if not nodes then
+    nodes = {}
+    for node in string.gmatch(text, '%S+') do nodes[#nodes + 1] = node end
+    nodesIn[text] = nodes
+  end
+  return nodes
+end
+
+local channelNodes = {}
+local function nodesOfChannel(stream)
+  local nodes = channelNodes[stream]
+  if not nodes then
+    nodes = call('HKEYS', base .. INTEREST .. stream)
+    channelNodes[stream] = nodes
+  end
+  return nodes
+end
+
+local allNodes
+local function nodesOfAll()
+  allNodes = allNodes or call('ZRANGE', base .. NODES, 0, -1)
+  return allNodes
+end
+
+-- A node's name in a row is `<id>~<life>`: an id that registered again has new rows (see src/membership.ts).
+local function nodesNamed(id)
+  local named = {}
+  for _, node in ipairs(nodesOfAll()) do
+    if string.match(node, '^(.*)~') == id then named[#named + 1] = node end
+  end
+  return named
+end
+
+local function handAll(nodes, header, body)
+  local count = 0
+  for i = 1, #nodes do count = count + hand(nodes[i], header, body) end
+  return count
+end
+
+-- The header ends with what the reader puts behind the body of a message that has a position.
+local function headerOf(class, stream, meta, recordTime, body)
+  local start = class.headerStart
+  if not meta then return start .. stream .. '\t' .. recordTime .. '\t' end
+  local offset, n, times = meta.offset + 1, meta.n, recordTime .. accepted
+  local offsetText = tostring(offset)
+  meta.offset, meta.offsetText, meta.n = offset, offsetText, n + 2
+  if n == 0 then
+    meta.entries = { times, body }
+  else
+    meta.entries[n + 1], meta.entries[n + 2] = times, body
+  end
+  return start .. stream .. '\t' .. recordTime .. '\t' .. meta.epoch .. '","offset":' .. offsetText .. '}'
+end
+
+local commandHeader = 'c\t\t0\t'
+
+local function setBlock(user, json, expiresAt)
+  if json == '' then
+    call('DEL', base .. BLOCK .. user)
+  elseif expiresAt == '' then
+    call('SET', base .. BLOCK .. user, json)
+  else
+    call('SET', base .. BLOCK .. user, json, 'PXAT', expiresAt)
+  end
+end
+
+-- Second pass: positions, nodes, blocks.
+local reply = { 0, 0, duplicates, 0 }
+for i = 1, itemCount do
+  local at, stream = items[i], streams[i]
+  local class, recordTime, address, head = classes[ARGV[at]], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local kind = class.kind
+  local meta = metaPlaces[stream] and class.kept and (metaOf[stream] or readMeta(stream, class)) or nil
+  local nodes = 0
+  if kind == 'u' then
+    nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, recordTime, head), head)
+  elseif kind == 'c' then
+    nodes = handAll(nodesOfChannel(stream), headerOf(class, stream, meta, recordTime, head), head)
+  elseif kind == 'a' then
+    nodes = handAll(nodesOfAll(), 'a\t\t' .. recordTime .. '\t', head)
+  elseif kind == 'b' then
+    local holders = nodesOfUser(address)
+    if head ~= '' then nodes = handAll(holders, headerOf(class, stream, meta, recordTime, head), head) end
+    setBlock(address, ARGV[at + 4], ARGV[at + 5])
+    if ARGV[at + 6] ~= '' then nodes = handAll(holders, commandHeader, ARGV[at + 6]) end
+  elseif kind == 'k' then
+    nodes = handAll(nodesOfUser(address), commandHeader, head)
+  elseif kind == 'C' then
+    nodes = handAll(nodesOfChannel(address), commandHeader, head)
+  elseif kind == 'K' then
+    nodes = handAll(nodesOfAll(), commandHeader, head)
+  elseif kind == 'N' then
+    nodes = handAll(nodesNamed(address), commandHeader, head)
+  end
+  if nodes > 0 then reply[1] = reply[1] + 1 else reply[2] = reply[2] + 1 end
+  if wantItems then
+    local n = #reply
+    reply[n + 1], reply[n + 2], reply[n + 3] = nodes, meta and meta.epoch or '', meta and meta.offset or 0
+  end
+end
+
+for i = 1, metaCount do keep(metas[i]) end
+if previous ~= '' then
+  if ARGV[5] ~= '' then
+    local before = tonumber(last) - 1
+    if before > applied or (before == applied and tonumber(ARGV[5]) > appliedItems) then
+      call('SET', KEYS[2], string.format('%.0f', before) .. ' ' .. ARGV[5])
+    end
+  elseif tonumber(last) > applied then
+    call('SET', KEYS[2], last)
+  end
+end
+reply[4] = sendOutbox()
+return reply

@@ -1,0 +1,53 @@
+-- History of one stream after a position. The list is contiguous up to the top, so an offset is an index.
+--
+-- KEYS[1] meta of the stream
+-- KEYS[2] its list: times and body in turn
+-- ARGV[1] epoch if the stream doesn't exist
+-- ARGV[2] ttl of its meta in ms
+-- ARGV[3] 'o' ordered or 'l' latest
+-- ARGV[4] size
+-- ARGV[5] ttl in ms
+-- ARGV[6] epoch of the position, '' for none (all that is kept)
+-- ARGV[7] offset of the position
+-- ARGV[8] messages at most
+-- Returns {epoch, top, recovered 1 or 0, offset before the first message, its times, its body, …}.
+local latest, size, ttl = ARGV[3] == 'l', tonumber(ARGV[4]), tonumber(ARGV[5])
+local after, limit = tonumber(ARGV[7]), tonumber(ARGV[8])
+
+-- @include clock
+-- @include tops
+
+local stream = topOf(KEYS[1], ARGV[1], ARGV[2])
+local top = tonumber(stream.offset)
+
+local known = ARGV[6] == '' or has(stream, ARGV[6], after)
+if ARGV[6] == '' or not known then after = 0 end
+
+-- 0: the stream is new; a list that may be there is of an epoch that was forgotten.
+local length = stream.renewAt == '0' and 0 or redis.call('LLEN', KEYS[2]) / 2
+local function isExpired(offset)
+  local times = redis.call('LINDEX', KEYS[2], 2 * (length - (top - offset) - 1))
+  return tonumber(string.match(times, '%d+$')) < now - ttl
+end
+
+-- The page begins behind this offset. Entries expire from the front, in order: find the first that has not.
+local begin = math.max(top - math.min(length, size), after)
+if begin < top and isExpired(begin + 1) then
+  local low, high = begin, top
+  while high - low > 1 do
+    local middle = math.floor((low + high) / 2)
+    if isExpired(middle + 1) then low = middle else high = middle end
+  end
+  begin = high
+end
+
+-- In mode `latest` nothing but the newest value was promised.
+local complete = begin == after
+if latest then complete = begin < top or after >= top end
+local reply = { stream.epoch, top, known and complete and 1 or 0, begin }
+if begin < top and limit > 0 then
+  local from = 2 * (length - (top - begin))
+  local entries = redis.call('LRANGE', KEYS[2], from, math.min(from + 2 * limit, 2 * length) - 1)
+  for i = 1, #entries do reply[i + 4] = entries[i] end
+end
+return reply

@@ -1,0 +1,27 @@
+import { randomInt } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+
+// 36^6 start values a process, and a counter behind them: never the same epoch twice, without asking for random bytes
+// on the hot path.
+const start = randomInt(36 ** 5, 36 ** 6).toString(36);
+let made = 0;
+
+/**
+ * A new stream's epoch, in case the call makes one; base 36. Its first six characters name the Redis process that it
+ * began on. A process that was started again, or took over, may have older data, and then offsets that were told before
+ * are given to other messages: so the first message that is added to a stream on another process begins an epoch, with
+ * the offset going on. Positions of the epoch before stay good up to where it ended (publish-2.lua).
+ */
+export function newEpoch(server: string): string {
+  return server + start + (made++).toString(36);
+}
+
+/** The name of a Redis process: six digits, of the run id in its INFO. */
+export function serverName(info: string): string {
+  const runId = /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
+  return String(100_000 + (crc32(runId) % 900_000));
+}
+
+export function newIdentity(): string {
+  return randomInt(2 ** 47).toString(36) + Date.now().toString(36);
+}

@@ -1,0 +1,109 @@
+import type { HistoryPage, Position, RetainedStream, Retention, StreamMessage } from '@ws-gateway/core';
+import { newEpoch } from './epoch.js';
+import type { Keys } from './keys.js';
+import type { ScriptLink } from './script-link.js';
+import { decodeEntry } from './wire.js';
+
+const META_TTL_MIN_MS = 86_400_000;
+
+/** The epoch outlives the messages: who comes back within a day must not be told that history was lost. */
+export function metaTtlMs({ ttlMs }: Retention): number {
+  return Math.max(2 * ttlMs, META_TTL_MIN_MS);
+}
+
+/** A user's streams lie beside the user's presence, every other one by its own name. */
+export function partitionOfStream(keys: Keys, { user, stream }: RetainedStream): number {
+  return keys.partitionOf(user ?? stream);
+}
+
+export class History {
+  readonly #link: ScriptLink;
+  readonly #keys: Keys;
+
+  constructor(link: ScriptLink, keys: Keys) {
+    this.#link = link;
+    this.#keys = keys;
+  }
+
+  /** In the order asked; one call a partition. */
+  async positions(streams: readonly RetainedStream[]): Promise<Position[]> {
+    const places = new Map<number, number[]>();
+    for (const [place, stream] of streams.entries()) {
+      const partition = partitionOfStream(this.#keys, stream);
+      const list = places.get(partition);
+      if (list === undefined) places.set(partition, [place]);
+      else list.push(place);
+    }
+    const positions = new Array<Position>(streams.length);
+    await Promise.all(
+      Array.from(places, async ([partition, list]) => {
+        const found = await this.#positionsIn(
+          partition,
+          list.map((place) => streams[place]!),
+        );
+        for (const [i, place] of list.entries()) positions[place] = found[i]!;
+      }),
+    );
+    return positions;
+  }
+
+  async read(stream: RetainedStream, after: Position | null, limit: number): Promise<HistoryPage> {
+    const partition = partitionOfStream(this.#keys, stream);
+    const { mode, size, ttlMs } = stream.retention;
+    const keys = (['META', 'LIST'] as const).map((kind) => this.#keys.key(partition, kind, stream.stream));
+    const args = [
+      newEpoch(this.#link.server),
+      metaTtlMs(stream.retention),
+      mode === 'latest' ? 'l' : 'o',
+      mode === 'latest' ? 1 : size,
+      ttlMs,
+      // A position comes from outside: one that can't be is treated as one of another epoch.
+      after === null ? '' : after.epoch || '-',
+      after !== null && Number.isSafeInteger(after.offset) && after.offset >= 0
+        ? after.offset
+        : Number.MAX_SAFE_INTEGER,
+      limit,
+    ];
+    const reply = await this.#link.run<(Buffer | number)[]>('read', { keys, args, buffers: true });
+    const [epochBytes, top, recovered, before, ...entries] = reply as [Buffer, number, number, number, ...Buffer[]];
+    const epoch = epochBytes.toString();
+    const messages: StreamMessage[] = [];
+    for (let at = 0; at < entries.length; at += 2) {
+      const position = { epoch, offset: before + 1 + at / 2 };
+      messages.push(decodeEntry(entries[at]!, entries[at + 1]!, { stream: stream.stream, ...position }));
+    }
+    return { epoch, offset: top, recovered: recovered === 1, messages };
+  }
+
+  async acknowledge(stream: RetainedStream, offset: number): Promise<boolean> {
+    const args = [newEpoch(this.#link.server), metaTtlMs(stream.retention), offset];
+    return (await this.#link.run<number>('acknowledge', { keys: this.#acknowledgeKeys(stream), args })) === 1;
+  }
+
+  async acknowledged(stream: RetainedStream): Promise<Position | null> {
+    const args = [newEpoch(this.#link.server), metaTtlMs(stream.retention)];
+    const call = { keys: this.#acknowledgeKeys(stream), args };
+    const [epoch, offset] = await this.#link.run<[string, number]>('acknowledged', call);
+    return offset === 0 ? null : { epoch, offset };
+  }
+
+  #acknowledgeKeys(stream: RetainedStream): string[] {
+    const partition = partitionOfStream(this.#keys, stream);
+    return (['META', 'ACKNOWLEDGED'] as const).map((kind) => this.#keys.key(partition, kind, stream.stream));
+  }
+
+  async #positionsIn(partition: number, streams: readonly RetainedStream[]): Promise<Position[]> {
+    const args = [
+      newEpoch(this.#link.server),
+      ...streams.flatMap(({ stream, retention }) => [stream, metaTtlMs(retention)]),
+    ];
+    return toPositions(await this.#link.run<string[]>('positions', { keys: [this.#keys.base(partition)], args }));
+  }
+}
+
+/** Epoch and offset in turn. */
+export function toPositions(reply: readonly string[]): Position[] {
+  const positions: Position[] = [];
+  for (let at = 0; at < reply.length; at += 2) positions.push({ epoch: reply[at]!, offset: Number(reply[at + 1]) });
+  return positions;
+}

@@ -1,0 +1,195 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { EngineError, type EngineStats, type Inbox, type Logger } from '@ws-gateway/core';
+import { Command, type Redis } from 'ioredis';
+import { MessageDecoder } from './wire.js';
+
+/** Batches of each inbox in one answer. */
+const BATCHES_MAX = 16;
+/** An answer comes at least this often, an empty one if need be: what is silent for longer is dead. */
+const BLOCK_MS = 1000;
+/** Messages before the sockets are flushed, when more have come together. */
+const FLUSH_MESSAGES = 512;
+const REACH_POLL_MS = 10;
+
+/** Behind a batch's number in its id stands the Redis process; this is behind all of them. */
+const LAST_OF_NUMBER = '-18446744073709551615';
+
+/** The library's raw answer: for each inbox its batches, each an id and header and body in turn; null for none. */
+type Answer = [Buffer, [Buffer, Buffer[]][]][] | null;
+
+interface InboxState {
+  readonly key: string;
+  /** Number of the last batch handed over. */
+  processed: number;
+  /** Its id: number and Redis process. */
+  processedId: string;
+  /** The connection was lost since: that batch is asked for again, to see whether it is still the same. */
+  doubted: boolean;
+}
+
+/**
+ * Reads this node's inboxes, one a partition, on a connection of its own that always waits for the next batch. After a
+ * lost connection it goes on where it was, so nothing is missed and nothing comes twice. Batches are numbered without a
+ * gap: `resync` is called when some were trimmed away before they were read, and when Redis came back with older data
+ * and gave their numbers to others.
+ *
+ * Not by pub/sub: a channel can lose what it carries, so it needs this reading as its repair in any case; and it needs
+ * the batch as one string, which costs Redis a third more for each message.
+ */
+export class InboxReader {
+  readonly #redis: Redis;
+  readonly #inbox: Inbox;
+  readonly #stats: EngineStats;
+  readonly #logger: Logger;
+  readonly #timeoutMs: number;
+  readonly #decoder = new MessageDecoder();
+  #inboxes: InboxState[] = [];
+  #places = new Map<string, InboxState>();
+  #answeredMs = 0;
+  /** The connection broke: what comes first on the next one was missed meanwhile. */
+  #interrupted = false;
+  /** The connection is dropped on purpose, to begin with other inboxes. */
+  #switching = false;
+  #unflushed = 0;
+
+  constructor(
+    redis: Redis,
+    { inbox, stats, logger }: { inbox: Inbox; stats: EngineStats; logger: Logger },
+    { timeoutMs }: { timeoutMs: number },
+  ) {
+    this.#redis = redis;
+    this.#inbox = inbox;
+    this.#stats = stats;
+    this.#logger = logger;
+    this.#timeoutMs = timeoutMs;
+    redis.on('ready', () => this.#read());
+    redis.on('close', () => {
+      this.#interrupted = !this.#switching;
+      for (const state of this.#inboxes) state.doubted = state.processed > 0;
+      this.#switching = false;
+    });
+  }
+
+  get ready(): boolean {
+    return this.#redis.status === 'ready';
+  }
+
+  get inboxes(): readonly Readonly<InboxState>[] {
+    return this.#inboxes;
+  }
+
+  /** From now on reads these inboxes, from their beginning, and no others. */
+  follow(keys: readonly string[]): void {
+    const waits = this.#inboxes.length > 0;
+    this.#inboxes = keys.map((key) => ({ key, processed: 0, processedId: '', doubted: false }));
+    this.#places = new Map(this.#inboxes.map((state) => [state.key, state]));
+    this.#interrupted = false;
+    // What it waits for are the inboxes of before; only with the connection it stops.
+    if (waits && this.ready) {
+      this.#switching = true;
+      this.#redis.disconnect(true);
+    } else this.#read();
+  }
+
+  /** Resolves when the batches up to these numbers, one for each inbox, have been handed over. */
+  async reach(sequences: readonly number[]): Promise<void> {
+    const inboxes = this.#inboxes;
+    const deadlineMs = performance.now() + this.#timeoutMs / 2;
+    while (inboxes.some(({ processed }, place) => processed < sequences[place]!)) {
+      if (inboxes !== this.#inboxes || performance.now() > deadlineMs) {
+        throw new EngineError('unavailable', 'the inbox was not read in time');
+      }
+      await delay(REACH_POLL_MS);
+    }
+  }
+
+  /** Ends a connection that no longer answers. */
+  probe(): void {
+    if (!this.ready || this.#inboxes.length === 0) return;
+    if (performance.now() - this.#answeredMs < BLOCK_MS + this.#timeoutMs) return;
+    this.#logger.warn('redis inbox connection gives no answer', {});
+    this.#redis.disconnect(true);
+  }
+
+  stop(): void {
+    this.#inboxes = [];
+    this.#places.clear();
+    this.#redis.disconnect();
+  }
+
+  #read(): void {
+    if (!this.ready || this.#inboxes.length === 0) return;
+    this.#answeredMs = performance.now();
+    const inboxes = this.#inboxes;
+    const args = ['BLOCK', BLOCK_MS, 'COUNT', BATCHES_MAX, 'STREAMS'] as (string | number)[];
+    for (const { key } of inboxes) args.push(key);
+    for (const { processed, doubted } of inboxes) args.push(`${doubted ? processed - 1 : processed}${LAST_OF_NUMBER}`);
+    const command = new Command('xread', args as string[], { replyEncoding: null });
+    (this.#redis.sendCommand(command) as Promise<Answer>).then(
+      (answer) => {
+        if (inboxes === this.#inboxes) this.#take(answer);
+      },
+      (error: unknown) => this.#failed(error),
+    );
+  }
+
+  #take(answer: Answer): void {
+    const batches = answer === null ? [] : this.#newBatches(answer);
+    // Asked for more before the work on these begins: meanwhile the next ones travel.
+    this.#read();
+    if (batches.length > 0 && this.#interrupted) {
+      this.#stats.gapRepairs.add('repaired');
+      this.#logger.info('inbox gap repaired', { batches: batches.length });
+    }
+    this.#interrupted = false;
+    for (const batch of batches) {
+      for (let at = 0; at < batch.length; at += 2) this.#decoder.decode(batch[at]!, batch[at + 1]!, this.#inbox);
+      this.#flush(batch.length / 2, FLUSH_MESSAGES);
+    }
+    this.#flush(0, 1);
+  }
+
+  /** The batches' messages; notes them as processed. */
+  #newBatches(answer: NonNullable<Answer>): Buffer[][] {
+    const batches: Buffer[][] = [];
+    for (const [key, entries] of answer) {
+      const state = this.#places.get(key.toString())!;
+      for (const [idBytes, messages] of entries) {
+        const id = idBytes.toString('latin1');
+        const isProof = state.doubted && id === state.processedId;
+        if (!isProof) batches.push(messages);
+        this.#moveTo(state, id, isProof);
+      }
+    }
+    return batches;
+  }
+
+  #moveTo(state: InboxState, id: string, isProof: boolean): void {
+    const sequence = Number.parseInt(id, 10);
+    if (state.doubted && !isProof) this.#lose(Math.max(1, sequence - state.processed));
+    else if (sequence > state.processed + 1) this.#lose(sequence - state.processed - 1);
+    state.doubted = false;
+    state.processed = sequence;
+    state.processedId = id;
+  }
+
+  #flush(messages: number, atLeast: number): void {
+    this.#unflushed += messages;
+    if (this.#unflushed < atLeast) return;
+    this.#unflushed = 0;
+    this.#inbox.endBatch();
+  }
+
+  #lose(batches: number): void {
+    this.#stats.gapRepairs.add('lost');
+    this.#logger.warn('inbox gap can not be repaired', { batches });
+    this.#inbox.resync('inbox batches lost');
+  }
+
+  #failed(error: unknown): void {
+    // A lost connection reads again when it is back. An error reply (out of memory, loading) must not end the reading.
+    if (!this.ready) return;
+    this.#logger.warn('inbox not read', { error: String(error) });
+    setTimeout(() => this.#redis.disconnect(true), BLOCK_MS).unref();
+  }
+}

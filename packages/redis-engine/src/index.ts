@@ -1,0 +1,2 @@
+export { RedisEngine } from './redis-engine.js';
+export type { ReapedRow, RedisEngineDependencies, RedisEngineOptions, RedisServer } from './options.js';

@@ -1,0 +1,74 @@
+import { crc32 } from 'node:zlib';
+
+/**
+ * Every Redis key of the engine. Each is `<prefix>:{<partition>}:<kind>:…`; the braces keep what one script touches in
+ * one slot. Scripts build the keys that depend on their data from the base and these kinds (scripts.ts hands them over).
+ */
+export const keyKinds = {
+  /** Hash, connection → `<node> <since> <endpoint>`. */
+  PRESENCE: 'pres:',
+  /** String, the nodes of those rows, separated by spaces. */
+  USER_NODES: 'un:',
+  /** String, JSON of the block; expires with it. */
+  BLOCK: 'blk:',
+  /**
+   * String, `<epoch> <top offset> <ms when the lives of list and meta are prolonged, 0 for no list>` and, once Redis was
+   * started again, ` <epoch before> <top offset it ended with>`. A list lives for twice the ttl of its messages, prolonged
+   * once a ttl; a meta just as long, at least a day.
+   */
+  META: 'm:',
+  /**
+   * List, `<record time>\t<accept time>` and body of each message kept, up to the top. Its index is the offset. Measured side by side with a
+   * stream and with a hash used as a ring (history of 100, 512 bytes): all of it 14.2, 15.0 and 14.8 µs a message.
+   */
+  LIST: 'h:',
+  /** String, `<epoch> <offset>` that the stream's user has acknowledged. */
+  ACKNOWLEDGED: 'a:',
+  /** Hash, node → 1. */
+  INTEREST: 'int:',
+  /** Set, streams the node watches. */
+  NODE_INTERESTS: 'ni:',
+  /** Set, `<connection> <user>`: what to reap. A connection that changes its user has two for a moment. */
+  NODE_CONNECTIONS: 'nc:',
+  /** String, number of the newest batch. There while the node is registered in the partition. */
+  SEQUENCE: 'seq:',
+  /** Stream, batches by number and Redis process: header and body of each message in turn. */
+  INBOX: 'in:',
+  /** String, last source offset applied. */
+  SOURCE: 'src:',
+  /** String, random: another value says that Redis came back without its data. */
+  DATASET: 'dataset',
+  /** Sorted set, node by the end of its lease (partition 0). */
+  NODES: 'nodes',
+  /** Sorted set, dead node by the end of the reaper's claim (partition 0). */
+  DEAD: 'dead',
+  /** String, JSON of the node's status (partition 0). */
+  STATUS: 'node:',
+} as const;
+
+export class Keys {
+  readonly partitions: number;
+  readonly #bases: readonly string[];
+
+  constructor(prefix: string, partitions: number) {
+    this.partitions = partitions;
+    this.#bases = Array.from({ length: partitions }, (_, partition) => `${prefix}:{${partition}}:`);
+  }
+
+  /** Where a user's presence, block and own streams are, or a channel's history and interests. */
+  partitionOf(userOrStream: string): number {
+    return this.partitions === 1 ? 0 : crc32(userOrStream) % this.partitions;
+  }
+
+  base(partition: number): string {
+    return this.#bases[partition]!;
+  }
+
+  key(partition: number, kind: keyof typeof keyKinds, name = ''): string {
+    return this.#bases[partition]! + keyKinds[kind] + name;
+  }
+
+  source(partition: number, topic: string, kafkaPartition: number): string {
+    return this.key(partition, 'SOURCE', `${topic}:${kafkaPartition}`);
+  }
+}

@@ -1,0 +1,21 @@
+import type { PresenceRow } from '@ws-gateway/core';
+import { newIdentity } from './epoch.js';
+
+/**
+ * In Redis a node is called `<id>~<life>`. When it has to register again (its lease ran out while it was suspended, or
+ * Redis lost its data) it begins a new life with rows of its own, so whoever still reaps the old one can't touch them.
+ */
+export function newLife(id: string): string {
+  return `${id}~${newIdentity()}`;
+}
+
+export function nodeIdOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('~'));
+}
+
+/** A presence row is `<node> <since> <endpoint>`. */
+export function rowOf(connection: string, row: string): PresenceRow {
+  const [node, since] = row.split(' ', 2) as [string, string];
+  const endpoint = row.slice(node.length + since.length + 2);
+  return { connection, node: nodeIdOf(node), endpoint, sinceMs: Number(since) };
+}

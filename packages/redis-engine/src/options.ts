@@ -1,0 +1,64 @@
+import type { EngineStats, Logger, NodeStatus, PresenceRow } from '@ws-gateway/core';
+import type { ConnectionOptions } from 'node:tls';
+
+export interface RedisEngineDependencies {
+  readonly logger: Logger;
+  readonly stats: EngineStats;
+}
+
+export interface RedisEngineOptions {
+  /** Unique for each process start: rows of an id that comes again are taken for the same node. No white space. */
+  readonly node: string;
+  /** A `router` has no inbox: it is listed among the nodes, but nothing is routed to it. */
+  readonly role: NodeStatus['role'];
+  readonly server: RedisServer;
+  readonly keyPrefix: string;
+  /** All nodes must agree on it. */
+  readonly partitions: number;
+  /** Every call rejects with `unavailable` when it has no answer by then. Default 5 s. */
+  readonly callTimeoutMs?: number;
+  /** How long `start` tries to reach Redis. Default 10 s. */
+  readonly startTimeoutMs?: number;
+  /** A node that has not refreshed its lease for so long is taken for dead. Default 10 s. */
+  readonly leaseMs?: number;
+  /** Between two refreshes. Default 1 s. */
+  readonly refreshMs?: number;
+  /** Batches kept for a node that does not read. Default 4096. */
+  readonly inboxLengthMax?: number;
+  /** Bytes kept for a node that does not read, about. Default 32 MiB. */
+  readonly inboxBytesMax?: number;
+  /** Called with the presence rows this node took away for a dead one; each row is reported by one node only. */
+  readonly onReaped?: (rows: readonly ReapedRow[]) => void;
+}
+
+export interface RedisServer {
+  readonly host: string;
+  readonly port: number;
+  readonly username?: string;
+  readonly password?: string;
+  readonly db?: number;
+  readonly tls?: ConnectionOptions;
+  readonly sentinel?: {
+    readonly name: string;
+    readonly nodes: readonly { readonly host: string; readonly port: number }[];
+    readonly password?: string;
+  };
+}
+
+export interface ReapedRow extends PresenceRow {
+  readonly user: string;
+}
+
+export type Settings = Required<Omit<RedisEngineOptions, 'onReaped'>> & Pick<RedisEngineOptions, 'onReaped'>;
+
+export function withDefaults(options: RedisEngineOptions): Settings {
+  return {
+    callTimeoutMs: 5000,
+    startTimeoutMs: 10_000,
+    leaseMs: 10_000,
+    refreshMs: 1000,
+    inboxLengthMax: 4096,
+    inboxBytesMax: 32 * 1024 * 1024,
+    ...options,
+  };
+}

@@ -1,0 +1,183 @@
+import { closeReason, type BlockItem, type NodeCommand, type PublishItem, type Retention } from '@ws-gateway/core';
+
+/** A NodeCommand on its way to the nodes of a user (k) or of a channel (C), to one node (N) or to all (K). */
+export interface CommandItem {
+  readonly kind: 'k' | 'C' | 'N' | 'K';
+  readonly address: string;
+  readonly command: NodeCommand;
+  readonly sourceOffset: number;
+}
+
+export type Item = PublishItem | CommandItem;
+
+/** Items of one partition in order: what one run of the publish script carries. */
+export interface Chunk {
+  readonly partition: number;
+  readonly items: Item[];
+  /** Where each item stands in the batch. */
+  readonly places: number[];
+  /** Items of the first record that went in the chunk before. */
+  readonly ordinal: number;
+  bytes: number;
+  /** Last source offset covered. */
+  lastOffset: number;
+  /** 0, or how many items of the last record are covered so far: it goes on in the next chunk. */
+  partial: number;
+}
+
+/** Bounds of one script run: everybody else waits for it. */
+const ITEMS_MAX = 128;
+const BYTES_MAX = 128 * 1024;
+
+/**
+ * Splits by partition and size. A record for very many users can be larger than a chunk: then its items are numbered, so
+ * that a repetition after half of them skips just that half.
+ */
+export function splitItems(items: readonly Item[], lastOffset: number, partitionOf: (item: Item) => number): Chunk[] {
+  const chunks: Chunk[] = [];
+  const open = new Map<number, { chunk: Chunk; record: number; ordinal: number }>();
+  for (const [place, item] of items.entries()) {
+    const partition = partitionOf(item);
+    let current = open.get(partition);
+    if (current === undefined) {
+      current = { chunk: newChunk(partition, 0), record: item.sourceOffset, ordinal: 0 };
+      open.set(partition, current);
+      chunks.push(current.chunk);
+    }
+    const begins = item.sourceOffset !== current.record;
+    const bytes = sizeOf(item);
+    if (
+      current.chunk.items.length >= ITEMS_MAX ||
+      (current.chunk.bytes > 0 && current.chunk.bytes + bytes > BYTES_MAX)
+    ) {
+      current.chunk.lastOffset = current.record;
+      if (!begins) current.chunk.partial = current.ordinal;
+      current.chunk = newChunk(partition, begins ? 0 : current.ordinal);
+      chunks.push(current.chunk);
+    }
+    if (begins) current.ordinal = 0;
+    current.record = item.sourceOffset;
+    current.ordinal++;
+    current.chunk.items.push(item);
+    current.chunk.places.push(place);
+    current.chunk.bytes += bytes;
+  }
+  for (const { chunk } of open.values()) chunk.lastOffset = lastOffset;
+  return chunks;
+}
+
+export interface CallHead {
+  /** null: without a source. */
+  readonly previousOffset: number | null;
+  readonly epoch: string;
+  /** The Redis process that the call is meant for (see newEpoch). */
+  readonly server: string;
+  readonly inboxLengthMax: number;
+  readonly inboxBytesMax: number;
+}
+
+/** ARGV of publish-2.lua. */
+export function publishArgs(chunk: Chunk, head: CallHead): (string | number)[] {
+  const classes = new ItemClasses();
+  const items: (string | number)[] = [];
+  let offsets = '';
+  for (const item of chunk.items) {
+    offsets += `${item.sourceOffset} `;
+    pushItem(items, item, classes);
+  }
+  return [
+    head.previousOffset ?? '',
+    chunk.lastOffset,
+    chunk.items[0]!.sourceOffset,
+    chunk.ordinal,
+    chunk.partial === 0 ? '' : chunk.partial,
+    head.epoch,
+    head.server,
+    head.inboxLengthMax,
+    head.inboxBytesMax,
+    head.previousOffset === null ? '1' : '',
+    offsets,
+    classes.count,
+    ...classes.args,
+    ...items,
+  ];
+}
+
+/** What items of one call have in common, numbered from 1. A batch knows few: one a kind and topic, as a rule. */
+class ItemClasses {
+  readonly args: (string | number)[] = [];
+  readonly #known: ItemClass[] = [];
+
+  get count(): number {
+    return this.#known.length;
+  }
+
+  number(kind: string, topic: string, retention: Retention | null, except = ''): number {
+    const known = this.#known;
+    for (let i = 0; i < known.length; i++) {
+      const other = known[i]!;
+      if (other.kind === kind && other.topic === topic && other.retention === retention && other.except === except) {
+        return i + 1;
+      }
+    }
+    this.args.push(kind, topic, ...retentionArgs(retention), except);
+    return known.push({ kind, topic, retention, except });
+  }
+}
+
+interface ItemClass {
+  readonly kind: string;
+  readonly topic: string;
+  readonly retention: Retention | null;
+  readonly except: string;
+}
+
+function retentionArgs(retention: Retention | null): (string | number)[] {
+  if (retention === null) return ['', 0, 0];
+  const { mode, size, ttlMs } = retention;
+  return mode === 'latest' ? ['l', 1, ttlMs] : ['o', size, ttlMs];
+}
+
+function newChunk(partition: number, ordinal: number): Chunk {
+  return { partition, ordinal, items: [], places: [], bytes: 0, lastOffset: -1, partial: 0 };
+}
+
+function sizeOf(item: Item): number {
+  return 'head' in item ? item.head.length : 0;
+}
+
+function pushItem(args: (string | number)[], item: Item, classes: ItemClasses): void {
+  switch (item.kind) {
+    case 'user':
+      pushMessage(args, item, classes.number('u', item.topic, item.retention, item.except), item.user);
+      return;
+    case 'channel':
+      pushMessage(args, item, classes.number('c', '', item.retention, item.except), item.stream);
+      return;
+    case 'all':
+      pushMessage(args, item, classes.number('a', '', null), '');
+      return;
+    case 'block':
+      pushMessage(args, item, classes.number('b', item.topic, item.retention), item.user);
+      pushBlock(args, item);
+      return;
+    case 'k':
+    case 'C':
+    case 'N':
+    case 'K':
+      args.push(classes.number(item.kind, '', null), 0, item.address, JSON.stringify(item.command));
+  }
+}
+
+function pushMessage(args: (string | number)[], item: PublishItem, itemClass: number, address: string): void {
+  args.push(itemClass, item.recordTimeMs, address, item.head);
+}
+
+function pushBlock(args: (string | number)[], { user, block }: BlockItem): void {
+  if (block === null) {
+    args.push('', '', '');
+    return;
+  }
+  const command: NodeCommand = { command: 'close', user, close: closeReason('user_blocked', block.reason) };
+  args.push(JSON.stringify(block), block.expiresAtMs ?? '', JSON.stringify(command));
+}

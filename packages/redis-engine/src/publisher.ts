@@ -1,0 +1,162 @@
+import type {
+  Block,
+  ControlTarget,
+  EngineStats,
+  NodeCommand,
+  Position,
+  PublishBatch,
+  PublishResult,
+  SourceRange,
+} from '@ws-gateway/core';
+import { newEpoch } from './epoch.js';
+import type { Keys } from './keys.js';
+import type { Settings } from './options.js';
+import { publishArgs, splitItems, type Chunk, type CommandItem, type Item } from './publish-call.js';
+import type { ScriptLink } from './script-link.js';
+import { SourceLanes } from './source-lanes.js';
+
+/** {routed, offline, duplicates, batches} and, without a source, nodes, epoch, offset for each item. */
+type Reply = (number | string)[];
+const REPLY_HEAD = 4;
+
+type ItemResult = NonNullable<PublishResult['items']>[number];
+
+/**
+ * Publishes batches: one script call for each partition that a batch touches, more when it is large. Calls for one
+ * partition are written in order, and each is refused when the one before it was not applied.
+ */
+export class Publisher {
+  readonly #link: ScriptLink;
+  readonly #keys: Keys;
+  readonly #stats: EngineStats;
+  readonly #settings: Settings;
+  readonly #lanes = new SourceLanes();
+  readonly #partitionOf = (item: Item) => this.#partition(item);
+
+  constructor(link: ScriptLink, keys: Keys, { stats, settings }: { stats: EngineStats; settings: Settings }) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#stats = stats;
+    this.#settings = settings;
+  }
+
+  publish(batch: PublishBatch): Promise<PublishResult> {
+    return batch.source === null
+      ? this.#publishUnsourced(batch.items)
+      : this.#publishSourced(batch.items, batch.source);
+  }
+
+  /** Resolves to the number of nodes that get the command. */
+  async command(target: ControlTarget, command: NodeCommand): Promise<number> {
+    const { items } = await this.#publishUnsourced([{ ...commandAddress(target), sourceOffset: -1, command }]);
+    return items![0]!.nodes;
+  }
+
+  async block(user: string, block: Block | null): Promise<void> {
+    // A block without a record: the item's empty head says that there is no frame.
+    const item = {
+      kind: 'block',
+      topic: '',
+      user,
+      block,
+      retention: null,
+      head: '',
+      sourceOffset: -1,
+      recordTimeMs: 0,
+    } as const;
+    await this.#publishUnsourced([item]);
+  }
+
+  /** See Engine.claimSource. Positions of all partitions go together: a topic made again is new in each of them. */
+  async claimSource(topic: string, partition: number, endOffset: number): Promise<{ reset: boolean }> {
+    const keys = Array.from({ length: this.#keys.partitions }, (_, p) => this.#keys.source(p, topic, partition));
+    const stored = await Promise.all(keys.map((key) => this.#link.command<string | null>('get', [key])));
+    const reset = stored.some((position) => position !== null && Number.parseInt(position, 10) >= endOffset);
+    if (reset) await Promise.all(keys.map((key) => this.#link.command<number>('del', [key])));
+    this.#lanes.forget(topic, partition);
+    return { reset };
+  }
+
+  async #publishSourced(items: readonly Item[], source: SourceRange): Promise<PublishResult> {
+    // No await between these and the writes: calls in flight keep their order by it.
+    const lane = this.#lanes.next(source);
+    const chunks = splitItems(items, source.lastOffset, this.#partitionOf);
+    const calls = chunks.map((chunk) => {
+      const covered = chunk.partial === 0 ? chunk.lastOffset : chunk.lastOffset - 1;
+      return this.#send(chunk, source, lane.advance(chunk.partition, covered));
+    });
+    return sum(await lane.settled(calls));
+  }
+
+  async #publishUnsourced(items: readonly Item[]): Promise<PublishResult> {
+    const chunks = splitItems(items, -1, this.#partitionOf);
+    const replies = await Promise.all(chunks.map((chunk) => this.#send(chunk, null, null)));
+    const results = new Array<ItemResult>(items.length);
+    for (const [i, chunk] of chunks.entries()) placeResults(results, chunk, replies[i]!);
+    return { ...sum(replies), items: results };
+  }
+
+  async #send(chunk: Chunk, source: SourceRange | null, previousOffset: number | null): Promise<Reply> {
+    const base = this.#keys.base(chunk.partition);
+    const sourceKey = source === null ? base : this.#keys.source(chunk.partition, source.topic, source.partition);
+    const { inboxLengthMax, inboxBytesMax } = this.#settings;
+    const { server } = this.#link;
+    const head = { previousOffset, epoch: newEpoch(server), server, inboxLengthMax, inboxBytesMax };
+    const args = publishArgs(chunk, head);
+    const reply = await this.#link.run<Reply>('publish', { keys: [base, sourceKey], args });
+    this.#stats.publications += reply[3] as number;
+    return reply;
+  }
+
+  #partition(item: Item): number {
+    switch (item.kind) {
+      case 'user':
+      case 'block':
+        return this.#keys.partitionOf(item.user);
+      case 'channel':
+        return this.#keys.partitionOf(item.stream);
+      case 'k':
+      case 'C':
+        return this.#keys.partitionOf(item.address);
+      case 'all':
+      case 'K':
+      case 'N':
+        // Where the list of nodes is.
+        return 0;
+    }
+  }
+}
+
+function commandAddress(target: ControlTarget): Pick<CommandItem, 'kind' | 'address'> {
+  switch (target.kind) {
+    case 'user':
+      return { kind: 'k', address: target.user };
+    case 'node':
+      return { kind: 'N', address: target.node };
+    case 'channel':
+      return { kind: 'C', address: target.stream };
+    case 'all':
+      return { kind: 'K', address: '' };
+  }
+}
+
+function sum(replies: readonly Reply[]): PublishResult {
+  let routed = 0;
+  let offline = 0;
+  let duplicates = 0;
+  for (const reply of replies) {
+    routed += reply[0] as number;
+    offline += reply[1] as number;
+    duplicates += reply[2] as number;
+  }
+  return { routed, offline, duplicates };
+}
+
+function placeResults(results: ItemResult[], chunk: Chunk, reply: Reply): void {
+  for (const [i, place] of chunk.places.entries()) {
+    const at = REPLY_HEAD + 3 * i;
+    const epoch = reply[at + 1] as string;
+    const position: Position | null = epoch === '' ? null : { epoch, offset: reply[at + 2] as number };
+    results[place] = { nodes: reply[at] as number, position };
+  }
+}

@@ -1,0 +1,95 @@
+import type { EngineStats, Logger } from '@ws-gateway/core';
+import type { Keys } from './keys.js';
+import { nodeIdOf, rowOf } from './node-names.js';
+import type { ReapedRow } from './options.js';
+import type { ScriptLink } from './script-link.js';
+
+/** Rows taken away in one script run. */
+const CHUNK_ROWS = 200;
+/** When a reaper has not finished by then, another one goes on. */
+const CLAIM_MS = 5000;
+
+/** Takes away what dead nodes left: presence rows, interests, inboxes. Every node runs one; a claim keeps them apart. */
+export class Reaper {
+  readonly #link: ScriptLink;
+  readonly #keys: Keys;
+  readonly #stats: EngineStats;
+  readonly #logger: Logger;
+  readonly #onReaped: ((rows: readonly ReapedRow[]) => void) | undefined;
+  #running = false;
+
+  constructor(
+    { link, keys }: { link: ScriptLink; keys: Keys },
+    { stats, logger }: { stats: EngineStats; logger: Logger },
+    { onReaped }: { onReaped?: ((rows: readonly ReapedRow[]) => void) | undefined },
+  ) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#stats = stats;
+    this.#logger = logger;
+    this.#onReaped = onReaped;
+  }
+
+  /** Reaps one dead node if there is any. Never rejects: what was not finished is claimed again later. */
+  async run(): Promise<void> {
+    if (this.#running || !this.#link.ready) return;
+    this.#running = true;
+    try {
+      const keys = [this.#keys.key(0, 'NODES'), this.#keys.key(0, 'DEAD')];
+      const node = await this.#link.run<string>('claim-dead', { keys, args: [CLAIM_MS] });
+      if (node !== '') await this.#reapDead(node);
+    } catch (error) {
+      this.#logger.debug('reaping put off', { error: String(error) });
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /** Takes away the rows of this process' own node, which is leaving. */
+  async clear(node: string): Promise<void> {
+    for (let partition = 0; partition < this.#keys.partitions; partition++) {
+      let more = true;
+      while (more) ({ more } = await this.#reapChunk(node, partition));
+    }
+    await this.#link.command<number>('zrem', [this.#keys.key(0, 'DEAD'), node]);
+  }
+
+  /** Ends the node's lease. It is reaped by whoever comes first after `claimMs`. */
+  async retire(node: string, claimMs: number): Promise<void> {
+    const keys = [this.#keys.key(0, 'NODES'), this.#keys.key(0, 'DEAD'), this.#keys.key(0, 'STATUS', node)];
+    await this.#link.run<number>('retire', { keys, args: [node, claimMs] });
+  }
+
+  async #reapDead(node: string): Promise<void> {
+    let count = 0;
+    for (let partition = 0; partition < this.#keys.partitions; partition++) {
+      let more = true;
+      while (more) {
+        const chunk = await this.#reapChunk(node, partition);
+        more = chunk.more;
+        count += chunk.rows.length;
+        this.#stats.presenceRowsReaped += chunk.rows.length;
+        if (chunk.rows.length > 0) this.#onReaped?.(chunk.rows);
+      }
+    }
+    await this.#link.command<number>('zrem', [this.#keys.key(0, 'DEAD'), node]);
+    this.#logger.warn('dead node reaped', { node: nodeIdOf(node), rows: count });
+  }
+
+  async #reapChunk(node: string, partition: number): Promise<{ more: boolean; rows: ReapedRow[] }> {
+    const keys = [
+      this.#keys.base(partition),
+      this.#keys.key(partition, 'SEQUENCE', node),
+      this.#keys.key(partition, 'INBOX', node),
+      this.#keys.key(partition, 'NODE_CONNECTIONS', node),
+      this.#keys.key(partition, 'NODE_INTERESTS', node),
+    ];
+    const args = [node, CHUNK_ROWS];
+    const [more, ...reply] = await this.#link.run<[number, ...string[]]>('reap', { keys, args });
+    const rows: ReapedRow[] = [];
+    for (let at = 0; at < reply.length; at += 3) {
+      rows.push({ ...rowOf(reply[at]!, reply[at + 2]!), user: reply[at + 1]! });
+    }
+    return { more: more === 1, rows };
+  }
+}

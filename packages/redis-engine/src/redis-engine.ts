@@ -1,0 +1,271 @@
+import {
+  EngineError,
+  type AdmitRequest,
+  type AdmitResult,
+  type Block,
+  type ControlTarget,
+  type Engine,
+  type HistoryPage,
+  type Inbox,
+  type NodeCommand,
+  type NodeRow,
+  type NodeStatus,
+  type Position,
+  type PresenceRow,
+  type PublishBatch,
+  type PublishResult,
+  type ReleasedConnection,
+  type RetainedStream,
+} from '@ws-gateway/core';
+import type { Redis } from 'ioredis';
+import { History } from './history.js';
+import { InboxReader } from './inbox-reader.js';
+import { Keys } from './keys.js';
+import { Membership } from './membership.js';
+import { withDefaults, type RedisEngineDependencies, type RedisEngineOptions, type Settings } from './options.js';
+import { Publisher } from './publisher.js';
+import { Reaper } from './reaper.js';
+import { createRedisClient } from './redis-client.js';
+import { ScriptLink } from './script-link.js';
+import { Sessions } from './sessions.js';
+
+interface Parts {
+  readonly clients: readonly Redis[];
+  readonly keys: Keys;
+  readonly link: ScriptLink;
+  readonly reader: InboxReader;
+  readonly reaper: Reaper;
+  readonly membership: Membership;
+  readonly history: History;
+  readonly publisher: Publisher;
+  readonly sessions: Sessions;
+}
+
+/**
+ * Engine over one Redis: a Lua script for each verb, one connection for calls and one that waits for what
+ * arrives.
+ *
+ * Redis away: calls reject at once with `unavailable`, `healthy` is false; releases are kept and made up for. Redis back:
+ * inboxes are repaired, or `resync` and `rebuild` are called when they can't be. A publish whose outcome is unknown may
+ * be repeated when it has a source; without one a repetition may double it.
+ */
+export class RedisEngine implements Engine {
+  readonly #dependencies: RedisEngineDependencies;
+  readonly #settings: Settings;
+  #parts: Parts | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #status: NodeStatus;
+
+  constructor(dependencies: RedisEngineDependencies, options: RedisEngineOptions) {
+    this.#dependencies = dependencies;
+    this.#settings = withDefaults(options);
+    const { role } = options;
+    this.#status = {
+      role,
+      address: '',
+      version: '',
+      sinceMs: Date.now(),
+      connections: 0,
+      users: 0,
+      draining: false,
+      lag: {},
+    };
+  }
+
+  get healthy(): boolean {
+    const parts = this.#parts;
+    return parts !== null && parts.link.ready && parts.reader.ready && parts.membership.current;
+  }
+
+  async start(inbox: Inbox): Promise<void> {
+    const parts = this.#build(inbox);
+    this.#parts = parts;
+    try {
+      await Promise.all(parts.clients.map((client) => connected(client, this.#settings.startTimeoutMs)));
+      await parts.membership.join();
+    } catch (error) {
+      this.#parts = null;
+      parts.link.stop();
+      parts.reader.stop();
+      throw error;
+    }
+    this.#watchConnections(parts);
+    this.#timer = setInterval(() => this.#tick(parts), this.#settings.refreshMs);
+  }
+
+  async stop(): Promise<void> {
+    const parts = this.#parts;
+    if (parts === null) return;
+    this.#parts = null;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    try {
+      await parts.membership.leave();
+    } catch (error) {
+      // The lease runs out by itself, and another node reaps.
+      this.#dependencies.logger.warn('node left without taking its rows away', { error: String(error) });
+    }
+    parts.link.stop();
+    parts.reader.stop();
+  }
+
+  publish(batch: PublishBatch): Promise<PublishResult> {
+    return this.#started((parts) => parts.publisher.publish(batch));
+  }
+
+  claimSource(topic: string, partition: number, endOffset: number): Promise<{ reset: boolean }> {
+    return this.#started((parts) => parts.publisher.claimSource(topic, partition, endOffset));
+  }
+
+  admit(request: AdmitRequest): Promise<AdmitResult> {
+    return this.#started((parts) => parts.sessions.admit(request));
+  }
+
+  async release(connections: readonly ReleasedConnection[]): Promise<void> {
+    await this.#parts?.sessions.release(connections);
+  }
+
+  watch(stream: string): Promise<void> {
+    return this.#started(async ({ sessions, keys, link, membership }) => {
+      const partition = keys.partitionOf(stream);
+      await sessions.registered(async () => {
+        const watchKeys = [
+          keys.key(partition, 'INTEREST', stream),
+          keys.key(partition, 'NODE_INTERESTS', membership.name),
+          keys.key(partition, 'SEQUENCE', membership.name),
+        ];
+        await link.run<number>('watch', { keys: watchKeys, args: [membership.name, stream] });
+      });
+    });
+  }
+
+  unwatch(stream: string): Promise<void> {
+    return this.#started(async ({ keys, link, membership }) => {
+      const partition = keys.partitionOf(stream);
+      const unwatchKeys = [
+        keys.key(partition, 'INTEREST', stream),
+        keys.key(partition, 'NODE_INTERESTS', membership.name),
+      ];
+      await link.run<number>('unwatch', { keys: unwatchKeys, args: [membership.name, stream] });
+    });
+  }
+
+  positions(streams: readonly RetainedStream[]): Promise<Position[]> {
+    return this.#started((parts) => parts.history.positions(streams));
+  }
+
+  read(stream: RetainedStream, after: Position | null, limit: number): Promise<HistoryPage> {
+    return this.#started((parts) => parts.history.read(stream, after, limit));
+  }
+
+  control(target: ControlTarget, command: NodeCommand): Promise<number> {
+    return this.#started((parts) => parts.publisher.command(target, command));
+  }
+
+  block(user: string, block: Block | null): Promise<void> {
+    return this.#started((parts) => parts.publisher.block(user, block));
+  }
+
+  acknowledge(stream: RetainedStream, offset: number): Promise<boolean> {
+    return this.#started((parts) => parts.history.acknowledge(stream, offset));
+  }
+
+  acknowledged(stream: RetainedStream): Promise<Position | null> {
+    return this.#started((parts) => parts.history.acknowledged(stream));
+  }
+
+  nodes(): Promise<NodeRow[]> {
+    return this.#started(async ({ keys, link }) => {
+      const nodesKeys = [keys.base(0), keys.key(0, 'NODES')];
+      const reply = await link.run<string[]>('nodes', { keys: nodesKeys, args: [] });
+      const rows: NodeRow[] = [];
+      for (let at = 1; at < reply.length; at += 2) {
+        if (reply[at] !== '') rows.push(JSON.parse(reply[at]!) as NodeRow);
+      }
+      return rows;
+    });
+  }
+
+  presence(user: string): Promise<PresenceRow[]> {
+    return this.#started((parts) => parts.sessions.presence(user));
+  }
+
+  report(status: NodeStatus): void {
+    this.#status = status;
+    this.#parts?.membership.report(status);
+  }
+
+  async #started<Result>(action: (parts: Parts) => Promise<Result>): Promise<Result> {
+    if (this.#parts === null) throw new EngineError('stopped', 'the engine is not running');
+    return action(this.#parts);
+  }
+
+  #build(inbox: Inbox): Parts {
+    const { logger, stats } = this.#dependencies;
+    const settings = this.#settings;
+    const timeoutMs = settings.callTimeoutMs;
+    const clients = [
+      createRedisClient(settings.server, timeoutMs),
+      createRedisClient(settings.server, timeoutMs),
+    ] as const;
+    const keys = new Keys(settings.keyPrefix, settings.partitions);
+    const link = new ScriptLink(clients[0], { logger, stats }, { timeoutMs });
+    const reader = new InboxReader(clients[1], { inbox, stats, logger }, { timeoutMs });
+    const reaper = new Reaper({ link, keys }, { stats, logger }, { onReaped: settings.onReaped });
+    const membership = new Membership(
+      { link, reader, keys, reaper },
+      { logger, inbox },
+      { settings, status: this.#status },
+    );
+    const history = new History(link, keys);
+    const publisher = new Publisher(link, keys, { stats, settings });
+    const sessions = new Sessions({ link, keys, membership, history }, { stats, settings });
+    for (const client of clients) {
+      client.on('error', (error: Error) => logger.debug('redis connection failed', { error: error.message }));
+    }
+    return { clients, keys, link, reader, reaper, membership, history, publisher, sessions };
+  }
+
+  #watchConnections(parts: Parts): void {
+    const { clients, membership } = parts;
+    const { logger } = this.#dependencies;
+    const [calls] = clients;
+    for (const client of clients) {
+      client.on('close', () => {
+        if (this.#parts === parts) logger.warn('redis connection lost', {});
+      });
+      client.on('ready', () => logger.info('redis connection is back', {}));
+    }
+    calls!.on('close', () => membership.doubt());
+    // Not with the next second: until the check nobody knows whether this node is still registered.
+    calls!.on('ready', () => this.#check(membership));
+  }
+
+  #tick({ link, reader, membership, reaper, sessions }: Parts): void {
+    reader.probe();
+    if (!link.ready) return;
+    this.#check(membership);
+    void reaper.run();
+    void sessions.flush();
+  }
+
+  #check(membership: Membership): void {
+    membership.check().catch((error: unknown) => {
+      this.#dependencies.logger.debug('lease refresh failed', { error: String(error) });
+    });
+  }
+}
+
+/** The library keeps trying by itself; this only waits for it. */
+function connected(client: Redis, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let cause: unknown = null;
+    const timer = setTimeout(() => {
+      reject(new EngineError('unavailable', `redis can't be reached: ${String(cause)}`, { cause }));
+    }, timeoutMs);
+    client.once('ready', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    client.connect().catch((error: unknown) => (cause = error));
+  });
+}

@@ -1,0 +1,161 @@
+import { EngineError, type EngineStats, type Logger } from '@ws-gateway/core';
+import { Command, type Redis } from 'ioredis';
+import { serverName } from './epoch.js';
+import { isNoScript, toEngineError } from './script-errors.js';
+import { loadScripts, type ScriptName } from './scripts.js';
+
+export interface Call {
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+  /** Replies are text unless this is set. */
+  readonly buffers?: boolean;
+}
+
+interface Pending {
+  readonly deadlineMs: number;
+  readonly reject: (error: EngineError) => void;
+}
+
+/**
+ * Runs scripts over one connection, in the order of the calls. Fails at once while disconnected and after a deadline
+ * otherwise; then the outcome is unknown, and nothing is repeated here: order is the caller's.
+ */
+export class ScriptLink {
+  readonly #redis: Redis;
+  readonly #scripts = loadScripts();
+  readonly #logger: Logger;
+  readonly #stats: EngineStats;
+  readonly #timeoutMs: number;
+  // In order of the deadline, since all calls have the same time.
+  readonly #pending = new Set<Pending>();
+  readonly #sweeper: NodeJS.Timeout;
+  #corked = false;
+  #server = serverName('');
+
+  constructor(
+    redis: Redis,
+    { logger, stats }: { logger: Logger; stats: EngineStats },
+    { timeoutMs }: { timeoutMs: number },
+  ) {
+    this.#redis = redis;
+    this.#logger = logger;
+    this.#stats = stats;
+    this.#timeoutMs = timeoutMs;
+    // Before the library asks the same to see whether the server is ready: so it is known to the first call.
+    redis.on('connect', () => this.#identify());
+    // Written before anything that hears of "ready" can call: no script is ever unknown after a reconnect.
+    redis.on('ready', () => this.#load());
+    this.#sweeper = setInterval(() => this.#sweep(), Math.min(250, timeoutMs / 4));
+    this.#sweeper.unref();
+  }
+
+  get ready(): boolean {
+    return this.#redis.status === 'ready';
+  }
+
+  /** Names the process that the connection leads to: another one after a restart or a failover. */
+  get server(): string {
+    return this.#server;
+  }
+
+  async run<Reply>(name: ScriptName, call: Call): Promise<Reply> {
+    const script = this.#scripts.get(name)!;
+    const args = [script.sha, String(script.keys), ...call.keys, ...call.args];
+    try {
+      return await this.#send<Reply>(name, 'evalsha', args, call);
+    } catch (error) {
+      // Somebody flushed the scripts. Nothing was run; but a publish repeated here could be overtaken by the next one.
+      if (name === 'publish' || !(error instanceof EngineError) || !isNoScript(error.cause)) throw error;
+      return this.#send<Reply>(name, 'evalsha', args, call);
+    }
+  }
+
+  /** A plain command, for what needs no script. */
+  async command<Reply>(name: string, args: readonly (string | number)[], buffers = false): Promise<Reply> {
+    return this.#send<Reply>(name, name, [...args], { buffers });
+  }
+
+  /** Drops the connection, as one that no longer answers; a new one is made at once. */
+  reconnect(): void {
+    this.#redis.disconnect(true);
+  }
+
+  stop(): void {
+    clearInterval(this.#sweeper);
+    this.#redis.disconnect();
+  }
+
+  async #send<Reply>(
+    operation: string,
+    command: string,
+    args: (string | number)[],
+    { buffers }: { buffers?: boolean | undefined },
+  ): Promise<Reply> {
+    const startedMs = performance.now();
+    this.#cork();
+    try {
+      const sent = new Command(command, args as string[], { replyEncoding: buffers ? null : 'utf8' });
+      return await this.#withDeadline(this.#redis.sendCommand(sent) as Promise<Reply>);
+    } catch (cause) {
+      const error = toEngineError(cause, operation);
+      this.#stats.operationErrors.add(error.code);
+      if (isNoScript(cause)) this.#load();
+      throw error;
+    } finally {
+      this.#stats.operationSeconds.observe((performance.now() - startedMs) / 1000);
+    }
+  }
+
+  #withDeadline<Reply>(answer: Promise<Reply>): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const pending = { deadlineMs: performance.now() + this.#timeoutMs, reject };
+      this.#pending.add(pending);
+      answer.then(
+        (reply) => {
+          this.#pending.delete(pending);
+          resolve(reply);
+        },
+        (error: unknown) => {
+          this.#pending.delete(pending);
+          reject(error as Error);
+        },
+      );
+    });
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now();
+    for (const pending of this.#pending) {
+      if (pending.deadlineMs > nowMs) return;
+      this.#pending.delete(pending);
+      pending.reject(new EngineError('unavailable', `redis gave no answer within ${this.#timeoutMs} ms`));
+    }
+  }
+
+  /** What is called in one turn of the loop leaves in one system call: handshakes come in bursts. */
+  #cork(): void {
+    const { stream } = this.#redis;
+    if (this.#corked || !this.ready) return;
+    this.#corked = true;
+    stream.cork();
+    setImmediate(() => {
+      this.#corked = false;
+      stream.uncork();
+    });
+  }
+
+  #identify(): void {
+    this.#redis.info('server').then(
+      (info) => (this.#server = serverName(info)),
+      (error: unknown) => this.#logger.debug('redis process not identified', { error: String(error) }),
+    );
+  }
+
+  #load(): void {
+    for (const { source } of this.#scripts.values()) {
+      this.#redis.script('LOAD', source).catch((error: unknown) => {
+        this.#logger.warn('redis script not loaded', { error: String(error) });
+      });
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { keyKinds } from './keys.js';
+
+/** One file a script under scripts/, the number of its keys behind the name. */
+const keyCounts = {
+  publish: 2,
+  admit: 5,
+  release: 2,
+  positions: 1,
+  read: 2,
+  acknowledge: 2,
+  acknowledged: 2,
+  watch: 3,
+  unwatch: 2,
+  lease: 2,
+  'open-inbox': 2,
+  'check-inbox': 3,
+  nodes: 2,
+  'claim-dead': 2,
+  retire: 3,
+  reap: 5,
+} as const;
+
+export type ScriptName = keyof typeof keyCounts;
+
+interface Script {
+  readonly source: string;
+  readonly sha: string;
+  readonly keys: number;
+}
+
+// Beside src and dist alike.
+const folder = new URL('../scripts/', import.meta.url);
+const INCLUDE = /^-- @include (\S+)$/gm;
+
+export function loadScripts(): ReadonlyMap<ScriptName, Script> {
+  const scripts = new Map<ScriptName, Script>();
+  for (const [name, keys] of Object.entries(keyCounts) as [ScriptName, number][]) {
+    const source = withKeyKinds(withIncludes(readFileSync(new URL(`${name}-${keys}.lua`, folder), 'utf8')));
+    scripts.set(name, { source, keys, sha: createHash('sha1').update(source).digest('hex') });
+  }
+  return scripts;
+}
+
+function withIncludes(source: string): string {
+  return source.replace(INCLUDE, (_, name: string) => readFileSync(new URL(`include/${name}.lua`, folder), 'utf8'));
+}
+
+/** `local PRESENCE = 'pres:'` for each kind that is used, so that keys.ts stays the only place that spells them. */
+function withKeyKinds(source: string): string {
+  const used = Object.entries(keyKinds).filter(([kind]) => new RegExp(`\\b${kind}\\b`).test(source));
+  return used.map(([kind, text]) => `local ${kind} = '${text}'\n`).join('') + source;
+}

@@ -1,0 +1,188 @@
+import {
+  closeReason,
+  EngineError,
+  type AdmitRequest,
+  type AdmitResult,
+  type Block,
+  type EngineStats,
+  type PresenceRow,
+  type ReleasedConnection,
+} from '@ws-gateway/core';
+import { newEpoch } from './epoch.js';
+import { metaTtlMs, partitionOfStream, toPositions, type History } from './history.js';
+import type { Keys } from './keys.js';
+import { notRegistered, type Membership } from './membership.js';
+import { rowOf } from './node-names.js';
+import type { Settings } from './options.js';
+import type { ScriptLink } from './script-link.js';
+
+/** Rows taken away in one script run. */
+const RELEASE_CHUNK = 200;
+/** Releases kept for a Redis that is away. Rows of those beyond stay until this node's lease ends. */
+const RELEASES_MAX = 200_000;
+
+interface SessionsParts {
+  readonly link: ScriptLink;
+  readonly keys: Keys;
+  readonly membership: Membership;
+  readonly history: History;
+}
+
+/** Presence rows of this node's connections, and who may have one. */
+export class Sessions {
+  readonly #parts: SessionsParts;
+  readonly #stats: EngineStats;
+  readonly #settings: Settings;
+  /** To be released with the next write, by connection and user: a connection may have changed its user. */
+  readonly #releases = new Map<string, ReleasedConnection>();
+  #flushing: Promise<void> | null = null;
+
+  constructor(parts: SessionsParts, { stats, settings }: { stats: EngineStats; settings: Settings }) {
+    this.#parts = parts;
+    this.#stats = stats;
+    this.#settings = settings;
+  }
+
+  async admit(request: AdmitRequest): Promise<AdmitResult> {
+    const { user, streams, connection } = request;
+    if (user === null) return { status: 'admitted', positions: await this.#parts.history.positions(streams) };
+    this.#releases.delete(rowKey({ connection, user }));
+    try {
+      const result = await this.registered(() => this.#admitUser(request, user));
+      if (result.status === 'admitted') this.#stats.registrations++;
+      return result;
+    } catch (error) {
+      // The row may have been written: nobody but us would take it away while this process lives.
+      this.#forget({ connection, user });
+      throw error;
+    }
+  }
+
+  /** Does what needs this node to be known; registers it again, once, when Redis does not know it. */
+  async registered<Result>(action: () => Promise<Result>): Promise<Result> {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'unknown_node') throw error;
+    }
+    await this.#parts.membership.check();
+    try {
+      return await action();
+    } catch (error) {
+      throw error instanceof EngineError && error.code === 'unknown_node' ? notRegistered() : error;
+    }
+  }
+
+  async release(connections: readonly ReleasedConnection[]): Promise<void> {
+    this.#stats.unregistrations += connections.length;
+    for (const connection of connections) this.#forget(connection);
+    await this.flush();
+  }
+
+  /** Writes the releases that wait. Never rejects: those that fail wait for the next call. */
+  flush(): Promise<void> {
+    // Collected over one turn of the loop: connections go in crowds.
+    this.#flushing ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#flushing = null;
+        resolve(this.#flush());
+      });
+    });
+    return this.#flushing;
+  }
+
+  async presence(user: string): Promise<PresenceRow[]> {
+    const { link, keys } = this.#parts;
+    const key = keys.key(keys.partitionOf(user), 'PRESENCE', user);
+    const rows = await link.command<Record<string, string>>('hgetall', [key]);
+    return Object.entries(rows).map(([connection, row]) => rowOf(connection, row));
+  }
+
+  async #admitUser(request: AdmitRequest, user: string): Promise<AdmitResult> {
+    const { link, keys, membership, history } = this.#parts;
+    const partition = keys.partitionOf(user);
+    const isNear = request.streams.map((stream) => partitionOfStream(keys, stream) === partition);
+    const near = request.streams.filter((_, i) => isNear[i]);
+    const far = request.streams.filter((_, i) => !isNear[i]);
+    const admitKeys = [
+      keys.base(partition),
+      keys.key(partition, 'BLOCK', user),
+      keys.key(partition, 'PRESENCE', user),
+      keys.key(partition, 'NODE_CONNECTIONS', membership.name),
+      keys.key(partition, 'SEQUENCE', membership.name),
+    ];
+    const args = this.#admitArgs(request, user);
+    for (const { stream, retention } of near) args.push(stream, metaTtlMs(retention));
+    // Written one behind the other, so the far positions are not older than the row.
+    const [[status, ...reply], farPositions] = await Promise.all([
+      link.run<[string, ...string[]]>('admit', { keys: admitKeys, args }),
+      far.length === 0 ? [] : history.positions(far),
+    ]);
+    if (status === 'blocked') return { status, block: JSON.parse(reply[0]!) as Block };
+    if (status === 'session_limit' || status === 'already_connected') return { status };
+    const nearPositions = toPositions(reply);
+    const positions = isNear.map((near) => (near ? nearPositions : farPositions).shift()!);
+    return { status: 'admitted', positions };
+  }
+
+  #admitArgs(request: AdmitRequest, user: string): (string | number)[] {
+    const { connection, sinceMs, endpoint, sessions, exclusive, rejoin } = request;
+    const limit = rejoin === true ? null : sessions;
+    const replaced = closeReason('session_replaced');
+    const { link, membership } = this.#parts;
+    return [
+      connection,
+      user,
+      membership.name,
+      sinceMs,
+      endpoint,
+      limit?.max ?? 0,
+      limit?.policy ?? 'reject',
+      (rejoin === true ? null : exclusive) ?? '',
+      replaced.code,
+      replaced.reason,
+      newEpoch(link.server),
+      link.server,
+      this.#settings.inboxLengthMax,
+      this.#settings.inboxBytesMax,
+    ];
+  }
+
+  #forget(released: ReleasedConnection): void {
+    if (this.#releases.size < RELEASES_MAX) this.#releases.set(rowKey(released), released);
+  }
+
+  async #flush(): Promise<void> {
+    const { keys } = this.#parts;
+    const chunks = new Map<number, ReleasedConnection[]>();
+    const writes: Promise<void>[] = [];
+    for (const released of this.#releases.values()) {
+      const partition = keys.partitionOf(released.user);
+      let chunk = chunks.get(partition);
+      if (chunk === undefined) chunks.set(partition, (chunk = []));
+      chunk.push(released);
+      if (chunk.length < RELEASE_CHUNK) continue;
+      writes.push(this.#write(partition, chunk));
+      chunks.delete(partition);
+    }
+    this.#releases.clear();
+    for (const [partition, chunk] of chunks) writes.push(this.#write(partition, chunk));
+    await Promise.all(writes);
+  }
+
+  async #write(partition: number, chunk: readonly ReleasedConnection[]): Promise<void> {
+    const { link, keys, membership } = this.#parts;
+    const releaseKeys = [keys.base(partition), keys.key(partition, 'NODE_CONNECTIONS', membership.name)];
+    const args = chunk.flatMap(({ connection, user }) => [connection, user]);
+    try {
+      await link.run<number>('release', { keys: releaseKeys, args });
+    } catch {
+      // Counted by the link. They wait for the next refresh that works.
+      for (const released of chunk) this.#forget(released);
+    }
+  }
+}
+
+function rowKey({ connection, user }: ReleasedConnection): string {
+  return `${connection} ${user}`;
+}

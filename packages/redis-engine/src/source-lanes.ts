@@ -1,0 +1,61 @@
+import { EngineError, type SourceRange } from '@ws-gateway/core';
+
+/**
+ * What was sent of each source partition since it was taken up, so that a call can name the one it must follow. With
+ * several Redis partitions each has its own source position, and a partition that got nothing from the call before must
+ * not be taken for one that missed it: so the offset to follow is remembered for each.
+ */
+export class SourceLanes {
+  readonly #lanes = new Map<string, SourceLane>();
+
+  /** The lane for a call. A call that follows nothing this process sent can't be proved to be in order. */
+  next(source: SourceRange): SourceLane {
+    const key = laneKey(source.topic, source.partition);
+    let lane = this.#lanes.get(key);
+    if (source.previousOffset < 0) {
+      lane = new SourceLane();
+      this.#lanes.set(key, lane);
+    } else if (lane === undefined || lane.broken || lane.lastOffset !== source.previousOffset) {
+      throw sourceGap(source.previousOffset);
+    }
+    lane.lastOffset = source.lastOffset;
+    return lane;
+  }
+
+  forget(topic: string, partition: number): void {
+    this.#lanes.delete(laneKey(topic, partition));
+  }
+}
+
+export class SourceLane {
+  lastOffset = -1;
+  broken = false;
+  readonly #sent = new Map<number, number>();
+
+  /** Notes what is sent to a Redis partition now; returns what was sent before it, -1 for nothing. */
+  advance(partition: number, lastOffset: number): number {
+    const previous = this.#sent.get(partition) ?? -1;
+    this.#sent.set(partition, lastOffset);
+    return previous;
+  }
+
+  /** Answers of one publish. A failure breaks the lane: what was sent behind it is refused, also if it was applied. */
+  async settled<Reply>(calls: readonly Promise<Reply>[]): Promise<Reply[]> {
+    const results = await Promise.allSettled(calls);
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) {
+      this.broken = true;
+      throw failed.reason;
+    }
+    if (this.broken) throw sourceGap(this.lastOffset);
+    return results.map((result) => (result as PromiseFulfilledResult<Reply>).value);
+  }
+}
+
+function laneKey(topic: string, partition: number): string {
+  return `${topic}:${partition}`;
+}
+
+function sourceGap(offset: number): EngineError {
+  return new EngineError('source_gap', `the call up to source offset ${offset} was not applied`);
+}

@@ -1,0 +1,5 @@
+import { engineConformance } from '@ws-gateway/testkit/engine-conformance';
+import { createHarness } from './harness.js';
+
+engineConformance('RedisEngine', () => createHarness(), { severalNodes: true });
+engineConformance('RedisEngine with five partitions', () => createHarness({ partitions: 5 }), { severalNodes: true });

@@ -1,0 +1,103 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { EngineStats, type Engine, type PublishItem } from '@ws-gateway/core';
+import { TcpProxy, testRedisUrl, waitFor } from '@ws-gateway/testkit';
+import { RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
+import { Redis } from 'ioredis';
+import { createHarness, serverAt } from './harness.js';
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+function message(text: string): PublishItem {
+  return { kind: 'user', topic: 't', user: 'u1', retention: null, head: text, sourceOffset: -1, recordTimeMs: 1 };
+}
+
+async function publish(engine: Engine, ...texts: string[]): Promise<void> {
+  for (const text of texts) await engine.publish({ source: null, items: [message(text)] });
+}
+
+/** A publisher straight at Redis and a receiver, on which u1 is, behind a cable that can be cut. */
+async function twoNodes(options: { inboxLengthMax?: number } = {}) {
+  const proxy = await TcpProxy.start(serverAt(testRedisUrl()));
+  const harness = await createHarness(options);
+  const stats = new EngineStats();
+  const publisher = harness.createEngine('publisher');
+  const receiver = harness.createEngine('receiver', { stats, server: { host: '127.0.0.1', port: proxy.port } });
+  const inbox = new RecordingInbox();
+  await publisher.start(new RecordingInbox());
+  await receiver.start(inbox);
+  cleanups.push(
+    () => proxy.stop(),
+    () => publisher.stop(),
+    () => receiver.stop(),
+  );
+  await receiver.admit({ connection: 'c1', user: 'u1', endpoint: '/ws', sinceMs: 1, streams: [], sessions: null });
+  return { proxy, publisher, receiver, inbox, stats, harness };
+}
+
+describe('inbox', () => {
+  it('goes on without a gap after its connection was killed', async () => {
+    const { publisher, receiver, inbox, stats, harness } = await twoNodes();
+    const admin = new Redis(testRedisUrl());
+    cleanups.push(() => admin.quit());
+    await publish(publisher, 'before');
+    await inbox.waitForTexts(1);
+    // Those that wait in XREAD, of this test: the publisher's own inbox suffers alike.
+    const clients = String(await admin.client('LIST'))
+      .split('\n')
+      .filter((line) => line.includes('cmd=xread'));
+    await Promise.all(clients.map((line) => admin.client('KILL', 'ID', /id=(\d+)/.exec(line)![1]!)));
+    await publish(publisher, ...Array.from({ length: 50 }, (_, i) => String(i)));
+    await inbox.waitForTexts(51);
+    expect(inbox.texts()).toEqual(['before', ...Array.from({ length: 50 }, (_, i) => String(i))]);
+    expect(inbox.resyncs).toEqual([]);
+    expect(stats.gapRepairs.values.get('lost')).toBeUndefined();
+    expect(harness.keyPrefix).toContain('test-');
+    await waitFor(() => receiver.healthy, { what: 'health' });
+  });
+
+  it('repairs what was published while the node was cut off', async () => {
+    const { proxy, publisher, receiver, inbox, stats } = await twoNodes();
+    await publish(publisher, 'before');
+    await inbox.waitForTexts(1);
+    proxy.cut();
+    await waitFor(() => !receiver.healthy, { what: 'the receiver to notice' });
+    await publish(publisher, 'a', 'b', 'c');
+    proxy.restore();
+    expect(await inbox.waitForTexts(4)).toEqual(['before', 'a', 'b', 'c']);
+    expect(stats.gapRepairs.values.get('repaired')).toBe(1);
+    await waitFor(() => receiver.healthy, { what: 'health' });
+    expect([inbox.resyncs, inbox.rebuilds]).toEqual([[], 0]);
+  });
+
+  it('asks for a resync when batches were trimmed away before they were read', async () => {
+    const { proxy, publisher, receiver, inbox, stats } = await twoNodes({ inboxLengthMax: 16 });
+    proxy.cut();
+    await waitFor(() => !receiver.healthy, { what: 'the receiver to notice' });
+    // Larger than a node of the stream, so that trimming is exact.
+    const texts = Array.from({ length: 60 }, (_, i) => `${i} ${'x'.repeat(5000)}`);
+    await publish(publisher, ...texts);
+    proxy.restore();
+    await inbox.waitFor(() => inbox.texts().includes(texts[59]!), 'the newest batch');
+    expect(inbox.resyncs).toHaveLength(1);
+    expect(stats.gapRepairs.values.get('lost')).toBe(1);
+    // Said before anything behind the gap is handed over, and what is left comes in order.
+    expect(inbox.events[0]).toBe('resync');
+    expect(inbox.texts()).toEqual(texts.slice(-inbox.texts().length));
+    expect(inbox.texts().length).toBeLessThan(60);
+  });
+
+  it('is trimmed to the last batch processed', async () => {
+    const { publisher, inbox, harness } = await twoNodes();
+    const admin = new Redis(testRedisUrl());
+    cleanups.push(() => admin.quit());
+    await publish(publisher, ...Array.from({ length: 30 }, (_, i) => String(i)));
+    await inbox.waitForTexts(30);
+    const [key] = await admin.keys(`${harness.keyPrefix}:{0}:in:receiver~*`);
+    await waitFor(async () => (await admin.xlen(key!)) === 1, { what: 'a trimmed inbox' });
+    await publish(publisher, 'more');
+    await inbox.waitForTexts(31);
+  });
+});
