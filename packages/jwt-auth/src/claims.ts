@@ -1,0 +1,46 @@
+import { isName, isUserId, TokenError, type Identity } from '@ws-gateway/core';
+import type { JWTPayload } from 'jose';
+
+/** The last instant a Date can hold; an `exp` beyond it means the same. */
+const TIME_MAX_MS = 8.64e15;
+
+/** What a verified token says about its bearer; TokenError when a claim is not of its type or shape. */
+export function identityOf(claims: JWTPayload, userClaim: string): Identity {
+  return {
+    user: userOf(claims, userClaim),
+    expiresAtMs: millisecondsOf(claims.exp),
+    issuedAtMs: millisecondsOf(claims.iat),
+    tokenId: typeof claims.jti === 'string' ? claims.jti : null,
+    topics: namesOf(claims, 'topics'),
+    rooms: namesOf(claims, 'rooms'),
+    // A claim of this name and another type may well be somebody else's: it grants nothing and refuses nobody.
+    presence: own(claims, 'presence') === true,
+  };
+}
+
+function userOf(claims: JWTPayload, userClaim: string): string {
+  const user = own(claims, userClaim);
+  if (typeof user === 'string' && isUserId(user)) return user;
+  throw new TokenError('token_invalid', `claim "${userClaim}" must be a user id: 1 to 128 characters of text`);
+}
+
+/** `topics` and `rooms` take rights away, so one that can't be read refuses the token instead of being ignored. */
+function namesOf(claims: JWTPayload, claim: string): ReadonlySet<string> | null {
+  const value = own(claims, claim);
+  if (value === undefined) return null;
+  if (Array.isArray(value) && value.every(isNameText)) return new Set(value);
+  throw new TokenError('token_invalid', `claim "${claim}" must be a list of names`);
+}
+
+function isNameText(value: unknown): value is string {
+  return typeof value === 'string' && isName(value);
+}
+
+/** The claim's name is configured: `constructor` must not find what every object inherits. */
+function own(claims: JWTPayload, claim: string): unknown {
+  return Object.hasOwn(claims, claim) ? claims[claim] : undefined;
+}
+
+function millisecondsOf(seconds: number | undefined): number | null {
+  return seconds === undefined ? null : Math.max(-TIME_MAX_MS, Math.min(TIME_MAX_MS, seconds * 1000));
+}

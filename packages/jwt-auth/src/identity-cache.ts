@@ -1,0 +1,54 @@
+import type { Identity } from '@ws-gateway/core';
+
+const REMEMBERED_MS = 60_000;
+
+/**
+ * Verified tokens by their digest, until they expire, 60 s at most. Bounded: the least recently used one makes room,
+ * which costs its bearer one more verification and nothing else.
+ */
+export class IdentityCache {
+  readonly #entries = new Map<string, Entry>();
+  readonly #entriesMax: number;
+  /** How often an entry made room before its time. */
+  evictions = 0;
+
+  constructor(entriesMax: number) {
+    this.#entriesMax = entriesMax;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(digest: string, nowMs: number): Identity | undefined {
+    const entry = this.#entries.get(digest);
+    if (entry === undefined) return undefined;
+    this.#entries.delete(digest);
+    // Before `verifiedMs` means that the clock was set back: nothing is known about the entry's age then.
+    if (nowMs >= entry.untilMs || nowMs < entry.verifiedMs) return undefined;
+    this.#entries.set(digest, entry);
+    return entry.identity;
+  }
+
+  put(digest: string, identity: Identity, nowMs: number): void {
+    const untilMs = Math.min(nowMs + REMEMBERED_MS, identity.expiresAtMs ?? Infinity);
+    if (untilMs <= nowMs || this.#entriesMax <= 0) return;
+    this.#entries.delete(digest);
+    if (this.#entries.size >= this.#entriesMax) this.#dropOldest(nowMs);
+    this.#entries.set(digest, { identity, verifiedMs: nowMs, untilMs });
+  }
+
+  #dropOldest(nowMs: number): void {
+    for (const [digest, entry] of this.#entries) {
+      this.#entries.delete(digest);
+      if (nowMs < entry.untilMs) this.evictions++;
+      return;
+    }
+  }
+}
+
+interface Entry {
+  readonly identity: Identity;
+  readonly verifiedMs: number;
+  readonly untilMs: number;
+}
