@@ -1,0 +1,130 @@
+import type { BackendCommands, BackendOutcome, BackendRequest, BackendSubscription } from '@ws-gateway/core';
+import { Ajv } from 'ajv';
+import { BackendCaller, BackendCallError } from './backend-caller.js';
+import { BadOptionError, Command } from './command.js';
+import { CommandTableError } from './command-table-error.js';
+import type { CommandSpec } from './command-spec.js';
+import { outcomeOf, refused } from './outcome.js';
+import { NoPlaceError, RequestPlaces } from './request-places.js';
+import { subscriptionOf } from './subscription-id.js';
+
+/** The `backends` section, as far as HTTP goes. */
+export interface BackendsOptions {
+  /** Calls at once, over all backends. */
+  readonly requestPoolSize: number;
+  /** Calls that wait for a place. */
+  readonly requestQueueSize: number;
+  /** An empty URL counts as not configured. */
+  readonly http: Readonly<Record<string, { readonly url: string; readonly timeoutMs: number }>>;
+  /** An answer above this is an error; default 1 MB. */
+  readonly responseBytesMax?: number;
+}
+
+const RESPONSE_BYTES_MAX = 1024 * 1024;
+
+/** Throws CommandTableError, whose message starts with the key path. Nothing is connected before the first command. */
+export function createCommandTable(specs: readonly CommandSpec[], backends: BackendsOptions): CommandTable {
+  return new CommandTable(specs, backends);
+}
+
+/**
+ * BackendCommands over HTTP: commands as data, each answered by one call. Bounded in calls, in waiters, in time (a wait
+ * and a call, each at most the backend's timeout) and in the size of the answer.
+ */
+export class CommandTable implements BackendCommands {
+  readonly #commands = new Map<string, Command>();
+  readonly #backends = new Map<string, Backend>();
+  readonly #places: RequestPlaces;
+  readonly #caller: BackendCaller;
+  #timeouts = 0;
+
+  constructor(specs: readonly CommandSpec[], options: BackendsOptions) {
+    const ajv = new Ajv({ allowUnionTypes: true, logger: false });
+    for (const spec of specs) {
+      if (this.#commands.has(spec.name))
+        throw new CommandTableError('duplicate_command', `commands.${spec.name}: there twice`);
+      this.#commands.set(spec.name, new Command(spec, ajv));
+    }
+    for (const [name, { url, timeoutMs }] of Object.entries(options.http))
+      if (url !== '') this.#backends.set(name, { name, base: baseUrl(name, url), timeoutMs });
+    this.#places = new RequestPlaces(options.requestPoolSize, options.requestQueueSize);
+    this.#caller = new BackendCaller({
+      connectionsMax: options.requestPoolSize,
+      timeoutMsMax: Math.max(1, ...[...this.#backends.values()].map(({ timeoutMs }) => timeoutMs)),
+      responseBytesMax: options.responseBytesMax ?? RESPONSE_BYTES_MAX,
+    });
+  }
+
+  /** For metrics: calls under way and waiting now; refused as busy and timed out so far. */
+  get status(): {
+    readonly inFlight: number;
+    readonly waiting: number;
+    readonly refused: number;
+    readonly timeouts: number;
+  } {
+    return { ...this.#places.status, timeouts: this.#timeouts };
+  }
+
+  has(name: string, endpoint: string): boolean {
+    return this.#find(name, endpoint) !== undefined;
+  }
+
+  /** null also when the request will be refused anyway: nobody is subscribed for nothing. */
+  subscriptionOf(name: string, request: BackendRequest): BackendSubscription | null {
+    const command = this.#find(name, request.endpoint);
+    if (command?.spec.subscription === undefined) return null;
+    if (!this.#backends.has(command.spec.backend) || command.problem(request.options) !== null) return null;
+    return subscriptionOf(command.spec.subscription, request);
+  }
+
+  async execute(name: string, request: BackendRequest): Promise<BackendOutcome> {
+    const command = this.#find(name, request.endpoint);
+    if (command === undefined) return refused('unknown_command', 'this endpoint has no such command');
+    const problem = command.problem(request.options);
+    if (problem !== null) return refused('bad_request', problem);
+    const { spec } = command;
+    const backend = this.#backends.get(spec.backend);
+    if (backend === undefined) return refused('unavailable', `backends.http.${spec.backend}.url is not configured`);
+    try {
+      const call = { ...command.call(backend.base, request), timeoutMs: backend.timeoutMs };
+      return outcomeOf(spec, await this.#places.run(backend.name, backend.timeoutMs, () => this.#caller.call(call)));
+    } catch (error) {
+      return this.#failure(error);
+    }
+  }
+
+  /** Ends all connections; calls under way end as errors. */
+  close(): Promise<void> {
+    return this.#caller.close();
+  }
+
+  #find(name: string, endpoint: string): Command | undefined {
+    const command = this.#commands.get(name);
+    if (command === undefined || !command.on(endpoint)) return undefined;
+    const { onlyWithBackend, backend } = command.spec;
+    return onlyWithBackend === true && !this.#backends.has(backend) ? undefined : command;
+  }
+
+  #failure(error: unknown): BackendOutcome {
+    if (error instanceof BadOptionError) return refused('bad_request', error.message);
+    if (error instanceof NoPlaceError) return refused('busy', error.message);
+    if (!(error instanceof BackendCallError)) throw error;
+    if (error.code !== 'timeout') return refused('backend_error', error.message);
+    this.#timeouts++;
+    return refused('backend_timeout', error.message);
+  }
+}
+
+interface Backend {
+  readonly name: string;
+  readonly base: URL;
+  readonly timeoutMs: number;
+}
+
+function baseUrl(name: string, text: string): URL {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new CommandTableError('bad_backend', `backends.http.${name}.url: not an http or https URL`);
+  url.hash = '';
+  return url;
+}

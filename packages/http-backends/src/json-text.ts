@@ -1,0 +1,37 @@
+/**
+ * Work on JSON as text, for the places where parsing and writing it again would change its bytes. All of it expects text
+ * that JSON.parse has accepted.
+ */
+
+const STRING_OR_SPACE = /"[^"\\]*(?:\\.[^"\\]*)*"|[ \t\n\r]+/g;
+
+/** Without insignificant white space; nothing else changes. */
+export function compact(text: string): string {
+  return text.replace(STRING_OR_SPACE, (part) => (part.startsWith('"') ? part : ''));
+}
+
+/** What Go's encoding/json escapes in text and JavaScript does not. */
+const GO_ESCAPED = /[<>&\u2028\u2029]/g;
+
+/** JSON text as Go would have written it: these characters only occur within strings, so the whole text may be changed. */
+export function escapeLikeGo(json: string): string {
+  return json.replace(GO_ESCAPED, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+type NumberReviver = (key: string, value: unknown, context?: { readonly source?: string }) => unknown;
+
+/**
+ * JSON.parse that keeps numbers a double can't hold (64-bit ids): JSON.stringify writes them out as they came. Only text
+ * with sixteen digits in a row pays for it.
+ */
+export function parseExact(text: string): unknown {
+  return /\d{16}/.test(text) ? JSON.parse(text, keepNumber) : JSON.parse(text);
+}
+
+/** Node 22 has it; TypeScript's library does not know it yet. */
+const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => object };
+
+const keepNumber: NumberReviver = (_, value, context) => {
+  const source = context?.source;
+  return typeof value === 'number' && source !== undefined && String(value) !== source ? rawJSON(source) : value;
+};

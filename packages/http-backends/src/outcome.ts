@@ -1,0 +1,60 @@
+import type { BackendOutcome } from '@ws-gateway/core';
+import type { BackendAnswer } from './backend-caller.js';
+import type { CommandSpec } from './command-spec.js';
+import { parseExact } from './json-text.js';
+import { valueAt } from './sources.js';
+
+/** Codes of answers that are the gateway's own; a backend's own code passes through. */
+type OutcomeCode =
+  | 'unknown_command'
+  | 'bad_request'
+  | 'unavailable'
+  | 'busy'
+  | 'backend_timeout'
+  | 'backend_error'
+  | 'unauthorized'
+  | 'forbidden';
+
+export function refused(code: OutcomeCode, message: string): BackendOutcome {
+  return { status: 'error', payload: { code, message } };
+}
+
+/** The contract's table: 2xx ok, 401 unauthorized, 403 forbidden, everything else an error. */
+export function outcomeOf(spec: CommandSpec, answer: BackendAnswer): BackendOutcome {
+  const { status } = answer;
+  const body = parsed(answer.text);
+  if (status >= 200 && status < 300) {
+    if (body === undefined) return refused('backend_error', 'the answer of the backend is not JSON');
+    return spec.answer === undefined ? { status: 'ok', payload: body } : selected(spec.answer, body);
+  }
+  const own = isErrorBody(body) ? body : null;
+  const message = `the backend answered ${status}`;
+  if (status === 401) return { status: 'unauthorized', payload: own ?? { code: 'unauthorized', message } };
+  if (status === 403) return { status: 'forbidden', payload: own ?? { code: 'forbidden', message } };
+  // A redirect is not followed and not an answer either, whatever its body says.
+  return own !== null && status >= 400 ? { status: 'error', payload: own } : refused('backend_error', message);
+}
+
+/** undefined: not JSON. No body at all is a null. */
+function parsed(text: string): unknown {
+  if (text.trim() === '') return null;
+  try {
+    return parseExact(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isErrorBody(body: unknown): body is object {
+  return valueAt(body, 'code') !== undefined && valueAt(body, 'message') !== undefined && !Array.isArray(body);
+}
+
+function selected(members: Readonly<Record<string, string>>, body: unknown): BackendOutcome {
+  const payload: Record<string, unknown> = {};
+  for (const [name, path] of Object.entries(members)) {
+    const value = valueAt(body, path);
+    if (value === undefined) return refused('backend_error', `the answer of the backend has no ${path}`);
+    payload[name] = value;
+  }
+  return { status: 'ok', payload };
+}

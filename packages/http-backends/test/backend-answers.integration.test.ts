@@ -1,0 +1,132 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createCommandTable, type CommandSpec, type CommandTable } from '../src/index.js';
+import { BackendServer, clientRequest, codeOf } from './backend-server.js';
+
+const ask: CommandSpec = { name: 'ask', endpoints: ['/web'], backend: 'one' };
+const request = clientRequest({}, { endpoint: '/web' });
+
+let backend: BackendServer;
+let table: CommandTable;
+
+beforeEach(async () => {
+  backend = await new BackendServer().start();
+  table = createCommandTable(
+    [
+      ask,
+      { ...ask, name: 'lost', backend: 'two' },
+      { ...ask, name: 'none', backend: 'three' },
+      { ...ask, name: 'quick', backend: 'quick' },
+    ],
+    {
+      ...{ requestPoolSize: 4, requestQueueSize: 4, responseBytesMax: 10_000 },
+      http: {
+        one: { url: backend.url, timeoutMs: 20_000 },
+        quick: { url: backend.url, timeoutMs: 200 },
+        two: { url: '', timeoutMs: 300 },
+      },
+    },
+  );
+});
+
+afterEach(async () => {
+  await table.close();
+  await backend.stop();
+});
+
+async function outcomeOf(status: number, body: string) {
+  backend.answer = (response) => response.writeHead(status).end(body);
+  return table.execute('ask', request);
+}
+
+describe('answers of a backend', () => {
+  it('of 2xx are the payload, whatever JSON they are', async () => {
+    for (const body of ['{"a":[1,null]}', '[]', '"text"', '0', 'null', ' {"a":1}\n'])
+      expect(await outcomeOf(200, body)).toEqual({ status: 'ok', payload: JSON.parse(body) });
+    expect(await outcomeOf(204, '')).toEqual({ status: 'ok', payload: null });
+  });
+
+  it('keep numbers that are too long for a double', async () => {
+    const body = '{"id":12345678901234567890,"short":1.50,"list":[9007199254740993]}';
+    const { payload } = await outcomeOf(200, body);
+    expect(JSON.stringify(payload)).toBe(body);
+  });
+
+  it('of 401, 403 and other errors get their status, and their own body when it has code and message', async () => {
+    const own = '{"code":"E17","message":"no","detail":[1]}';
+    const cases = [
+      [401, 'unauthorized', 'unauthorized'],
+      [403, 'forbidden', 'forbidden'],
+      [400, 'error', 'backend_error'],
+      [404, 'error', 'backend_error'],
+      [500, 'error', 'backend_error'],
+      [503, 'error', 'backend_error'],
+    ] as const;
+    for (const [status, expected, code] of cases) {
+      expect(await outcomeOf(status, own)).toEqual({ status: expected, payload: JSON.parse(own) });
+      for (const body of ['', '<html>', '{}', '{"code":1}', '{"message":"x"}', '[]', '"x"', 'null'])
+        expect(await outcomeOf(status, body)).toMatchObject({
+          status: expected,
+          payload: { code, message: expect.stringContaining(String(status)) },
+        });
+    }
+  });
+
+  it('that redirect are neither followed nor taken for an answer', async () => {
+    backend.answer = (response) => response.writeHead(302, { location: '/elsewhere' }).end('{"code":1,"message":"x"}');
+    expect(codeOf(await table.execute('ask', request))).toBe('backend_error');
+    expect(backend.seen).toHaveLength(1);
+  });
+
+  it('that are no JSON, too large, cut off or not HTTP are errors', async () => {
+    for (const body of ['<html>', '{"a":', '{} {}', 'NaN'])
+      expect(codeOf(await outcomeOf(200, body))).toBe('backend_error');
+    expect((await outcomeOf(200, JSON.stringify('x'.repeat(9_000)))).status).toBe('ok');
+    expect(await outcomeOf(200, JSON.stringify('x'.repeat(10_000)))).toMatchObject({
+      payload: { code: 'backend_error', message: expect.stringContaining('too large') },
+    });
+    backend.answer = (response) => {
+      // Without a length, so that only counting can notice.
+      response.write('[');
+      for (let i = 0; i < 20; i++) response.write(`"${'x'.repeat(1_000)}",`);
+      response.end('0]');
+    };
+    expect(codeOf(await table.execute('ask', request))).toBe('backend_error');
+    backend.answer = (response) =>
+      response.writeHead(200, { 'content-length': '100' }).write('[1', () => response.destroy());
+    expect(codeOf(await table.execute('ask', request))).toBe('backend_error');
+    backend.answer = (response) => response.socket?.end('nonsense\r\n\r\n');
+    expect(codeOf(await table.execute('ask', request))).toBe('backend_error');
+    expect(table.status.inFlight).toBe(0);
+  });
+
+  it('that do not come in time, or only in part, are timeouts', async () => {
+    backend.answer = () => undefined;
+    expect(codeOf(await table.execute('quick', request))).toBe('backend_timeout');
+    backend.answer = (response) => void response.write('[');
+    expect(codeOf(await table.execute('quick', request))).toBe('backend_timeout');
+    expect(table.status).toMatchObject({ inFlight: 0, timeouts: 2 });
+    backend.answer = (response) => response.end('1');
+    expect((await table.execute('ask', request)).status).toBe('ok');
+  });
+});
+
+describe('a backend', () => {
+  it('that is not configured makes its commands unavailable, naming the key', async () => {
+    expect(await table.execute('lost', request)).toEqual({
+      status: 'error',
+      payload: { code: 'unavailable', message: 'backends.http.two.url is not configured' },
+    });
+    expect(await table.execute('none', request)).toMatchObject({
+      payload: { code: 'unavailable', message: expect.stringContaining('backends.http.three.url') },
+    });
+  });
+
+  it('that is down is an error at once, and its address is not told', async () => {
+    const { url } = backend;
+    await backend.stop();
+    const outcome = await table.execute('ask', request);
+    expect(outcome).toMatchObject({ status: 'error', payload: { code: 'backend_error' } });
+    expect(JSON.stringify(outcome)).not.toContain(new URL(url).port);
+    await backend.start();
+  });
+});

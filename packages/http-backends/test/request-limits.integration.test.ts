@@ -1,0 +1,107 @@
+import type { ServerResponse } from 'node:http';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createCommandTable, type CommandSpec, type CommandTable } from '../src/index.js';
+import { BackendServer, clientRequest, codeOf } from './backend-server.js';
+
+const ask = (name: string): CommandSpec => ({ name, endpoints: ['/web'], backend: name });
+const request = clientRequest({}, { endpoint: '/web' });
+
+let dead: BackendServer;
+let alive: BackendServer;
+let table: CommandTable;
+/** Requests that the dead backend holds. */
+let held: ServerResponse[];
+
+beforeEach(async () => {
+  [dead, alive] = await Promise.all([new BackendServer().start(), new BackendServer().start()]);
+  held = [];
+  dead.answer = (response) => held.push(response);
+});
+
+afterEach(async () => {
+  await table.close();
+  await Promise.all([dead.stop(), alive.stop()]);
+});
+
+function makeTable(
+  requestPoolSize: number,
+  requestQueueSize: number,
+  timeoutsMs = { dead: 20_000, alive: 20_000 },
+): void {
+  table = createCommandTable([ask('dead'), ask('alive')], {
+    ...{ requestPoolSize, requestQueueSize },
+    http: {
+      dead: { url: dead.url, timeoutMs: timeoutsMs.dead },
+      alive: { url: alive.url, timeoutMs: timeoutsMs.alive },
+    },
+  });
+}
+
+function many(name: string, count: number) {
+  return Array.from({ length: count }, () => table.execute(name, request));
+}
+
+describe('requests to backends', () => {
+  it('are at most so many at once; more wait, in order, and beyond the queue the answer is busy', async () => {
+    makeTable(3, 4);
+    const outcomes = many('dead', 9);
+    expect((await Promise.all(outcomes.slice(7))).map(codeOf)).toEqual(['busy', 'busy']);
+    await dead.arrived(3);
+    expect(table.status).toMatchObject({ inFlight: 3, waiting: 4, refused: 2 });
+    for (let done = 0; done < 7; done++) {
+      await dead.arrived(Math.min(7, done + 3));
+      expect(dead.seen.length).toBe(Math.min(7, done + 3));
+      held.shift()?.end(String(done));
+      expect((await outcomes[done])?.payload).toBe(done);
+    }
+    expect(table.status).toMatchObject({ inFlight: 0, waiting: 0 });
+  });
+
+  it('may be forbidden to wait at all', async () => {
+    makeTable(1, 0);
+    const [first, second] = many('dead', 2);
+    expect(codeOf(await second!)).toBe('busy');
+    await dead.arrived(1);
+    held[0]?.end('1');
+    expect((await first)?.status).toBe('ok');
+  });
+
+  it('of a dead backend do not keep another one from its turn', async () => {
+    makeTable(1, 10);
+    const stuck = many('dead', 11);
+    await dead.arrived(1);
+    // The queue is full of the dead one's requests; its newest ones make room.
+    const others = many('alive', 2);
+    expect((await Promise.all(stuck.slice(-2))).map(codeOf)).toEqual(['busy', 'busy']);
+    expect(codeOf(await table.execute('dead', request))).toBe('busy');
+    const turns: string[] = [];
+    for (const [name, server] of [
+      ['dead', dead],
+      ['alive', alive],
+    ] as const)
+      server.answer = (response) => {
+        turns.push(name);
+        response.end('1');
+      };
+    held[0]?.end('1');
+    for (const outcome of await Promise.all([...others, ...stuck.slice(0, -2)])) expect(outcome.status).toBe('ok');
+    expect(turns.slice(0, 4)).toEqual(['dead', 'alive', 'dead', 'alive']);
+    expect(turns).toHaveLength(10);
+  });
+
+  it('that waited as long as they may run are refused when their turn comes', async () => {
+    makeTable(1, 10, { dead: 300, alive: 100 });
+    const [first, ...others] = [...many('dead', 1), ...many('alive', 3)];
+    expect(codeOf(await first!)).toBe('backend_timeout');
+    expect((await Promise.all(others)).map(codeOf)).toEqual(['busy', 'busy', 'busy']);
+    expect(alive.seen).toHaveLength(0);
+  });
+
+  it('end when the table is closed', async () => {
+    makeTable(2, 10);
+    const outcomes = many('dead', 3);
+    await dead.arrived(2);
+    await table.close();
+    expect((await Promise.all(outcomes)).map(codeOf)).toEqual(['backend_error', 'backend_error', 'backend_error']);
+  });
+});
