@@ -1,0 +1,13 @@
+/** What is wrong with an entry of `backends.ws`; nothing of it can be repaired while the program runs. */
+export type BackendLinksErrorCode = 'bad_url';
+
+export class BackendLinksError extends Error {
+  override readonly name = 'BackendLinksError';
+  readonly code: BackendLinksErrorCode;
+  readonly retryable = false;
+
+  constructor(code: BackendLinksErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
