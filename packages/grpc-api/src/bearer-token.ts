@@ -1,0 +1,33 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import {
+  ResponderBuilder,
+  ServerInterceptingCall,
+  ServerListenerBuilder,
+  status,
+  type ServerInterceptor,
+} from '@grpc/grpc-js';
+
+/**
+ * Calls need `authorization: Bearer <token>`, also those of reflection, because it tells the schema. Those of the
+ * services in `open` do not: a kubelet's health probe can't send a header.
+ */
+export function bearerToken(token: string, open: readonly string[]): ServerInterceptor {
+  const expected = digest(token);
+  return ({ path }, call) => {
+    if (open.some((service) => path.startsWith(`/${service}/`))) return new ServerInterceptingCall(call);
+    const listener = new ServerListenerBuilder()
+      .withOnReceiveMetadata((metadata, next) => {
+        const [given] = metadata.get('authorization');
+        const [, credential] = /^bearer +(.*)$/i.exec(String(given ?? '')) ?? [];
+        if (credential !== undefined && timingSafeEqual(digest(credential), expected)) next(metadata);
+        else call.sendStatus({ code: status.UNAUTHENTICATED, details: 'authorization: Bearer <token> is needed' });
+      })
+      .build();
+    return new ServerInterceptingCall(call, new ResponderBuilder().withStart((next) => next(listener)).build());
+  };
+}
+
+/** Equal length for the comparison, whatever was sent. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
