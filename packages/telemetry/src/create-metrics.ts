@@ -1,0 +1,68 @@
+import type { EdgeStats, EngineStats, RouterStats } from '@ws-gateway/core';
+import { Registry, type Metric } from 'prom-client';
+import { HttpStats } from './http-stats.js';
+import { metricDefinitions, type MetricDefinition, type MetricSources } from './metrics.js';
+import { Rates } from './rates.js';
+import { samplesOf } from './reading.js';
+import { SystemStats } from './system-stats.js';
+
+export interface MetricsOptions {
+  /** Prefix of every name: `ws_gateway`. */
+  readonly namespace: string;
+  /** Also count by user: a series per user, so off unless the operator asks for it. */
+  readonly perUser: boolean;
+  /** Milliseconds that only grow. */
+  readonly clock?: () => number;
+}
+
+export interface MetricsInput {
+  readonly edge: EdgeStats;
+  readonly router: RouterStats;
+  readonly engine: EngineStats;
+  /** Labels of `build_info`: version, node, role. */
+  readonly info: Readonly<Record<string, string>>;
+}
+
+export interface Metrics {
+  /** `path` is the route, not the URL: it becomes a label. */
+  observeRequest(method: string, path: string, status: number, seconds: number): void;
+  render(): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** For merging the processes of a group (prom-client's AggregatorRegistry). */
+  readonly registry: Registry;
+  stop(): void;
+}
+
+/**
+ * All series of the contract over core's plain stats. Nothing is counted twice: a value is read at the moment of the
+ * scrape, so counting costs the hot path an addition and nothing else.
+ */
+export function createMetrics(options: MetricsOptions, input: MetricsInput): Metrics {
+  const clock = options.clock ?? (() => performance.now());
+  const http = new HttpStats();
+  const system = new SystemStats(clock);
+  const sources: MetricSources = { ...input, http, system, processed: new Rates(clock) };
+  const registry = new Registry();
+  for (const definition of metricDefinitions)
+    if (definition.perUser !== true || options.perUser)
+      registry.registerMetric(statsMetric(`${options.namespace}_${definition.name}`, definition, sources));
+  return {
+    observeRequest: (method, path, status, seconds) => http.observe(method, path, status, seconds),
+    render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    registry,
+    stop: () => system.stop(),
+  };
+}
+
+/**
+ * prom-client's own counters and histograms can't be set to a value, but its registry asks a metric for nothing beyond
+ * `name` and `get()` (it registers such objects itself when it merges processes), so this is one.
+ */
+function statsMetric(name: string, definition: MetricDefinition, sources: MetricSources): Metric {
+  const { type, help, labels, aggregator = 'sum' } = definition;
+  const metric = {
+    name,
+    get: () =>
+      Promise.resolve({ name, help, type, aggregator, values: samplesOf(name, labels, definition.read(sources)) }),
+  };
+  return metric as unknown as Metric;
+}

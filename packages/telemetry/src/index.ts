@@ -1,0 +1,3 @@
+export { createMetrics, type Metrics, type MetricsInput, type MetricsOptions } from './create-metrics.js';
+export { metricsDocs } from './metrics-docs.js';
+export { createLogger, type LogFormat, type LoggerOptions, type LogLevel } from './winston-logger.js';

@@ -1,0 +1,355 @@
+import type { BackendLinkStats, EdgeStats, EngineStats, LabelCounter, RouterStats } from '@ws-gateway/core';
+import type { HttpStats } from './http-stats.js';
+import type { Rates } from './rates.js';
+import type { Reading } from './reading.js';
+import type { SystemStats } from './system-stats.js';
+
+/** Where the figures come from. */
+export interface MetricSources {
+  readonly edge: EdgeStats;
+  readonly router: RouterStats;
+  readonly engine: EngineStats;
+  readonly http: HttpStats;
+  readonly system: SystemStats;
+  /** Records taken per second, by topic. */
+  readonly processed: Rates;
+  readonly info: Readonly<Record<string, string>>;
+}
+
+/** One metric. A new one is a new entry of the table below and nothing else; docs/metrics.md follows from it. */
+export interface MetricDefinition {
+  /** Without the namespace. */
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** One for each level of maps in what is read. */
+  readonly labels: readonly string[];
+  /** When it moves, and what a lasting value means. */
+  readonly help: string;
+  /** How the values of several processes become one; default `sum`. */
+  readonly aggregator?: 'sum' | 'first';
+  /** One series per user: only with `metrics.perUser`. */
+  readonly perUser?: true;
+  readonly read: (sources: MetricSources) => Reading;
+}
+
+const websocketMetrics: readonly MetricDefinition[] = [
+  {
+    ...{ name: 'websocket_active_connections', type: 'gauge', labels: [] },
+    help: 'Sockets open now. Falls to zero in a drain; far from its siblings for long: connections are not spread.',
+    read: ({ edge }) => edge.activeConnections,
+  },
+  {
+    ...{ name: 'websocket_active_users', type: 'gauge', labels: [] },
+    help: 'Users with at least one open socket here.',
+    read: ({ edge }) => edge.users,
+  },
+  {
+    ...{ name: 'websocket_connections_total', type: 'counter', labels: [] },
+    help: 'Completed handshakes. Growing much faster than active connections: clients reconnect in a loop.',
+    read: ({ edge }) => edge.connectionsTotal,
+  },
+  {
+    ...{ name: 'websocket_connection_duration_seconds', type: 'histogram', labels: [] },
+    help: 'Life of a socket, observed at its end. Many short ones: clients are turned away or their network is bad.',
+    read: ({ edge }) => edge.connectionSeconds,
+  },
+  {
+    ...{ name: 'websocket_unexpected_close_total', type: 'counter', labels: [] },
+    help: 'Sockets that ended without a close frame. Lasting growth: networks or proxies cut connections.',
+    read: ({ edge }) => edge.unexpectedCloses,
+  },
+  {
+    ...{ name: 'websocket_closes_total', type: 'counter', labels: ['code'] },
+    help: 'Closed sockets by close code. 4000-4499 ask the client to reconnect, 4500-4999 not to.',
+    read: ({ edge }) => edge.closes,
+  },
+  {
+    ...{ name: 'websocket_auth_errors_total', type: 'counter', labels: [] },
+    help: 'Handshakes refused for their token. A step up: a key was changed on one side only, or clients do not renew.',
+    read: ({ edge }) => total(edge.authErrors),
+  },
+  {
+    ...{ name: 'websocket_messages_sent_total', type: 'counter', labels: ['type'] },
+    help: 'Frames written to sockets, by message type.',
+    read: ({ edge }) => edge.messagesSent,
+  },
+  {
+    ...{ name: 'websocket_messages_received_total', type: 'counter', labels: ['type'] },
+    help: 'Frames read from sockets, by type. Growing without connections growing: a client floods.',
+    read: ({ edge }) => edge.messagesReceived,
+  },
+  {
+    ...{ name: 'websocket_bytes_sent_total', type: 'counter', labels: [] },
+    help: 'Bytes of frames written to sockets, before compression.',
+    read: ({ edge }) => edge.bytesSent,
+  },
+  {
+    ...{ name: 'websocket_bytes_received_total', type: 'counter', labels: [] },
+    help: 'Bytes of frames read from sockets.',
+    read: ({ edge }) => edge.bytesReceived,
+  },
+  {
+    ...{ name: 'websocket_message_latency_seconds', type: 'histogram', labels: [] },
+    help: 'From a batch reaching this node to the write to the socket. Lasting high values: this process is too busy.',
+    read: ({ edge }) => edge.messageLatency,
+  },
+  {
+    ...{ name: 'websocket_message_buffer_size', type: 'gauge', labels: [] },
+    help: 'Frames that wait for slow clients now. Never back to zero: some client reads too slowly for its topics.',
+    read: ({ edge }) => edge.bufferedFrames,
+  },
+  {
+    ...{ name: 'websocket_message_buffer_overflow_total', type: 'counter', labels: [] },
+    help: 'Times the queue of a slow client was full. Growth: raise queueBytes, or have the topic conflate.',
+    read: ({ edge }) => edge.bufferOverflows,
+  },
+  {
+    ...{ name: 'message_age_seconds', type: 'histogram', labels: ['topic'] },
+    help: 'From the time of the Kafka record to the write to the socket. Includes the clocks of the producers.',
+    read: ({ edge }) => edge.messageAge,
+  },
+  {
+    ...{ name: 'resumes_total', type: 'counter', labels: ['result'] },
+    help: 'Streams resumed, by result. Not recovered in numbers: the history is too short for how long clients are away.',
+    read: ({ edge }) => edge.resumes,
+  },
+  {
+    ...{ name: 'slow_consumer_actions_total', type: 'counter', labels: ['policy'] },
+    help: 'What was done to slow clients, by policy. Lasting growth: clients do not keep up with their topics.',
+    read: ({ edge }) => edge.slowConsumerActions,
+  },
+  {
+    ...{ name: 'drain_remaining_connections', type: 'gauge', labels: [] },
+    help: 'Sockets a drain has still to close; zero when none is under way. Standing still: the drain is stuck.',
+    read: ({ edge }) => edge.drainRemaining,
+  },
+  {
+    ...{ name: 'blocks_enforced_total', type: 'counter', labels: [] },
+    help: 'Connections closed or refused because their user is blocked.',
+    read: ({ edge }) => edge.blocksEnforced,
+  },
+];
+
+const kafkaMetrics: readonly MetricDefinition[] = [
+  {
+    ...{ name: 'kafka_messages_processed_total', type: 'counter', labels: ['topic'] },
+    help: 'Records taken from Kafka and settled. Standing still while lag grows: the router is stuck.',
+    read: ({ router }) => router.messagesProcessed,
+  },
+  {
+    ...{ name: 'kafka_processing_rate', type: 'gauge', labels: ['topic'] },
+    help: 'Records per second, averaged over the time since the scrape before (at least one second).',
+    read: ({ router, processed }) => processed.read(router.messagesProcessed.values),
+  },
+  {
+    ...{ name: 'kafka_consumer_lag', type: 'gauge', labels: ['topic', 'partition'] },
+    help: 'Records behind the end of the partitions assigned here. Lasting growth: add routers or find what slows them.',
+    read: ({ router }) => router.lag,
+  },
+  {
+    ...{ name: 'kafka_deserialize_errors_total', type: 'counter', labels: [] },
+    help: 'Records that could not be read. Each is a dead letter; growth: a producer writes a wrong format.',
+    read: ({ router }) => router.deserializeErrors,
+  },
+  {
+    ...{ name: 'kafka_errors_total', type: 'counter', labels: ['code'] },
+    help: 'Errors of the Kafka client by code. Some belong to a rebalance or broker restart; lasting growth does not.',
+    read: ({ router }) => router.kafkaErrors,
+  },
+  {
+    ...{ name: 'kafka_dead_letters_total', type: 'counter', labels: ['topic', 'reason'] },
+    help: 'Records written to the dead letter topic, by reason. Any growth deserves a look at that topic.',
+    read: ({ router }) => router.deadLetters,
+  },
+  {
+    ...{ name: 'messages_expired_total', type: 'counter', labels: ['topic'] },
+    help: 'Messages given up: records older than their ttl on arrival, and unacknowledged ones the history lost. Growth: the router lags, a ttl or history is too short.',
+    read: ({ router, edge }) => sum(router.expired, edge.expired),
+  },
+  {
+    ...{ name: 'messages_routed_total', type: 'counter', labels: ['result'] },
+    help: 'Messages by where they went: to a node, to nobody (offline), or skipped because they were applied before.',
+    read: ({ router }) =>
+      new Map([
+        ['routed', router.routed],
+        ['offline', router.offline],
+        ['duplicate', router.duplicates],
+      ]),
+  },
+  {
+    ...{ name: 'business_messages_by_type_total', type: 'counter', labels: ['type'] },
+    help: 'Records by message type. What is usual is for the business to say; a type missing for long is news.',
+    read: ({ router }) => router.messagesByType,
+  },
+  {
+    ...{ name: 'business_messages_by_user_total', type: 'counter', labels: ['user'], perUser: true },
+    help: 'Records by user. A series per user: for small installations.',
+    read: ({ router }) => router.messagesByUser,
+  },
+];
+
+const engineMetrics: readonly MetricDefinition[] = [
+  {
+    ...{ name: 'redis_client_registrations_total', type: 'counter', labels: [] },
+    help: 'Connections entered into the presence table.',
+    read: ({ engine }) => engine.registrations,
+  },
+  {
+    ...{ name: 'redis_client_unregistrations_total', type: 'counter', labels: [] },
+    help: 'Connections taken out of it. Its distance to the registrations is what is open, over all nodes.',
+    read: ({ engine }) => engine.unregistrations,
+  },
+  {
+    ...{ name: 'redis_message_publications_total', type: 'counter', labels: [] },
+    help: 'Batches handed to nodes.',
+    read: ({ engine }) => engine.publications,
+  },
+  {
+    ...{ name: 'redis_operation_latency_seconds', type: 'histogram', labels: [] },
+    help: 'Time of one call. Lasting high values: Redis is busy or far away, and every message waits for it.',
+    read: ({ engine }) => engine.operationSeconds,
+  },
+  {
+    ...{ name: 'redis_operation_errors_total', type: 'counter', labels: ['type'] },
+    help: 'Failed calls by kind. Growth while Redis is up: see the log for the operation.',
+    read: ({ engine }) => engine.operationErrors,
+  },
+  {
+    ...{ name: 'engine_gap_repairs_total', type: 'counter', labels: ['result'] },
+    help: 'Gaps found in what reached this node, by result. Repaired ones cost nothing; the others sent clients to resume.',
+    read: ({ engine }) => engine.gapRepairs,
+  },
+  {
+    ...{ name: 'presence_rows_reaped_total', type: 'counter', labels: [] },
+    help: 'Presence rows of dead nodes taken away. Grows when a node ended without its shutdown.',
+    read: ({ engine }) => engine.presenceRowsReaped,
+  },
+];
+
+const linkMetrics: readonly MetricDefinition[] = [
+  {
+    ...{ name: 'backend_link_up', type: 'gauge', labels: ['backend'] },
+    help: 'Links to the backend that are open, one a node. Fewer than nodes for long: the backend is away for some.',
+    read: ({ edge }) => ofLinks(edge, ({ up }) => (up ? 1 : 0)),
+  },
+  {
+    ...{ name: 'backend_link_connects_total', type: 'counter', labels: ['backend'] },
+    help: 'Links made. Lasting growth: they do not hold.',
+    read: ({ edge }) => ofLinks(edge, ({ connects }) => connects),
+  },
+  {
+    ...{ name: 'backend_link_losses_total', type: 'counter', labels: ['backend'] },
+    help: 'Links that broke or were closed by the backend.',
+    read: ({ edge }) => ofLinks(edge, ({ losses }) => losses),
+  },
+  {
+    ...{ name: 'backend_link_clients', type: 'gauge', labels: ['backend'] },
+    help: 'Clients of the endpoint, those included whose end the backend has still to be told.',
+    read: ({ edge }) => ofLinks(edge, ({ clients }) => clients),
+  },
+  {
+    ...{ name: 'backend_link_waiting_events', type: 'gauge', labels: ['backend'] },
+    help: 'Events that wait for the link. Growing while it is up: the backend reads too slowly.',
+    read: ({ edge }) => ofLinks(edge, ({ waitingEvents }) => waitingEvents),
+  },
+  {
+    ...{ name: 'backend_link_waiting_bytes', type: 'gauge', labels: ['backend'] },
+    help: 'Bytes of the events that wait for the link, of at most 16 MiB.',
+    read: ({ edge }) => ofLinks(edge, ({ waitingBytes }) => waitingBytes),
+  },
+  {
+    ...{ name: 'backend_link_overflows_total', type: 'counter', labels: ['backend'] },
+    help: 'Clients closed with 1013 because no more events could wait. Any growth: the backend is away or too slow.',
+    read: ({ edge }) => ofLinks(edge, ({ overflows }) => overflows),
+  },
+  {
+    ...{ name: 'backend_link_events_total', type: 'counter', labels: ['backend', 'event'] },
+    help: 'Events written to the link. An open is written again to each new link.',
+    read: ({ edge }) => ofLinks(edge, ({ events }) => events),
+  },
+  {
+    ...{ name: 'backend_link_actions_total', type: 'counter', labels: ['backend', 'result'] },
+    help: 'What the backend asked for: the action, or why it was not carried out. Errors in numbers: ask its makers.',
+    read: ({ edge }) => ofLinks(edge, ({ actions }) => actions),
+  },
+];
+
+const processMetrics: readonly MetricDefinition[] = [
+  {
+    ...{ name: 'http_requests_total', type: 'counter', labels: ['method', 'path'] },
+    help: 'HTTP requests by method and route.',
+    read: ({ http }) => http.requests,
+  },
+  {
+    ...{ name: 'http_response_status_code_total', type: 'counter', labels: ['code'] },
+    help: 'HTTP answers by status. Growth of 5xx: see readiness and the log.',
+    read: ({ http }) => http.statusCodes,
+  },
+  {
+    ...{ name: 'http_request_duration_seconds', type: 'histogram', labels: ['path'] },
+    help: 'Time to answer an HTTP request, by route.',
+    read: ({ http }) => http.durations,
+  },
+  {
+    ...{ name: 'system_cpu_usage', type: 'gauge', labels: [] },
+    help: 'Cores in use since the scrape before: 1 is one core busy, and the event loop has no more than one.',
+    read: ({ system }) => system.cpuUsage(),
+  },
+  {
+    ...{ name: 'system_memory_usage_bytes', type: 'gauge', labels: [] },
+    help: 'Resident memory. Growing while connections do not: a leak.',
+    read: ({ system }) => system.memoryBytes(),
+  },
+  {
+    ...{ name: 'system_gc_duration_seconds', type: 'histogram', labels: [] },
+    help: 'Garbage collections. Many above 50 ms: the heap is too large or nearly full.',
+    read: ({ system }) => system.gcSeconds,
+  },
+  {
+    ...{ name: 'system_gc_count_total', type: 'counter', labels: [] },
+    help: 'Number of garbage collections.',
+    read: ({ system }) => system.gcSeconds.count,
+  },
+  {
+    ...{ name: 'system_goroutine_count', type: 'gauge', labels: [] },
+    help: 'Active handles and requests of the process (an old name, kept for dashboards). Ever growing: something is not closed.',
+    read: ({ system }) => system.activeHandles(),
+  },
+  {
+    ...{ name: 'event_loop_lag_seconds', type: 'histogram', labels: [] },
+    help: 'How late the event loop is. Above 0.1 for long: everything this process serves waits that long.',
+    read: ({ system }) => system.eventLoopLag(),
+  },
+  {
+    ...{ name: 'build_info', type: 'gauge', labels: ['version', 'node', 'role'], aggregator: 'first' },
+    help: 'Always 1; the labels say what runs.',
+    read: ({ info: { version = '', node = '', role = '' } }) =>
+      new Map([[version, new Map([[node, new Map([[role, 1]])]])]]),
+  },
+];
+
+export const metricDefinitions: readonly MetricDefinition[] = [
+  ...websocketMetrics,
+  ...kafkaMetrics,
+  ...engineMetrics,
+  ...linkMetrics,
+  ...processMetrics,
+];
+
+/** By backend. */
+function ofLinks(edge: EdgeStats, read: (link: BackendLinkStats) => Reading): Map<string, Reading> {
+  return new Map(Array.from(edge.links, ([backend, link]) => [backend, read(link)]));
+}
+
+/** Both counters under the same labels. */
+function sum(one: LabelCounter, other: LabelCounter): ReadonlyMap<string, number> {
+  const both = new Map(one.values);
+  for (const [label, value] of other.values) both.set(label, (both.get(label) ?? 0) + value);
+  return both;
+}
+
+function total(counter: LabelCounter): number {
+  let sum = 0;
+  for (const value of counter.values.values()) sum += value;
+  return sum;
+}

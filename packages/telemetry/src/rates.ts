@@ -1,0 +1,37 @@
+/** Two scrapes closer together than this (two Prometheus servers) get the same figure: the noise would be too large. */
+const WINDOW_MS_MIN = 1_000;
+
+/**
+ * Rates of growing counts, made when they are asked for: the growth since the reading before, divided by the time since
+ * then. So the window is the scrape interval, and nothing runs between two scrapes.
+ */
+export class Rates {
+  readonly #clock: () => number;
+  #readAtMs: number;
+  #counts = new Map<string, number>();
+  #rates = new Map<string, number>();
+
+  constructor(clock: () => number) {
+    this.#clock = clock;
+    this.#readAtMs = clock();
+  }
+
+  /** Counts from which the first reading starts; without it, from nothing. */
+  seed(counts: ReadonlyMap<string, number>): void {
+    this.#counts = new Map(counts);
+    this.#readAtMs = this.#clock();
+  }
+
+  /** Per second, by the same keys as the counts. */
+  read(counts: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+    const nowMs = this.#clock();
+    const elapsedMs = nowMs - this.#readAtMs;
+    if (elapsedMs < WINDOW_MS_MIN) return this.#rates;
+    this.#rates = new Map();
+    for (const [key, count] of counts)
+      this.#rates.set(key, ((count - (this.#counts.get(key) ?? 0)) / elapsedMs) * 1000);
+    this.#counts = new Map(counts);
+    this.#readAtMs = nowMs;
+    return this.#rates;
+  }
+}

@@ -1,0 +1,91 @@
+import type { Writable } from 'node:stream';
+import type { Logger } from '@ws-gateway/core';
+import winston from 'winston';
+import { jsonLine } from './json-line.js';
+import type { LogEvent } from './log-event.js';
+import { LineSink } from './line-sink.js';
+import { prettyLine } from './pretty-line.js';
+import { textMask } from './redaction.js';
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+export type LogFormat = 'json' | 'pretty';
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  /** On every line: node id, version and the like. */
+  readonly fields?: Readonly<Record<string, unknown>>;
+  /** Names of query parameters that carry tokens (`auth.queryParams`); default `token` and `t`. */
+  readonly tokenParams?: readonly string[];
+  /** Default: standard output. */
+  readonly stream?: Writable & { readonly isTTY?: boolean };
+}
+
+const LEVELS = { error: 0, warn: 1, info: 2, debug: 3 } as const;
+/** Where winston expects the finished line (triple-beam's MESSAGE). */
+const MESSAGE = Symbol.for('message');
+
+/**
+ * Logger over winston: one line per event, errors with their code, and nothing that looks like a token or a secret,
+ * whoever logged it. A level that is off costs a comparison. Writing never blocks and never throws: when standard output
+ * is closed or not read, lines are dropped and counted (see LineSink).
+ */
+export function createLogger(options: LoggerOptions): Logger {
+  const stream = options.stream ?? process.stdout;
+  const mask = textMask(options.tokenParams ?? ['token', 't']);
+  const withStack = options.level === 'debug';
+  const colors = stream.isTTY === true;
+  const line = (event: LogEvent) =>
+    mask(options.format === 'json' ? jsonLine(event, withStack) : prettyLine(event, { withStack, colors }));
+  const finish = winston.format((info) => {
+    info[MESSAGE] = line({ ...(info as unknown as LogEvent), timestamp: new Date() });
+    return info;
+  });
+  const sink = new LineSink(stream, (dropped) =>
+    line({ level: 'warn', message: 'log lines dropped', fields: { dropped }, timestamp: new Date() }),
+  );
+  const logger = winston.createLogger({
+    level: options.level,
+    levels: LEVELS,
+    format: finish(),
+    transports: [new winston.transports.Stream({ stream: sink, eol: '\n' })],
+  });
+  return new WinstonLogger(logger, LEVELS[options.level], options.fields ?? {});
+}
+
+class WinstonLogger implements Logger {
+  readonly #winston: winston.Logger;
+  readonly #levelMax: number;
+  readonly #fields: Readonly<Record<string, unknown>>;
+
+  constructor(logger: winston.Logger, levelMax: number, fields: Readonly<Record<string, unknown>>) {
+    this.#winston = logger;
+    this.#levelMax = levelMax;
+    this.#fields = fields;
+  }
+
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void {
+    this.#write('error', message, fields);
+  }
+
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void {
+    if (this.#levelMax >= LEVELS.warn) this.#write('warn', message, fields);
+  }
+
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void {
+    if (this.#levelMax >= LEVELS.info) this.#write('info', message, fields);
+  }
+
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void {
+    if (this.#levelMax >= LEVELS.debug) this.#write('debug', message, fields);
+  }
+
+  child(fields: Readonly<Record<string, unknown>>): Logger {
+    return new WinstonLogger(this.#winston, this.#levelMax, { ...this.#fields, ...fields });
+  }
+
+  /** The fields travel as one member: winston gives names like `message` and `level` among them a meaning of its own. */
+  #write(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
+    this.#winston.log({ level, message, fields: fields === undefined ? this.#fields : { ...this.#fields, ...fields } });
+  }
+}

@@ -1,0 +1,212 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { EdgeStats, EngineStats, Histogram, LabelCounter, RouterStats } from '@ws-gateway/core';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { AggregatorRegistry, Registry } from 'prom-client';
+import { createMetrics, metricsDocs, type Metrics } from '../src/index.js';
+import { parseExposition } from './exposition.js';
+
+/** Contract 9, name by name and label by label. */
+const CONTRACT: Record<string, string> = {
+  ...{ websocket_active_connections: 'gauge', websocket_connections_total: 'counter' },
+  ...{ websocket_connection_duration_seconds: 'histogram', websocket_unexpected_close_total: 'counter' },
+  ...{ websocket_auth_errors_total: 'counter', 'websocket_messages_sent_total{type}': 'counter' },
+  ...{ 'websocket_messages_received_total{type}': 'counter', websocket_bytes_sent_total: 'counter' },
+  ...{ websocket_bytes_received_total: 'counter', websocket_message_latency_seconds: 'histogram' },
+  ...{ websocket_message_buffer_size: 'gauge', websocket_message_buffer_overflow_total: 'counter' },
+  ...{ 'kafka_messages_processed_total{topic}': 'counter', 'kafka_processing_rate{topic}': 'gauge' },
+  ...{ 'kafka_consumer_lag{topic,partition}': 'gauge', kafka_deserialize_errors_total: 'counter' },
+  ...{ 'kafka_errors_total{code}': 'counter', redis_client_registrations_total: 'counter' },
+  ...{ redis_client_unregistrations_total: 'counter', redis_message_publications_total: 'counter' },
+  ...{ redis_operation_latency_seconds: 'histogram', 'redis_operation_errors_total{type}': 'counter' },
+  ...{ 'http_requests_total{method,path}': 'counter', 'http_response_status_code_total{code}': 'counter' },
+  ...{ 'http_request_duration_seconds{path}': 'histogram', system_cpu_usage: 'gauge' },
+  ...{ system_memory_usage_bytes: 'gauge', system_gc_duration_seconds: 'histogram', system_gc_count_total: 'counter' },
+  ...{ system_goroutine_count: 'gauge', 'business_messages_by_type_total{type}': 'counter' },
+  ...{ 'message_age_seconds{topic}': 'histogram', 'kafka_dead_letters_total{topic,reason}': 'counter' },
+  ...{ 'messages_expired_total{topic}': 'counter', 'resumes_total{result}': 'counter' },
+  ...{ 'slow_consumer_actions_total{policy}': 'counter', drain_remaining_connections: 'gauge' },
+  ...{ event_loop_lag_seconds: 'histogram', 'engine_gap_repairs_total{result}': 'counter' },
+  ...{ blocks_enforced_total: 'counter', presence_rows_reaped_total: 'counter' },
+  ...{ 'websocket_closes_total{code}': 'counter' },
+};
+
+let metrics: Metrics | undefined;
+afterEach(() => metrics?.stop());
+
+function setUp(options: { perUser?: boolean; clock?: () => number } = {}) {
+  const stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
+  const info = { version: '1.0.0', node: 'n1', role: 'all' };
+  metrics = createMetrics({ namespace: 'ws_gateway', perUser: false, ...options }, { ...stats, info });
+  return { ...stats, metrics };
+}
+
+async function scrape(from: Metrics) {
+  return parseExposition((await from.render()).body);
+}
+
+/** Every labelled series gets at least one value. */
+function fill({ edge, router, engine, metrics: filled }: ReturnType<typeof setUp>): void {
+  edge.activeConnections = 3;
+  edge.authErrors.add('token_expired', 2);
+  edge.authErrors.add('token_missing');
+  for (const counter of [edge.closes, edge.messagesSent, edge.messagesReceived, edge.slowConsumerActions, edge.resumes])
+    counter.add('x', 2);
+  edge.messageAge.set('notifications', new Histogram([0.1, 1]));
+  for (const value of [0.05, 0.1, 0.5, 7]) edge.messageAge.get('notifications')?.observe(value);
+  for (const counter of [router.messagesProcessed, router.expired, router.kafkaErrors, router.messagesByType])
+    counter.add('notifications', 5);
+  router.messagesByUser.add('u1');
+  router.deadLetters.set('notifications', new LabelCounter());
+  router.deadLetters.get('notifications')?.add('not_json', 4);
+  router.lag.set(
+    'notifications',
+    new Map([
+      [0, 10],
+      [1, 0],
+    ]),
+  );
+  for (const counter of [engine.operationErrors, engine.gapRepairs]) counter.add('x');
+  engine.operationSeconds.observe(0.002);
+  filled.observeRequest('GET', '/health', 200, 0.001);
+}
+
+describe('the metrics', () => {
+  it('have every name, type and label of the contract from the start', async () => {
+    const world = setUp();
+    const empty = await scrape(world.metrics);
+    for (const [entry, type] of Object.entries(CONTRACT)) {
+      const [, name = '', labels] = /^(\w+)(?:\{(.+)\})?$/.exec(entry) ?? [];
+      const family = empty.get(`ws_gateway_${name}`);
+      expect([name, family?.type]).toEqual([name, type]);
+      if (labels === undefined) expect([name, family?.samples.length]).not.toEqual([name, 0]);
+    }
+    fill(world);
+    const filled = await scrape(world.metrics);
+    for (const entry of Object.keys(CONTRACT)) {
+      const [, name = '', labels = ''] = /^(\w+)(?:\{(.+)\})?$/.exec(entry) ?? [];
+      if (name === 'kafka_processing_rate') continue;
+      const { le, ...shown } = filled.get(`ws_gateway_${name}`)?.samples[0]?.labels ?? {};
+      expect([name, Object.keys(shown)]).toEqual([name, labels === '' ? [] : labels.split(',')]);
+      expect(le === undefined).toBe(CONTRACT[entry] !== 'histogram');
+    }
+  });
+
+  it('are served as Prometheus text with a help for each', async () => {
+    const world = setUp();
+    const { contentType } = await world.metrics.render();
+    expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
+    for (const { help } of (await scrape(world.metrics)).values()) expect(help).toMatch(/^.{10,}\.$/);
+  });
+
+  it('say what the stats say at the moment of the scrape', async () => {
+    const world = setUp();
+    fill(world);
+    const values = async (name: string) =>
+      (await scrape(world.metrics)).get(`ws_gateway_${name}`)?.samples.map(({ labels, value }) => [labels, value]);
+    expect(await values('websocket_active_connections')).toEqual([[{}, 3]]);
+    world.edge.activeConnections = 1;
+    expect(await values('websocket_active_connections')).toEqual([[{}, 1]]);
+    expect(await values('websocket_auth_errors_total')).toEqual([[{}, 3]]);
+    expect(await values('kafka_consumer_lag')).toEqual([
+      [{ topic: 'notifications', partition: '0' }, 10],
+      [{ topic: 'notifications', partition: '1' }, 0],
+    ]);
+    expect(await values('kafka_dead_letters_total')).toEqual([[{ topic: 'notifications', reason: 'not_json' }, 4]]);
+    expect(await values('build_info')).toEqual([[{ version: '1.0.0', node: 'n1', role: 'all' }, 1]]);
+  });
+
+  it('give histograms as cumulative buckets', async () => {
+    const world = setUp();
+    fill(world);
+    const { samples = [] } = (await scrape(world.metrics)).get('ws_gateway_message_age_seconds') ?? {};
+    expect(samples.map(({ name, labels, value }) => [name.split('seconds_')[1], labels['le'], value])).toEqual([
+      ['bucket', '0.1', 2],
+      ['bucket', '1', 3],
+      ['bucket', '+Inf', 4],
+      ['sum', undefined, 7.65],
+      ['count', undefined, 4],
+    ]);
+  });
+
+  it('count by user only when asked to', async () => {
+    const off = setUp();
+    fill(off);
+    expect((await off.metrics.render()).body).not.toContain('u1');
+    off.metrics.stop();
+    const on = setUp({ perUser: true });
+    fill(on);
+    const family = (await scrape(on.metrics)).get('ws_gateway_business_messages_by_user_total');
+    expect(family?.samples).toMatchObject([{ labels: { user: 'u1' }, value: 1 }]);
+  });
+
+  it('keep the format whatever a label holds', async () => {
+    const world = setUp();
+    for (const type of ['a"b', 'a\\b', 'a\nb', 'a}b{', '', 'ä😀', 'x'.repeat(5_000), '\ud800', '\udbff', 'a,b="c"'])
+      world.router.messagesByType.add(type);
+    const family = (await scrape(world.metrics)).get('ws_gateway_business_messages_by_type_total');
+    const counted = new Map(family?.samples.map(({ labels, value }) => [labels['type'], value]));
+    for (const type of ['a"b', 'a\\b', 'a\nb', 'a}b{', 'ä😀', 'a,b="c"']) expect(counted.get(type)).toBe(1);
+    expect(counted.get('\ufffd')).toBe(2);
+    expect(Math.max(...[...counted.keys()].map((type) => type?.length ?? 0))).toBe(128);
+  });
+
+  it('do not grow with the paths and methods that clients invent', async () => {
+    const world = setUp();
+    for (let i = 0; i < 1_000; i++) world.metrics.observeRequest(`M${i}`, `/scan/${i}`, 404, 0.001);
+    const families = await scrape(world.metrics);
+    const requests = families.get('ws_gateway_http_requests_total')?.samples ?? [];
+    expect(requests.length).toBeLessThan(100);
+    expect(requests.reduce((sum, { value }) => sum + value, 0)).toBe(1_000);
+    expect(families.get('ws_gateway_http_request_duration_seconds')?.samples.length).toBeLessThan(100 * 20);
+  });
+
+  it('give the processing rate since the scrape before, and the same again within a second', async () => {
+    let nowMs = 0;
+    const world = setUp({ clock: () => nowMs });
+    const rate = async () =>
+      (await scrape(world.metrics)).get('ws_gateway_kafka_processing_rate')?.samples.map(({ value }) => value);
+    world.router.messagesProcessed.add('t', 500);
+    nowMs = 5_000;
+    expect(await rate()).toEqual([100]);
+    world.router.messagesProcessed.add('t', 1_000);
+    nowMs = 5_500;
+    expect(await rate()).toEqual([100]);
+    nowMs = 7_000;
+    expect(await rate()).toEqual([500]);
+    nowMs = 17_000;
+    expect(await rate()).toEqual([0]);
+  });
+
+  it('can be merged over the processes of a group', async () => {
+    const [one, two] = [setUp(), setUp()];
+    for (const world of [one, two]) fill(world);
+    const merged = AggregatorRegistry.aggregate(
+      await Promise.all([one, two].map(({ metrics: from }) => from.registry.getMetricsAsJSON())),
+    );
+    expect(merged).toBeInstanceOf(Registry);
+    const families = parseExposition(await merged.metrics());
+    expect(families.get('ws_gateway_websocket_active_connections')?.samples[0]?.value).toBe(6);
+    const age = families.get('ws_gateway_message_age_seconds')?.samples ?? [];
+    expect(age.map(({ value }) => value)).toEqual([4, 6, 8, 15.3, 8]);
+    expect(families.get('ws_gateway_build_info')?.samples[0]?.value).toBe(1);
+    one.metrics.stop();
+  });
+
+  it('satisfy promtool where there is one', async () => {
+    const world = setUp({ perUser: true });
+    fill(world);
+    const { body } = await world.metrics.render();
+    const promtool = spawnSync('promtool', ['check', 'metrics'], { input: body, encoding: 'utf8' });
+    // Not part of a machine that only has Node; the reader above checks the same format everywhere.
+    if (promtool.error !== undefined) return;
+    expect(promtool.stderr.split('\n').filter((line) => /error|parse/i.test(line))).toEqual([]);
+  });
+});
+
+describe('docs/metrics.md', () => {
+  it('is what the definitions say (scripts/write-docs.mjs writes it)', () => {
+    const path = new URL('../../../docs/metrics.md', import.meta.url);
+    expect(readFileSync(path, 'utf8')).toBe(metricsDocs());
+  });
+});
