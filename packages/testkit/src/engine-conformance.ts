@@ -1,0 +1,43 @@
+import { afterEach, beforeEach, describe, it } from '@jest/globals';
+import { acknowledgements } from './engine-conformance/acknowledgements.js';
+import { Fixture, type ConformanceTests, type CreateHarness } from './engine-conformance/fixture.js';
+import { history, latestMode } from './engine-conformance/history.js';
+import { routing, sources } from './engine-conformance/routing.js';
+import { blocks, exclusiveEndpoints, sessions } from './engine-conformance/sessions.js';
+import { severalNodes } from './engine-conformance/several-nodes.js';
+
+export type { CreateHarness, EngineHarness } from './engine-conformance/fixture.js';
+export { RecordingInbox } from './engine-conformance/recording-inbox.js';
+
+/**
+ * What the seam `Engine` promises, for every implementation. A module of its own and not part of the package's index:
+ * it needs jest's globals, and those can be loaded inside a test only.
+ */
+export function engineConformance(
+  name: string,
+  createHarness: CreateHarness,
+  options: { severalNodes: boolean },
+): void {
+  describe(`${name} keeps the contract of Engine`, () => {
+    let fixture: Fixture;
+    beforeEach(async () => {
+      fixture = new Fixture(await createHarness(), options);
+    });
+    afterEach(() => fixture.stop());
+
+    const suite = (subject: string, tests: ConformanceTests): void => {
+      describe(subject, () => {
+        for (const [sentence, test] of Object.entries(tests)) it(sentence, () => test(fixture));
+      });
+    };
+    suite('routing', routing);
+    suite('source positions', sources);
+    suite('history', history);
+    suite('latest mode', latestMode);
+    suite('acknowledgements', acknowledgements);
+    suite('sessions', sessions);
+    suite('endpoints for one connection of a user', exclusiveEndpoints);
+    suite('blocks', blocks);
+    if (options.severalNodes) suite('several nodes', severalNodes);
+  });
+}

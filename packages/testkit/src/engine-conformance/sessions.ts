@@ -1,0 +1,243 @@
+import { expect } from '@jest/globals';
+import { closeCodes, type Block, type PublishItem } from '@ws-gateway/core';
+import {
+  admit,
+  counts,
+  headOf,
+  ordered,
+  unsourced,
+  userItem,
+  type ConformanceTests,
+  type TestNode,
+} from './fixture.js';
+
+const replacedClose = { code: closeCodes.session_replaced, reason: 'session_replaced' };
+const forEver: Block = { reason: 'fraud', expiresAtMs: null };
+
+function blockItem(user: string, block: Block | null): PublishItem {
+  const head = headOf('blocked', `user-blocks/u/${user}`);
+  return {
+    kind: 'block',
+    topic: 'user-blocks',
+    user,
+    block,
+    retention: ordered,
+    head,
+    sourceOffset: -1,
+    recordTimeMs: 1,
+  };
+}
+
+function connections(node: TestNode, user: string): Promise<string[]> {
+  return node.engine.presence(user).then((rows) => rows.map(({ connection }) => connection).sort());
+}
+
+export const sessions: ConformanceTests = {
+  'admits a guest without a row': async (fixture) => {
+    const node = await fixture.node();
+    const stream = { stream: 'news/*', retention: ordered, user: null };
+    const result = await admit(node, null, 'c1', { streams: [stream] });
+    expect(result).toMatchObject({ status: 'admitted', positions: [{ offset: 0 }] });
+  },
+
+  'takes rows away on release and stops routing': async (fixture) => {
+    const node = await fixture.node();
+    await admit(node, 'u1', 'c1');
+    await admit(node, 'u1', 'c2', { endpoint: '/my endpoint', sinceMs: 2000 });
+    expect(await node.engine.presence('u1')).toContainEqual({
+      connection: 'c2',
+      node: 'node-0',
+      endpoint: '/my endpoint',
+      sinceMs: 2000,
+    });
+    await node.engine.release([{ connection: 'c1', user: 'u1' }]);
+    expect(await connections(node, 'u1')).toEqual(['c2']);
+    await node.engine.release([
+      { connection: 'c2', user: 'u1' },
+      { connection: 'unknown', user: 'u9' },
+    ]);
+    expect(await connections(node, 'u1')).toEqual([]);
+    expect(counts(await node.engine.publish(unsourced(userItem('u1', 'x'))))).toEqual([0, 1, 0]);
+  },
+
+  'keeps the row of a connection that has changed its user': async (fixture) => {
+    const node = await fixture.node();
+    await admit(node, 'u1', 'c1');
+    await admit(node, 'u2', 'c1');
+    await node.engine.release([{ connection: 'c1', user: 'u1' }]);
+    expect([await connections(node, 'u1'), await connections(node, 'u2')]).toEqual([[], ['c1']]);
+    expect(counts(await node.engine.publish(unsourced(userItem('u1', 'x'), userItem('u2', 'y'))))).toEqual([1, 1, 0]);
+    await node.engine.release([{ connection: 'c1', user: 'u2' }]);
+    expect(await connections(node, 'u2')).toEqual([]);
+  },
+
+  'releases very many at once': async (fixture) => {
+    const node = await fixture.node();
+    const all = Array.from({ length: 500 }, (_, i) => ({ connection: `c${i}`, user: `u${i % 50}` }));
+    await Promise.all(all.map(({ connection, user }) => admit(node, user, connection)));
+    expect((await connections(node, 'u7')).length).toBe(10);
+    await node.engine.release(all);
+    for (let i = 0; i < 50; i++) expect(await connections(node, `u${i}`)).toEqual([]);
+  },
+
+  'rejects beyond the session limit': async (fixture) => {
+    const node = await fixture.node();
+    const limited = { sessions: { max: 2, policy: 'reject' } } as const;
+    await admit(node, 'u1', 'c1', limited);
+    await admit(node, 'u1', 'c2', limited);
+    expect(await admit(node, 'u1', 'c3', limited)).toEqual({ status: 'session_limit' });
+    expect(await admit(node, 'u1', 'c2', limited)).toMatchObject({ status: 'admitted' });
+    expect(await admit(node, 'u1', 'c3', { ...limited, rejoin: true })).toMatchObject({ status: 'admitted' });
+    await node.engine.release([
+      { connection: 'c1', user: 'u1' },
+      { connection: 'c3', user: 'u1' },
+    ]);
+    expect(await admit(node, 'u1', 'c4', limited)).toMatchObject({ status: 'admitted' });
+  },
+
+  'replaces the oldest session': async (fixture) => {
+    const node = await fixture.node();
+    const limited = { sessions: { max: 2, policy: 'replace' } } as const;
+    await admit(node, 'u"1', 'young', { ...limited, sinceMs: 3000 });
+    await admit(node, 'u"1', 'old', { ...limited, sinceMs: 2000 });
+    expect(await admit(node, 'u"1', 'new', { ...limited, sinceMs: 4000 })).toMatchObject({ status: 'admitted' });
+    await node.inbox.waitFor(() => node.inbox.commands.length === 1, 'a close command');
+    const close = { command: 'close', user: 'u"1', connection: 'old', close: replacedClose };
+    expect(node.inbox.commands[0]).toEqual(close);
+    expect(await connections(node, 'u"1')).toEqual(['new', 'young']);
+  },
+
+  'delivers everything published after admit resolved': async (fixture) => {
+    const node = await fixture.node();
+    const publisher = fixture.severalNodes ? await fixture.node() : node;
+    const users = Array.from({ length: 300 }, (_, i) => `racer-${i}`);
+    let published = 0;
+    await Promise.all(
+      users.map(async (user) => {
+        // Some of these are before the row, some after: only what comes after counts.
+        const before = publisher.engine.publish(unsourced(userItem(user, 'early')));
+        await admit(node, user, `c-${user}`);
+        await publisher.engine.publish(unsourced(userItem(user, `after ${user}`)));
+        published++;
+        await before;
+      }),
+    );
+    expect(published).toBe(users.length);
+    const arrived = () => node.inbox.texts().filter((text) => text.startsWith('after '));
+    await node.inbox.waitFor(() => arrived().length === users.length, 'all messages after admit');
+    expect(new Set(arrived()).size).toBe(users.length);
+  },
+};
+
+export const exclusiveEndpoints: ConformanceTests = {
+  'refuse a second connection': async (fixture) => {
+    const node = await fixture.node();
+    const chat = { endpoint: '/chat', exclusive: 'reject' } as const;
+    expect(await admit(node, 'u1', 'c1', chat)).toMatchObject({ status: 'admitted' });
+    expect(await admit(node, 'u1', 'c2', chat)).toEqual({ status: 'already_connected' });
+    expect(await admit(node, 'u1', 'c1', chat)).toMatchObject({ status: 'admitted' });
+    expect(await admit(node, 'u1', 'c3', { ...chat, endpoint: '/chat two' })).toMatchObject({ status: 'admitted' });
+    expect(await admit(node, 'u1', 'c4')).toMatchObject({ status: 'admitted' });
+    expect(await admit(node, 'u2', 'c5', chat)).toMatchObject({ status: 'admitted' });
+    expect(await connections(node, 'u1')).toEqual(['c1', 'c3', 'c4']);
+    await node.engine.release([{ connection: 'c1', user: 'u1' }]);
+    expect(await admit(node, 'u1', 'c6', chat)).toMatchObject({ status: 'admitted' });
+  },
+
+  'replace the connection that is there': async (fixture) => {
+    const node = await fixture.node();
+    const chat = { endpoint: '/chat', exclusive: 'replace' } as const;
+    await admit(node, 'u1', 'c0');
+    await admit(node, 'u1', 'c1', chat);
+    expect(await admit(node, 'u1', 'c2', chat)).toMatchObject({ status: 'admitted' });
+    await node.inbox.waitFor(() => node.inbox.commands.length > 0, 'a close command');
+    await fixture.settle(node);
+    expect(node.inbox.commands).toEqual([{ command: 'close', user: 'u1', connection: 'c1', close: replacedClose }]);
+    expect(await connections(node, 'u1')).toEqual(['c0', 'c2']);
+  },
+
+  'let connections that are open already stay': async (fixture) => {
+    const node = await fixture.node();
+    await admit(node, 'u1', 'c1', { endpoint: '/chat' });
+    for (const [connection, exclusive] of [
+      ['c2', 'reject'],
+      ['c3', 'replace'],
+    ] as const) {
+      const result = await admit(node, 'u1', connection, { endpoint: '/chat', exclusive, rejoin: true });
+      expect(result).toMatchObject({ status: 'admitted' });
+    }
+    await fixture.settle(node);
+    expect(node.inbox.commands).toEqual([]);
+    expect(await connections(node, 'u1')).toEqual(['c1', 'c2', 'c3']);
+  },
+
+  'free a place under the session limit, and keep it when the admission is refused': async (fixture) => {
+    const node = await fixture.node();
+    const chat = { endpoint: '/chat', exclusive: 'replace' } as const;
+    await admit(node, 'u1', 'c1', chat);
+    await admit(node, 'u1', 'c2');
+    const two = { ...chat, sessions: { max: 2, policy: 'reject' } } as const;
+    expect(await admit(node, 'u1', 'c3', two)).toMatchObject({ status: 'admitted' });
+    expect(await connections(node, 'u1')).toEqual(['c2', 'c3']);
+    const one = { ...chat, sessions: { max: 1, policy: 'reject' } } as const;
+    expect(await admit(node, 'u1', 'c4', one)).toEqual({ status: 'session_limit' });
+    expect(await connections(node, 'u1')).toEqual(['c2', 'c3']);
+    await fixture.settle(node);
+    expect(node.inbox.commands).toHaveLength(1);
+  },
+};
+
+export const blocks: ConformanceTests = {
+  'sends the frame, then closes, and refuses from then on': async (fixture) => {
+    const node = await fixture.node();
+    await admit(node, 'u1', 'c1');
+    await admit(node, 'u2', 'c2');
+    const result = await node.engine.publish(
+      unsourced(userItem('u1', 'before'), blockItem('u1', forEver), userItem('u1', 'after')),
+    );
+    expect(result.items![1]).toMatchObject({ nodes: 1, position: { offset: 1 } });
+    await node.inbox.waitForTexts(3);
+    const close = { command: 'close', user: 'u1', close: { code: closeCodes.user_blocked, reason: 'fraud' } };
+    const closing = `command:${JSON.stringify(close)}`;
+    expect(node.inbox.events).toEqual(['message:before', 'message:blocked', closing, 'message:after', 'end']);
+    expect(await admit(node, 'u1', 'c3')).toEqual({ status: 'blocked', block: forEver });
+    expect(await admit(node, 'u1', 'c1', { rejoin: true })).toEqual({ status: 'blocked', block: forEver });
+    expect(await admit(node, 'u2', 'c4')).toMatchObject({ status: 'admitted' });
+  },
+
+  'admits again after the block was lifted, and closes nobody for it': async (fixture) => {
+    const node = await fixture.node();
+    await admit(node, 'u1', 'c1');
+    await node.engine.publish(unsourced(blockItem('u1', forEver)));
+    await node.engine.publish(unsourced(blockItem('u1', null)));
+    expect(await admit(node, 'u1', 'c2')).toMatchObject({ status: 'admitted' });
+    await fixture.settle(node);
+    expect(node.inbox.commands).toHaveLength(1);
+    expect(node.inbox.texts()).toEqual(['blocked', 'blocked']);
+  },
+
+  'blocks and unblocks without a record': async (fixture) => {
+    const node = await fixture.node();
+    await admit(node, 'u1', 'c1');
+    await node.engine.block('u1', { reason: 'é"\\', expiresAtMs: null });
+    await node.inbox.waitFor(() => node.inbox.commands.length === 1, 'a close command');
+    expect(node.inbox.commands[0]).toMatchObject({
+      user: 'u1',
+      close: { code: closeCodes.user_blocked, reason: 'é"\\' },
+    });
+    expect(await admit(node, 'u1', 'c2')).toMatchObject({ status: 'blocked', block: { reason: 'é"\\' } });
+    await node.engine.block('u1', null);
+    expect(await admit(node, 'u1', 'c2')).toMatchObject({ status: 'admitted' });
+    await fixture.settle(node);
+    expect(node.inbox.texts()).toEqual([]);
+  },
+
+  'ends a block when its time is over': async (fixture) => {
+    const node = await fixture.node();
+    const expiresAtMs = Date.now() + 500;
+    await node.engine.block('u1', { reason: 'for a while', expiresAtMs });
+    expect(await admit(node, 'u1', 'c1')).toEqual({ status: 'blocked', block: { reason: 'for a while', expiresAtMs } });
+    await fixture.harness.elapse(600);
+    expect(await admit(node, 'u1', 'c1')).toMatchObject({ status: 'admitted' });
+  },
+};

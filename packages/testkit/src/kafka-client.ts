@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import {
+  Kafka,
+  logLevel,
+  Partitioners,
+  type Admin,
+  type CompressionTypes,
+  type EachMessagePayload,
+  type IHeaders,
+  type Message,
+} from 'kafkajs';
+import { testBrokers } from './servers.js';
+import { waitFor } from './wait.js';
+
+export interface ProducedRecord {
+  readonly key?: string | null;
+  /** Text and bytes go as they are, null as no value, anything else as JSON. */
+  readonly value: unknown;
+  readonly headers?: IHeaders;
+  readonly partition?: number;
+  /** ms since the epoch. */
+  readonly timestamp?: number;
+}
+
+export interface ConsumedRecord {
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface KafkaClientOptions {
+  /** The run's common broker by default. */
+  readonly brokers?: string;
+}
+
+/** A name that no other test of this run uses: all tests share one broker. */
+export function uniqueName(prefix: string): string {
+  return `${prefix}-${randomUUID().slice(0, 8)}`;
+}
+
+/** Creates topics and waits until each partition has a leader: a fresh topic refuses its first records otherwise. */
+export async function createTopics(
+  names: readonly string[],
+  partitions = 1,
+  options: KafkaClientOptions = {},
+): Promise<void> {
+  await withAdmin(options, async (admin) => {
+    // `waitForLeaders` of the client gives up early on a broker that has just started; asking ourselves does not.
+    const topics = names.map((topic) => ({ topic, numPartitions: partitions }));
+    await admin.createTopics({ topics, waitForLeaders: false });
+    await waitFor(() => haveLeaders(admin, names, partitions), { what: `leaders of ${names.join(', ')}` });
+  });
+}
+
+async function haveLeaders(admin: Admin, names: readonly string[], partitions: number): Promise<boolean> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [...names] });
+  return topics.every((topic) => topic.partitions.filter(({ leader }) => leader >= 0).length >= partitions);
+}
+
+export async function deleteTopics(names: readonly string[], options: KafkaClientOptions = {}): Promise<void> {
+  await withAdmin(options, (admin) => admin.deleteTopics({ topics: [...names] }));
+}
+
+/** Writes records; resolves when the broker has acknowledged all of them. */
+export async function produce(
+  topic: string,
+  records: readonly ProducedRecord[],
+  options: KafkaClientOptions & { readonly compression?: CompressionTypes } = {},
+): Promise<void> {
+  const { compression } = options;
+  const producer = client(options).producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  try {
+    const messages = records.map(toMessage);
+    await producer.send({ topic, messages, ...(compression === undefined ? {} : { compression }) });
+  } finally {
+    await producer.disconnect();
+  }
+}
+
+function toMessage(record: ProducedRecord): Message {
+  const { key = null, value, timestamp, ...rest } = record;
+  const raw = value === null || typeof value === 'string' || Buffer.isBuffer(value);
+  const time = timestamp === undefined ? {} : { timestamp: String(timestamp) };
+  return { key, value: raw ? value : JSON.stringify(value), ...time, ...rest };
+}
+
+/** All records that the topic has now, partition by partition in order. */
+export async function readTopic(topic: string, options: KafkaClientOptions = {}): Promise<ConsumedRecord[]> {
+  const ends = await withAdmin(options, (admin) => admin.fetchTopicOffsets(topic));
+  const open = new Map(ends.filter(({ low, high }) => low !== high).map((end) => [end.partition, Number(end.high)]));
+  const records: ConsumedRecord[] = [];
+  if (open.size === 0) return records;
+  const consumer = client(options).consumer({ groupId: uniqueName('testkit'), maxWaitTimeInMs: 50 });
+  await consumer.connect();
+  try {
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await new Promise<void>((resolve, reject) => {
+      const eachMessage = async ({ partition, message }: EachMessagePayload): Promise<void> => {
+        const offset = Number(message.offset);
+        const { key, value, headers = {} } = message;
+        const texts = Object.entries(headers).map(([name, header]) => [name, String(header)] as const);
+        const text = { key: key?.toString() ?? null, value: value?.toString() ?? null };
+        records.push({ partition, offset, ...text, headers: Object.fromEntries(texts) });
+        if (offset + 1 >= (open.get(partition) ?? Infinity)) open.delete(partition);
+        if (open.size === 0) resolve();
+      };
+      consumer.run({ eachMessage }).catch(reject);
+    });
+  } finally {
+    await consumer.disconnect();
+  }
+  return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+}
+
+async function withAdmin<T>(options: KafkaClientOptions, use: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = client(options).admin();
+  await admin.connect();
+  try {
+    return await use(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+function client(options: KafkaClientOptions): Kafka {
+  const brokers = (options.brokers ?? testBrokers()).split(',');
+  const retry = { initialRetryTime: 50, maxRetryTime: 500, retries: 30 };
+  return new Kafka({ clientId: 'testkit', brokers, logLevel: logLevel.NOTHING, retry });
+}

@@ -1,0 +1,95 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+export interface TcpProxyOptions {
+  readonly host?: string;
+  readonly port: number;
+}
+
+/** A cable that can be cut: connections through it are real, and so are their ends. */
+export class TcpProxy {
+  /** Each chunk of bytes arrives this much later, in order. Applies to what comes from now on. */
+  delayMs = 0;
+  readonly #target: { readonly host: string; readonly port: number };
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #isCut = false;
+
+  private constructor(target: TcpProxyOptions) {
+    this.#target = { host: target.host ?? '127.0.0.1', port: target.port };
+    this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
+  }
+
+  static async start(target: TcpProxyOptions): Promise<TcpProxy> {
+    const proxy = new TcpProxy(target);
+    proxy.#server.listen(0, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get connections(): number {
+    return this.#sockets.size / 2;
+  }
+
+  /** Ends all connections at once; new ones are accepted and ended, until `restore`. */
+  cut(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  restore(): void {
+    this.#isCut = false;
+  }
+
+  async stop(): Promise<void> {
+    this.cut();
+    if (!this.#server.listening) return;
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  #accept(client: Socket): void {
+    if (this.#isCut) {
+      client.on('error', () => client.destroy());
+      client.resetAndDestroy();
+      return;
+    }
+    const server = connect(this.#target);
+    this.#join(client, server);
+    this.#join(server, client);
+    server.once('connect', () => client.resume());
+  }
+
+  #join(from: Socket, to: Socket): void {
+    this.#sockets.add(from);
+    from.setNoDelay(true);
+    from.on('data', (chunk) => this.#forward(from, to, chunk));
+    from.on('end', () => this.#later(() => to.end()));
+    // Told by `close` right after.
+    from.on('error', () => undefined);
+    from.on('close', (hadError) => {
+      this.#sockets.delete(from);
+      // Not at once after an orderly end: bytes may still be on their way.
+      if (hadError) to.destroy();
+      else this.#later(() => to.end());
+    });
+  }
+
+  #forward(from: Socket, to: Socket, chunk: Buffer): void {
+    this.#later(() => {
+      if (to.destroyed || to.write(chunk)) return;
+      from.pause();
+      to.once('drain', () => from.resume());
+    });
+  }
+
+  /** Timers of equal length fire in the order they were set, so bytes keep theirs. */
+  #later(action: () => void): void {
+    if (this.delayMs === 0) action();
+    else setTimeout(action, this.delayMs);
+  }
+}

@@ -1,0 +1,38 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface WaitOptions {
+  /** 10 seconds by default: on a busy machine a wait may take long, and a passing test never waits in vain. */
+  readonly timeoutMs?: number;
+  /** What is waited for, as the failure's message shall say it. */
+  readonly what?: string;
+}
+
+const POLL_MS = 15;
+const TIMEOUT_MS = 10_000;
+
+type Falsy = false | null | undefined | 0 | '';
+
+/**
+ * Asks until the condition holds, and gives its value. A condition that throws does not hold yet; what it threw last is
+ * the cause of the failure when the time is over.
+ */
+export async function waitFor<T>(
+  condition: () => T | Falsy | Promise<T | Falsy>,
+  options: WaitOptions = {},
+): Promise<Exclude<T, Falsy>> {
+  const { timeoutMs = TIMEOUT_MS, what = condition.toString() } = options;
+  const deadline = Date.now() + timeoutMs;
+  let cause: unknown;
+  do {
+    try {
+      const value = await condition();
+      if (value) return value as Exclude<T, Falsy>;
+      cause = undefined;
+    } catch (error) {
+      cause = error;
+    }
+    await delay(POLL_MS);
+  } while (Date.now() < deadline);
+  const last = cause instanceof Error ? `; last: ${cause.message}` : '';
+  throw new Error(`not within ${timeoutMs} ms: ${what}${last}`, { cause });
+}

@@ -1,0 +1,15 @@
+import { EngineStats, MemoryEngine } from '@ws-gateway/core';
+import { engineConformance } from '../src/engine-conformance.js';
+
+// Here and not in core, which may not depend on the testkit: the testkit depends on core.
+async function createHarness() {
+  let elapsedMs = 0;
+  return {
+    createEngine: (node: string) =>
+      new MemoryEngine({ node, stats: new EngineStats(), clock: () => Date.now() + elapsedMs }),
+    elapse: async (ms: number) => void (elapsedMs += ms),
+    stop: async () => undefined,
+  };
+}
+
+engineConformance('MemoryEngine', createHarness, { severalNodes: false });
