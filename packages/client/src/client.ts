@@ -1,0 +1,265 @@
+import { Continuity, type StreamNews } from './continuity.js';
+import { ClientError } from './errors.js';
+import type { ClientEvents, Closed, Disconnected } from './events.js';
+import { isMessage, type Connected, type Frame, type JoinedRoom, type JoinedTopic, type Message } from './frames.js';
+import { Listeners } from './listeners.js';
+import { Memberships, type TopicWish } from './memberships.js';
+import { MessageQueue, type MessageIterator } from './message-iterator.js';
+import { resolveOptions, type ClientOptions, type ResolvedOptions } from './options.js';
+import { Positions, type Position, type SavedPositions } from './positions.js';
+import { Requests, type RequestOptions } from './requests.js';
+import { Session } from './session.js';
+import { SilenceWatch } from './silence.js';
+
+export type ClientState = 'connecting' | 'connected' | 'closed';
+
+/** Payload types by topic, for those who want them: `createClient<{ notifications: Notification }>(…)`. */
+export type TopicPayloads = object;
+
+export type MessageOf<Topics extends TopicPayloads, Name extends string> = Message<
+  Name extends keyof Topics ? Topics[Name] : unknown
+>;
+
+export type Listener<Topics extends TopicPayloads, Name extends string> = (
+  detail: Name extends keyof ClientEvents ? ClientEvents[Name] : MessageOf<Topics, Name>,
+) => unknown;
+
+/** Connects at once; listeners added in the same turn miss nothing. Throws ClientError `bad_option`. */
+export function createClient<Topics extends TopicPayloads = Record<string, unknown>>(
+  options: ClientOptions,
+): Client<Topics> {
+  return new Client<Topics>(resolveOptions(options));
+}
+
+/**
+ * One user's place at the gateway, over as many connections as it takes. Each message of a stream is told once, in
+ * order; what was missed while there was no connection follows, or `lost` says that this can't be proved.
+ */
+export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
+  /** Resolves when the client is closed for good, whoever did it; never rejects. */
+  readonly closed: Promise<Closed>;
+  readonly #options: ResolvedOptions;
+  readonly #positions: Positions;
+  readonly #continuity: Continuity;
+  readonly #requests = new Requests();
+  readonly #memberships: Memberships;
+  readonly #silence: SilenceWatch;
+  readonly #session: Session;
+  /** By event of the client. */
+  readonly #events = new Listeners((name, error) => this.#listenerFailed(name, error));
+  /** By `event` of a message. */
+  readonly #topics = new Listeners((name, error) => this.#listenerFailed(name, error));
+  readonly #iterators = new Set<MessageQueue<Message>>();
+  #state: ClientState = 'connecting';
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+    this.#positions = new Positions(options.positions);
+    this.#continuity = new Continuity(this.#positions);
+    this.#memberships = new Memberships(options.topics, this.#positions, {
+      ask: (command, body, onOk) => this.#ask(command, body, { onOk }),
+      joinedTopic: (row) => this.#tell(this.#continuity.topic(row)),
+      joinedRoom: (row) => this.#tell(this.#continuity.room(row)),
+      failed: (error) => this.#events.emit('error', error),
+    });
+    this.#silence = new SilenceWatch({
+      ask: (timeoutMs) => this.#ask('ping', {}, { timeoutMs }),
+      dead: () => this.#session.abandon('nothing was heard any more'),
+    });
+    this.#session = new Session(
+      options,
+      { positions: this.#positions, topics: () => this.#memberships.topics },
+      {
+        connected: (connected) => this.#connected(connected),
+        frame: (frame) => this.#frame(frame),
+        disconnected: (end) => this.#disconnected(end),
+        reconnecting: (next) => this.#events.emit('reconnecting', next),
+        error: (error) => this.#events.emit('error', error),
+        authenticate: (authToken) => this.#ask('authentication', { authToken, update: true }),
+      },
+    );
+    // Not in this turn: listeners are added first.
+    this.closed = Promise.resolve()
+      .then(() => this.#session.run())
+      .then((closed) => this.#end(closed));
+  }
+
+  get state(): ClientState {
+    return this.#state;
+  }
+
+  /**
+   * Listens to an event of the client (`connected`, `lost`, …; see ClientEvents), or by any other name to the messages
+   * with this `event`: a topic, a subscription id, `room`, `hub`, `broadcast`, …. A topic named like an event of the
+   * client is to be had by `message` only. Gives the function that ends it.
+   */
+  on<Name extends string>(name: Name, listener: Listener<Topics, Name>): () => void {
+    const listeners = CLIENT_EVENTS.has(name) ? this.#events : this.#topics;
+    return listeners.add(name, listener as (detail: unknown) => unknown);
+  }
+
+  /**
+   * Messages from now on, by `for await`; of one `event` (a topic, …) or all. One that takes its time costs nobody else
+   * anything: up to `limit` messages wait, then the oldest goes and `dropped` counts it. Ends when the client is closed.
+   */
+  messages<Name extends string>(event: Name, options?: { limit?: number }): MessageIterator<MessageOf<Topics, Name>>;
+  messages(event?: null, options?: { limit?: number }): MessageIterator<Message>;
+  messages(event: string | null = null, { limit = this.#options.bufferLimit } = {}): MessageIterator<Message> {
+    const queue = new MessageQueue<Message>(limit, (own) => {
+      const push = (message: unknown): void => own.push(message as Message);
+      const remove = event === null ? this.#events.add('message', push) : this.#topics.add(event, push);
+      return () => {
+        remove();
+        this.#iterators.delete(own);
+      };
+    });
+    if (this.#state === 'closed') queue.end();
+    else this.#iterators.add(queue);
+    return queue;
+  }
+
+  /** Resolves when connected, at once if it is; rejects with ClientError `closed` when that will not be any more. */
+  ready(): Promise<void> {
+    if (this.#state === 'connected') return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const stop = this.on('connected', () => {
+        stop();
+        resolve();
+      });
+      void this.closed.then(({ why, reason }) => {
+        stop();
+        reject(new ClientError('closed', `the client is closed: ${why} ${reason}`.trimEnd()));
+      });
+    });
+  }
+
+  /**
+   * Sends a command and gives the answer's payload. Rejects with AnswerError when the gateway refuses, else with
+   * ClientError: `disconnected` (not connected, or the connection was lost before the answer), `timeout`, `closed`.
+   */
+  request<Answer = unknown>(
+    command: string,
+    body: object = {},
+    options: { readonly timeoutMs?: number } = {},
+  ): Promise<Answer> {
+    return this.#ask(command, body, options) as Promise<Answer>;
+  }
+
+  /**
+   * Also while there is no connection: resolves when the gateway has confirmed, and holds for all later connections.
+   * Rejects with AnswerError when it refuses; then nothing is remembered.
+   */
+  subscribe(topics: string | readonly TopicWish[]): Promise<readonly JoinedTopic[]> {
+    return this.#unlessClosed(() => this.#memberships.subscribe(typeof topics === 'string' ? [topics] : topics));
+  }
+
+  /** For good, with the positions. */
+  unsubscribe(topics: string | readonly string[]): Promise<void> {
+    return this.#unlessClosed(() => this.#memberships.unsubscribe(typeof topics === 'string' ? [topics] : topics));
+  }
+
+  /** Like `subscribe`, for a room; entered again on each later connection. */
+  enter(room: string, position: Position | null = null): Promise<JoinedRoom> {
+    return this.#unlessClosed(() => this.#memberships.enter(room, position));
+  }
+
+  leave(room: string): Promise<void> {
+    return this.#unlessClosed(() => this.#memberships.leave(room));
+  }
+
+  /** Where the client is in each stream, as JSON: to be saved with the state that was made from the messages. */
+  positions(): SavedPositions {
+    return this.#positions.save();
+  }
+
+  /** For good. Pending requests are rejected, iterators end after what they hold. */
+  close(): Promise<Closed> {
+    this.#session.close();
+    return this.closed;
+  }
+
+  #ask(
+    command: string,
+    options: object,
+    { timeoutMs = this.#options.requestTimeoutMs, onOk }: Partial<RequestOptions> = {},
+  ): Promise<unknown> {
+    return this.#unlessClosed(() =>
+      this.#requests.request(
+        (text) => this.#session.send(text),
+        { command, options },
+        { timeoutMs, ...(onOk && { onOk }) },
+      ),
+    );
+  }
+
+  #unlessClosed<T>(action: () => Promise<T>): Promise<T> {
+    return this.#state === 'closed' ? Promise.reject(new ClientError('closed', 'the client is closed')) : action();
+  }
+
+  #connected(connected: Connected): 'welcome' | 'behind' {
+    const news = this.#continuity.connected(connected);
+    if (news === null) return 'behind';
+    this.#state = 'connected';
+    this.#silence.start(connected.heartbeat_ms);
+    this.#events.emit('connected', connected);
+    this.#tell(news);
+    this.#memberships.connected();
+    return 'welcome';
+  }
+
+  #frame(frame: Frame): void {
+    this.#silence.heard();
+    if (isMessage(frame)) this.#message(frame);
+    else if (frame.rid > 0) this.#requests.answer(frame);
+    else if (frame.status === 'error') {
+      const text = JSON.stringify(frame.payload);
+      this.#events.emit('error', new ClientError('gateway_error', `the gateway says: ${text}`, frame.payload));
+    }
+  }
+
+  #message(message: Message): void {
+    const news = this.#continuity.message(message);
+    if (news === null) return;
+    this.#tell(news);
+    this.#events.emit('message', message);
+    this.#topics.emit(message.event, message);
+  }
+
+  #tell(news: readonly StreamNews[]): void {
+    for (const { event, detail } of news) this.#events.emit(event, detail);
+  }
+
+  #disconnected(end: Disconnected): void {
+    this.#silence.stop();
+    this.#requests.rejectAll();
+    // Not if it was left before it was told.
+    if (this.#state !== 'connected') return;
+    this.#state = 'connecting';
+    this.#events.emit('disconnected', end);
+  }
+
+  #end(closed: Closed): Closed {
+    this.#state = 'closed';
+    this.#memberships.end();
+    this.#events.emit('closed', closed);
+    for (const iterator of [...this.#iterators]) iterator.end();
+    return closed;
+  }
+
+  #listenerFailed(name: string, error: unknown): void {
+    // A listener of errors that throws itself: there is nobody left to tell.
+    if (name !== 'error')
+      this.#events.emit('error', new ClientError('listener_failed', `a listener of ${name}`, error));
+  }
+}
+
+const CLIENT_EVENTS: ReadonlySet<string> = new Set([
+  'message',
+  'connected',
+  'disconnected',
+  'reconnecting',
+  'recovered',
+  'lost',
+  'error',
+  'closed',
+] satisfies (keyof ClientEvents)[]);

@@ -1,0 +1,61 @@
+import type { Lost, Recovered, StreamOf } from './events.js';
+import type { Connected, JoinedRoom, JoinedStream, JoinedTopic, Message } from './frames.js';
+import type { Positions, StreamKind } from './positions.js';
+
+export type StreamNews =
+  { readonly event: 'recovered'; readonly detail: Recovered } | { readonly event: 'lost'; readonly detail: Lost };
+
+/** Takes the gateway's rows and messages to the positions, and puts what comes of it into words for the application. */
+export class Continuity {
+  readonly #positions: Positions;
+
+  constructor(positions: Positions) {
+    this.#positions = positions;
+  }
+
+  /** null: behind; connect again (see Positions). */
+  connected({ topics }: Connected): StreamNews[] | null {
+    const joined = topics.map((row) => this.#joinTopic(row));
+    return joined.some(({ behind }) => behind) ? null : joined.flatMap(({ news }) => news);
+  }
+
+  topic(row: JoinedTopic): StreamNews[] {
+    return this.#joinTopic(row).news;
+  }
+
+  room(row: JoinedRoom): StreamNews[] {
+    return this.#join(row, 'room', { room: row.room }).news;
+  }
+
+  /** null: had it already. */
+  message({ stream, epoch, offset, topic, room }: Message): StreamNews[] | null {
+    // Without history there is nothing to compare with: the gateway sends each just once.
+    if (stream === undefined || epoch === undefined || offset === undefined) return [];
+    const accepted = this.#positions.accept(stream, { epoch, offset });
+    if (accepted === 'duplicate') return null;
+    if (accepted === 'new') return [];
+    const of = { stream, ...(topic !== undefined && { topic }), ...(room !== undefined && { room }) };
+    return [{ event: 'lost', detail: { ...of, why: 'epoch', replayed: 0 } }];
+  }
+
+  #joinTopic(row: JoinedTopic): { behind: boolean; news: StreamNews[] } {
+    const { topic } = row;
+    // The token is another user's now: not the stream that was asked for, so nothing of it is lost.
+    const others = this.#positions.ownStreamsOf(topic).filter((stream) => stream !== row.stream);
+    for (const stream of others) this.#positions.forget(stream);
+    const own = this.#join(row, 'own', { topic });
+    const shared = this.#join(row.public ?? {}, 'public', { topic });
+    return { behind: own.behind || shared.behind, news: [...(others.length > 0 ? [] : own.news), ...shared.news] };
+  }
+
+  #join(row: JoinedStream, kind: StreamKind, of: Omit<StreamOf, 'stream'>): { behind: boolean; news: StreamNews[] } {
+    const { stream, replayed = 0 } = row;
+    const joined = this.#positions.join(row, kind);
+    const news: StreamNews[] = [];
+    if (stream !== undefined) {
+      if (joined === 'recovered') news.push({ event: 'recovered', detail: { stream, ...of, replayed } });
+      if (joined === 'lost') news.push({ event: 'lost', detail: { stream, ...of, why: 'history', replayed } });
+    }
+    return { behind: joined === 'behind', news };
+  }
+}

@@ -1,0 +1,52 @@
+/** What this client says; branch on it. What the gateway says comes as AnswerError or in `cause`. */
+export type ClientErrorCode =
+  /** A request: there is no connection, or it was lost before the answer. Whether it was carried out is not known. */
+  | 'disconnected'
+  /** A request or the token callback took too long. */
+  | 'timeout'
+  /** The client is closed for good. */
+  | 'closed'
+  /** An option can't be used; thrown by createClient at once. */
+  | 'bad_option'
+  /** The token callback failed; asked again with the next attempt. */
+  | 'token_failed'
+  /** An attempt to connect failed. */
+  | 'connect_failed'
+  /** The gateway sent what can't be read, or an `error` frame that answers no request. */
+  | 'gateway_error'
+  /** A listener of the application threw; the client goes on. */
+  | 'listener_failed';
+
+export class ClientError extends Error {
+  override readonly name = 'ClientError';
+  readonly code: ClientErrorCode;
+
+  constructor(code: ClientErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
+
+export type RefusedStatus = 'error' | 'unauthorized' | 'forbidden';
+
+/** The gateway's answer to a request that it did not carry out. */
+export class AnswerError extends Error {
+  override readonly name = 'AnswerError';
+  readonly command: string;
+  readonly status: RefusedStatus;
+  /** Of the gateway's documented codes, or of a back end behind it. */
+  readonly code: string;
+  readonly payload: unknown;
+
+  constructor(command: string, status: RefusedStatus, payload: unknown) {
+    const { code, message } = (typeof payload === 'object' && payload !== null ? payload : {}) as {
+      code?: unknown;
+      message?: unknown;
+    };
+    super(typeof message === 'string' ? message : `${command}: ${status}`);
+    this.command = command;
+    this.status = status;
+    this.code = typeof code === 'string' ? code : status;
+    this.payload = payload;
+  }
+}

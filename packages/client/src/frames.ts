@@ -1,0 +1,86 @@
+/** Frames of the gateway, one JSON object each. */
+
+/** A push. Member names are those of the wire. */
+export interface Message<Payload = unknown> {
+  readonly rid: -1;
+  /** The topic, a subscription id, or `room`, `hub`, `user`, `broadcast`, `private`. */
+  readonly event: string;
+  readonly status: 'update' | 'reload';
+  readonly payload: Payload;
+  readonly topic?: string;
+  readonly id?: string;
+  readonly type?: string;
+  readonly user_id?: string;
+  readonly timestamp?: string;
+  /** The last three are absent where no history is kept. */
+  readonly stream?: string;
+  readonly epoch?: string;
+  readonly offset?: number;
+  /** Of messages that clients send one another. */
+  readonly from?: string;
+  readonly room?: string;
+  readonly hub?: string;
+  readonly entityId?: string;
+}
+
+/** The gateway's word about one stream: absent members mean that it keeps no history. */
+export interface JoinedStream {
+  readonly stream?: string;
+  readonly epoch?: string;
+  readonly offset?: number;
+  /** Absent when no position was asked for. */
+  readonly recovered?: boolean;
+  readonly replayed?: number;
+}
+
+export interface JoinedTopic extends JoinedStream {
+  readonly topic: string;
+  /** The topic's public messages. */
+  readonly public?: JoinedStream;
+}
+
+export interface JoinedRoom extends JoinedStream {
+  readonly room: string;
+}
+
+/** Payload of the first frame of a connection. */
+export interface Connected {
+  readonly connection: string;
+  readonly node: string;
+  /** null: a guest. */
+  readonly user: string | null;
+  readonly heartbeat_ms: number;
+  readonly topics: readonly JoinedTopic[];
+}
+
+export interface Frame {
+  readonly rid: number;
+  readonly event: string;
+  readonly status: string;
+  readonly payload: unknown;
+}
+
+/** null: not a frame of the gateway. */
+export function asFrame(value: unknown): Frame | null {
+  if (!isRecord(value)) return null;
+  const { rid, event, status } = value;
+  if (typeof rid !== 'number' || typeof event !== 'string' || typeof status !== 'string') return null;
+  return value as unknown as Frame;
+}
+
+/** By status, not by event: a topic may be called `connected` as well. */
+export function isMessage(frame: Frame): frame is Message & Frame {
+  return frame.rid === -1 && (frame.status === 'update' || frame.status === 'reload');
+}
+
+export function isConnected(frame: Frame): frame is Frame & { readonly payload: Connected } {
+  return frame.rid === -1 && frame.event === 'connected' && frame.status === 'ok' && isRecord(frame.payload);
+}
+
+export function isReconnect(frame: Frame): frame is Frame & { readonly payload: { readonly after_ms?: unknown } } {
+  return frame.rid === -1 && frame.event === 'reconnect' && frame.status === 'ok' && isRecord(frame.payload);
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

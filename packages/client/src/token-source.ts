@@ -1,0 +1,92 @@
+import { ClientError } from './errors.js';
+import { isRecord } from './frames.js';
+import { atMost } from './time.js';
+
+/** Asked for a token at the start, before the one it gave expires, and when the gateway refuses it. '' is a guest. */
+export type TokenCallback = () => string | Promise<string>;
+
+/** For a token that has expired by our clock as soon as it was given: one of the two clocks is wrong. */
+const WRONG_CLOCK_RENEW_MS = 30_000;
+const RENEW_MS_MIN = 5_000;
+/** A timer can't be set for longer than 2^31 - 1 ms. */
+const RENEW_MS_MAX = 86_400_000;
+
+/** The token and when to renew it. Never verifies: that is the gateway's part. */
+export class TokenSource {
+  readonly #ask: TokenCallback | null;
+  readonly #timeoutMs: number;
+  #token: string | null = null;
+  #asking: Promise<string> | null = null;
+
+  constructor(source: string | TokenCallback, options: { readonly timeoutMs: number }) {
+    this.#ask = typeof source === 'function' ? source : null;
+    this.#timeoutMs = options.timeoutMs;
+    if (typeof source === 'string') this.#token = source;
+  }
+
+  /** False: there is just the one. */
+  get renewable(): boolean {
+    return this.#ask !== null;
+  }
+
+  /** The token in hand; null: none, or a distrusted one. */
+  get current(): string | null {
+    return this.#token;
+  }
+
+  /** The token in hand unless it has expired. Rejects with ClientError `token_failed` or `timeout`. */
+  async get(): Promise<string> {
+    const expired = this.renewable && (remainingMs(this.#token) ?? 1) <= 0;
+    if (this.#token !== null && !expired) return this.#token;
+    return this.renew();
+  }
+
+  /** A new one from the callback; calls at the same time share one. */
+  renew(): Promise<string> {
+    this.#asking ??= this.#askOnce().finally(() => (this.#asking = null));
+    return this.#asking;
+  }
+
+  /** The gateway did not like it, as far as can be told: the next `get` asks. */
+  distrust(): void {
+    if (this.renewable) this.#token = null;
+  }
+
+  /** How long the token in hand will do; null: for ever, or there is no other. */
+  renewInMs(leadMs: number): number | null {
+    const remaining = this.renewable ? remainingMs(this.#token) : null;
+    if (remaining === null) return null;
+    const wait = remaining <= 0 ? WRONG_CLOCK_RENEW_MS : Math.max(remaining - leadMs, remaining / 2);
+    return Math.min(Math.max(wait, RENEW_MS_MIN), RENEW_MS_MAX);
+  }
+
+  async #askOnce(): Promise<string> {
+    try {
+      const token = await atMost(
+        this.#timeoutMs,
+        Promise.resolve(this.#ask?.() ?? this.#token ?? ''),
+        'token callback',
+      );
+      if (typeof token !== 'string') throw new TypeError('it gave no text');
+      this.#token = token;
+      return token;
+    } catch (error) {
+      if (error instanceof ClientError) throw error;
+      throw new ClientError('token_failed', 'the token callback failed', error);
+    }
+  }
+}
+
+/** By the token's `exp`; null when it has none, or is no JWT. */
+function remainingMs(token: string | null): number | null {
+  const claims = token?.split('.')[1];
+  if (claims === undefined) return null;
+  try {
+    const value: unknown = JSON.parse(atob(claims.replaceAll('-', '+').replaceAll('_', '/')));
+    const exp = isRecord(value) ? value['exp'] : undefined;
+    return typeof exp === 'number' ? exp * 1000 - Date.now() : null;
+  } catch {
+    // Not for us to read; the gateway will say when it has expired.
+    return null;
+  }
+}

@@ -1,0 +1,178 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { play, turn } from './playing.js';
+import { at, row } from './scripted-gateway.js';
+
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => {
+  jest.useRealTimers();
+  jest.restoreAllMocks();
+});
+
+const pass = (ms: number) => jest.advanceTimersByTimeAsync(ms);
+
+describe('a topic subscribed by command', () => {
+  it('rides in the handshake from then on, with its position', async () => {
+    const { client, gateway, of } = await play();
+    gateway.last.accept();
+    const subscribed = client.subscribe(['b', { topic: 'c', epoch: 'e1', offset: 4 }]);
+    expect(gateway.last.lastRequest).toMatchObject({
+      command: 'subscribe',
+      options: { topics: ['b', { topic: 'c', epoch: 'e1', offset: 4 }] },
+    });
+    const rows = [row('b', 0), row('c', 6, { recovered: true, replayed: 2 })];
+    gateway.last.answer({ topics: rows });
+    // In the same turn as the answer, as one chunk of the network would bring them.
+    gateway.last.push('c', 5, at(5, 'e1', 'c/u/ann'));
+    expect(await subscribed).toEqual(rows);
+    expect(of('recovered')).toEqual([{ stream: 'c/u/ann', topic: 'c', replayed: 2 }]);
+    gateway.last.drop();
+    await pass(500);
+    expect(gateway.last.url.searchParams.get('topics')).toBe('a,b,c');
+    expect(gateway.last.recover).toBe('b:e1:0,c:e1:5');
+  });
+
+  it('waits for a connection, and for the next one when the answer did not come', async () => {
+    const { client, gateway } = await play();
+    const subscribed = client.subscribe('b');
+    await turn();
+    expect(gateway.last.requests).toEqual([]);
+    gateway.last.accept();
+    expect(gateway.last.lastRequest.command).toBe('subscribe');
+    gateway.last.drop();
+    await pass(500);
+    // Not confirmed yet: a topic that does not exist must not cost the handshake.
+    expect(gateway.last.url.searchParams.get('topics')).toBe('a');
+    gateway.last.accept();
+    expect(gateway.last.requests).toHaveLength(1);
+    gateway.last.answer({ topics: [row('b', 3)] });
+    expect(await subscribed).toMatchObject([{ topic: 'b', offset: 3 }]);
+  });
+
+  it('is not remembered when it is refused', async () => {
+    const { client, gateway } = await play();
+    gateway.last.accept();
+    const subscribed = client.subscribe('nope');
+    gateway.last.answer({ code: 'unknown_topic', message: 'known topics: a' }, 'forbidden');
+    await expect(subscribed).rejects.toMatchObject({
+      name: 'AnswerError',
+      status: 'forbidden',
+      code: 'unknown_topic',
+      message: 'known topics: a',
+    });
+    gateway.last.drop();
+    await pass(500);
+    gateway.last.accept();
+    expect(gateway.last.url.searchParams.get('topics')).toBe('a');
+    expect(gateway.last.requests).toEqual([]);
+  });
+
+  it('is gone after unsubscribe, with its positions', async () => {
+    const { client, gateway } = await play();
+    gateway.last.accept({ topics: [row('a', 3)] });
+    const left = client.unsubscribe('a');
+    gateway.last.push('a', 4, at(4));
+    gateway.last.answer({ topics: ['a'] });
+    await left;
+    expect(client.positions()).toEqual({});
+    gateway.last.drop();
+    await pass(500);
+    expect(gateway.last.url.search).toBe('');
+  });
+
+  it('that was given up before it was confirmed is not asked for again', async () => {
+    const { client, gateway } = await play({ topics: [] });
+    const waiting = client.subscribe('b');
+    await client.unsubscribe('b');
+    expect(await waiting).toEqual([]);
+    gateway.last.accept();
+    expect(gateway.last.requests).toEqual([]);
+    const asked = client.subscribe('c');
+    const left = client.unsubscribe('c');
+    gateway.last.drop();
+    expect(await asked).toEqual([]);
+    await left;
+    await pass(500);
+    gateway.last.accept();
+    expect(gateway.last.requests).toEqual([]);
+    expect(gateway.last.url.search).toBe('');
+  });
+
+  it('is rejected when the client is closed first', async () => {
+    const { client } = await play();
+    const subscribed = expect(client.subscribe('b')).rejects.toMatchObject({ code: 'closed' });
+    const closed = client.close();
+    await subscribed;
+    await closed;
+    await expect(client.subscribe('b')).rejects.toMatchObject({ code: 'closed' });
+  });
+});
+
+describe('a room', () => {
+  it('is entered again on each connection, where it was left', async () => {
+    const { client, gateway, of } = await play();
+    gateway.last.accept();
+    const entered = client.enter('r');
+    expect(gateway.last.lastRequest).toMatchObject({ command: 'enter', options: { room: 'r' } });
+    gateway.last.answer({ room: 'r', stream: 'room/r', epoch: 'e1', offset: 4 });
+    expect(await entered).toMatchObject({ room: 'r', offset: 4 });
+    gateway.last.push('room', 'hello', at(5, 'e1', 'room/r'));
+    gateway.last.drop();
+    await pass(500);
+    gateway.last.accept();
+    expect(gateway.last.lastRequest).toMatchObject({
+      command: 'enter',
+      options: { room: 'r', epoch: 'e1', offset: 5 },
+    });
+    gateway.last.answer({ room: 'r', stream: 'room/r', epoch: 'e2', offset: 1, recovered: false, replayed: 1 });
+    expect(of('lost')).toEqual([{ stream: 'room/r', room: 'r', why: 'history', replayed: 1 }]);
+  });
+
+  it('that is refused later is left, and said', async () => {
+    const { client, gateway, of } = await play();
+    gateway.last.accept();
+    const entered = client.enter('r');
+    gateway.last.answer({ room: 'r' });
+    await entered;
+    gateway.last.drop();
+    await pass(500);
+    gateway.last.accept();
+    gateway.last.answer({ code: 'room_forbidden', message: 'no more' }, 'forbidden');
+    await turn();
+    expect(of('error')).toMatchObject([{ name: 'AnswerError', code: 'room_forbidden' }]);
+    gateway.last.drop();
+    await pass(1000);
+    gateway.last.accept();
+    expect(gateway.last.requests).toEqual([]);
+  });
+
+  it('that is refused just for now is tried again', async () => {
+    const { client, gateway, of } = await play();
+    gateway.last.accept();
+    const entered = client.enter('r');
+    gateway.last.answer({ room: 'r' });
+    await entered;
+    gateway.last.drop();
+    await pass(500);
+    gateway.last.accept({ heartbeat_ms: 0 });
+    gateway.last.answer({ code: 'rate_limited', message: 'slowly' }, 'error');
+    await pass(2000);
+    expect(gateway.last.requests.map(({ command }) => command)).toEqual(['enter', 'enter']);
+    expect(of('error')).toEqual([]);
+  });
+
+  it('is left by command, and stays left', async () => {
+    const { client, gateway } = await play();
+    gateway.last.accept();
+    const entered = client.enter('r');
+    gateway.last.answer({ room: 'r' });
+    await entered;
+    const left = client.leave('r');
+    expect(gateway.last.lastRequest).toMatchObject({ command: 'leave', options: { room: 'r' } });
+    gateway.last.answer({ room: 'r' });
+    await left;
+    gateway.last.drop();
+    await pass(500);
+    gateway.last.accept();
+    expect(gateway.last.requests).toEqual([]);
+  });
+});
