@@ -1,0 +1,56 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { EngineError } from '@ws-gateway/core';
+import type { HttpAnswer, HttpRequest, UwsTransport } from '@ws-gateway/uws-transport';
+import { AdminError, adminStatuses } from './admin-error.js';
+import type { AdminDeps, AdminRoute } from './admin-route.js';
+import { adminRoutes } from './admin-routes.js';
+
+const RETRY_AFTER_SECONDS = 2;
+const BEARER = /^bearer +([^ ]+) *$/i;
+
+/** Serves the admin API. Without a token nobody calls this, so its paths don't exist. */
+export function addAdminRoutes(transport: UwsTransport, deps: AdminDeps, token: string): void {
+  const expected = digest(token);
+  for (const route of adminRoutes) {
+    transport.route(route.method, route.path, async (request) => {
+      try {
+        requireToken(request, expected);
+        return json(route.status ?? 200, await route.handle(deps, request));
+      } catch (error) {
+        return refused(deps, route, error);
+      }
+    });
+  }
+}
+
+/** Digests are of one length, so the time taken says nothing about the token. */
+function requireToken(request: HttpRequest, expected: Buffer): void {
+  const header = request.header('authorization');
+  if (header === '') throw new AdminError('token_missing', 'Authorization: Bearer <admin.token> is needed');
+  const given = BEARER.exec(header)?.[1] ?? '';
+  if (!timingSafeEqual(digest(given), expected)) throw new AdminError('token_invalid', 'this is not admin.token');
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function refused(deps: AdminDeps, route: AdminRoute, error: unknown): HttpAnswer {
+  if (error instanceof AdminError) return failed(error);
+  // What is none of ours is the transport's: answered already, or a defect.
+  if (!(error instanceof EngineError)) throw error;
+  deps.logger.warn('admin request could not be answered', { method: route.method, path: route.path, error });
+  return failed(new AdminError('unavailable', 'the gateway cannot do this right now; try again'));
+}
+
+function failed({ code, message, details }: AdminError): HttpAnswer {
+  const status = adminStatuses[code];
+  const answer = json(status, { error: { ...details, code, message } });
+  if (status === 401) return { ...answer, headers: { ...answer.headers, 'www-authenticate': 'Bearer' } };
+  if (status === 503) return { ...answer, headers: { ...answer.headers, 'retry-after': `${RETRY_AFTER_SECONDS}` } };
+  return answer;
+}
+
+function json(status: number, value: object): HttpAnswer {
+  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
+}

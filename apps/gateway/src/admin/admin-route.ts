@@ -1,0 +1,32 @@
+import { isUserId, type Census, type Engine, type Logger, type Retention, type TopicPolicy } from '@ws-gateway/core';
+import type { HttpRequest } from '@ws-gateway/uws-transport';
+import { AdminError } from './admin-error.js';
+
+/** What the handlers work with. */
+export interface AdminDeps {
+  readonly engine: Engine;
+  readonly census: Census;
+  readonly logger: Logger;
+  readonly topics: ReadonlyMap<string, TopicPolicy>;
+  readonly maxRecordBytes: number;
+  readonly roomRetention: Retention | null;
+}
+
+export interface AdminRoute {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Parts such as `:user` stand for one segment. */
+  readonly path: string;
+  /** 200 unless given. */
+  readonly status?: number;
+  /** Resolves to the body. Throws or rejects with AdminError or EngineError. */
+  readonly handle: (deps: AdminDeps, request: HttpRequest) => object | Promise<object>;
+}
+
+export function userOf(request: HttpRequest): string {
+  return requireUser(request.params['user']);
+}
+
+export function requireUser(user: string | null | undefined): string {
+  if (typeof user === 'string' && isUserId(user)) return user;
+  throw new AdminError('bad_request', 'user: 1 to 128 characters without control characters');
+}

@@ -1,0 +1,20 @@
+import type { AdminRoute } from './admin-route.js';
+import { block, unblock } from './blocks.js';
+import { presence, revokeConnection, revokeUser } from './connections.js';
+import { drain, nodes, subscriptions } from './nodes.js';
+import { openapi } from './openapi.js';
+import { publish } from './publish.js';
+
+/** The admin API (contract 6). openapi.json says the same in detail; a test holds the two together. */
+export const adminRoutes: readonly AdminRoute[] = [
+  { method: 'POST', path: '/api/publish', handle: publish },
+  { method: 'GET', path: '/api/nodes', handle: nodes },
+  { method: 'POST', path: '/api/nodes/:node/drain', status: 202, handle: drain },
+  { method: 'GET', path: '/api/presence/:user', handle: presence },
+  { method: 'DELETE', path: '/api/connections', handle: revokeUser },
+  { method: 'DELETE', path: '/api/connections/:id', handle: revokeConnection },
+  { method: 'GET', path: '/api/subscriptions', handle: subscriptions },
+  { method: 'POST', path: '/api/blocks/:user', handle: block },
+  { method: 'DELETE', path: '/api/blocks/:user', handle: unblock },
+  { method: 'GET', path: '/api/openapi.json', handle: openapi },
+];

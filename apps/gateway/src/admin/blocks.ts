@@ -1,0 +1,59 @@
+import type { TopicPolicy } from '@ws-gateway/core';
+import type { HttpRequest } from '@ws-gateway/uws-transport';
+import { AdminError } from './admin-error.js';
+import { userOf, type AdminDeps } from './admin-route.js';
+import { jsonBody } from './json-body.js';
+import { messageItems } from './message.js';
+
+/** Where no topic of the configuration blocks users there is nobody who could get the frame; the block is the same. */
+const UNHEARD: TopicPolicy = {
+  name: 'user-blocks',
+  kafkaTopic: 'user-blocks',
+  type: 'user_block',
+  format: 'envelope',
+  retention: null,
+  slow: 'queue',
+  queueBytes: 0,
+  snapshot: false,
+  ttlMs: 0,
+  ack: false,
+  guests: false,
+  clientVisible: false,
+  audienceFromKey: false,
+  blocks: true,
+};
+
+export async function block(deps: AdminDeps, request: HttpRequest): Promise<object> {
+  const user = userOf(request);
+  const { object } = await jsonBody(request, { mayBeEmpty: true });
+  const { reason = null, expires_at: expiresAt = null } = object;
+  const isBlocked = await apply(deps, user, { blocked: true, reason, expires_at: expiresAt });
+  deps.logger.info('user blocked by the admin api', { user, expiresAt });
+  return { user, blocked: isBlocked, reason: reason ?? '', expires_at: expiresAt };
+}
+
+export async function unblock(deps: AdminDeps, request: HttpRequest): Promise<object> {
+  const user = userOf(request);
+  await apply(deps, user, { blocked: false });
+  deps.logger.info('user unblocked by the admin api', { user });
+  return { user, blocked: false };
+}
+
+/** Of a user-blocks record; what it may be is checked as there. */
+interface BlockPayload {
+  readonly blocked: boolean;
+  readonly reason?: unknown;
+  readonly expires_at?: unknown;
+}
+
+/** As a user-blocks record: the frame for those subscribed, the block, the end of the user's sockets in one step. */
+async function apply(deps: AdminDeps, user: string, payload: BlockPayload): Promise<boolean> {
+  const policy = [...deps.topics.values()].find(({ blocks }) => blocks) ?? UNHEARD;
+  const value = Buffer.from(JSON.stringify({ user_id: user, payload }));
+  const items = messageItems(deps, policy, { value, id: null });
+  const isBlock = items.some((item) => item.kind === 'block' && item.block !== null);
+  // Such a record would lift a block that is there: no one who writes to block a user wants that.
+  if (payload.blocked && !isBlock) throw new AdminError('bad_request', 'expires_at: is over');
+  await deps.engine.publish({ source: null, items });
+  return isBlock;
+}

@@ -1,0 +1,30 @@
+import { closeReason, connectionViews } from '@ws-gateway/core';
+import type { HttpRequest } from '@ws-gateway/uws-transport';
+import { AdminError } from './admin-error.js';
+import { requireUser, userOf, type AdminDeps } from './admin-route.js';
+
+export async function presence(deps: AdminDeps, request: HttpRequest): Promise<object> {
+  return { connections: connectionViews(await deps.engine.presence(userOf(request))) };
+}
+
+/** Closes one connection, a guest's too, wherever it is. Its id begins with the name of its node. */
+export async function revokeConnection(deps: AdminDeps, request: HttpRequest): Promise<object> {
+  const id = request.params['id'] ?? '';
+  const node = id.slice(0, Math.max(0, id.lastIndexOf('-')));
+  const found = await deps.census.connection(node, id);
+  if (found === null) throw new AdminError('unknown_connection', 'no such connection; it may have closed already');
+  const close = closeReason('revoked');
+  await deps.engine.control({ kind: 'node', node }, { command: 'close', user: found.user, connection: id, close });
+  deps.logger.info('connection revoked by the admin api', { connection: id });
+  return { closed: 1 };
+}
+
+/** Closes all of a user's connections. */
+export async function revokeUser(deps: AdminDeps, request: HttpRequest): Promise<object> {
+  const user = requireUser(new URLSearchParams(request.query).get('user'));
+  const rows = await deps.engine.presence(user);
+  // Not only when there are rows: one that comes in between is closed, too.
+  await deps.engine.control({ kind: 'user', user }, { command: 'close', user, close: closeReason('revoked') });
+  deps.logger.info('user disconnected by the admin api', { user, connections: rows.length });
+  return { closed: rows.length };
+}

@@ -1,0 +1,26 @@
+import { decodeRecord, type PublishItem, type TopicPolicy } from '@ws-gateway/core';
+import { AdminError } from './admin-error.js';
+import type { AdminDeps } from './admin-route.js';
+
+/**
+ * Reads a message as a Kafka record of the topic would be read, so that audience, validation and frame are the same
+ * whichever way a message comes. Throws AdminError with `reason`: what would be `dlq-error` of such a record.
+ */
+export function messageItems(
+  deps: Pick<AdminDeps, 'maxRecordBytes' | 'roomRetention'>,
+  policy: TopicPolicy,
+  message: { value: Buffer; id: string | null },
+): readonly PublishItem[] {
+  const nowMs = Date.now();
+  const { maxRecordBytes, roomRetention } = deps;
+  const headers = message.id === null ? {} : { 'ws-id': message.id };
+  const record = { offset: -1, timestamp: nowMs, key: null, value: message.value, headers };
+  const decoded = decodeRecord(policy, record, { partition: 0, nowMs, maxRecordBytes, roomRetention });
+  if (decoded.kind === 'items') return decoded.items;
+  // It was made this very moment.
+  if (decoded.kind === 'expired') throw new Error('a message of the admin API expired');
+  const reason = decoded.error;
+  if (reason === 'too_large') throw new AdminError('body_too_large', decoded.message, { reason });
+  const text = reason === 'no_audience' ? 'one of user_id, users, room, hub, broadcast is needed' : decoded.message;
+  throw new AdminError('bad_request', text, { reason });
+}

@@ -1,0 +1,71 @@
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { HowFound } from '@ws-gateway/local-servers';
+import type { DevGateway } from './dev.js';
+import { styled } from './output.js';
+
+const HOW: Readonly<Record<HowFound, string>> = {
+  configured: 'as configured',
+  running: 'was running already',
+  docker: 'started in Docker',
+  local: 'started here',
+};
+
+const PAYLOAD = '{"title":"Hello","body":"from Kafka"}';
+
+/** What to try, ready to be copied. */
+export function welcome({ config, servers, gateway, user, token, topic }: DevGateway): string {
+  const url = gateway.url;
+  const program = programName();
+  const brokers = config.kafka.brokers.join(',');
+  const elsewhere = /^(localhost|127\.0\.0\.1):9092$/.test(brokers) ? '' : ` --brokers ${brokers}`;
+  const record = `{"user_id":"${user}","payload":${PAYLOAD}}`;
+  const listen = [
+    `${program} listen '${url}' --topics ${topic.name} --token ${token}`,
+    `npx wscat -c '${url}?topics=${topic.name}&token=${token}'`,
+  ];
+  const produce = [
+    `${program} produce ${topic.name} --user ${user} --payload '${PAYLOAD}'${elsewhere}`,
+    `echo '${record}' | kcat -P -b ${brokers} -t ${topic.kafkaTopic} -k ${user}`,
+  ];
+  const { kafka, redis } = servers;
+  const lines = [
+    '',
+    `  ${styled(['bold', 'green'], 'ws-gateway is ready')}`,
+    '',
+    fact('URL', styled('bold', url)),
+    fact(
+      'Kafka',
+      kafka === null ? styled('yellow', 'none: records cannot arrive') : `${kafka.brokers} (${HOW[kafka.how]})`,
+    ),
+    fact(
+      'Redis',
+      redis === null ? styled('yellow', 'none: one node, in memory') : `${new URL(redis.url).host} (${HOW[redis.how]})`,
+    ),
+    fact('User', `${user}, token valid for 24 h:`),
+    '',
+    token,
+    '',
+    ...example('Listen, in another terminal:', listen),
+    ...(kafka === null ? [] : example('Produce, in a third one:', produce)),
+    `  ${styled('dim', 'Ctrl-C stops this and everything that was started here.')}`,
+    '',
+  ];
+  return lines.join('\n');
+}
+
+/** Commands are not indented: they are copied by whole lines. */
+function example(title: string, commands: readonly string[]): string[] {
+  return [`  ${styled('bold', title)}`, '', ...commands.map((command) => styled('cyan', command)), ''];
+}
+
+function fact(name: string, value: string): string {
+  return `  ${name.padEnd(7)} ${value}`;
+}
+
+/** As it can be called from here. */
+function programName(): string {
+  const path = fileURLToPath(new URL('../../bin/ws-gateway', import.meta.url));
+  const near = relative(process.cwd(), path);
+  return near.startsWith('..') ? path : near.includes('/') ? near : `./${near}`;
+}

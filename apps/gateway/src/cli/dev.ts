@@ -1,0 +1,92 @@
+import type { TopicPolicy } from '@ws-gateway/core';
+import type { LocalServers } from '@ws-gateway/local-servers';
+import type { Command } from 'commander';
+import type { Config } from '../config/config.js';
+import type { RunningGateway } from '../serve.js';
+import { configOption, checked, flag, type ConfigFlags } from './configured.js';
+import { devFolders, devConfig, findOptions } from './dev-setup.js';
+import { welcome } from './dev-welcome.js';
+import { badUsage, exitCodes, failure, reasonOf } from './exit.js';
+import { note, print } from './output.js';
+import { exitOnDefects, startStoppable } from './serve.js';
+import { signToken, userOption } from './token.js';
+import { createKafkaTopics } from './topics.js';
+
+interface DevFlags extends ConfigFlags {
+  readonly port?: string;
+  readonly user: string;
+  readonly demo?: true;
+}
+
+const TOKEN_TTL_MS = 24 * 3_600_000;
+
+export function registerDev(program: Command): void {
+  program
+    .command('dev')
+    .description('run everything on this machine: Kafka, Redis, topics, a gateway, a token, and what to try')
+    .option(...configOption)
+    .option('--port <number>', 'port of WebSockets and HTTP')
+    .option('--user <id>', 'the user of the ready token', userOption, 'u1')
+    .option('--demo', 'send one record through, show it, and stop')
+    .addHelpText('after', '\nExamples:\n  $ ws-gateway dev\n  $ ws-gateway dev --demo')
+    .action(dev);
+}
+
+async function dev(flags: DevFlags): Promise<void> {
+  const loaded = checked(flags, 'dev', { 'server.port': flag('port', flags.port) });
+  const folders = devFolders();
+  const { findOrStartServers } = await import('@ws-gateway/local-servers');
+  const find = findOrStartServers({ ...findOptions(loaded), ...folders, log: note });
+  const servers = await find.catch((error: unknown) => {
+    throw failure(reasonOf(error), error);
+  });
+  try {
+    await withServers(devConfig(loaded, servers, folders), servers, flags);
+  } finally {
+    await servers.stop();
+  }
+  process.exit(exitCodes.ok);
+}
+
+async function withServers(config: Config, servers: LocalServers, flags: DevFlags): Promise<void> {
+  for (const line of servers.missing) note(`missing: ${line}`);
+  const { token } = await signToken(config.auth, { user: flags.user, ttlMs: TOKEN_TTL_MS });
+  if (servers.kafka !== null) await createKafkaTopics(config);
+  await exitOnDefects(config);
+  const gateway = await startStoppable(config);
+  const ready = { config, servers, gateway, user: flags.user, token, topic: exampleTopic(config) };
+  if (flags.demo) await demo(ready);
+  else print(welcome(ready));
+  await gateway.stopped.catch((error: unknown) => {
+    throw failure(reasonOf(error), error);
+  });
+}
+
+function exampleTopic(config: Config): TopicPolicy {
+  const topics = [...config.topics.values()].filter(
+    ({ clientVisible, format }) => clientVisible && format === 'envelope',
+  );
+  const topic = topics.find(({ name }) => name === 'notifications') ?? topics[0];
+  if (topic === undefined) throw badUsage('topics: none that a client could subscribe to');
+  return topic;
+}
+
+/** What `dev` has brought up. */
+export interface DevGateway {
+  readonly config: Config;
+  readonly servers: LocalServers;
+  readonly gateway: RunningGateway;
+  readonly user: string;
+  readonly token: string;
+  /** What the examples are about. */
+  readonly topic: TopicPolicy;
+}
+
+async function demo(ready: DevGateway): Promise<void> {
+  const { demonstrate } = await import('./dev-demo.js');
+  try {
+    await demonstrate(ready);
+  } finally {
+    await ready.gateway.stop('demo');
+  }
+}

@@ -1,0 +1,34 @@
+import { findingsText, type Finding } from '../config/finding.js';
+
+/** Contract 7. */
+export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
+
+/** Ends a command with a code and, unless everything is said already, one line. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}
+
+export function failure(message: string, cause?: unknown): CliError {
+  return new CliError(exitCodes.failure, message, { cause });
+}
+
+export function badUsage(message: string): CliError {
+  return new CliError(exitCodes.usage, message);
+}
+
+export function badConfig(findings: readonly Finding[]): CliError {
+  return new CliError(exitCodes.usage, findingsText(findings));
+}
+
+/** The text of whatever was thrown, and of what caused it when that says more. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  return error.message || error.name;
+}

@@ -1,0 +1,28 @@
+import type { Logger } from '@ws-gateway/core';
+import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
+import type { Config } from '../config/config.js';
+
+/** For short commands: what goes wrong is said once, by the command itself, and not by each attempt of the driver. */
+const silent: Logger = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+  child: () => silent,
+};
+
+export async function toolConnection(config: Config): Promise<KafkaConnectionOptions> {
+  const { kafkaConnection } = await import('../part-options.js');
+  return { ...kafkaConnection(config, silent), clientId: 'ws-gateway-cli' };
+}
+
+export const brokersOption = ['--brokers <list>', 'Kafka brokers, host:port separated by commas'] as const;
+
+/** Every Kafka topic that a gateway of this configuration reads or writes. */
+export function kafkaTopics(config: Config): string[] {
+  const topics = new Set([...config.topics.values()].map(({ kafkaTopic }) => kafkaTopic));
+  topics.add(config.kafka.deadLetterTopic);
+  if (config.presence.enabled) topics.add(config.presence.kafkaTopic);
+  if (config.inbound.enabled) topics.add(config.inbound.kafkaTopic);
+  return [...topics];
+}

@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { registerBlock } from './block.js';
+import { registerConfig } from './config.js';
+import { registerDev } from './dev.js';
+import { registerDisconnect } from './disconnect.js';
+import { registerDrain } from './drain.js';
+import { CliError, exitCodes } from './exit.js';
+import { registerListen } from './listen.js';
+import { complain, endQuietlyWithoutReader } from './output.js';
+import { registerProduce } from './produce.js';
+import { registerPublish } from './publish.js';
+import { registerServe } from './serve.js';
+import { registerStatus } from './status.js';
+import { registerToken } from './token.js';
+import { registerTopics } from './topics.js';
+import { registerUnblock } from './unblock.js';
+
+/** Runs one command and gives the exit code (contract 7). A command that serves returns when it has stopped. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  endQuietlyWithoutReader();
+  try {
+    await program().parseAsync(args, { from: 'user' });
+    return exitCodes.ok;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function program(): Command {
+  const root = new Command('ws-gateway')
+    .description('Gateway from Kafka to WebSockets')
+    .version(version())
+    // Inherited by the commands that are made below.
+    .exitOverride()
+    .showHelpAfterError('(--help shows what there is)')
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false });
+  for (const register of [
+    registerServe,
+    registerDev,
+    registerToken,
+    registerListen,
+    registerProduce,
+    registerPublish,
+    registerTopics,
+    registerStatus,
+    registerBlock,
+    registerUnblock,
+    registerDisconnect,
+    registerDrain,
+    registerConfig,
+  ]) {
+    register(root);
+  }
+  return root;
+}
+
+function report(error: unknown): number {
+  // commander has said everything already, and says 1 where the contract wants 2.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (error instanceof CliError) {
+    if (error.message !== '') complain(error.message);
+    return error.exitCode;
+  }
+  complain(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return exitCodes.failure;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

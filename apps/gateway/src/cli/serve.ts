@@ -1,0 +1,86 @@
+import type { Command } from 'commander';
+import type { Config } from '../config/config.js';
+import type { RunningGateway } from '../serve.js';
+import { configOption, configured, flag, type ConfigFlags } from './configured.js';
+import { CliError, exitCodes, failure, reasonOf } from './exit.js';
+import { complain } from './output.js';
+
+interface ServeFlags extends ConfigFlags {
+  readonly role?: string;
+  readonly engine?: string;
+  readonly port?: string;
+}
+
+export function registerServe(program: Command): void {
+  program
+    .command('serve')
+    .description('run a gateway node until SIGTERM or SIGINT')
+    .option(...configOption)
+    .option('--role <role>', 'all, edge (sockets only) or router (Kafka only)')
+    .option('--engine <engine>', 'redis, or memory for one node without Redis')
+    .option('--port <number>', 'port of WebSockets and HTTP')
+    .addHelpText('after', '\nExample:\n  $ JWT_SECRET=… ws-gateway serve -c config.yaml --port 8080')
+    .action(async (flags: ServeFlags) => {
+      const config = configured(flags, 'serve', {
+        role: flag('role', flags.role),
+        engine: flag('engine', flags.engine),
+        'server.port': flag('port', flags.port),
+      });
+      await exitOnDefects(config);
+      await stopped(await startStoppable(config));
+      // A library's forgotten timer must not keep a node alive that has stopped.
+      process.exit(exitCodes.ok);
+    });
+}
+
+/**
+ * Starts a gateway that the first signal stops gracefully, also one that arrives while it is starting. Whoever sends a
+ * second one does not want to wait.
+ */
+export async function startStoppable(config: Config): Promise<RunningGateway> {
+  const starting = startGateway(config);
+  let asked = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (asked) process.exit(exitCodes.failure);
+    asked = true;
+    // A start or stop that fails is reported by whoever waits for the gateway.
+    starting.then((gateway) => gateway.stop(signal)).catch(() => undefined);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return starting;
+}
+
+/** Loads the program proper only here: `ws-gateway token` needs neither Kafka's client nor the uWebSockets.js addon. */
+async function startGateway(config: Config): Promise<RunningGateway> {
+  const { serve } = await import('../serve.js');
+  try {
+    return await serve(config);
+  } catch (error) {
+    const { AuthConfigError } = await import('@ws-gateway/jwt-auth');
+    if (error instanceof AuthConfigError) throw new CliError(exitCodes.usage, error.message, { cause: error });
+    throw failure(`cannot start: ${reasonOf(error)}`, error);
+  }
+}
+
+async function stopped(gateway: RunningGateway): Promise<void> {
+  try {
+    await gateway.stopped;
+  } catch (error) {
+    complain(reasonOf(error));
+    process.exit(exitCodes.failure);
+  }
+}
+
+/** After an exception that nobody expected no invariant holds any more: others take over from a node that is gone. */
+export async function exitOnDefects(config: Config): Promise<void> {
+  const { createLogger } = await import('@ws-gateway/telemetry');
+  const { level, format } = config.logger;
+  const logger = createLogger({ level, format, tokenParams: config.auth.queryParams });
+  const die = (message: string) => (error: unknown) => {
+    logger.error(message, { error });
+    setImmediate(() => process.exit(exitCodes.failure));
+  };
+  process.on('uncaughtException', die('uncaught exception'));
+  process.on('unhandledRejection', die('unhandled rejection'));
+}

@@ -1,0 +1,85 @@
+import { isName, isUserId } from '@ws-gateway/core';
+import { InvalidArgumentError, type Command } from 'commander';
+import type { Config } from '../config/config.js';
+import { duration } from '../config/formats.js';
+import { configOption, configured, type ConfigFlags } from './configured.js';
+import { badUsage } from './exit.js';
+import { print, printJson } from './output.js';
+
+interface TokenFlags extends ConfigFlags {
+  readonly user: string;
+  readonly ttl: number;
+  readonly topics?: readonly string[];
+  readonly rooms?: readonly string[];
+  readonly json?: true;
+}
+
+export function registerToken(program: Command): void {
+  program
+    .command('token')
+    .description('sign a token with the configured secret')
+    .requiredOption('--user <id>', 'the user it is for', userOption)
+    .option('--ttl <duration>', 'how long it is valid (0: for ever)', durationOption, 3_600_000)
+    .option('--topics <names>', 'the only topics it allows, separated by commas (default: all)', namesOption)
+    .option('--rooms <names>', 'the only rooms it allows, separated by commas (default: all)', namesOption)
+    .option(...configOption)
+    .option('--json', 'as JSON: {"token","expires_at"}')
+    .addHelpText('after', '\nExample:\n  $ JWT_SECRET=… ws-gateway token --user u1 --ttl 1h --topics notifications')
+    .action(async (flags: TokenFlags) => {
+      const { token, expiresAtMs } = await signToken(configured(flags, 'tool').auth, { ...flags, ttlMs: flags.ttl });
+      if (!flags.json) return print(token);
+      printJson({ token, expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() });
+    });
+}
+
+export interface TokenRequest {
+  readonly user: string;
+  /** 0: without end. */
+  readonly ttlMs: number;
+  readonly topics?: readonly string[];
+  readonly rooms?: readonly string[];
+}
+
+/** A token that the gateway of this configuration accepts. */
+export async function signToken(
+  auth: Config['auth'],
+  request: TokenRequest,
+): Promise<{ token: string; expiresAtMs: number | null }> {
+  const algorithm = auth.algorithms.find((name) => name.startsWith('HS'));
+  if (algorithm === undefined)
+    throw badUsage('no HS algorithm in auth.algorithms: tokens come from the owner of the private key');
+  if (auth.secret === '') throw badUsage('auth.secret: missing; set JWT_SECRET to the secret of the gateway');
+  const { SignJWT } = await import('jose');
+  const issuedAt = Math.floor(Date.now() / 1000);
+  const expiresAt = request.ttlMs === 0 ? null : issuedAt + Math.ceil(request.ttlMs / 1000);
+  const claims = {
+    [auth.userClaim]: request.user,
+    ...(request.topics === undefined ? {} : { topics: request.topics }),
+    ...(request.rooms === undefined ? {} : { rooms: request.rooms }),
+  };
+  const unsigned = new SignJWT(claims).setProtectedHeader({ alg: algorithm, typ: 'JWT' }).setIssuedAt(issuedAt);
+  if (expiresAt !== null) unsigned.setExpirationTime(expiresAt);
+  if (auth.issuer !== '') unsigned.setIssuer(auth.issuer);
+  if (auth.audience !== '') unsigned.setAudience(auth.audience);
+  const token = await unsigned.sign(new TextEncoder().encode(auth.secret));
+  return { token, expiresAtMs: expiresAt === null ? null : expiresAt * 1000 };
+}
+
+export function userOption(text: string): string {
+  if (!isUserId(text)) throw new InvalidArgumentError('A user id is 1 to 128 characters without control characters.');
+  return text;
+}
+
+export function durationOption(text: string): number {
+  try {
+    return duration().read(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`It ${(error as Error).message}.`);
+  }
+}
+
+export function namesOption(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (!names.every(isName)) throw new InvalidArgumentError('A name is 1 to 128 characters of A-Z a-z 0-9 . _ -');
+  return names;
+}

@@ -1,0 +1,227 @@
+import convict from 'convict';
+import type { Finding } from './finding.js';
+import type { AnyKey, Group, ListNode, MapNode, Node } from './schema-node.js';
+import { isTree, valueAt, type Tree } from './tree.js';
+
+/**
+ * Checks a written tree against the schema and fills in what is not written. convict does groups and keys; it would
+ * split the names of a map at their dots, so each entry of a map or list is evaluated on its own.
+ */
+export interface Evaluated {
+  /** Complete, in written form; what was wrong is replaced by its default. */
+  readonly tree: Tree;
+  readonly findings: readonly Finding[];
+}
+
+const NO_DEFAULTS: Tree = {};
+
+export function evaluate(
+  group: Group,
+  written: unknown,
+  path: readonly string[] = [],
+  defaults: Tree = NO_DEFAULTS,
+): Evaluated {
+  const collected = collect(group, written, path);
+  const findings = [...collected.findings];
+  // A coercing format of convict would turn "abc" into NaN and "maybe" into true: this one only looks.
+  convict.addFormat({ name: 'written', validate: validateWritten });
+  const config = convict<Record<string, unknown>>(definition(group, defaults), { env: {}, args: [] });
+  for (const [inner, value] of collected.values) config.set(inner, value);
+  for (const { path: inner, message } of invalid(config)) {
+    findings.push({ path: [...path, inner].join('.'), message });
+    config.reset(inner);
+  }
+  const tree = config.getProperties();
+  for (const { node, at, value } of collected.collections) {
+    const here = [...path, ...at];
+    const preset = valueAt(defaults, at);
+    const whole = isTree(preset) && (value === undefined || isTree(value)) ? { ...preset, ...value } : value;
+    const evaluated = node.kind === 'map' ? evaluateMap(node, whole, here) : evaluateList(node, whole, here);
+    findings.push(...evaluated.findings);
+    place(tree, at, evaluated.tree);
+  }
+  return { tree, findings };
+}
+
+interface Collected {
+  readonly values: [string, unknown][];
+  readonly collections: { node: MapNode | ListNode; at: readonly string[]; value: unknown }[];
+  readonly findings: Finding[];
+}
+
+/** Finds what is written for each key, and names that are no key. */
+function collect(group: Group, written: unknown, path: readonly string[], at: readonly string[] = []): Collected {
+  const found: Collected = { values: [], collections: [], findings: [] };
+  const here = [...path, ...at];
+  if (written !== undefined && written !== null && !isTree(written)) {
+    found.findings.push({ path: here.join('.') || 'configuration', message: 'must be a map of keys' });
+  }
+  const tree = isTree(written) ? written : {};
+  for (const name of Object.keys(tree)) {
+    if (Object.hasOwn(group.keys, name)) continue;
+    found.findings.push({ path: [...here, name].join('.'), message: unknownKey(name, Object.keys(group.keys)) });
+  }
+  for (const [name, node] of Object.entries(group.keys)) {
+    const value = Object.hasOwn(tree, name) ? (tree[name] ?? undefined) : undefined;
+    collectChild(node, { value, path, at: [...at, name] }, found);
+  }
+  return found;
+}
+
+function collectChild(
+  node: Node,
+  child: { value: unknown; path: readonly string[]; at: readonly string[] },
+  found: Collected,
+): void {
+  const { value, path, at } = child;
+  if (node.kind === 'group') {
+    const inner = collect(node, value, path, at);
+    found.values.push(...inner.values);
+    found.collections.push(...inner.collections);
+    found.findings.push(...inner.findings);
+  } else if (node.kind !== 'key') {
+    found.collections.push({ node, at, value });
+  } else if (isTree(value)) {
+    found.findings.push({
+      path: [...path, ...at].join('.'),
+      message: `must be a value (${node.format.name}), not a map`,
+    });
+  } else if (value !== undefined) {
+    found.values.push([at.join('.'), value]);
+  }
+}
+
+function evaluateMap(node: MapNode, written: unknown, path: readonly string[]): Evaluated {
+  const findings: Finding[] = [];
+  if (written !== undefined && !isTree(written)) findings.push({ path: path.join('.'), message: 'must be a map' });
+  const given = new Map(Object.entries(isTree(written) ? written : {}));
+  const names = new Set([...(node.presetsExist ? Object.keys(node.presets) : []), ...given.keys()]);
+  const entries: [string, unknown][] = [];
+  for (const name of names) {
+    const at = [...path, name];
+    const nameProblem = problem(node.entryName.read, name);
+    if (nameProblem !== null) findings.push({ path: at.join('.'), message: `the name ${nameProblem}` });
+    const evaluated = evaluateEntry(node, given.get(name), at);
+    findings.push(...evaluated.findings);
+    if (nameProblem === null) entries.push([name, evaluated.value]);
+  }
+  return { tree: Object.fromEntries(entries), findings };
+}
+
+function evaluateEntry(
+  node: MapNode,
+  written: unknown,
+  path: readonly string[],
+): { value: unknown; findings: readonly Finding[] } {
+  const preset = presetOf(node, path.at(-1)!);
+  if (node.entry.kind === 'group') {
+    const { tree, findings } = evaluate(node.entry, written, path, preset);
+    return { value: tree, findings };
+  }
+  const value = written ?? node.entry.default;
+  const message = problem(node.entry.format.read, value);
+  return message === null
+    ? { value, findings: [] }
+    : { value: node.entry.default, findings: [{ path: path.join('.'), message }] };
+}
+
+export function presetOf(node: MapNode, name: string): Tree {
+  return Object.hasOwn(node.presets, name) ? node.presets[name]! : NO_DEFAULTS;
+}
+
+function evaluateList(
+  node: ListNode,
+  written: unknown,
+  path: readonly string[],
+): { tree: Tree; findings: readonly Finding[] } {
+  const findings: Finding[] = [];
+  if (written !== undefined && !Array.isArray(written))
+    findings.push({ path: path.join('.'), message: 'must be a list of maps' });
+  const elements = Array.isArray(written) ? (written as unknown[]) : node.default;
+  const trees = elements.flatMap((element, index) => {
+    const at = [...path.slice(0, -1), `${path.at(-1)}[${index}]`];
+    if (!isTree(element)) {
+      findings.push({ path: at.join('.'), message: 'must be a map of keys' });
+      return [];
+    }
+    const evaluated = evaluate(node.entry, element, at);
+    findings.push(...evaluated.findings);
+    // An element may hold a key that has no usable default, such as a name.
+    return evaluated.findings.length === 0 ? [evaluated.tree] : [];
+  });
+  return { tree: trees as unknown as Tree, findings };
+}
+
+function validateWritten(value: unknown, definitionOfKey: convict.SchemaObj): void {
+  (definitionOfKey['read'] as (value: unknown) => unknown)(value);
+}
+
+/** convict reports all problems in one text, a line each: `<path>: <message>: value was <JSON>`. */
+function invalid(config: convict.Config<Record<string, unknown>>): Finding[] {
+  try {
+    config.validate({ allowed: 'strict' });
+    return [];
+  } catch (error) {
+    return (error as Error).message.split('\n').map((line) => {
+      const colon = line.indexOf(': ');
+      return { path: line.slice(0, colon), message: line.slice(colon + 2).replace(/: value was (.*)$/, ', not $1') };
+    });
+  }
+}
+
+function definition(group: Group, defaults: Tree): convict.Schema<Record<string, unknown>> {
+  const nodes: [string, unknown][] = [];
+  for (const [name, node] of Object.entries(group.keys)) {
+    const preset = defaults[name];
+    if (node.kind === 'group') nodes.push([name, definition(node, isTree(preset) ? preset : NO_DEFAULTS)]);
+    else if (node.kind === 'key') nodes.push([name, keyDefinition(node, preset)]);
+  }
+  return Object.fromEntries(nodes) as convict.Schema<Record<string, unknown>>;
+}
+
+function keyDefinition(node: AnyKey, preset: unknown): convict.SchemaObj {
+  return {
+    doc: node.doc,
+    default: preset ?? node.default,
+    format: 'written',
+    read: node.format.read,
+    sensitive: node.secret === true,
+  };
+}
+
+function problem(read: (value: unknown) => unknown, value: unknown): string | null {
+  try {
+    read(value);
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function place(tree: Record<string, unknown>, at: readonly string[], value: unknown): void {
+  let holder = tree;
+  for (const name of at.slice(0, -1)) holder = holder[name] as Record<string, unknown>;
+  holder[at.at(-1)!] = value;
+}
+
+function unknownKey(name: string, known: readonly string[]): string {
+  const simple = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const near = known
+    .map((candidate) => ({ candidate, distance: editDistance(simple(candidate), simple(name)) }))
+    .filter(({ candidate, distance }) => distance <= 2 && distance < candidate.length / 2)
+    .sort((a, b) => a.distance - b.distance)[0];
+  return near === undefined ? 'unknown key' : `unknown key; did you mean ${near.candidate}?`;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, swap));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

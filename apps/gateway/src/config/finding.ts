@@ -1,0 +1,18 @@
+/** One thing that is wrong with the configuration. */
+export interface Finding {
+  /** Key path such as `server.port`, or the name of an environment variable that means nothing. */
+  readonly path: string;
+  readonly message: string;
+  /** Where the value came from: the file, an environment variable or a flag; absent for a default. */
+  readonly source?: string;
+}
+
+/** Everything that is wrong, at once. */
+export function findingsText(findings: readonly Finding[]): string {
+  const count = findings.length === 1 ? '1 problem' : `${findings.length} problems`;
+  return [`${count} in the configuration:`, ...findings.map((finding) => `  ${findingText(finding)}`)].join('\n');
+}
+
+function findingText({ path, message, source }: Finding): string {
+  return `${path}: ${message}${source === undefined ? '' : ` (${source})`}`;
+}

@@ -1,0 +1,261 @@
+import { isIP } from 'node:net';
+import { isName } from '@ws-gateway/core';
+
+/**
+ * What a value of the configuration may look like. `read` takes the written form (from YAML, JSON or a default) and gives
+ * the value the program works with; it throws an Error whose message completes the sentence "<key>: …". `fromText` turns
+ * an environment variable or a flag into the written form and never throws: what makes no sense is left for `read`.
+ */
+export interface Format<T> {
+  /** For the documentation. */
+  readonly name: string;
+  read(written: unknown): T;
+  fromText(text: string): unknown;
+}
+
+export const text: Format<string> = {
+  name: 'text',
+  read: (written) => (typeof written === 'string' ? written : fail('must be text (put it in quotes)')),
+  fromText: (value) => value,
+};
+
+export const flag: Format<boolean> = {
+  name: 'true or false',
+  read: (written) => (typeof written === 'boolean' ? written : fail('must be true or false')),
+  fromText: (value) => ({ true: true, false: false, '1': true, '0': false })[value.toLowerCase()] ?? value,
+};
+
+export function whole(min: number, max = Number.MAX_SAFE_INTEGER): Format<number> {
+  const range = max === Number.MAX_SAFE_INTEGER ? `whole number from ${min}` : `whole number from ${min} to ${max}`;
+  return {
+    name: range,
+    read(written) {
+      const good = Number.isSafeInteger(written) && (written as number) >= min && (written as number) <= max;
+      return good ? (written as number) : fail(`must be a ${range}`);
+    },
+    fromText: numberFromText,
+  };
+}
+
+export const port = whole(0, 65_535);
+
+const DURATION_UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const DURATION = /^(\d+(\.\d+)?(ms|s|m|h|d))+$/;
+
+/** A number without a unit is refused (0 apart): seconds and milliseconds would be mistaken for each other silently. */
+export function duration(minMs = 0, maxMs = 366 * DURATION_UNITS_MS.d): Format<number> {
+  return {
+    name: minMs === 0 ? 'duration' : `duration from ${durationText(minMs)} to ${durationText(maxMs)}`,
+    read(written) {
+      const ms = durationMs(written);
+      if (ms === null) fail('must be a duration with a unit, such as 10s, 500ms or 1h');
+      if (ms < minMs || ms > maxMs) fail(`must be from ${durationText(minMs)} to ${durationText(maxMs)}`);
+      return ms;
+    },
+    fromText: numberFromText,
+  };
+}
+
+function durationMs(written: unknown): number | null {
+  if (written === 0) return 0;
+  if (typeof written !== 'string') return null;
+  if (written.trim() === '0') return 0;
+  const compact = written.replace(/\s+/g, '');
+  if (!DURATION.test(compact)) return null;
+  let ms = 0;
+  for (const [, amount, , unit] of compact.matchAll(/(\d+(\.\d+)?)(ms|s|m|h|d)/g)) {
+    ms += Number(amount) * DURATION_UNITS_MS[unit as keyof typeof DURATION_UNITS_MS];
+  }
+  return Number.isSafeInteger(ms) ? ms : null;
+}
+
+function durationText(ms: number): string {
+  if (ms === 0) return '0';
+  const units = Object.entries(DURATION_UNITS_MS).reverse();
+  const [unit, size] = units.find(([, unitMs]) => ms % unitMs === 0) ?? ['ms', 1];
+  return `${ms / size}${unit}`;
+}
+
+const SIZE_UNITS = { '': 1, b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 };
+
+export function size(minBytes = 1): Format<number> {
+  return {
+    name: 'size',
+    read(written) {
+      const bytes = sizeBytes(written);
+      if (bytes === null) fail('must be a size in bytes or with a unit, such as 64kb or 1mb (kb = 1024 bytes)');
+      if (bytes < minBytes) fail(`must be at least ${minBytes} bytes`);
+      return bytes;
+    },
+    fromText: numberFromText,
+  };
+}
+
+function sizeBytes(written: unknown): number | null {
+  if (typeof written === 'number') return Number.isSafeInteger(written) && written >= 0 ? written : null;
+  if (typeof written !== 'string') return null;
+  const match = /^(\d+(?:\.\d+)?)\s*(b|kb|mb|gb|)$/i.exec(written.trim());
+  if (match === null) return null;
+  const bytes = Number(match[1]) * SIZE_UNITS[match[2]!.toLowerCase() as keyof typeof SIZE_UNITS];
+  return Number.isSafeInteger(bytes) ? bytes : null;
+}
+
+/** One of a few words; upper and lower case are the same, because SCRAM-SHA-256 and INFO are often written so. */
+export function choice<const T extends string>(...words: readonly T[]): Format<T> {
+  const shown = words.map((word) => word || '""').join(', ');
+  return {
+    name: `one of ${shown}`,
+    read(written) {
+      const found = words.find((word) => typeof written === 'string' && word.toLowerCase() === written.toLowerCase());
+      return found ?? fail(`must be one of ${shown}`);
+    },
+    fromText: (value) => value,
+  };
+}
+
+/** A list whose elements have to pass `check` (true: good; text: what is wrong). */
+function listOf(name: string, check: (element: string) => true | string): Format<readonly string[]> {
+  return {
+    name: `list of ${name}`,
+    read(written) {
+      if (!Array.isArray(written)) fail(`must be a list of ${name}`);
+      for (const element of written as unknown[]) {
+        if (typeof element !== 'string') fail(`must be a list of ${name}; ${JSON.stringify(element)} is not text`);
+        const verdict = check(element);
+        if (verdict !== true) fail(`${JSON.stringify(element)} ${verdict}`);
+      }
+      return written as string[];
+    },
+    fromText: listFromText,
+  };
+}
+
+export const texts = listOf('texts', () => true);
+
+const NAME_SHAPE = '1 to 128 characters of A-Z a-z 0-9 . _ -';
+
+export const names = listOf('names', (element) => isName(element) || `is not a name: ${NAME_SHAPE}`);
+
+export const words = (...allowed: readonly string[]): Format<readonly string[]> =>
+  listOf(`words out of ${allowed.join(', ')}`, (element) =>
+    allowed.includes(element) ? true : `is none of ${allowed.join(', ')}`,
+  );
+
+export const origins = listOf('origins', (element) =>
+  element === 'null' || isOrigin(element) ? true : 'is not an origin such as https://app.example.com',
+);
+
+function isOrigin(value: string): boolean {
+  const parsed = URL.parse(value);
+  return parsed !== null && `${parsed.protocol}//${parsed.host}` === value.toLowerCase() && parsed.host !== '';
+}
+
+export const networks = listOf('addresses or networks', (element) =>
+  isNetwork(element) ? true : 'is not an address or network such as 10.0.0.0/8',
+);
+
+function isNetwork(value: string): boolean {
+  const [address = '', bits, ...rest] = value.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
+
+export const paths = listOf('paths', (element) => isPath(element) || 'is not a path such as /web');
+
+/** Text of one shape; `rule` completes the sentence "must be …". */
+export function pattern(formatName: string, shape: RegExp, rule: string): Format<string> {
+  return {
+    name: formatName,
+    read: (written) => (typeof written === 'string' && shape.test(written) ? written : fail(`must be ${rule}`)),
+    fromText: (value) => value,
+  };
+}
+
+export const name = pattern('name', /^[A-Za-z0-9._-]{1,128}$/, `a name: ${NAME_SHAPE}`);
+
+/** '' where there is none. */
+export const optionalName = pattern('name', /^[A-Za-z0-9._-]{0,128}$/, `a name: ${NAME_SHAPE}`);
+
+/** Kafka's own rule for topic names; '' where the key has a default of its own making. */
+export const kafkaTopic = pattern('Kafka topic', /^(?!\.{1,2}$)[A-Za-z0-9._-]{0,249}$/, 'a Kafka topic name');
+
+export const path: Format<string> = {
+  name: 'path',
+  read: (written) =>
+    typeof written === 'string' && isPath(written) ? written : fail('must be a path such as /metrics'),
+  fromText: (value) => value,
+};
+
+function isPath(value: string): boolean {
+  return /^\/[A-Za-z0-9._~/-]*$/.test(value);
+}
+
+/** '' means "not configured". */
+export function url(...schemes: readonly string[]): Format<string> {
+  const shown = schemes.map((scheme) => `${scheme}://`).join(' or ');
+  return {
+    name: `URL (${shown})`,
+    read(written) {
+      if (written === '') return '';
+      const parsed = typeof written === 'string' ? URL.parse(written) : null;
+      const good = parsed !== null && parsed.host !== '' && schemes.includes(parsed.protocol.slice(0, -1));
+      return good ? (written as string) : fail(`must be a URL that begins with ${shown}`);
+    },
+    fromText: (value) => value,
+  };
+}
+
+/** `host:port`, several of them separated by commas or as a list. */
+export const addresses = addressList(1);
+export const optionalAddresses = addressList(0);
+
+function addressList(min: number): Format<readonly string[]> {
+  return {
+    name: 'host:port, or several of them',
+    read(written) {
+      const list = typeof written === 'string' ? splitList(written) : written;
+      if (!Array.isArray(list) || list.length < min) fail('must be host:port, or several of them separated by commas');
+      for (const element of list as unknown[]) {
+        if (typeof element !== 'string' || !isAddress(element)) fail(`${JSON.stringify(element)} is not host:port`);
+      }
+      return list as string[];
+    },
+    fromText: listFromText,
+  };
+}
+
+function isAddress(value: string): boolean {
+  const match = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/.exec(value);
+  return match !== null && Number(match[1]) >= 1 && Number(match[1]) <= 65_535;
+}
+
+function splitList(value: string): string[] {
+  return value
+    .split(',')
+    .map((element) => element.trim())
+    .filter((element) => element !== '');
+}
+
+/** `["a","b"]` or `a,b`. */
+export function listFromText(value: string): unknown {
+  if (!value.trim().startsWith('[')) return splitList(value);
+  return jsonFromText(value);
+}
+
+/** The text itself when it is no JSON: the format of the key then says what it should have been. */
+export function jsonFromText(value: string): unknown {
+  try {
+    return JSON.parse(value) as unknown;
+  } catch {
+    return value;
+  }
+}
+
+function numberFromText(value: string): unknown {
+  return /^-?\d+$/.test(value.trim()) ? Number(value) : value;
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}

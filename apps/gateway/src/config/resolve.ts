@@ -1,0 +1,106 @@
+import type { TopicPolicy } from '@ws-gateway/core';
+import type { Config } from './config.js';
+import { evaluate, presetOf } from './evaluate.js';
+import { schema, type SchemaValues } from './schema.js';
+import { resolvedName, type Node, type Resolved } from './schema-node.js';
+import { isTree, valueAt, type Tree } from './tree.js';
+
+/** Durations and sizes of a complete and valid written tree become numbers. */
+export function readValues(tree: Tree): SchemaValues {
+  return read(schema, tree) as SchemaValues;
+}
+
+/** Fills in what is derived. */
+export function resolve(values: SchemaValues): Config {
+  const { server, kafka, grpc, sessions } = values;
+  const { tls, sasl, bootstrapServers, ...otherKafka } = kafka;
+  const { enabled: kafkaTls, ...kafkaTlsFiles } = tls;
+  return {
+    ...values,
+    server: { ...server, tls: server.tls.certFile === '' ? null : server.tls },
+    kafka: {
+      ...otherKafka,
+      brokers: bootstrapServers,
+      deadLetterTopic: kafka.deadLetterTopic === '' ? `${kafka.groupId}-dlq` : kafka.deadLetterTopic,
+      tls: kafkaTls ? kafkaTlsFiles : null,
+      sasl: sasl.mechanism === '' ? null : { ...sasl, mechanism: sasl.mechanism },
+    },
+    topics: new Map(Object.entries(values.topics).map(([name, topic]) => [name, topicPolicy(name, topic)])),
+    hubs: values.hubs.map((hub, index) => ({ ...hub, grpcPort: hub.grpcPort === 0 ? 50_051 + index : hub.grpcPort })),
+    grpc: { ...grpc, tls: grpc.tls.certFile === '' ? null : grpc.tls },
+    backends: {
+      ...values.backends,
+      ws: values.backends.ws.map((backend) => ({
+        ...backend,
+        path: backend.path === '' ? `/${backend.name}` : backend.path,
+      })),
+    },
+    logger: { ...values.logger, loki: { ...values.logger.loki, labels: lokiLabels(values.logger) } },
+    sessions: sessions.max === 0 ? null : sessions,
+  };
+}
+
+/** `latest` has to keep something: it is never without history by a default, only by a size of 0 that is written. */
+export function withLatestRetained(written: unknown): unknown {
+  const topics = valueAt(written, ['topics']);
+  if (!isTree(topics)) return written;
+  const kept = Object.entries(topics).map(([name, topic]) => {
+    const implicit = valueAt(topic, ['mode']) === 'latest' && valueAt(topic, ['history', 'size']) === undefined;
+    if (!implicit || !isTree(topic)) return [name, topic] as const;
+    const history = isTree(topic['history']) ? topic['history'] : {};
+    return [name, { ...topic, history: { ...history, size: 1 } }] as const;
+  });
+  return { ...(written as Tree), topics: Object.fromEntries(kept) };
+}
+
+/** Names that only `kafka.topics` lists are topics too, with the defaults of their kind. */
+export function withListedTopics(tree: Tree): Tree {
+  const topics = tree['topics'] as Tree;
+  const node = schema.keys.topics;
+  const listed = (valueAt(tree, ['kafka', 'topics']) as readonly string[]).filter(
+    (name) => !Object.hasOwn(topics, name),
+  );
+  const added = listed.map(
+    (name) => [name, evaluate(node.entry, {}, ['topics', name], presetOf(node, name)).tree] as const,
+  );
+  return { ...tree, topics: Object.fromEntries([...Object.entries(topics), ...added]) };
+}
+
+type TopicValues = Resolved<typeof schema.keys.topics.entry>;
+
+function topicPolicy(name: string, topic: TopicValues): TopicPolicy {
+  const { history, audience, mode, ...rest } = topic;
+  return {
+    ...rest,
+    name,
+    kafkaTopic: topic.kafkaTopic === '' ? name : topic.kafkaTopic,
+    type: topic.type === '' ? name : topic.type,
+    retention: history.size === 0 ? null : { mode, size: history.size, ttlMs: history.ttlMs },
+    audienceFromKey: audience.fromKey,
+    blocks: name === 'user-blocks',
+  };
+}
+
+function lokiLabels(logger: SchemaValues['logger']): Readonly<Record<string, string>> {
+  return logger.environment === '' ? logger.loki.labels : { env: logger.environment, ...logger.loki.labels };
+}
+
+function read(node: Node, written: unknown): unknown {
+  switch (node.kind) {
+    case 'key':
+      return node.format.read(written);
+    case 'list':
+      return (written as readonly unknown[]).map((element) => read(node.entry, element));
+    case 'map':
+      return Object.fromEntries(
+        Object.entries(written as Tree).map(([name, value]) => [name, read(node.entry, value)]),
+      );
+    case 'group':
+      return Object.fromEntries(
+        Object.entries(node.keys).map(([name, child]) => [
+          resolvedName(name, child),
+          read(child, (written as Tree)[name]),
+        ]),
+      );
+  }
+}

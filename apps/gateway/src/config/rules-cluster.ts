@@ -1,0 +1,83 @@
+import { when, type Rule } from './rule.js';
+
+/** What nodes and servers have to agree about. */
+export const clusterRules: readonly Rule[] = [
+  {
+    doc: '`engine: memory` is one single node: role `all`, one worker.',
+    reads: ['engine', 'role', 'server.workers'],
+    check: ({ engine, role, server }) => [
+      ...when(
+        engine === 'memory' && role !== 'all',
+        'role',
+        `${role} needs engine redis: memory is not shared by nodes`,
+      ),
+      ...when(
+        engine === 'memory' && server.workers > 1,
+        'server.workers',
+        'more than one needs engine redis: memory is not shared by processes',
+      ),
+    ],
+  },
+  {
+    doc: 'A drain ends before its deadline.',
+    reads: ['server.drain'],
+    check: ({ server: { drain } }) =>
+      when(
+        drain.durationMs > drain.deadlineMs,
+        'server.drain.duration',
+        'must not be longer than server.drain.deadline',
+      ),
+  },
+  {
+    doc: '`server.port: 0` works with one worker.',
+    reads: ['server.port', 'server.workers'],
+    check: ({ server }) =>
+      when(server.port === 0 && server.workers > 1, 'server.port', 'must be given when workers share it'),
+  },
+  {
+    doc: 'Redis: one address in mode `standalone`, name and nodes in mode `sentinel`, database 0 in mode `cluster`.',
+    reads: ['redis'],
+    check: ({ redis, engine }) => [
+      ...when(
+        engine === 'redis' && redis.mode === 'standalone' && redis.addr.length > 1,
+        'redis.addr',
+        'must be one address in mode standalone',
+      ),
+      ...when(
+        redis.mode === 'sentinel' && redis.sentinel.name === '',
+        'redis.sentinel.name',
+        'missing: needed in mode sentinel',
+      ),
+      ...when(
+        redis.mode === 'sentinel' && redis.sentinel.nodes.length === 0,
+        'redis.sentinel.nodes',
+        'missing: needed in mode sentinel',
+      ),
+      ...when(redis.mode === 'cluster' && redis.db !== 0, 'redis.db', 'must be 0 in mode cluster'),
+    ],
+  },
+  {
+    doc: 'A router has something to read.',
+    reads: ['role', 'topics', 'kafka.topics'],
+    check: ({ role, topics }) =>
+      when(
+        role === 'router' && Object.keys(topics).length === 0,
+        'kafka.topics',
+        'must name at least one topic for a router',
+      ),
+  },
+  {
+    doc: '`snapshot` needs mode `latest`.',
+    reads: ['topics'],
+    check: ({ topics }) =>
+      Object.entries(topics).flatMap(([name, topic]) => [
+        ...when(topic.snapshot && topic.mode !== 'latest', `topics.${name}.snapshot`, 'needs mode latest'),
+        ...when(topic.ack && topic.history.size === 0, `topics.${name}.ack`, 'needs a history'),
+        ...when(
+          topic.snapshot && topic.mode === 'latest' && topic.history.size === 0,
+          `topics.${name}.snapshot`,
+          'needs a history',
+        ),
+      ]),
+  },
+];

@@ -1,0 +1,85 @@
+import type { EdgeOptions, Logger, Retention, RouterOptions, StreamPolicy } from '@ws-gateway/core';
+import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
+import type { AdminDeps } from './admin/admin-route.js';
+import type { Config } from './config/config.js';
+import { kafkaTls } from './engines.js';
+import { TrustedProxies } from './trusted-proxies.js';
+
+/** What each part needs of the configuration. Parts never see the whole of it. */
+export function edgeOptions(config: Config, node: string): EdgeOptions {
+  const { auth, limits, server } = config;
+  const proxies = new TrustedProxies(server.trustProxy);
+  return {
+    node,
+    topics: [...config.topics.values()],
+    topicsPerConnection: limits.topicsPerConnection,
+    heartbeatMs: server.heartbeatMs,
+    tokenParameters: auth.queryParams,
+    allowedOrigins: server.allowedOrigins,
+    clientAddress: (handshake) => proxies.clientAddress(handshake),
+    connectionsPerUser: limits.connectionsPerUser,
+    connectionsPerAddress: limits.connectionsPerAddress,
+    handshakesPerSecond: limits.handshakesPerSecond,
+    maxLifetimeMs: limits.maxLifetimeMs,
+    sessions: config.sessions,
+    limits: {
+      requestsPerSecond: limits.requestsPerSecond,
+      badRequests: limits.badRequests,
+    },
+    subscriptionsPerConnection: limits.subscriptionsPerConnection,
+    hubs: config.hubs.map(({ name }) => name),
+    rooms: { policy: roomPolicy(config), roomsPerConnection: limits.roomsPerConnection },
+    sendEverywhere: config.inbound.enabled,
+    pipes: config.backends.ws.map(({ name, path, sessionPolicy }) => ({
+      name,
+      path,
+      sessionPolicy: sessionPolicy === 'replace' ? 'replace' : 'reject',
+    })),
+    pipeActionBytes: limits.maxRecordBytes,
+  };
+}
+
+function roomPolicy(config: Config): StreamPolicy {
+  const { slow, queueBytes } = config.rooms;
+  return {
+    name: 'room',
+    type: 'room',
+    retention: roomRetention(config),
+    slow,
+    queueBytes,
+    snapshot: false,
+    ack: false,
+  };
+}
+
+export function roomRetention(config: Config): Retention | null {
+  const { size, ttlMs } = config.rooms.history;
+  return size === 0 ? null : { mode: 'ordered', size, ttlMs };
+}
+
+export function adminOptions(config: Config): Pick<AdminDeps, 'topics' | 'maxRecordBytes' | 'roomRetention'> {
+  const { topics, limits } = config;
+  return { topics, maxRecordBytes: limits.maxRecordBytes, roomRetention: roomRetention(config) };
+}
+
+export function routerOptions(config: Config): RouterOptions {
+  return {
+    topics: [...config.topics.values()],
+    groupId: config.kafka.groupId,
+    deadLetterTopic: config.kafka.deadLetterTopic,
+    maxRecordBytes: config.limits.maxRecordBytes,
+    roomRetention: roomRetention(config),
+    perUserStats: config.metrics.perUser,
+  };
+}
+
+export function kafkaConnection(config: Config, logger: Logger): KafkaConnectionOptions {
+  const { brokers, tls, sasl } = config.kafka;
+  return {
+    brokers,
+    clientId: 'ws-gateway',
+    logger,
+    ...(tls === null ? {} : { tls: kafkaTls(tls) }),
+    ...(sasl === null ? {} : { sasl }),
+  };
+}

@@ -1,0 +1,223 @@
+import {
+  Census,
+  Edge,
+  EdgeStats,
+  EngineNotifier,
+  EngineStats,
+  Router,
+  RouterStats,
+  type EdgeDeps,
+  type Engine,
+  type Logger,
+  type RecordWriter,
+} from '@ws-gateway/core';
+import { createTokenVerifier } from '@ws-gateway/jwt-auth';
+import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
+import { createLogger, createMetrics } from '@ws-gateway/telemetry';
+import { createUwsTransport, type UwsTransportOptions } from '@ws-gateway/uws-transport';
+import { addAdminRoutes } from './admin/admin-api.js';
+import { createBackendCommands } from './backend-commands.js';
+import { createBackendLinks } from './backend-links.js';
+import type { Config } from './config/config.js';
+import { createOutgoing } from './outgoing.js';
+import { adminOptions, edgeOptions, kafkaConnection, roomRetention, routerOptions } from './part-options.js';
+import { createEngine } from './engines.js';
+import { GrpcPorts } from './grpc.js';
+import { addRoutes } from './http/routes.js';
+import { nodeName, version } from './identity.js';
+import { NoSockets } from './no-sockets.js';
+import { shutDown, type Stoppable } from './shutdown.js';
+import { startParts } from './start-parts.js';
+import { withoutEffect } from './without-effect.js';
+
+export interface RunningGateway {
+  readonly url: string;
+  readonly port: number;
+  /** Graceful stop; resolves when nothing is left. A second call gives the same promise. */
+  stop(reason: string): Promise<void>;
+  /** Resolves after a stop; rejects when its deadline ended it. */
+  readonly stopped: Promise<void>;
+}
+
+interface Stats {
+  readonly edge: EdgeStats;
+  readonly router: RouterStats;
+  readonly engine: EngineStats;
+}
+
+const REPORT_MS = 1000;
+
+/**
+ * The composition root: the one file that knows every package, read from top to bottom. Resolves when the port is open;
+ * Redis and Kafka may come later, and /ready tells.
+ */
+export async function serve(config: Config): Promise<RunningGateway> {
+  const node = nodeName();
+  const logger = createLogger({
+    level: config.logger.level,
+    format: config.logger.format,
+    tokenParams: config.auth.queryParams,
+    fields: { node, ...(config.logger.environment === '' ? {} : { env: config.logger.environment }) },
+  });
+  const idle = withoutEffect(config);
+  if (idle.length > 0) logger.warn('settings without effect in this version', { keys: idle });
+  const stats: Stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
+  const metrics = createMetrics(
+    { namespace: config.metrics.namespace, perUser: config.metrics.perUser },
+    { ...stats, info: { version, node, role: config.role } },
+  );
+  const outgoing = createOutgoing(config, node, logger.child({ part: 'kafka' }));
+  const engine = createEngine(config, node, {
+    stats: stats.engine,
+    logger: logger.child({ part: 'engine' }),
+    onReaped: (rows) => outgoing.presence?.expired(rows),
+  });
+
+  // The edge publishes through the transport, which is made below because it calls the edge.
+  const publisher = { publish: (channel: string, frame: Uint8Array) => transport.publish(channel, frame) };
+  const backends = createBackendCommands(config);
+  const links = createBackendLinks(config, { stats: stats.edge, logger: logger.child({ part: 'links' }) });
+  // By the admin API of any node. Whoever waits for the end hears of a stop that fails.
+  const onDrain = (): void => void gateway.stop('drain').catch(() => undefined);
+  const edge =
+    config.role === 'router'
+      ? null
+      : createEdge(config, { ...outgoing, onDrain, node, engine, publisher, backends, links, stats, logger });
+  const sockets = edge ?? new NoSockets(new Census({ engine, logger }, { node }), onDrain);
+  const transport = createUwsTransport(
+    sockets,
+    {
+      ...transportOptions(config),
+      isEndpoint: (path) => edge?.isEndpoint(path) ?? false,
+      onRequest: (method, path, status, seconds) => metrics.observeRequest(method, path, status, seconds),
+    },
+    logger.child({ part: 'transport' }),
+  );
+  const kafka =
+    config.role === 'edge' ? null : createKafka(config, { engine, writer: outgoing.writer!, stats, logger });
+
+  const parts = { engine, edge, source: kafka?.source ?? null };
+  addRoutes(transport, parts, config.metrics.enabled ? { at: config.metrics.path, source: metrics } : null);
+  if (config.admin.token !== '') {
+    const admin = { engine, census: sockets.census, logger: logger.child({ part: 'admin' }), ...adminOptions(config) };
+    addAdminRoutes(transport, admin, config.admin.token);
+  }
+  const notifier = new EngineNotifier(engine, { roomRetention: roomRetention(config) });
+  const grpc = await GrpcPorts.open(config, { notifier, logger: logger.child({ part: 'grpc' }) });
+  const { port } = await transport.listen();
+  logger.info('listening', { host: config.server.host, port, role: config.role, engine: config.engine, version });
+
+  const stopping = new AbortController();
+  const router = kafka?.router ?? null;
+  const started = startParts({ engine, inbox: sockets, router, logger }, stopping.signal);
+  edge?.start();
+  const stoppable = { edge, router, outgoing, transport, grpc, backends, links, engine, logger };
+  const gateway = running({ config, port, stoppable }, async () => {
+    stopping.abort();
+    await started;
+    metrics.stop();
+  });
+  keepReporting(gateway, () => engine.report(statusOf(config, { edge, stats, port, stopping: stopping.signal })));
+  return gateway;
+}
+
+/** From the registration, which must not say nothing, to the very end: the others shall see that this node drains. */
+function keepReporting(gateway: RunningGateway, report: () => void): void {
+  report();
+  const timer = setInterval(report, REPORT_MS);
+  const end = (): void => clearInterval(timer);
+  gateway.stopped.then(end, end);
+}
+
+function transportOptions({ server, limits }: Config): UwsTransportOptions {
+  return {
+    host: server.host,
+    port: server.port,
+    handshakeTimeoutMs: server.readTimeoutMs,
+    maxPayloadBytes: limits.maxPayloadBytes,
+    heartbeatMs: server.heartbeatMs,
+    ...(server.tls === null ? {} : { tls: server.tls }),
+  };
+}
+
+interface PartDeps {
+  readonly engine: Engine;
+  readonly stats: Stats;
+  readonly logger: Logger;
+}
+
+function createEdge(
+  config: Config,
+  deps: PartDeps & { node: string } & Pick<
+      EdgeDeps,
+      'publisher' | 'backends' | 'links' | 'sent' | 'presence' | 'onDrain'
+    >,
+): Edge {
+  const verifier = createTokenVerifier({ ...config.auth });
+  const logger = deps.logger.child({ part: 'edge' });
+  return new Edge({ ...deps, verifier, stats: deps.stats.edge, logger }, edgeOptions(config, deps.node));
+}
+
+function createKafka(
+  config: Config,
+  deps: PartDeps & { writer: RecordWriter },
+): { source: KafkajsRecordSource; router: Router } {
+  const { engine, writer, stats } = deps;
+  const logger = deps.logger.child({ part: 'kafka' });
+  const source = new KafkajsRecordSource({
+    ...kafkaConnection(config, logger),
+    groupId: config.kafka.groupId,
+    topics: [...config.topics.values()].map(({ kafkaTopic }) => kafkaTopic),
+    fromBeginning: config.kafka.fromBeginning,
+    createTopics: config.kafka.createTopics,
+    stats: stats.router,
+  });
+  const router = new Router({ source, engine, writer, stats: stats.router, logger }, routerOptions(config));
+  return { source, router };
+}
+
+function running(
+  node: { config: Config; port: number; stoppable: Stoppable },
+  beforeStop: () => Promise<void>,
+): RunningGateway {
+  const { config, port, stoppable } = node;
+  const end = Promise.withResolvers<void>();
+  // Whoever doesn't wait for the end still gets the rejection from `stop`.
+  end.promise.catch(() => undefined);
+  let called = false;
+  const stop = async (reason: string): Promise<void> => {
+    if (called) return end.promise;
+    called = true;
+    stoppable.logger.info('stopping', { reason });
+    await beforeStop();
+    const clean = await shutDown(stoppable, config.server.drain);
+    if (clean) end.resolve();
+    else
+      end.reject(new Error(`the stop took longer than server.drain.deadline (${config.server.drain.deadlineMs} ms)`));
+    stoppable.logger.info('stopped', { clean });
+    return end.promise;
+  };
+  const scheme = config.server.tls === null ? 'ws' : 'wss';
+  const host = config.server.host === '0.0.0.0' ? 'localhost' : config.server.host;
+  return { url: `${scheme}://${host}:${port}/ws`, port, stop, stopped: end.promise };
+}
+
+function statusOf(
+  config: Config,
+  node: { edge: Edge | null; stats: Stats; port: number; stopping: AbortSignal },
+): Parameters<Engine['report']>[0] {
+  const lag: Record<string, number> = {};
+  for (const [topic, partitions] of node.stats.router.lag) {
+    lag[topic] = [...partitions.values()].reduce((sum, records) => sum + records, 0);
+  }
+  return {
+    role: config.role,
+    address: `${config.server.host}:${node.port}`,
+    version,
+    sinceMs: Math.round(performance.timeOrigin),
+    connections: node.edge?.connectionCount ?? 0,
+    users: node.edge?.userCount ?? 0,
+    draining: node.stopping.aborted,
+    lag,
+  };
+}

@@ -1,0 +1,73 @@
+import type { Edge, Engine, Logger, Router } from '@ws-gateway/core';
+import type { UwsTransport } from '@ws-gateway/uws-transport';
+
+/** What has to be stopped; null where the node has no such part. */
+export interface Stoppable {
+  readonly edge: Edge | null;
+  readonly router: Router | null;
+  readonly transport: UwsTransport;
+  readonly engine: Engine;
+  readonly outgoing: { stop(): Promise<void> };
+  readonly grpc: { drain(): void; close(): Promise<void> };
+  readonly backends: { close(): Promise<void> };
+  readonly links: { close(): Promise<void> };
+  readonly logger: Logger;
+}
+
+export interface ShutdownTimes {
+  readonly durationMs: number;
+  readonly deadlineMs: number;
+}
+
+/** Close handshakes that are still under way when all sockets were told to go. */
+const CLOSE_GRACE_MS = 2000;
+const CLOSE_POLL_MS = 20;
+
+/**
+ * The graceful stop, in this order:
+ * 1. /ready says draining and new handshakes are refused; metrics and health stay reachable.
+ * 2. Clients are told to reconnect and closed in slices over `durationMs`; records go on flowing to those still here.
+ * 3. The lanes finish, offsets are committed, the group is left.
+ * 4. What is left of the sockets is closed, the port and the connections to backends too.
+ * 5. Presence and all other rows of this node are taken away.
+ * 6. What waits to be written to Kafka is written.
+ * Resolves to false when `deadlineMs` ended it early: then Kafka hands out again what was not committed, and the lease
+ * takes the rows away.
+ */
+export async function shutDown(parts: Stoppable, times: ShutdownTimes): Promise<boolean> {
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), times.deadlineMs);
+  const late = new Promise<false>((resolve) => deadline.signal.addEventListener('abort', () => resolve(false)));
+  try {
+    return await Promise.race([late, stopInOrder(parts, times, deadline.signal)]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function stopInOrder(parts: Stoppable, times: ShutdownTimes, deadline: AbortSignal): Promise<true> {
+  const { edge, router, outgoing, transport, grpc, backends, links, engine, logger } = parts;
+  grpc.drain();
+  if (edge !== null) {
+    logger.info('draining', { connections: edge.connectionCount, durationMs: times.durationMs });
+    await edge.drain(times.durationMs);
+    await closed(edge, deadline);
+  }
+  if (router !== null) await router.stop(deadline);
+  await grpc.close();
+  await transport.close();
+  await backends.close();
+  // Behind the sockets: it tells of their ends.
+  await links.close();
+  edge?.stop();
+  await engine.stop();
+  await outgoing.stop();
+  return true;
+}
+
+async function closed(edge: Edge, deadline: AbortSignal): Promise<void> {
+  const giveUpAt = performance.now() + CLOSE_GRACE_MS;
+  while (edge.connectionCount > 0 && performance.now() < giveUpAt && !deadline.aborted) {
+    await new Promise((resolve) => setTimeout(resolve, CLOSE_POLL_MS));
+  }
+}

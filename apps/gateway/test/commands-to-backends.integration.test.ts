@@ -1,0 +1,94 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createHash } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { House, token } from './house.js';
+
+let house: House;
+let backend: Server;
+const calls: Pick<IncomingMessage, 'method' | 'url' | 'headers'>[] = [];
+let answer: { status: number; body: unknown } = { status: 200, body: { notifications: [] } };
+
+beforeAll(async () => {
+  backend = createServer((request, response) => {
+    const { method, url, headers } = request;
+    calls.push({ method, url, headers });
+    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body));
+  });
+  await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
+  const { port } = backend.address() as AddressInfo;
+  const config = { backends: { http: { notification: { url: `http://127.0.0.1:${port}/api/notifications` } } } };
+  house = await House.open({ nodes: [{ role: 'edge', config }, { role: 'edge', config }, { role: 'router' }] });
+}, 90_000);
+afterAll(async () => {
+  await house?.close();
+  backend.close();
+}, 60_000);
+
+function idOf(user: string, types: readonly string[]): string {
+  const json = JSON.stringify({ command: '', resource: 'notification', hash: '', where: { userId: user, types } });
+  return createHash('md5').update(json).digest('hex');
+}
+
+const options = { params: { limit: 10, skip: 0, sort: '-createdAt' }, where: { types: ['offer'] } };
+const update = (ids: readonly string[], data: unknown, reload = false) => ({
+  value: {
+    type: 'update_subscription',
+    document: { subscriptions: ids, type: 'update', event: 'x', options: { reload }, data },
+  },
+});
+
+describe('getMyNotifications', () => {
+  it('asks the backend as the client, answers under the subscription id, and brings the updates of that id', async () => {
+    const client = await house.connect(0, 'ann', '');
+    const other = await house.connect(1, 'bob', '');
+    answer = { status: 200, body: { notifications: [{ id: 1 }] } };
+    const id = idOf('ann', ['offer']);
+    expect(await client.request('getMyNotifications', options)).toEqual({
+      rid: 1,
+      event: id,
+      status: 'ok',
+      payload: { notifications: [{ id: 1 }] },
+    });
+    const call = calls.at(-1)!;
+    expect(call.method).toBe('GET');
+    expect(call.url).toBe('/api/notifications?limit=10&skip=0&sort=-createdAt&type=offer');
+    expect(call.headers.authorization).toBe(`Bearer ${token('ann')}`);
+    await house.produce('wss', update([id], { n: 1.0 }));
+    expect(await client.next(id)).toEqual({ rid: -1, event: id, status: 'update', payload: { n: 1 } });
+    answer = { status: 200, body: { notifications: [{ id: 2 }] } };
+    await house.produce('wss', update([id], null, true));
+    expect(await client.next(id)).toEqual({
+      rid: -1,
+      event: id,
+      status: 'reload',
+      payload: { notifications: [{ id: 2 }] },
+    });
+    expect(await client.request('subscription', { ids: [id], action: 'unsubscribe' })).toMatchObject({ status: 'ok' });
+    expect(other.frames).toHaveLength(1);
+    await client.close();
+    await other.close();
+  });
+
+  it('subscribes nobody when the backend refuses', async () => {
+    const client = await house.connect(0, 'cleo', '');
+    for (const [status, expected] of [
+      [401, 'unauthorized'],
+      [403, 'forbidden'],
+      [500, 'error'],
+    ] as const) {
+      answer = { status, body: { code: 'why', message: 'because' } };
+      const frame = await client.request('getMyNotifications', options);
+      expect(frame).toMatchObject({ event: 'getMyNotifications', status: expected, payload: { code: 'why' } });
+    }
+    const id = idOf('cleo', ['offer']);
+    await house.produce('wss', update([id], 'not for you'));
+    answer = { status: 200, body: [] };
+    const granted = await client.request('getMyNotifications', options);
+    expect(granted['event']).toBe(id);
+    await house.produce('wss', update([id], 'for you'));
+    expect(await client.next(id)).toMatchObject({ payload: 'for you' });
+    expect(client.frames.map(({ payload }) => payload)).not.toContain('not for you');
+    await client.close();
+  });
+});

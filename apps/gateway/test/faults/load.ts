@@ -1,0 +1,73 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Audience } from './audience.js';
+import { Cluster, type ClusterOptions } from './cluster.js';
+import { verdictOf, type Verdict } from './ledger.js';
+import { scale, userNames } from './scale.js';
+import { SteadyProducer } from './steady-producer.js';
+
+export const TOPIC = 'notifications';
+/** How long anything may take to arrive when no fault is under way any more. */
+const SETTLE_MS = 45_000;
+const BETWEEN_FAULTS_MS = 1000;
+
+export interface LoadOptions extends ClusterOptions {
+  readonly users?: readonly string[];
+  readonly rate?: number;
+}
+
+/** A cluster with its clients under a steady flow of records. */
+export class Load {
+  readonly cluster: Cluster;
+  readonly audience: Audience;
+  readonly producer: SteadyProducer;
+
+  private constructor(cluster: Cluster, audience: Audience, producer: SteadyProducer) {
+    this.cluster = cluster;
+    this.audience = audience;
+    this.producer = producer;
+  }
+
+  /** Resolves when everybody is connected and has got a record. */
+  static async open(options: LoadOptions): Promise<Load> {
+    const { users = userNames(), rate = scale.rate } = options;
+    const cluster = await Cluster.open(options);
+    const audience = await Audience.open({ users, topics: TOPIC, targets: cluster.targets });
+    const kafkaTopic = cluster.kafkaTopic(TOPIC);
+    const producer = new SteadyProducer({ brokers: cluster.brokers, kafkaTopic, users, rate });
+    const load = new Load(cluster, audience, producer);
+    producer.start();
+    await load.flows();
+    return load;
+  }
+
+  /** Everybody gets a record that is produced from now on; says after how many milliseconds. */
+  async flows(timeoutMs: number = SETTLE_MS): Promise<number> {
+    const startedMs = performance.now();
+    this.producer.sendToAll();
+    await this.audience.reached(this.producer.newest(), timeoutMs);
+    return performance.now() - startedMs;
+  }
+
+  /** A time of ordinary traffic between two faults: a fault that meets no records shows nothing. */
+  async goOn(ms: number = BETWEEN_FAULTS_MS): Promise<void> {
+    await delay(ms);
+  }
+
+  /** Ends the flow, waits until everybody has its end, and compares. */
+  async verdict(options: { readonly fromKafka?: boolean } = {}): Promise<Verdict> {
+    await this.producer.pause();
+    // A record for each behind all others: whatever is late or doubled comes before it.
+    await this.flows();
+    this.producer.sendToAll();
+    await this.producer.pause();
+    await this.audience.reached(this.producer.newest(), SETTLE_MS);
+    const produced = options.fromKafka ? await this.producer.inKafka() : this.producer.sent();
+    return verdictOf(produced, this.audience.received);
+  }
+
+  async close(): Promise<void> {
+    await this.audience.close();
+    await this.producer.close();
+    await this.cluster.close();
+  }
+}

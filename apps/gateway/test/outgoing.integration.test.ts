@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createTopics, readTopic, waitFor } from '@ws-gateway/testkit';
+import { House } from './house.js';
+
+let house: House;
+let presenceTopic: string;
+let inboundTopic: string;
+
+beforeAll(async () => {
+  const name = `outgoing-${Date.now()}`;
+  presenceTopic = `${name}-presence`;
+  inboundTopic = `${name}-inbound`;
+  await createTopics([presenceTopic, inboundTopic]);
+  const config = {
+    presence: { enabled: true, kafkaTopic: presenceTopic },
+    inbound: { enabled: true, kafkaTopic: inboundTopic },
+  };
+  house = await House.open({
+    nodes: [
+      { role: 'edge', config },
+      { role: 'edge', config },
+    ],
+  });
+}, 90_000);
+afterAll(() => house?.close(), 60_000);
+
+const read = async (topic: string, user: string) =>
+  (await readTopic(topic))
+    .filter(({ key }) => key === user)
+    .map(({ value }) => JSON.parse(value!) as Record<string, unknown>);
+
+describe('what the gateway writes to Kafka', () => {
+  it('tells who came and who went, in order per user', async () => {
+    const client = await house.connect(0, 'ann', '');
+    const { connection, node } = client.frames[0]!['payload'] as { connection: string; node: string };
+    await client.close(1000, 'bye');
+    const events = await waitFor(async () => {
+      const found = await read(presenceTopic, 'ann');
+      return found.length === 2 && found;
+    });
+    const common = { user_id: 'ann', connection_id: connection, node, timestamp: expect.any(String) };
+    expect(events).toEqual([
+      { ...common, event: 'connected', reason: '' },
+      { ...common, event: 'disconnected', reason: 'bye' },
+    ]);
+  });
+
+  it('tells of connections whose node died, once', async () => {
+    const client = await house.connect(1, 'bob', '');
+    await waitFor(async () => (await read(presenceTopic, 'bob')).length === 1);
+    await house.nodes[1]!.kill();
+    await client.closed;
+    const events = await waitFor(
+      async () => {
+        const found = await read(presenceTopic, 'bob');
+        return found.length >= 2 && found;
+      },
+      { timeoutMs: 25_000, what: 'the expired event' },
+    );
+    expect(events.map(({ event, reason }) => [event, reason])).toEqual([
+      ['connected', ''],
+      ['expired', 'node_lost'],
+    ]);
+  }, 40_000);
+
+  it('hands messages of clients to back ends, byte for byte and in order', async () => {
+    const client = await house.connect(0, 'cleo', '');
+    const payloads = Array.from({ length: 20 }, (_, at) => at);
+    for (const payload of payloads) {
+      client.send({ rid: payload + 1, command: 'send', options: { to: { user: 'nobody' }, payload } });
+    }
+    client.send('{"rid":99,"command":"send","options":{"to":{"room":"r"},"payload":{"n": 1.00}}}');
+    await client.next(({ rid }) => rid === 99);
+    expect(client.frames.slice(1).every(({ status }) => status === 'ok')).toBe(true);
+    const records = (await readTopic(inboundTopic)).filter(({ key }) => key === 'cleo');
+    expect(records.map(({ value }) => (JSON.parse(value!) as { payload: unknown }).payload)).toEqual([
+      ...payloads,
+      { n: 1 },
+    ]);
+    expect(records.at(-1)!.value).toContain('"payload":{"n": 1.00},');
+    expect(JSON.parse(records[0]!.value!)).toMatchObject({
+      user_id: 'cleo',
+      to: { user: 'nobody' },
+      connection_id: expect.any(String),
+    });
+    await client.close();
+  });
+});
