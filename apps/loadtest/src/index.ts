@@ -1,0 +1,10 @@
+export { mergeArrivals, ArrivalLog, type Arrivals } from './arrival-log.js';
+export { BareConsumer } from './bare-consumer.js';
+export { nowMicros } from './clock.js';
+export { userName, type LoadShape } from './load-record.js';
+export { percentilesOf, type Percentiles } from './percentiles.js';
+export { cpuSeconds, residentBytes } from './process-usage.js';
+export { LoadProducer } from './producer.js';
+export { SocketFleet, type FleetOptions } from './socket-fleet.js';
+export { UsageSeries } from './usage-series.js';
+export { isFaultless, verify, type Verdict } from './verify.js';

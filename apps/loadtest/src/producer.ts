@@ -1,0 +1,88 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Message, Producer } from 'kafkajs';
+import { nowMicros } from './clock.js';
+import { kafkaClient, partitionOf } from './kafka.js';
+import { loadRecord, userName, type LoadShape } from './load-record.js';
+
+export interface ProducerOptions extends LoadShape {
+  readonly brokers: string;
+  readonly kafkaTopic: string;
+  readonly partitions: number;
+  /** Size of a record's value. */
+  readonly recordBytes: number;
+}
+
+const BULK_RECORDS = 2000;
+
+/** Writes the records of a run in the order of their numbers, and keeps when each was sent and acknowledged. */
+export class LoadProducer {
+  /** By record number, in microseconds of `nowMicros`; 0: not yet. */
+  readonly sentAt: Float64Array;
+  readonly acknowledgedAt: Float64Array;
+  readonly #options: ProducerOptions;
+  readonly #producer: Producer;
+  #produced = 0;
+
+  private constructor(options: ProducerOptions, producer: Producer) {
+    this.#options = options;
+    this.#producer = producer;
+    this.sentAt = new Float64Array(options.records);
+    this.acknowledgedAt = new Float64Array(options.records);
+  }
+
+  static async connect(options: ProducerOptions): Promise<LoadProducer> {
+    const producer = kafkaClient(options.brokers).producer({ allowAutoTopicCreation: false });
+    await producer.connect();
+    return new LoadProducer(options, producer);
+  }
+
+  get produced(): number {
+    return this.#produced;
+  }
+
+  /** All records, so many a second; each send, one every `tickMs`, takes along what is due. Resolves when acknowledged. */
+  async sendPaced(recordsPerSecond: number, tickMs: number): Promise<void> {
+    const startMicros = nowMicros();
+    const sends: Promise<void>[] = [];
+    while (this.#produced < this.#options.records) {
+      const due = Math.floor(((nowMicros() - startMicros) * recordsPerSecond) / 1e6);
+      const count = Math.min(due, this.#options.records) - this.#produced;
+      // Not awaited: a record that is due does not wait for the acknowledgement of those before it. Sends may swap
+      // (see sendAll), so a user's next record has to come much later than an acknowledgement takes.
+      if (count > 0) sends.push(this.#send(count));
+      await delay(tickMs);
+    }
+    await Promise.all(sends);
+  }
+
+  /**
+   * All records, one send behind the other: kafkajs may swap two that are under way at once, and a receiver would be
+   * blamed for it.
+   */
+  async sendAll(): Promise<void> {
+    while (this.#produced < this.#options.records) {
+      await this.#send(Math.min(BULK_RECORDS, this.#options.records - this.#produced));
+    }
+  }
+
+  async disconnect(): Promise<void> {
+    await this.#producer.disconnect();
+  }
+
+  async #send(count: number): Promise<void> {
+    const first = this.#produced;
+    this.#produced += count;
+    const messages: Message[] = [];
+    for (let n = first; n < first + count; n++) messages.push(this.#message(n));
+    await this.#producer.send({ topic: this.#options.kafkaTopic, acks: 1, messages });
+    this.acknowledgedAt.fill(nowMicros(), first, first + count);
+  }
+
+  #message(n: number): Message {
+    const { users, partitions, recordBytes } = this.#options;
+    const user = n % users;
+    const value = loadRecord(n, users, recordBytes);
+    this.sentAt[n] = nowMicros();
+    return { key: userName(user), value, partition: partitionOf(user, partitions) };
+  }
+}

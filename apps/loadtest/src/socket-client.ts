@@ -1,0 +1,108 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
+import { FrameReader, pongFrame } from './frame-reader.js';
+
+/** Told by all sockets of a process: one object, so that a socket needs no closures of its own. */
+export interface SocketListener {
+  /** The upgrade was answered with 101. */
+  opened(socket: LoadSocket): void;
+  /** bytes[start..end) is only valid during the call. */
+  frame(socket: LoadSocket, bytes: Buffer, frame: { start: number; end: number }): void;
+  /** Called once for a socket, whoever ended it. `why` is for people. */
+  closed(socket: LoadSocket, why: string): void;
+}
+
+export interface SocketTarget {
+  readonly host: string;
+  readonly port: number;
+  /** Path and query. */
+  readonly path: string;
+  readonly token: string;
+}
+
+/** Any value will do (it only proves to the server's side that the answer is not from a cache), so one for all sockets. */
+const KEY = randomBytes(16).toString('base64');
+const ACCEPT = createHash('sha1').update(`${KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+const HEAD_END = Buffer.from('\r\n\r\n');
+const HEAD_BYTES_MAX = 64 * 1024;
+
+/**
+ * Shared by all sockets: the loop reads one of them into it and calls back at once, before it reads the next. Saves an
+ * allocation of 64 KiB a read.
+ */
+const sharedBuffer = Buffer.allocUnsafe(64 * 1024);
+
+/** A WebSocket client that does no more than a load test needs: handshake, text frames, pongs. */
+export class LoadSocket {
+  /** The number of its user. */
+  readonly user: number;
+  readonly #listener: SocketListener;
+  readonly #socket: Socket;
+  readonly #reader: FrameReader;
+  /** The answer to the handshake so far; null when it is complete. */
+  #head: Buffer | null = Buffer.alloc(0);
+  #closed = false;
+
+  constructor(user: number, target: SocketTarget, listener: SocketListener) {
+    this.user = user;
+    this.#listener = listener;
+    this.#reader = new FrameReader({
+      text: (bytes, start, end) => listener.frame(this, bytes, { start, end }),
+      ping: (payload) => void this.#socket.write(pongFrame(payload)),
+      close: (code, reason) => this.#end(`close ${code} ${reason}`),
+      invalid: (what) => this.#end(`protocol error: ${what}`),
+    });
+    const { host, port } = target;
+    const callback = (length: number): boolean => {
+      this.#receive(sharedBuffer.subarray(0, length));
+      return true;
+    };
+    this.#socket = connect({ host, port, noDelay: true, onread: { buffer: sharedBuffer, callback } });
+    this.#socket.once('error', (error) => this.#end(error.message));
+    this.#socket.once('close', () => this.#end('the connection ended'));
+    this.#socket.write(request(target));
+  }
+
+  /** Cuts the connection; the listener is not told. */
+  destroy(): void {
+    this.#closed = true;
+    this.#socket.destroy();
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#closed) return;
+    if (this.#head === null) this.#reader.read(bytes);
+    else this.#readHead(Buffer.concat([this.#head, bytes]));
+  }
+
+  #readHead(head: Buffer): void {
+    this.#head = head;
+    const end = head.indexOf(HEAD_END);
+    if (end < 0) {
+      if (head.length > HEAD_BYTES_MAX) this.#end('an endless answer to the handshake');
+      return;
+    }
+    const text = head.toString('latin1', 0, end);
+    if (!text.startsWith('HTTP/1.1 101') || !text.includes(ACCEPT)) {
+      this.#end(`refused: ${head.toString('utf8').replaceAll('\r\n', ' ')}`);
+      return;
+    }
+    this.#head = null;
+    this.#listener.opened(this);
+    if (head.length > end + HEAD_END.length) this.#reader.read(head.subarray(end + HEAD_END.length));
+  }
+
+  #end(why: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.destroy();
+    this.#listener.closed(this, why);
+  }
+}
+
+function request({ host, port, path, token }: SocketTarget): string {
+  return (
+    `GET ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+    `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\nAuthorization: Bearer ${token}\r\n\r\n`
+  );
+}

@@ -1,0 +1,115 @@
+/** Entry of the processes that hold the sockets of a SocketFleet. */
+import { ArrivalLog, type Arrivals } from './arrival-log.js';
+import { nowMicros } from './clock.js';
+import { readNumber, userName, type LoadShape } from './load-record.js';
+import { LoadSocket, type SocketListener } from './socket-client.js';
+import { signToken } from './token.js';
+import { serveParent } from './worker-process.js';
+
+export interface WorkerTask {
+  readonly shape: LoadShape;
+  readonly topics: readonly string[];
+  readonly secret: string;
+  /** Handshakes at a time. */
+  readonly parallel: number;
+  readonly sockets: readonly { readonly user: number; readonly host: string; readonly port: number }[];
+}
+
+export interface WorkerState {
+  readonly open: number;
+  readonly received: number;
+  /** Frames that are no records of this run. */
+  readonly otherFrames: number;
+  /** Of sockets that ended, a few of many. */
+  readonly failures: readonly string[];
+  readonly failed: number;
+}
+
+const SHOWN_MAX = 5;
+
+class Sockets implements SocketListener {
+  readonly #task: WorkerTask;
+  readonly #log: ArrivalLog;
+  /** Sockets whose first frame has not come. It is always `connected`. */
+  readonly #joining = new Set<LoadSocket>();
+  readonly #open = new Set<LoadSocket>();
+  readonly #failures: string[] = [];
+  readonly #settled = Promise.withResolvers<void>();
+  #failed = 0;
+  #next = 0;
+  #otherFrames = 0;
+
+  constructor(task: WorkerTask) {
+    this.#task = task;
+    this.#log = new ArrivalLog(task.shape);
+  }
+
+  /** Resolves when each socket has got `connected`, or failed. */
+  async connect(): Promise<WorkerState> {
+    for (let i = 0; i < this.#task.parallel; i++) this.#connectNext();
+    await this.#settled.promise;
+    return this.state();
+  }
+
+  state(): WorkerState {
+    return {
+      open: this.#open.size,
+      received: this.#log.received,
+      otherFrames: this.#otherFrames,
+      failures: this.#failures,
+      failed: this.#failed,
+    };
+  }
+
+  arrivals(): Arrivals {
+    return this.#log.arrivals();
+  }
+
+  /** The first frame must come before the handshake counts as done. */
+  opened(): void {}
+
+  frame(socket: LoadSocket, bytes: Buffer, { start, end }: { start: number; end: number }): void {
+    const n = readNumber(bytes, start, end);
+    if (n >= 0) this.#log.add(n, socket.user, nowMicros());
+    else if (this.#joining.has(socket)) this.#joined(socket, bytes.toString('utf8', start, end));
+    else this.#otherFrames++;
+  }
+
+  closed(socket: LoadSocket, why: string): void {
+    const wasJoining = this.#joining.delete(socket);
+    this.#open.delete(socket);
+    this.#failed++;
+    if (this.#failures.length < SHOWN_MAX) this.#failures.push(`${userName(socket.user)}: ${why}`);
+    if (wasJoining) this.#connectNext();
+  }
+
+  #joined(socket: LoadSocket, text: string): void {
+    if (!text.includes('"event":"connected"')) this.#failures.push(`unexpected first frame: ${text}`);
+    this.#joining.delete(socket);
+    this.#open.add(socket);
+    this.#connectNext();
+  }
+
+  #connectNext(): void {
+    const { sockets, topics, secret } = this.#task;
+    const next = sockets[this.#next++];
+    if (next === undefined) {
+      if (this.#joining.size === 0) this.#settled.resolve();
+      return;
+    }
+    const token = signToken({ sub: userName(next.user) }, secret);
+    const path = `/ws?topics=${topics.join(',')}`;
+    this.#joining.add(new LoadSocket(next.user, { host: next.host, port: next.port, path, token }, this));
+  }
+}
+
+let sockets: Sockets | null = null;
+
+serveParent({
+  connect(task: WorkerTask) {
+    sockets = new Sockets(task);
+    return sockets.connect();
+  },
+  state: () => sockets?.state(),
+  arrivals: () => sockets?.arrivals(),
+});

@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { startGateway, type Gateway, type GatewayOptions } from './gateway.js';
+import { assertPinned } from './machine.js';
+import { isCorrect, reportJson, reportText, type Report } from './report.js';
+import { startServers, type Servers } from './servers.js';
+
+/** What a measurement works with. Everything it starts is handed to `ends`, and ended in reverse order. */
+export class Bench<O extends Readonly<Record<string, number>>> {
+  readonly options: O;
+  readonly servers: Servers;
+  /** Unique, for topics, groups and key prefixes: servers that are not ours are left as they were, but for these. */
+  readonly id = `bench-${randomUUID().slice(0, 8)}`;
+  readonly #profileDir: string | undefined;
+  readonly #started: { stop(): Promise<void> }[] = [];
+
+  constructor(options: O, servers: Servers, profileDir: string | undefined) {
+    this.options = options;
+    this.servers = servers;
+    this.#profileDir = profileDir;
+  }
+
+  log(line: string): void {
+    console.error(line);
+  }
+
+  /** Ends it when the measurement is over, however that happens. */
+  ends<T extends { stop(): Promise<void> }>(part: T): T {
+    this.#started.push(part);
+    return part;
+  }
+
+  async gateway(options: Pick<GatewayOptions, 'topics' | 'until'> & { brokers?: string }): Promise<Gateway> {
+    const { brokers, redisUrl } = this.servers;
+    const own = { groupId: this.id, keyPrefix: this.id, redisUrl, brokers };
+    const profile = this.#profileDir === undefined ? {} : { profileDir: this.#profileDir };
+    return this.ends(await startGateway({ ...own, ...profile, ...options }));
+  }
+
+  async end(): Promise<void> {
+    for (const part of this.#started.splice(0).reverse()) await part.stop();
+  }
+}
+
+/** The command line of a measurement: an option for each of its numbers, `--json`, `--profile <folder>`. */
+export async function runBench<O extends Readonly<Record<string, number>>>(
+  name: string,
+  defaults: O,
+  measure: (bench: Bench<O>) => Promise<Report>,
+): Promise<void> {
+  const { options, json, profile } = readOptions(defaults);
+  assertPinned();
+  const log = (line: string): void => console.error(line);
+  log('starting Kafka and Redis');
+  const servers = await startServers(log);
+  const bench = new Bench(options, servers, profile);
+  const end = async (): Promise<void> => {
+    await bench.end();
+    await servers.stop();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void end().finally(() => process.exit(1)));
+  }
+  try {
+    const report = await measure(bench);
+    console.log((json ? reportJson : reportText)(name, options, report));
+    process.exitCode = isCorrect(report) ? 0 : 1;
+  } finally {
+    await end();
+  }
+}
+
+function readOptions<O extends Readonly<Record<string, number>>>(
+  defaults: O,
+): { options: O; json: boolean; profile: string | undefined } {
+  const names = Object.keys(defaults);
+  const { values } = parseArgs({
+    options: {
+      ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+      json: { type: 'boolean' },
+      profile: { type: 'string' },
+    },
+  });
+  const given = values as Readonly<Record<string, string | boolean | undefined>>;
+  const options = Object.fromEntries(names.map((name) => [name, Number(given[name] ?? defaults[name])])) as O;
+  const wrong = names.filter((name) => !Number.isFinite(options[name]));
+  if (wrong.length > 0) throw new Error(`not a number: ${wrong.map((name) => `--${name}`).join(', ')}`);
+  return { options, json: given['json'] === true, profile: given['profile'] as string | undefined };
+}

@@ -1,0 +1,114 @@
+/** How fast one node brings a pile of records from Kafka to its sockets, and what each costs. */
+import {
+  BareConsumer,
+  LoadProducer,
+  SocketFleet,
+  UsageSeries,
+  verify,
+  type Arrivals,
+  type LoadShape,
+} from '@ws-gateway/loadtest';
+import { runBench, type Bench } from './bench.js';
+import { SECRET } from './gateway.js';
+import { startKafkaGate } from './kafka-gate.js';
+import { GATEWAY_CORE, LOAD_CORE } from './machine.js';
+import { busyFigures, type Figure, type Report } from './report.js';
+import { createTopics } from './servers.js';
+import { settled } from './wait.js';
+
+const PARTITIONS = 6;
+/** Longer than it takes the gateway to notice that Kafka is there and to join its group. */
+const QUIET_MS = 15_000;
+
+/** The first `warmup` records are delivered like all others, but not counted: the program is compiled by then. */
+const defaults = { users: 5_000, records: 200_000, warmup: 40_000, bytes: 512, workers: 1 };
+
+await runBench('burst', defaults, measure);
+
+async function measure(bench: Bench<typeof defaults>): Promise<Report> {
+  const { users, records, warmup, bytes, workers } = bench.options;
+  const { brokers, admin, redisPid } = bench.servers;
+  const shape = { users, records: records + warmup };
+  const kafkaTopic = bench.id;
+  await createTopics(admin, [kafkaTopic], PARTITIONS);
+
+  bench.log(`producing ${shape.records} records`);
+  const produce = { ...shape, brokers, kafkaTopic, partitions: PARTITIONS, recordBytes: bytes };
+  const producer = await LoadProducer.connect(produce);
+  await producer.sendAll();
+  await producer.disconnect();
+  bench.log('reading them with a bare consumer');
+  const baseline = await readBare(bench, kafkaTopic, shape);
+
+  const gate = bench.ends(await startKafkaGate(brokers));
+  const topics = { notifications: kafkaTopic };
+  const gateway = await bench.gateway({ topics, until: '/health', brokers: gate.brokers });
+  bench.log(`connecting ${users} clients`);
+  const clients = { shape, topics: ['notifications'], secret: SECRET, workers, targets: [gateway] };
+  const fleet = bench.ends(await SocketFleet.connect(clients));
+  const pids = {
+    gateway: [gateway.pid],
+    ...(redisPid !== null && { redis: [redisPid] }),
+    clients: fleet.pids,
+  };
+  const usage = new UsageSeries(pids, [GATEWAY_CORE, LOAD_CORE]);
+  bench.log('letting the gateway read');
+  gate.open();
+  await settled(async () => (await fleet.state()).received, shape.records, QUIET_MS);
+  usage.stop();
+
+  const frames = await fleet.arrivals();
+  return {
+    figures: [
+      ...figuresOf(stretch(frames, warmup), usage),
+      { name: 'records/s with warm-up', value: stretch(frames, 0).perSecond, unit: '/s' },
+      { name: 'bare consumer: records', value: baseline.perSecond, unit: '/s' },
+      { name: 'bare consumer: CPU per record', value: baseline.cpuMicros, unit: 'µs' },
+    ],
+    verdicts: { gateway: verify(frames, shape.records), 'bare consumer': verify(baseline.arrivals, shape.records) },
+  };
+}
+
+interface Stretch {
+  readonly records: number;
+  readonly fromMicros: number;
+  readonly toMicros: number;
+  readonly perSecond: number;
+}
+
+/** From the frame that arrived behind `skipped` others to the last one. */
+function stretch({ times }: Arrivals, skipped: number): Stretch {
+  const sorted = times.filter((time) => time !== 0).sort();
+  const [fromMicros, toMicros] = [sorted[skipped] ?? NaN, sorted.at(-1) ?? NaN];
+  const records = sorted.length - skipped;
+  return { records, fromMicros, toMicros, perSecond: (records * 1e6) / (toMicros - fromMicros) };
+}
+
+function figuresOf({ records, fromMicros, toMicros, perSecond }: Stretch, usage: UsageSeries): Figure[] {
+  const cpu = usage.between(fromMicros, toMicros);
+  const each = (name: string): number => ((cpu[name] ?? NaN) * 1e6) / records;
+  return [
+    { name: 'records/s', value: perSecond, unit: '/s', atLeast: 35_000 },
+    { name: 'CPU of the gateway per record', value: each('gateway'), unit: 'µs', atMost: 22 },
+    { name: 'CPU of Redis per record', value: each('redis'), unit: 'µs' },
+    { name: 'CPU of the clients per record', value: each('clients'), unit: 'µs' },
+    ...busyFigures(cpu, (toMicros - fromMicros) / 1e6, ['gateway']),
+  ];
+}
+
+async function readBare(
+  bench: Bench<typeof defaults>,
+  kafkaTopic: string,
+  shape: LoadShape,
+): Promise<{ arrivals: Arrivals; perSecond: number; cpuMicros: number }> {
+  const task = { brokers: bench.servers.brokers, kafkaTopic, groupId: `${bench.id}-baseline`, shape };
+  const consumer = await BareConsumer.start(task, { core: GATEWAY_CORE });
+  const usage = new UsageSeries({ consumer: [consumer.pid] });
+  await settled(() => consumer.received(), shape.records, QUIET_MS);
+  usage.stop();
+  const arrivals = await consumer.arrivals();
+  await consumer.stop();
+  const { records, fromMicros, toMicros, perSecond } = stretch(arrivals, bench.options.warmup);
+  const seconds = usage.between(fromMicros, toMicros)['consumer']!;
+  return { arrivals, perSecond, cpuMicros: (seconds * 1e6) / records };
+}
