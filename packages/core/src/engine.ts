@@ -100,6 +100,11 @@ export interface StreamMessage {
   frame: Uint8Array;
   /** Id of a connection that must not get it (its sender), '' for none. */
   except: string;
+  /**
+   * The record came to this node before, and the engine lost what it knew of it: whoever was subscribed then has it, under
+   * the epoch that was lost.
+   */
+  seen: boolean;
 }
 
 export interface PublishBatch {
@@ -118,6 +123,8 @@ export interface SourceRange {
   readonly previousOffset: number;
   /** Last offset this batch covers, dead letters and expired records included. */
   readonly lastOffset: number;
+  /** A call with these records was made before and its outcome is unknown: it may have been applied, and forgotten. */
+  readonly repeated?: boolean;
 }
 
 /**

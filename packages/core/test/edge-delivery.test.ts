@@ -85,11 +85,18 @@ class House {
   }
 
   batch(...messages: [stream: string, offset: number, text: string, epoch?: string][]): void {
-    for (const [stream, offset, text, epoch = 'e'] of messages) {
-      const message: StreamMessage = { stream, epoch, offset, recordTimeMs: 1, frame: Buffer.from(text), except: '' };
-      this.delivery.deliver(message);
-    }
+    for (const [stream, offset, text, epoch = 'e'] of messages) this.#deliver({ stream, offset, epoch }, text, false);
     this.delivery.endBatch();
+  }
+
+  repeated(stream: string, offset: number, text: string, epoch: string): void {
+    this.#deliver({ stream, offset, epoch }, text, true);
+    this.delivery.endBatch();
+  }
+
+  #deliver(at: { stream: string; offset: number; epoch: string }, text: string, seen: boolean): void {
+    const message: StreamMessage = { ...at, recordTimeMs: 1, frame: Buffer.from(text), except: '', seen };
+    this.delivery.deliver(message);
   }
 }
 
@@ -122,6 +129,33 @@ describe('delivery to sockets', () => {
     house.batch([OWN, 5, 'a']);
     house.batch([OWN, 5, 'again'], [OWN, 4, 'older'], [OWN, 6, 'b'], [OWN, 1, 'c', 'e2']);
     expect(socket.frames).toEqual(['a', 'b', 'c']);
+  });
+
+  it('gives a record that came again under a new epoch only to those who came since', () => {
+    const house = new House();
+    const before = house.subscriber(OWN);
+    house.batch([OWN, 5, 'a'], [OWN, 6, 'b']);
+    const since = house.subscriber(OWN, topicPolicy('notifications'), true);
+    since.subscription.epoch = 'e2';
+    house.delivery.release(since.subscription, []);
+    house.repeated(OWN, 1, 'a', 'e2');
+    house.repeated(OWN, 2, 'b', 'e2');
+    house.batch([OWN, 3, 'c', 'e2']);
+    expect([before.socket.frames, since.socket.frames]).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+    ]);
+  });
+
+  it('gives a crowd a record that came again without a position just once', () => {
+    const house = new House();
+    const crowd = Array.from({ length: 20 }, () => house.subscriber(PUBLIC));
+    house.batch([PUBLIC, 0, 'a']);
+    house.batch([PUBLIC, 0, 'b']);
+    house.repeated(PUBLIC, 0, 'b', '');
+    house.batch([PUBLIC, 0, 'c']);
+    expect(house.published.map((line) => line.slice(-1))).toEqual(['b', 'c']);
+    expect(crowd[0]!.socket.frames).toEqual(['a']);
   });
 
   it('holds live frames until the history before them is sent, and drops those the history held', () => {

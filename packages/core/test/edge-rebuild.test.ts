@@ -19,9 +19,9 @@ const silent: Logger = {
   child: () => silent,
 };
 
-function message(offset: number) {
+function message(offset: number, seen = false) {
   const frame = Buffer.from(`new ${offset}`);
-  return { stream: PUBLIC, epoch: NEW_EPOCH, offset, recordTimeMs: 1, except: '', frame };
+  return { stream: PUBLIC, epoch: NEW_EPOCH, offset, recordTimeMs: 1, except: '', seen, frame };
 }
 
 describe('rows written again after the engine lost its data', () => {
@@ -46,7 +46,7 @@ describe('rows written again after the engine lost its data', () => {
       epoch: NEW_EPOCH,
       offset: 3,
       recovered: false,
-      messages: [message(1), message(2), message(3)],
+      messages: [message(0.5, true), message(1), message(2), message(3)],
     });
     const engine = { admit, read } as unknown as Engine;
     const interests = { renew: watch } as unknown as Interests;

@@ -133,7 +133,7 @@ describe('an engine that can not be reached', () => {
     await harness.committed(100);
     expect(engine.offsets).toEqual(range(0, 100));
     expect(stats.duplicates).toBe(10);
-    expect(engine.batches[2]!.source).toMatchObject({ previousOffset: -1, lastOffset: 9 });
+    expect(engine.batches[2]!.source).toMatchObject({ previousOffset: -1, lastOffset: 9, repeated: true });
   });
 
   it('and refuses the second call in flight gets both again', async () => {
@@ -147,13 +147,13 @@ describe('an engine that can not be reached', () => {
     open();
     await harness.committed(30);
     expect(engine.offsets).toEqual(range(0, 30));
-    const ranges = engine.batches.map(({ source }) => [source!.previousOffset, source!.lastOffset]);
+    const ranges = engine.batches.map(({ source }) => [source!.previousOffset, source!.lastOffset, source!.repeated]);
     expect(ranges).toEqual([
-      [-1, 9],
-      [9, 19],
-      [-1, 9],
-      [9, 19],
-      [19, 29],
+      [-1, 9, false],
+      [9, 19, false],
+      [-1, 9, true],
+      [9, 19, true],
+      [19, 29, false],
     ]);
   });
 

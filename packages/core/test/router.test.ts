@@ -29,6 +29,7 @@ describe('a lane', () => {
         partition: 0,
         previousOffset: i * 10 - 1,
         lastOffset: i * 10 + 9,
+        repeated: false,
       })),
     );
     expect(engine.inFlightMax).toBe(2);

@@ -15,7 +15,7 @@
 -- ARGV[11] source offset of each item, separated by spaces
 -- ARGV[12] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history), size, ttl ms,
 --   connection that must not get it ('' for none)
--- then four for each item: number of its class, record time ms, address (user, stream or node), head; an item of kind b
+-- then four for each item: number of its class, origin (src/wire.ts), address (user, stream or node), head; an item of kind b
 --   has three more: block JSON ('' to lift it), its expiry ms ('' for none), command JSON ('' for none)
 -- Kinds: u user, c channel, a all, b block, k command to a user's nodes, C to a channel's, N to one node, K to all.
 -- Returns {routed, offline, duplicates, batches} and with ARGV[10] nodes, epoch, offset for each item.
@@ -202,10 +202,10 @@ local function handAll(nodes, header, body)
 end
 
 -- The header ends with what the reader puts behind the body of a message that has a position.
-local function headerOf(class, stream, meta, recordTime, body)
+local function headerOf(class, stream, meta, origin, body)
   local start = class.headerStart
-  if not meta then return start .. stream .. '\t' .. recordTime .. '\t' end
-  local offset, n, times = meta.offset + 1, meta.n, recordTime .. accepted
+  if not meta then return start .. stream .. '\t' .. origin .. '\t' end
+  local offset, n, times = meta.offset + 1, meta.n, origin .. accepted
   local offsetText = tostring(offset)
   meta.offset, meta.offsetText, meta.n = offset, offsetText, n + 2
   if n == 0 then
@@ -213,7 +213,7 @@ local function headerOf(class, stream, meta, recordTime, body)
   else
     meta.entries[n + 1], meta.entries[n + 2] = times, body
   end
-  return start .. stream .. '\t' .. recordTime .. '\t' .. meta.epoch .. '","offset":' .. offsetText .. '}'
+  return start .. stream .. '\t' .. origin .. '\t' .. meta.epoch .. '","offset":' .. offsetText .. '}'
 end
 
 local commandHeader = 'c\t\t0\t'
@@ -232,19 +232,19 @@ end
 local reply = { 0, 0, duplicates, 0 }
 for i = 1, itemCount do
   local at, stream = items[i], streams[i]
-  local class, recordTime, address, head = classes[ARGV[at]], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local class, origin, address, head = classes[ARGV[at]], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local kind = class.kind
   local meta = metaPlaces[stream] and class.kept and (metaOf[stream] or readMeta(stream, class)) or nil
   local nodes = 0
   if kind == 'u' then
-    nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, recordTime, head), head)
+    nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, origin, head), head)
   elseif kind == 'c' then
-    nodes = handAll(nodesOfChannel(stream), headerOf(class, stream, meta, recordTime, head), head)
+    nodes = handAll(nodesOfChannel(stream), headerOf(class, stream, meta, origin, head), head)
   elseif kind == 'a' then
-    nodes = handAll(nodesOfAll(), 'a\t\t' .. recordTime .. '\t', head)
+    nodes = handAll(nodesOfAll(), 'a\t\t' .. origin .. '\t', head)
   elseif kind == 'b' then
     local holders = nodesOfUser(address)
-    if head ~= '' then nodes = handAll(holders, headerOf(class, stream, meta, recordTime, head), head) end
+    if head ~= '' then nodes = handAll(holders, headerOf(class, stream, meta, origin, head), head) end
     setBlock(address, ARGV[at + 4], ARGV[at + 5])
     if ARGV[at + 6] ~= '' then nodes = handAll(holders, commandHeader, ARGV[at + 6]) end
   elseif kind == 'k' then

@@ -22,6 +22,11 @@ export function serverName(info: string): string {
   return String(100_000 + (crc32(runId) % 900_000));
 }
 
+/** The process on which an epoch began. */
+export function serverOf(epoch: string): number {
+  return Number(epoch.slice(0, 6));
+}
+
 export function newIdentity(): string {
   return randomInt(2 ** 47).toString(36) + Date.now().toString(36);
 }

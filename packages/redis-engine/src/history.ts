@@ -1,6 +1,7 @@
 import type { HistoryPage, Position, RetainedStream, Retention, StreamMessage } from '@ws-gateway/core';
 import { newEpoch } from './epoch.js';
 import type { Keys } from './keys.js';
+import type { RecentRecords } from './recent-records.js';
 import type { ScriptLink } from './script-link.js';
 import { decodeEntry } from './wire.js';
 
@@ -19,10 +20,12 @@ export function partitionOfStream(keys: Keys, { user, stream }: RetainedStream):
 export class History {
   readonly #link: ScriptLink;
   readonly #keys: Keys;
+  readonly #recent: RecentRecords;
 
-  constructor(link: ScriptLink, keys: Keys) {
+  constructor(link: ScriptLink, keys: Keys, recent: RecentRecords) {
     this.#link = link;
     this.#keys = keys;
+    this.#recent = recent;
   }
 
   /** In the order asked; one call a partition. */
@@ -70,7 +73,8 @@ export class History {
     const messages: StreamMessage[] = [];
     for (let at = 0; at < entries.length; at += 2) {
       const position = { epoch, offset: before + 1 + at / 2 };
-      messages.push(decodeEntry(entries[at]!, entries[at + 1]!, { stream: stream.stream, ...position }));
+      const entry = [entries[at]!, entries[at + 1]!] as const;
+      messages.push(decodeEntry(entry, { stream: stream.stream, ...position }, this.#recent));
     }
     return { epoch, offset: top, recovered: recovered === 1, messages };
   }

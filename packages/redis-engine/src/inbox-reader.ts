@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError, type EngineStats, type Inbox, type Logger } from '@ws-gateway/core';
 import { Command, type Redis } from 'ioredis';
+import type { RecentRecords } from './recent-records.js';
 import { MessageDecoder } from './wire.js';
 
 /** Batches of each inbox in one answer. */
@@ -16,6 +17,13 @@ const LAST_OF_NUMBER = '-18446744073709551615';
 
 /** The library's raw answer: for each inbox its batches, each an id and header and body in turn; null for none. */
 type Answer = [Buffer, [Buffer, Buffer[]][]][] | null;
+
+interface Batch {
+  /** Name of the Redis process that made it. */
+  readonly server: number;
+  /** Header and body in turn. */
+  readonly parts: readonly Buffer[];
+}
 
 interface InboxState {
   readonly key: string;
@@ -42,7 +50,7 @@ export class InboxReader {
   readonly #stats: EngineStats;
   readonly #logger: Logger;
   readonly #timeoutMs: number;
-  readonly #decoder = new MessageDecoder();
+  readonly #decoder: MessageDecoder;
   #inboxes: InboxState[] = [];
   #places = new Map<string, InboxState>();
   #answeredMs = 0;
@@ -54,11 +62,12 @@ export class InboxReader {
 
   constructor(
     redis: Redis,
-    { inbox, stats, logger }: { inbox: Inbox; stats: EngineStats; logger: Logger },
+    { inbox, recent, stats, logger }: { inbox: Inbox; recent: RecentRecords; stats: EngineStats; logger: Logger },
     { timeoutMs }: { timeoutMs: number },
   ) {
     this.#redis = redis;
     this.#inbox = inbox;
+    this.#decoder = new MessageDecoder(inbox, recent);
     this.#stats = stats;
     this.#logger = logger;
     this.#timeoutMs = timeoutMs;
@@ -142,22 +151,22 @@ export class InboxReader {
       this.#logger.info('inbox gap repaired', { batches: batches.length });
     }
     this.#interrupted = false;
-    for (const batch of batches) {
-      for (let at = 0; at < batch.length; at += 2) this.#decoder.decode(batch[at]!, batch[at + 1]!, this.#inbox);
-      this.#flush(batch.length / 2, FLUSH_MESSAGES);
+    for (const { server, parts } of batches) {
+      for (let at = 0; at < parts.length; at += 2) this.#decoder.decode(parts, at, server);
+      this.#flush(parts.length / 2, FLUSH_MESSAGES);
     }
     this.#flush(0, 1);
   }
 
   /** The batches' messages; notes them as processed. */
-  #newBatches(answer: NonNullable<Answer>): Buffer[][] {
-    const batches: Buffer[][] = [];
+  #newBatches(answer: NonNullable<Answer>): Batch[] {
+    const batches: Batch[] = [];
     for (const [key, entries] of answer) {
       const state = this.#places.get(key.toString())!;
-      for (const [idBytes, messages] of entries) {
+      for (const [idBytes, parts] of entries) {
         const id = idBytes.toString('latin1');
         const isProof = state.doubted && id === state.processedId;
-        if (!isProof) batches.push(messages);
+        if (!isProof) batches.push({ server: Number(id.slice(id.indexOf('-') + 1)), parts });
         this.#moveTo(state, id, isProof);
       }
     }

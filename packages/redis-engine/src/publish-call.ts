@@ -69,6 +69,8 @@ export function splitItems(items: readonly Item[], lastOffset: number, partition
 export interface CallHead {
   /** null: without a source. */
   readonly previousOffset: number | null;
+  /** What makes the origin of each item (see wire.ts). */
+  readonly originSuffix: string;
   readonly epoch: string;
   /** The Redis process that the call is meant for (see newEpoch). */
   readonly server: string;
@@ -83,7 +85,8 @@ export function publishArgs(chunk: Chunk, head: CallHead): (string | number)[] {
   let offsets = '';
   for (const item of chunk.items) {
     offsets += `${item.sourceOffset} `;
-    pushItem(items, item, classes);
+    const origin = head.originSuffix === '' ? '' : head.originSuffix + item.sourceOffset;
+    pushItem(items, item, { classes, origin });
   }
   return [
     head.previousOffset ?? '',
@@ -146,20 +149,28 @@ function sizeOf(item: Item): number {
   return 'head' in item ? item.head.length : 0;
 }
 
-function pushItem(args: (string | number)[], item: Item, classes: ItemClasses): void {
+interface ItemContext {
+  readonly classes: ItemClasses;
+  /** What follows the record's time. */
+  readonly origin: string;
+}
+
+function pushItem(args: (string | number)[], item: Item, { classes, origin }: ItemContext): void {
   switch (item.kind) {
     case 'user':
-      pushMessage(args, item, classes.number('u', item.topic, item.retention, item.except), item.user);
+      args.push(classes.number('u', item.topic, item.retention, item.except), item.recordTimeMs + origin);
+      args.push(item.user, item.head);
       return;
     case 'channel':
-      pushMessage(args, item, classes.number('c', '', item.retention, item.except), item.stream);
+      args.push(classes.number('c', '', item.retention, item.except), item.recordTimeMs + origin);
+      args.push(item.stream, item.head);
       return;
     case 'all':
-      pushMessage(args, item, classes.number('a', '', null), '');
+      args.push(classes.number('a', '', null), item.recordTimeMs + origin, '', item.head);
       return;
     case 'block':
-      pushMessage(args, item, classes.number('b', item.topic, item.retention), item.user);
-      pushBlock(args, item);
+      args.push(classes.number('b', item.topic, item.retention), item.recordTimeMs + origin);
+      args.push(item.user, item.head, ...blockArgs(item));
       return;
     case 'k':
     case 'C':
@@ -169,15 +180,8 @@ function pushItem(args: (string | number)[], item: Item, classes: ItemClasses): 
   }
 }
 
-function pushMessage(args: (string | number)[], item: PublishItem, itemClass: number, address: string): void {
-  args.push(itemClass, item.recordTimeMs, address, item.head);
-}
-
-function pushBlock(args: (string | number)[], { user, block }: BlockItem): void {
-  if (block === null) {
-    args.push('', '', '');
-    return;
-  }
+function blockArgs({ user, block }: BlockItem): (string | number)[] {
+  if (block === null) return ['', '', ''];
   const command: NodeCommand = { command: 'close', user, close: closeReason('user_blocked', block.reason) };
-  args.push(JSON.stringify(block), block.expiresAtMs ?? '', JSON.stringify(command));
+  return [JSON.stringify(block), block.expiresAtMs ?? '', JSON.stringify(command)];
 }

@@ -14,6 +14,7 @@ import type { Settings } from './options.js';
 import { publishArgs, splitItems, type Chunk, type CommandItem, type Item } from './publish-call.js';
 import type { ScriptLink } from './script-link.js';
 import { SourceLanes } from './source-lanes.js';
+import { originSuffix } from './wire.js';
 
 /** {routed, offline, duplicates, batches} and, without a source, nodes, epoch, offset for each item. */
 type Reply = (number | string)[];
@@ -101,7 +102,14 @@ export class Publisher {
     const sourceKey = source === null ? base : this.#keys.source(chunk.partition, source.topic, source.partition);
     const { inboxLengthMax, inboxBytesMax } = this.#settings;
     const { server } = this.#link;
-    const head = { previousOffset, epoch: newEpoch(server), server, inboxLengthMax, inboxBytesMax };
+    const head = {
+      previousOffset,
+      originSuffix: originSuffix(source),
+      epoch: newEpoch(server),
+      server,
+      inboxLengthMax,
+      inboxBytesMax,
+    };
     const args = publishArgs(chunk, head);
     const reply = await this.#link.run<Reply>('publish', { keys: [base, sourceKey], args });
     this.#stats.publications += reply[3] as number;

@@ -25,6 +25,7 @@ import { Membership } from './membership.js';
 import { withDefaults, type RedisEngineDependencies, type RedisEngineOptions, type Settings } from './options.js';
 import { Publisher } from './publisher.js';
 import { Reaper } from './reaper.js';
+import { RecentRecords } from './recent-records.js';
 import { createRedisClient } from './redis-client.js';
 import { ScriptLink } from './script-link.js';
 import { Sessions } from './sessions.js';
@@ -209,14 +210,15 @@ export class RedisEngine implements Engine {
     ] as const;
     const keys = new Keys(settings.keyPrefix, settings.partitions);
     const link = new ScriptLink(clients[0], { logger, stats }, { timeoutMs });
-    const reader = new InboxReader(clients[1], { inbox, stats, logger }, { timeoutMs });
+    const recent = new RecentRecords();
+    const reader = new InboxReader(clients[1], { inbox, recent, stats, logger }, { timeoutMs });
     const reaper = new Reaper({ link, keys }, { stats, logger }, { onReaped: settings.onReaped });
     const membership = new Membership(
       { link, reader, keys, reaper },
       { logger, inbox },
       { settings, status: this.#status },
     );
-    const history = new History(link, keys);
+    const history = new History(link, keys, recent);
     const publisher = new Publisher(link, keys, { stats, settings });
     const sessions = new Sessions({ link, keys, membership, history }, { stats, settings });
     for (const client of clients) {

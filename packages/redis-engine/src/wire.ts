@@ -1,26 +1,42 @@
-import type { Inbox, NodeCommand, Position, StreamMessage } from '@ws-gateway/core';
+import { crc32 } from 'node:zlib';
+import { serverOf } from './epoch.js';
+import type { Inbox, NodeCommand, Position, SourceRange, StreamMessage } from '@ws-gateway/core';
+import type { Origin, RecentRecords } from './recent-records.js';
 
 /**
  * The bytes that scripts write and nodes read: a message is a header and a body.
  *
- * Header: `kind \t stream \t recordTimeMs \t tail`, kind being m (message), a (to all) or c (command). Behind an m stands
- * the connection that must not get it, if there is one. The tail is empty or `<epoch>","offset":<offset>}`: what
+ * Header: `kind \t stream \t origin \t tail`, kind being m (message), a (to all) or c (command). Behind an m stands the
+ * connection that must not get it, if there is one. The origin is `<recordTimeMs>`, and for what comes from a source
+ * `<recordTimeMs> <number of topic and partition> <offset>`, with `!` for the first space when it is a repetition (see
+ * RecentRecords). The tail is empty or `<epoch>","offset":<offset>}`: what
  * completes the frame behind the body. Scripts don't do it, because joining them there costs more than anything else
  * about a message. Names hold no control characters, so nothing needs escaping.
  *
- * In a stream's history a message is its times, `recordTimeMs \t acceptTimeMs`, and its body; the rest follows from its
+ * In a stream's history a message is its times, `origin \t acceptTimeMs`, and its body; the rest follows from its
  * place.
  */
 const TAB = 9;
 const QUOTE = 34;
 const BRACE = 125;
+const SPACE = 32;
+const REPEATED = 33;
 const ZERO = 48;
 const KIND_MESSAGE = 109;
 const KIND_ALL = 97;
 const BEHIND_EPOCH = '","offset":'.length;
 
-/** Hands messages to an inbox. One message object serves all; of the header only stream and epoch become strings. */
+/** What the origins of one call have in common: all that stands behind their times but the offset. */
+export function originSuffix(source: SourceRange | null): string {
+  if (source === null) return '';
+  const number = crc32(`${source.topic}:${source.partition}`);
+  return `${source.repeated === true ? '!' : ' '}${number} `;
+}
+
+/** Hands messages to the inbox. One message object serves all; of the header only stream and epoch become strings. */
 export class MessageDecoder {
+  readonly #inbox: Inbox;
+  readonly #recent: RecentRecords;
   readonly #header = new Header();
   readonly #message: StreamMessage = {
     stream: '',
@@ -29,9 +45,20 @@ export class MessageDecoder {
     recordTimeMs: 0,
     frame: new Uint8Array(),
     except: '',
+    seen: false,
   };
 
-  decode(headerBytes: Buffer, body: Buffer, inbox: Inbox): void {
+  constructor(inbox: Inbox, recent: RecentRecords) {
+    this.#inbox = inbox;
+    this.#recent = recent;
+  }
+
+  /** The message whose header is at this place of a batch. `server`: the Redis process that made the batch. */
+  decode(parts: readonly Buffer[], at: number, server: number): void {
+    const inbox = this.#inbox;
+    const headerBytes = parts[at]!;
+    const body = parts[at + 1]!;
+    this.#header.server = server;
     const kind = headerBytes[0];
     if (kind === KIND_MESSAGE) {
       const header = this.#header;
@@ -42,21 +69,41 @@ export class MessageDecoder {
       message.offset = header.offset;
       message.recordTimeMs = header.recordTimeMs;
       message.except = header.except;
+      message.seen = this.#isSeen();
       message.frame = frameOf(headerBytes, header.tailAt, body);
       inbox.deliver(message);
     } else if (kind === KIND_ALL) {
-      inbox.broadcast(body);
+      this.#header.read(headerBytes);
+      if (!this.#isSeen()) inbox.broadcast(body);
     } else {
       inbox.command(JSON.parse(body.toString()) as NodeCommand);
     }
   }
+
+  /** Notes the message in the header when it is not. */
+  #isSeen(): boolean {
+    const { source, repeated, stream } = this.#header;
+    if (source === 0) return false;
+    if (repeated && this.#recent.cameBefore(stream, this.#header)) return true;
+    this.#recent.add(stream, this.#header);
+    return false;
+  }
 }
 
 /** A message of the history, which is the caller's to keep. `except` counts for live messages only. */
-export function decodeEntry(times: Buffer, body: Buffer, at: { stream: string } & Position): StreamMessage {
+export function decodeEntry(
+  [times, body]: readonly [Buffer, Buffer],
+  at: { stream: string } & Position,
+  recent: RecentRecords,
+): StreamMessage {
   const tail = Buffer.from(`${at.epoch}","offset":${at.offset}}`);
-  const recordTimeMs = Number.parseInt(times.toString('latin1'), 10);
-  return { ...at, recordTimeMs, frame: Buffer.concat([body, tail]), except: '' };
+  const [recordTimeMs = 0, source = 0, sourceOffset = 0] = times
+    .toString('latin1')
+    .split(/[ !\t]/)
+    .map(Number);
+  const origin = { server: serverOf(at.epoch), source, sourceOffset, recordTimeMs };
+  const seen = source !== 0 && recent.cameBefore(at.stream, origin);
+  return { ...at, recordTimeMs, frame: Buffer.concat([body, tail]), except: '', seen };
 }
 
 function frameOf(header: Buffer, tailAt: number, body: Buffer): Buffer {
@@ -67,12 +114,17 @@ function frameOf(header: Buffer, tailAt: number, body: Buffer): Buffer {
   return frame;
 }
 
-class Header {
+class Header implements Origin {
+  server = 0;
   except = '';
   stream = '';
   epoch = '';
   offset = 0;
   recordTimeMs = 0;
+  /** 0: not from a source. */
+  source = 0;
+  sourceOffset = 0;
+  repeated = false;
   tailAt = 0;
 
   read(bytes: Buffer): void {
@@ -84,17 +136,33 @@ class Header {
     let bits = 0;
     for (; bytes[at] !== TAB; at++) bits |= bytes[at]!;
     this.stream = bits < 0x80 ? bytes.toString('latin1', streamAt, at) : bytes.toString('utf8', streamAt, at);
-    let number = 0;
-    for (at++; bytes[at] !== TAB; at++) number = number * 10 + bytes[at]! - ZERO;
-    this.recordTimeMs = number;
+    at = this.#readOrigin(bytes, at + 1);
     this.tailAt = ++at;
     this.epoch = '';
     this.offset = 0;
     if (at === bytes.length) return;
     while (bytes[at] !== QUOTE) at++;
     this.epoch = bytes.toString('latin1', this.tailAt, at);
-    number = 0;
+    let number = 0;
     for (at += BEHIND_EPOCH; bytes[at] !== BRACE; at++) number = number * 10 + bytes[at]! - ZERO;
     this.offset = number;
+  }
+
+  /** Returns where it ends. */
+  #readOrigin(bytes: Buffer, start: number): number {
+    let at = start;
+    let number = 0;
+    for (; bytes[at]! >= ZERO; at++) number = number * 10 + bytes[at]! - ZERO;
+    this.recordTimeMs = number;
+    this.source = 0;
+    if (bytes[at] === TAB) return at;
+    this.repeated = bytes[at] === REPEATED;
+    number = 0;
+    for (at++; bytes[at] !== SPACE; at++) number = number * 10 + bytes[at]! - ZERO;
+    this.source = number;
+    number = 0;
+    for (at++; bytes[at] !== TAB; at++) number = number * 10 + bytes[at]! - ZERO;
+    this.sourceOffset = number;
+    return at;
   }
 }

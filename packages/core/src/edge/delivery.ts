@@ -47,7 +47,7 @@ export class Delivery {
       channel.epoch = message.epoch;
       channel.offset = message.offset;
     }
-    if (natives.length > 0) {
+    if (natives.length > 0 && !message.seen) {
       this.#publisher.publish(channel.stream, message.frame);
       channel.published = true;
       this.#count(natives[0]!, message, natives.length);
@@ -126,6 +126,7 @@ export class Delivery {
       this.#hold(subscription, message);
       return;
     }
+    if (message.seen && wasThere(subscription, message)) return;
     if (!isNews(subscription, message)) return;
     this.#sender.push(subscription.connection, message.frame, subscription);
     this.#count(subscription, message, 1);
@@ -177,6 +178,14 @@ export class Delivery {
     }
     return age;
   }
+}
+
+/**
+ * The subscription got the message when it came first. Its position stays in the epoch that was lost, where the next
+ * repeated message will be looked at, too. Who joined since is in the new epoch.
+ */
+function wasThere(subscription: Subscription, { epoch, offset }: StreamMessage): boolean {
+  return offset === 0 || subscription.epoch !== epoch;
 }
 
 /** Moves the subscription's position forward; false when it has had this offset already. */

@@ -91,7 +91,15 @@ export class PipeActions {
     }
     const stream = userStream(pipeTopic(name), action.user);
     const frame = Buffer.from(action.frame);
-    this.#deps.delivery.deliver({ stream, epoch: '', offset: 0, recordTimeMs: Date.now(), frame, except: '' });
+    this.#deps.delivery.deliver({
+      stream,
+      epoch: '',
+      offset: 0,
+      recordTimeMs: Date.now(),
+      frame,
+      except: '',
+      seen: false,
+    });
     return true;
   }
 

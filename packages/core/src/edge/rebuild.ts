@@ -101,9 +101,10 @@ export class Rebuild {
     // Older data came back: the socket has had it all, and what comes next begins an epoch.
     if (!page.recovered && page.epoch === epoch) return;
     if (!isThere(subscription)) return;
-    const replay = page.messages.map((message) => ({ ...message, frame: Buffer.from(message.frame) }));
+    const unseen = page.messages.filter(({ seen }) => !seen);
+    const replay = unseen.map((message) => ({ ...message, frame: Buffer.from(message.frame) }));
     subscription.epoch = page.epoch;
-    subscription.offset = replay.at(-1)?.offset ?? page.offset;
+    subscription.offset = page.messages.at(-1)?.offset ?? page.offset;
     this.#deps.delivery.release(subscription, replay);
   }
 

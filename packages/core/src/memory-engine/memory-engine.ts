@@ -243,7 +243,15 @@ export class MemoryEngine implements Engine {
     if (here) {
       const frame = Buffer.from(kept?.text ?? item.head);
       const except = ('except' in item ? item.except : undefined) ?? '';
-      queue.add({ stream, epoch: kept?.epoch ?? '', offset: kept?.offset ?? 0, recordTimeMs, frame, except });
+      queue.add({
+        stream,
+        epoch: kept?.epoch ?? '',
+        offset: kept?.offset ?? 0,
+        recordTimeMs,
+        frame,
+        except,
+        seen: false,
+      });
     }
     return { nodes: here ? 1 : 0, position: kept === null ? null : { epoch: kept.epoch, offset: kept.offset } };
   }

@@ -79,6 +79,7 @@ export class MemoryStream {
       recordTimeMs: entry.recordTimeMs,
       frame,
       except: '',
+      seen: false,
     };
   }
 

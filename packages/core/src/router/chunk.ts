@@ -17,6 +17,8 @@ export interface Chunk {
   /** What the records count in the lane's queue. */
   readonly bytes: number;
   state: 'ready' | 'in_flight' | 'applied';
+  /** A call was made with it. */
+  tried: boolean;
   /** Of publishing and writing dead letters: how many are not done yet. At 0 the chunk is settled. */
   open: number;
 }
@@ -71,7 +73,7 @@ export class ChunkDecoder {
     const lastOffset = records.at(-1)!.offset;
     return {
       letters,
-      chunk: { items, records, lastOffset, bytes, open, state: items.length > 0 ? 'ready' : 'applied' },
+      chunk: { items, records, lastOffset, bytes, open, state: items.length > 0 ? 'ready' : 'applied', tried: false },
     };
   }
 

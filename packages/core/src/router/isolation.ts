@@ -94,7 +94,13 @@ export class Isolation {
   ): Promise<'accepted' | 'refused' | 'given_up' | 'unreachable'> {
     const { engine, progress } = this.#deps;
     const { policy, partition } = this.#origin;
-    const source = { topic: policy.kafkaTopic, partition, previousOffset: -1, lastOffset: record.offset };
+    const source = {
+      topic: policy.kafkaTopic,
+      partition,
+      previousOffset: -1,
+      lastOffset: record.offset,
+      repeated: true,
+    };
     // Taken before the call: what others achieve during it may be the first thing that a mended engine did.
     const progressBefore = progress.accepted;
     try {

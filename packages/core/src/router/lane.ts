@@ -191,8 +191,10 @@ export class Lane {
       partition: this.partition,
       previousOffset: this.#previousOffset,
       lastOffset: chunk.lastOffset,
+      repeated: chunk.tried,
     };
     this.#previousOffset = chunk.lastOffset;
+    chunk.tried = true;
     chunk.state = 'in_flight';
     this.#inFlight++;
     let result: PublishResult | null = null;

@@ -10,6 +10,7 @@ export interface RecordedMessage {
   readonly text: string;
   readonly frame: string;
   readonly except: string;
+  readonly seen: boolean;
 }
 
 /** An inbox that keeps what it is given, in order. */
@@ -25,11 +26,11 @@ export class RecordingInbox implements Inbox {
   /** Set while a test is inside a call of the engine: nothing may come then. */
   forbidden = false;
 
-  deliver({ stream, epoch, offset, recordTimeMs, frame: bytes, except }: StreamMessage): void {
+  deliver({ stream, epoch, offset, recordTimeMs, frame: bytes, except, seen }: StreamMessage): void {
     this.#check();
     const frame = Buffer.from(bytes).toString();
     const text = offset === 0 ? frame : (JSON.parse(frame) as { text: string }).text;
-    this.messages.push({ stream, epoch, offset, recordTimeMs, text, frame, except });
+    this.messages.push({ stream, epoch, offset, recordTimeMs, text, frame, except, seen });
     this.events.push(`message:${text}`);
   }
 

@@ -42,7 +42,7 @@ export const routing: ConformanceTests = {
     await node.inbox.waitForTexts(1);
     const position = { stream: `${topic}/u/u1`, epoch: '', offset: 0 };
     expect(node.inbox.messages).toEqual([
-      { ...position, recordTimeMs: 1234, text: 'plain', frame: 'plain', except: '' },
+      { ...position, recordTimeMs: 1234, text: 'plain', frame: 'plain', except: '', seen: false },
     ]);
   },
 
