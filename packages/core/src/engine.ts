@@ -1,4 +1,5 @@
 import type { CloseReason } from './close-codes.js';
+import type { PartitionOffset } from './record-source.js';
 import type { Position, RetainedStream, Retention, StreamName } from './streams.js';
 
 /**
@@ -48,6 +49,16 @@ export interface Engine {
   control(target: ControlTarget, command: NodeCommand): Promise<number>;
 
   block(user: string, block: Block | null): Promise<void>;
+
+  /** False when the store has no data of before: then the blocks have to be given to it again. */
+  blocksKnown(): Promise<boolean>;
+
+  /**
+   * Sets the blocks that all records before these positions amount to, and closes those users' connections. A block that
+   * is there stays as it is. Resolves to false, a part done or nothing, when a record behind a position was applied
+   * already: what it did must not be undone, so read up to there and call again.
+   */
+  restoreBlocks(blocks: ReadonlyMap<string, Block>, read: readonly PartitionOffset[]): Promise<boolean>;
 
   /** Remembers how far a user has acknowledged a stream; never moves back. False when `offset` lies above the top. */
   acknowledge(stream: RetainedStream, offset: number): Promise<boolean>;

@@ -13,6 +13,15 @@ export interface RecordSource {
   resume(topic: string, partition: number): void;
   /** `offset` is the next one to read (Kafka's convention). Rejects when the group no longer owns the partition. */
   commit(offsets: readonly PartitionOffset[]): Promise<void>;
+  /**
+   * Reads again what was written to a topic since the group's very first start (as far as Kafka keeps it), beside the
+   * group and whatever is committed. Resolves to the end of each partition: all records before it were given to `take`, in
+   * order within a partition. Rejects when Kafka can't be asked now; records may have been given then.
+   */
+  readAgain(
+    topic: string,
+    take: (partition: number, records: readonly SourceRecord[]) => void,
+  ): Promise<PartitionOffset[]>;
   /** What /ready asks. */
   readonly status: RecordSourceStatus;
   /** Leaves the group. The router has drained and committed before. */

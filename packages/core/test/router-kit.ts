@@ -58,6 +58,10 @@ class TestSource implements RecordSource {
     for (const { topic, partition, offset } of offsets) this.committed.set(`${topic}/${partition}`, offset);
   }
 
+  async readAgain(): Promise<PartitionOffset[]> {
+    return [];
+  }
+
   async stop(): Promise<void> {
     this.stopped = true;
   }

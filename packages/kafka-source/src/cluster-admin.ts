@@ -29,6 +29,8 @@ export interface PartitionState {
   readonly topic: string;
   readonly partition: number;
   readonly committed: number | null;
+  /** What was committed with it. */
+  readonly note: string;
   readonly low: number;
   readonly high: number;
 }
@@ -80,9 +82,11 @@ export class ClusterAdmin {
         const offsets = committed.find((entry) => entry.topic === topic)?.partitions ?? [];
         const partitions = bounds[i]!.toSorted((a, b) => a.partition - b.partition);
         return partitions.map(({ partition, low, high }) => {
-          const offset = Number(offsets.find((entry) => entry.partition === partition)?.offset ?? -1);
+          const entry = offsets.find((candidate) => candidate.partition === partition);
+          const offset = Number(entry?.offset ?? -1);
           // Besides -1 for nothing there is the -2 that kafkajs commits for "earliest" when an offset is out of range.
-          return { topic, partition, committed: offset < 0 ? null : offset, low: Number(low), high: Number(high) };
+          const committed = offset < 0 ? null : offset;
+          return { topic, partition, committed, note: entry?.metadata ?? '', low: Number(low), high: Number(high) };
         });
       });
     });

@@ -1,10 +1,25 @@
 import kafkajs, { type Cluster, type PartitionAssigner } from 'kafkajs';
-import { errorLabel } from './errors.js';
+import Batch from 'kafkajs/src/consumer/batch.js';
+import type { SourceRecord } from '@ws-gateway/core';
+import { toSourceRecords } from './convert.js';
+import { errorLabel, KafkaError } from './errors.js';
 
 /** What kafkajs' broker object can do beyond its published type. */
-interface LeavableBroker {
-  leaveGroup?(request: { groupId: string; memberId: string }): Promise<unknown>;
+interface WholeBroker {
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
+  fetch(request: object): Promise<{ responses: { partitions: object[] }[] }>;
 }
+
+export interface PartitionRange {
+  readonly topic: string;
+  readonly partition: number;
+  readonly begin: number;
+  /** Read at least up to here; what has come since is read, too. */
+  readonly end: number;
+}
+
+const READ_WAIT_MS = 100;
+const READ_BYTES = 1024 * 1024;
 
 /**
  * The connections of one kafkajs consumer. kafkajs hands them to partition assigners and has no other hook for what is
@@ -18,6 +33,7 @@ interface LeavableBroker {
  */
 export class ConsumerCluster {
   readonly #beforeJoin: () => Promise<void>;
+  #cluster: Cluster | null = null;
   #findCoordinator: Cluster['findGroupCoordinator'] | null = null;
 
   constructor(beforeJoin: () => Promise<void>) {
@@ -27,6 +43,7 @@ export class ConsumerCluster {
   /** To be given to the consumer. Assigns like kafkajs' default. */
   readonly assigner: PartitionAssigner = (config) => {
     const { cluster } = config;
+    this.#cluster = cluster;
     this.#findCoordinator = cluster.findGroupCoordinator.bind(cluster);
     cluster.findGroupCoordinator = (group) => this.#coordinatorForJoin(group);
     rememberNodes(cluster);
@@ -36,7 +53,43 @@ export class ConsumerCluster {
   /** Takes a member out of the group that could not leave by itself: the others get its partitions at once. */
   async leave(groupId: string, memberId: string): Promise<void> {
     const broker = await this.#findCoordinator?.({ groupId });
-    await (broker as LeavableBroker | undefined)?.leaveGroup?.({ groupId, memberId });
+    await (broker as WholeBroker | undefined)?.leaveGroup({ groupId, memberId });
+  }
+
+  /**
+   * Reads a part of a partition beside the group, which kafkajs has no call for: a consumer of its own would need a group
+   * of its own. Returns the offset behind the last record read.
+   */
+  async read(range: PartitionRange, take: (records: readonly SourceRecord[]) => void): Promise<number> {
+    const { topic, partition, begin, end } = range;
+    let next = begin;
+    let highWatermark = end;
+    while (next < highWatermark) {
+      // Knows what was compacted away and what was never committed.
+      const batch = new Batch(topic, String(next), await this.#fetch(topic, partition, next));
+      highWatermark = Math.max(end, Number(batch.highWatermark));
+      take(toSourceRecords(batch.messages));
+      next = Math.max(next, Number(batch.lastOffset())) + 1;
+    }
+    return next;
+  }
+
+  async #fetch(topic: string, partition: number, fetchOffset: number): Promise<object> {
+    const cluster = this.#cluster;
+    if (cluster === null) throw new KafkaError('not_owned', 'not in the group yet');
+    const leaders = cluster.findLeaderForPartitions(topic, [partition]);
+    const leader = Object.keys(leaders)[0];
+    if (leader === undefined) throw new KafkaError('unavailable', `no leader of ${topic}/${partition} is known`);
+    const broker = (await cluster.findBroker({ nodeId: leader })) as unknown as WholeBroker;
+    const { responses } = await broker.fetch({
+      replicaId: -1,
+      isolationLevel: 1,
+      maxWaitTime: READ_WAIT_MS,
+      minBytes: 1,
+      maxBytes: READ_BYTES,
+      topics: [{ topic, partitions: [{ partition, fetchOffset: String(fetchOffset), maxBytes: READ_BYTES }] }],
+    });
+    return responses[0]!.partitions[0]!;
   }
 
   async #coordinatorForJoin(group: { groupId: string }) {

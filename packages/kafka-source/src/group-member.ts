@@ -1,7 +1,14 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs';
-import type { AssignedPartition, Logger, PartitionOffset, RecordSink, RouterStats } from '@ws-gateway/core';
+import type {
+  AssignedPartition,
+  Logger,
+  PartitionOffset,
+  RecordSink,
+  RouterStats,
+  SourceRecord,
+} from '@ws-gateway/core';
 import { createClient, PATIENT_RETRY } from './client.js';
-import { ConsumerCluster } from './consumer-cluster.js';
+import { ConsumerCluster, type PartitionRange } from './consumer-cluster.js';
 import { toSourceRecords } from './convert.js';
 import { errorFields, errorLabel, KafkaError, toKafkaError } from './errors.js';
 import type { KafkaConnectionOptions } from './options.js';
@@ -68,6 +75,8 @@ export class GroupMember {
   #memberId: string | null = null;
   #lastContact = Date.now();
   #joining = true;
+  /** An assignment was prepared: at least once the group's positions were known. */
+  #prepared = false;
   #closing = false;
   #crashed = false;
   /** Aborted when the assignment that is being prepared is outdated by the next join. */
@@ -98,7 +107,7 @@ export class GroupMember {
     this.#listen();
   }
 
-  /** Resolves when the first assignment is in the router's hands. */
+  /** Resolves when the first assignment is in the router's hands; never, when the member ends before. */
   get ready(): Promise<void> {
     return this.#ready.promise;
   }
@@ -108,9 +117,13 @@ export class GroupMember {
     return this.#ended.promise;
   }
 
-  /** Heartbeats succeed only within the group and with a broker; kafkajs' FETCH event also follows failed fetches. */
+  /**
+   * Heartbeats succeed only within the group and with a broker; kafkajs' FETCH event also follows failed fetches. Not
+   * before the start positions are committed: what is written then would be skipped, and nobody expects it of a node that
+   * says it is ready.
+   */
   get healthy(): boolean {
-    if (this.#closing || this.#crashed || this.#memberId === null) return false;
+    if (this.#closing || this.#crashed || !this.#prepared) return false;
     return this.silentMs < (this.#joining ? SILENT_JOIN_MAX_MS : SILENCE_MAX_MS);
   }
 
@@ -164,12 +177,16 @@ export class GroupMember {
     await this.#commit(offsets, () => offsets.every(({ topic, partition }) => this.#owned.get(topic, partition)));
   }
 
+  /** See ConsumerCluster.read. */
+  read(range: PartitionRange, take: (records: readonly SourceRecord[]) => void): Promise<number> {
+    return this.#cluster.read(range, take);
+  }
+
   /** Facts (Kafka, rule 5): no more records, the router settles and commits, then the group is left. */
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
     await this.#release();
-    this.#ready.resolve();
     const stopping = this.#consumer.disconnect();
     try {
       await withDeadline(stopping, STOP_TIMEOUT_MS, 'stopping the consumer');
@@ -265,6 +282,7 @@ export class GroupMember {
       if (signal.aborted) return;
       this.#open(starts);
     }
+    this.#prepared = true;
     logger.info('kafka group joined', { partitions: starts.length, leader: isLeader });
     this.#ready.resolve();
   }
@@ -346,7 +364,10 @@ export class GroupMember {
   async #send(offsets: readonly PartitionOffset[]): Promise<void> {
     const before = this.#commitsSeen;
     await this.#consumer.commitOffsets(
-      offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
+      offsets.map(({ topic, partition, offset }) => {
+        const metadata = this.#parts.positions.note(topic, partition);
+        return { topic, partition, offset: String(offset), metadata };
+      }),
     );
     // kafkajs resolves without having committed when its consumer is not running (any more, or not yet).
     if (this.#commitsSeen === before) throw new KafkaError('rebalancing', 'the consumer is not running');

@@ -1,4 +1,11 @@
-import type { Logger, PartitionOffset, RecordSink, RecordSource, RecordSourceStatus } from '@ws-gateway/core';
+import type {
+  Logger,
+  PartitionOffset,
+  RecordSink,
+  RecordSource,
+  RecordSourceStatus,
+  SourceRecord,
+} from '@ws-gateway/core';
 import { ClusterAdmin } from './cluster-admin.js';
 import { errorFields, errorLabel, KafkaError, toKafkaError } from './errors.js';
 import { GroupMember } from './group-member.js';
@@ -76,6 +83,24 @@ export class KafkajsRecordSource implements RecordSource {
       this.#options.stats?.kafkaErrors.add(errorLabel(error));
       throw error;
     }
+  }
+
+  async readAgain(
+    topic: string,
+    take: (partition: number, records: readonly SourceRecord[]) => void,
+  ): Promise<PartitionOffset[]> {
+    const ends: PartitionOffset[] = [];
+    for (const { partition, begin, end } of await this.#positions.bounds(topic)) {
+      if (!this.#member) throw new KafkaError('not_owned', 'not in the group');
+      const range = { topic, partition, begin, end };
+      const read = this.#member.read(range, (records) => take(partition, records));
+      ends.push({
+        topic,
+        partition,
+        offset: await read.catch((error: unknown) => Promise.reject(toKafkaError(error))),
+      });
+    }
+    return ends;
   }
 
   async stop(): Promise<void> {

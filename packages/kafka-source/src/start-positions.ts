@@ -35,6 +35,8 @@ export class StartPositions {
   readonly #options: StartPositionOptions;
   /** Topics this process has seen missing: whatever is in them is new. */
   readonly #late = new Set<string>();
+  /** By topic and partition, the offset where the group began: goes with every commit, as its only lasting memory. */
+  readonly #origins = new Map<string, number>();
   /** The group has committed before. Kept because the broker forgets a deleted topic's offsets, maybe its only ones. */
   #groupKnown = false;
 
@@ -58,7 +60,9 @@ export class StartPositions {
     const firstStart = !this.#groupKnown && states.every(({ committed }) => committed === null);
     const missing = states.filter(({ committed }) => committed === null);
     if (missing.length > 0) {
-      await commit(missing.map((state) => this.#firstPosition(state, firstStart)));
+      const first = missing.map((state) => this.#firstPosition(state, firstStart));
+      for (const { topic, partition, offset } of first) this.#origins.set(`${topic}/${partition}`, offset);
+      await commit(first);
       this.#logger.info('kafka start positions committed', {
         group: this.#options.groupId,
         partitions: missing.length,
@@ -66,6 +70,22 @@ export class StartPositions {
       });
     }
     this.#groupKnown = true;
+  }
+
+  /** What to commit beside an offset of this partition. */
+  note(topic: string, partition: number): string {
+    const origin = this.#origins.get(`${topic}/${partition}`);
+    return origin === undefined ? '' : `since ${origin}`;
+  }
+
+  /** Where each partition of the topic begins for this group, as far as Kafka still has it, and where it ends. */
+  async bounds(topic: string): Promise<{ partition: number; begin: number; end: number }[]> {
+    const states = await this.#admin.partitionStates(this.#options.groupId, [topic]);
+    return states.map(({ partition, note, low, high }) => ({
+      partition,
+      begin: Math.max(low, Math.min(high, originIn(note) ?? low)),
+      end: high,
+    }));
   }
 
   /**
@@ -98,12 +118,15 @@ export class StartPositions {
     return { topic, partition, offset: atEnd ? high : low };
   }
 
-  #position({ topic, partition, committed, low, high }: PartitionState): StartPosition {
+  #position({ topic, partition, committed, note, low, high }: PartitionState): StartPosition {
+    const origin = originIn(note);
+    if (origin !== null) this.#origins.set(`${topic}/${partition}`, origin);
     if (committed !== null && committed >= low && committed <= high) {
       return { topic, partition, offset: committed, endOffset: high };
     }
     // The topic was deleted and made again, or its retention has overtaken us.
     const fields = { topic, partition, committed, low, high };
+    this.#origins.set(`${topic}/${partition}`, low);
     this.#logger.warn('kafka committed offset is out of range, starting at the earliest record', fields);
     return { topic, partition, offset: low, endOffset: high };
   }
@@ -111,4 +134,9 @@ export class StartPositions {
 
 function findState(states: readonly PartitionState[], topic: string, partition: number): PartitionState | null {
   return states.find((state) => state.topic === topic && state.partition === partition) ?? null;
+}
+
+function originIn(note: string): number | null {
+  const digits = /^since (\d+)$/.exec(note)?.[1];
+  return digits === undefined ? null : Number(digits);
 }

@@ -115,9 +115,15 @@ describe('the position of a group', () => {
     await produce(topic, spread('', 5, 1));
     const node = nodes.create({ topics: [topic] });
     const claimed = Promise.withResolvers<void>();
-    node.sink.onAssigned = () => claimed.promise;
+    const asked = Promise.withResolvers<void>();
+    node.sink.onAssigned = () => {
+      asked.resolve();
+      return claimed.promise;
+    };
     const started = node.source.start(node.sink);
-    await waitFor(() => node.source.status.healthy);
+    await asked.promise;
+    // Nor does it say that it is ready, while what is written may still come before its start.
+    expect(node.source.status.healthy).toBe(false);
     // Barrier: another group, which began later, has them all.
     const other = await nodes.start({ topics: [topic] });
     await waitFor(() => other.sink.received.length === 5);

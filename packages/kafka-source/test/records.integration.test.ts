@@ -59,6 +59,45 @@ describe('a record arrives as it was written', () => {
   });
 });
 
+describe('records read again', () => {
+  test('are all since the group began, whoever owns the partition and whatever is committed', async () => {
+    const topic = await freshTopic(2);
+    const groupId = uniqueName('group');
+    const values = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, i) => ({ value: `${from + i}`, partition: (from + i) % 2 }));
+    await produce(topic, values(0, 10));
+    const first = await nodes.start({ topics: [topic], groupId, fromBeginning: false });
+    await produce(topic, values(10, 3000));
+    await waitFor(() => first.sink.received.length === 2990);
+    await first.source.commit(first.sink.positions());
+    // Another life of the group: it knows only from the commits where the group began.
+    await nodes.stopAll();
+    const second = await nodes.start({ topics: [topic], groupId, fromBeginning: false });
+    await produce(topic, values(3000, 3002));
+
+    const seen = new Map<number, string[]>();
+    const ends = await second.source.readAgain(topic, (partition, records) => {
+      seen.set(partition, [...(seen.get(partition) ?? []), ...records.map(({ value }) => String(value))]);
+    });
+    const expected = (partition: number) =>
+      values(10, 3002)
+        .filter((record) => record.partition === partition)
+        .map(({ value }) => value);
+    expect([seen.get(0), seen.get(1)]).toEqual([expected(0), expected(1)]);
+    expect(ends).toEqual([
+      { topic, partition: 0, offset: 1501 },
+      { topic, partition: 1, offset: 1501 },
+    ]);
+    expect(second.sink.violations).toEqual([]);
+  });
+
+  test('of an empty topic are none', async () => {
+    const topic = await freshTopic(1);
+    const { source } = await nodes.start({ topics: [topic] });
+    expect(await source.readAgain(topic, () => undefined)).toEqual([{ topic, partition: 0, offset: 0 }]);
+  });
+});
+
 describe('compressed batches', () => {
   const { GZIP, Snappy, LZ4, ZSTD } = kafkajs.CompressionTypes;
   test.each([

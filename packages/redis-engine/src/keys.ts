@@ -11,6 +11,8 @@ export const keyKinds = {
   USER_NODES: 'un:',
   /** String, JSON of the block; expires with it. */
   BLOCK: 'blk:',
+  /** String, the Redis process that was given the blocks of before. */
+  BLOCKS_KNOWN: 'blocks',
   /**
    * String, `<epoch> <top offset> <ms when the lives of list and meta are prolonged, 0 for no list>` and, once Redis was
    * started again, ` <epoch before> <top offset it ended with>`. A list lives for twice the ttl of its messages, prolonged

@@ -1,4 +1,5 @@
-import { closeReason, type BlockItem, type NodeCommand, type PublishItem, type Retention } from '@ws-gateway/core';
+import { type BlockItem, type NodeCommand, type PublishItem, type Retention } from '@ws-gateway/core';
+import { closeCommand } from './blocks.js';
 
 /** A NodeCommand on its way to the nodes of a user (k) or of a channel (C), to one node (N) or to all (K). */
 export interface CommandItem {
@@ -182,6 +183,5 @@ function pushItem(args: (string | number)[], item: Item, { classes, origin }: It
 
 function blockArgs({ user, block }: BlockItem): (string | number)[] {
   if (block === null) return ['', '', ''];
-  const command: NodeCommand = { command: 'close', user, close: closeReason('user_blocked', block.reason) };
-  return [JSON.stringify(block), block.expiresAtMs ?? '', JSON.stringify(command)];
+  return [JSON.stringify(block), block.expiresAtMs ?? '', JSON.stringify(closeCommand(user, block))];
 }

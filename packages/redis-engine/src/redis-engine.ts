@@ -10,6 +10,7 @@ import {
   type NodeCommand,
   type NodeRow,
   type NodeStatus,
+  type PartitionOffset,
   type Position,
   type PresenceRow,
   type PublishBatch,
@@ -18,6 +19,7 @@ import {
   type RetainedStream,
 } from '@ws-gateway/core';
 import type { Redis } from 'ioredis';
+import { Blocks } from './blocks.js';
 import { History } from './history.js';
 import { InboxReader } from './inbox-reader.js';
 import { Keys } from './keys.js';
@@ -38,6 +40,7 @@ interface Parts {
   readonly reaper: Reaper;
   readonly membership: Membership;
   readonly history: History;
+  readonly blocks: Blocks;
   readonly publisher: Publisher;
   readonly sessions: Sessions;
 }
@@ -166,6 +169,14 @@ export class RedisEngine implements Engine {
     return this.#started((parts) => parts.publisher.block(user, block));
   }
 
+  blocksKnown(): Promise<boolean> {
+    return this.#started((parts) => parts.blocks.known());
+  }
+
+  restoreBlocks(blocks: ReadonlyMap<string, Block>, read: readonly PartitionOffset[]): Promise<boolean> {
+    return this.#started((parts) => parts.blocks.restore(blocks, read));
+  }
+
   acknowledge(stream: RetainedStream, offset: number): Promise<boolean> {
     return this.#started((parts) => parts.history.acknowledge(stream, offset));
   }
@@ -219,12 +230,13 @@ export class RedisEngine implements Engine {
       { settings, status: this.#status },
     );
     const history = new History(link, keys, recent);
+    const blocks = new Blocks(link, keys, settings);
     const publisher = new Publisher(link, keys, { stats, settings });
     const sessions = new Sessions({ link, keys, membership, history }, { stats, settings });
     for (const client of clients) {
       client.on('error', (error: Error) => logger.debug('redis connection failed', { error: error.message }));
     }
-    return { clients, keys, link, reader, reaper, membership, history, publisher, sessions };
+    return { clients, keys, link, reader, reaper, membership, history, blocks, publisher, sessions };
   }
 
   #watchConnections(parts: Parts): void {

@@ -20,6 +20,7 @@ const keyCounts = {
   'claim-dead': 2,
   retire: 3,
   reap: 5,
+  'restore-blocks': 1,
 } as const;
 
 export type ScriptName = keyof typeof keyCounts;

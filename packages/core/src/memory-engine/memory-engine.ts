@@ -21,6 +21,7 @@ import type {
   UserItem,
 } from '../engine.js';
 import { EngineError } from '../errors.js';
+import type { PartitionOffset } from '../record-source.js';
 import type { EngineStats } from '../stats.js';
 import { userStream, type Position, type RetainedStream, type Retention, type StreamName } from '../streams.js';
 import { DeliveryQueue } from './delivery-queue.js';
@@ -51,6 +52,7 @@ export class MemoryEngine implements Engine {
   readonly #sources = new Map<string, number>();
   readonly #watched = new Set<StreamName>();
   readonly #sessions = new MemorySessions();
+  #blocksKnown = false;
   #queue: DeliveryQueue | null = null;
   #sweeper: NodeJS.Timeout | null = null;
   #status: NodeStatus;
@@ -171,6 +173,22 @@ export class MemoryEngine implements Engine {
     const queue = this.#running();
     this.#block(user, block, queue);
     queue.endBatch();
+  }
+
+  async blocksKnown(): Promise<boolean> {
+    this.#running();
+    return this.#blocksKnown;
+  }
+
+  async restoreBlocks(blocks: ReadonlyMap<string, Block>, read: readonly PartitionOffset[]): Promise<boolean> {
+    const queue = this.#running();
+    if (read.some((end) => (this.#sources.get(sourceKey(end)) ?? -1) >= end.offset)) return false;
+    for (const [user, block] of blocks) {
+      if (!this.#sessions.isBlocked(user, this.#clock())) this.#block(user, block, queue);
+    }
+    queue.endBatch();
+    this.#blocksKnown = true;
+    return true;
   }
 
   async acknowledge({ stream, retention }: RetainedStream, offset: number): Promise<boolean> {

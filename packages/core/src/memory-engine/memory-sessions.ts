@@ -54,6 +54,11 @@ export class MemorySessions {
     else this.#blocks.set(user, block);
   }
 
+  isBlocked(user: string, nowMs: number): boolean {
+    const block = this.#blocks.get(user);
+    return block !== undefined && !hasEnded(block, nowMs);
+  }
+
   /** Blocks that have run out. */
   sweep(nowMs: number): void {
     for (const [user, block] of this.#blocks) {

@@ -12,6 +12,7 @@ import type { RouterStats } from '../stats.js';
 import type { Retention } from '../streams.js';
 import type { TopicPolicy } from '../topics.js';
 import { Backoff } from './backoff.js';
+import { BlockRestorer } from './block-restorer.js';
 import { DeadLetters } from './dead-letters.js';
 import type { EngineProgress } from './isolation.js';
 import { Lane } from './lane.js';
@@ -67,6 +68,8 @@ export class Router implements RecordSink {
   readonly #options: RouterOptions & typeof defaults;
   readonly #policies: ReadonlyMap<string, TopicPolicy>;
   readonly #deadLetters: DeadLetters;
+  readonly #blocks: BlockRestorer;
+  readonly #stopping = new AbortController();
   readonly #turns = new LoopTurns();
   readonly #progress: EngineProgress = { accepted: 0 };
   readonly #lanes = new Map<string, Lane>();
@@ -80,6 +83,8 @@ export class Router implements RecordSink {
     this.#deps = deps;
     this.#options = { ...defaults, ...options } as RouterOptions & typeof defaults;
     this.#policies = new Map(options.topics.map((policy) => [policy.kafkaTopic, policy]));
+    const { source, engine, logger, clock = Date.now } = deps;
+    this.#blocks = new BlockRestorer({ source, engine, logger, now: clock }, options);
     this.#deadLetters = new DeadLetters(deps, options.deadLetterTopic || `${options.groupId}-dlq`);
   }
 
@@ -95,6 +100,7 @@ export class Router implements RecordSink {
       });
     }, this.#options.commitIntervalMs);
     await this.#deps.source.start(this);
+    void this.#blocks.run(this.#stopping.signal);
   }
 
   /** Stops reading and waits until all that was read is settled and committed, or the signal aborts. */
@@ -106,6 +112,7 @@ export class Router implements RecordSink {
 
   /** Drains as long as the signal allows, then leaves the group. What was not settled another member reads again. */
   async stop(signal: AbortSignal): Promise<void> {
+    this.#stopping.abort();
     await this.drain(signal);
     await this.#drop([...this.#lanes.values()]);
     if (this.#timer !== null) clearInterval(this.#timer);

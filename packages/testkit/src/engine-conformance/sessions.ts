@@ -5,6 +5,8 @@ import {
   counts,
   headOf,
   ordered,
+  sourced,
+  topic,
   unsourced,
   userItem,
   type ConformanceTests,
@@ -230,6 +232,41 @@ export const blocks: ConformanceTests = {
     expect(await admit(node, 'u1', 'c2')).toMatchObject({ status: 'admitted' });
     await fixture.settle(node);
     expect(node.inbox.texts()).toEqual([]);
+  },
+
+  'takes blocks that were read again, once, and closes the users they are for': async (fixture) => {
+    const node = await fixture.node();
+    await admit(node, 'u1', 'c1');
+    await admit(node, 'u2', 'c2');
+    await node.engine.block('u3', { reason: 'newer', expiresAtMs: null });
+    expect(await node.engine.blocksKnown()).toBe(false);
+    const over = { reason: 'over', expiresAtMs: Date.now() - 1000 };
+    const read = new Map([...['u1', 'u3', 'u4'].map((user) => [user, forEver] as const), ['u5', over] as const]);
+    expect(await node.engine.restoreBlocks(read, [{ topic, partition: 0, offset: 10 }])).toBe(true);
+    expect(await node.engine.blocksKnown()).toBe(true);
+    await fixture.settle(node);
+    expect(node.inbox.commands.map((command) => 'user' in command && command.user)).toEqual(['u1']);
+    const statuses = ['u1', 'u2', 'u3', 'u4', 'u5'].map(
+      async (user) => (await admit(node, user, `${user}-new`)).status,
+    );
+    expect(await Promise.all(statuses)).toEqual(['blocked', 'admitted', 'blocked', 'blocked', 'admitted']);
+    expect(await admit(node, 'u3', 'c3')).toMatchObject({ block: { reason: 'newer' } });
+  },
+
+  // Read up to offset 9; meanwhile record 10 lifted the block. It would stay for ever.
+  'refuses blocks that were read again when a later record has been applied': async (fixture) => {
+    const node = await fixture.node();
+    await node.engine.publish(sourced(-1, [[10, blockItem('u1', null)]]));
+    const read = new Map([['u1', forEver]]);
+    expect(await node.engine.restoreBlocks(read, [{ topic, partition: 0, offset: 10 }])).toBe(false);
+    expect(await node.engine.blocksKnown()).toBe(false);
+    expect(await admit(node, 'u1', 'c1')).toMatchObject({ status: 'admitted' });
+    const again = [
+      { topic, partition: 0, offset: 11 },
+      { topic, partition: 1, offset: 5 },
+    ];
+    expect(await node.engine.restoreBlocks(new Map([['u2', forEver]]), again)).toBe(true);
+    expect(await admit(node, 'u2', 'c2')).toMatchObject({ status: 'blocked' });
   },
 
   'ends a block when its time is over': async (fixture) => {

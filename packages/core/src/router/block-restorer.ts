@@ -1,0 +1,82 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Block, Engine } from '../engine.js';
+import type { Logger } from '../logger.js';
+import type { PartitionOffset, RecordSource, SourceRecord } from '../record-source.js';
+import { decodeRecord } from '../records/decode-record.js';
+import type { TopicPolicy } from '../topics.js';
+
+/** So long a store that came back empty may be taken for one that knows its blocks. */
+const CHECK_MS = 1000;
+
+interface BlockRestorerDeps {
+  readonly source: RecordSource;
+  readonly engine: Engine;
+  readonly logger: Logger;
+  readonly now: () => number;
+}
+
+export interface BlockRestorerOptions {
+  readonly topics: readonly TopicPolicy[];
+  readonly maxRecordBytes: number;
+}
+
+/**
+ * Gives an engine that lost its data the blocks back, by reading the topics again that block users. Several routers may do
+ * it at once: the engine keeps what is newer.
+ */
+export class BlockRestorer {
+  readonly #deps: BlockRestorerDeps;
+  readonly #options: BlockRestorerOptions;
+
+  constructor(deps: BlockRestorerDeps, options: BlockRestorerOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** Looks every second until the signal aborts. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { engine, source, logger } = this.#deps;
+    if (!this.#options.topics.some(({ blocks }) => blocks)) return;
+    while (!signal.aborted) {
+      try {
+        if (engine.healthy && source.status.healthy && !(await engine.blocksKnown())) await this.#restore();
+      } catch (error) {
+        logger.warn('blocks can not be read again yet', { error: String(error) });
+      }
+      await delay(CHECK_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #restore(): Promise<void> {
+    const { engine, source, logger } = this.#deps;
+    const blocking = this.#options.topics.filter(({ blocks }) => blocks);
+    const blocks = new Map<string, Block>();
+    const ends: PartitionOffset[] = [];
+    for (const policy of blocking) {
+      if (source.status.missingTopics.includes(policy.kafkaTopic)) continue;
+      const take = (partition: number, records: readonly SourceRecord[]): void =>
+        this.#take(blocks, policy, { partition, records });
+      ends.push(...(await source.readAgain(policy.kafkaTopic, take)));
+    }
+    if (await engine.restoreBlocks(blocks, ends)) logger.info('blocks read again', { users: blocks.size });
+    // Else a record has come meanwhile: with the next look they are read up to there, too.
+  }
+
+  #take(
+    blocks: Map<string, Block>,
+    policy: TopicPolicy,
+    { partition, records }: { partition: number; records: readonly SourceRecord[] },
+  ): void {
+    const { maxRecordBytes } = this.#options;
+    const context = { partition, nowMs: this.#deps.now(), maxRecordBytes, roomRetention: null };
+    for (const record of records) {
+      const decoded = decodeRecord(policy, record, context);
+      if (decoded.kind !== 'items') continue;
+      for (const item of decoded.items) {
+        if (item.kind !== 'block') continue;
+        if (item.block === null) blocks.delete(item.user);
+        else blocks.set(item.user, item.block);
+      }
+    }
+  }
+}
