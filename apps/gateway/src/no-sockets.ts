@@ -32,6 +32,6 @@ export class NoSockets implements EdgeHandler, Inbox {
 
   command(command: NodeCommand): void {
     if (command.command === 'drain') this.#onDrain();
-    else if (command.command !== 'close') this.census.take(command);
+    else if (command.command === 'ask' || command.command === 'report') this.census.take(command);
   }
 }

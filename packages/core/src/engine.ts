@@ -1,5 +1,6 @@
 import type { CloseReason } from './close-codes.js';
 import type { PartitionOffset } from './record-source.js';
+import type { Revocation, TokenTraits } from './revocation.js';
 import type { Position, RetainedStream, Retention, StreamName } from './streams.js';
 
 /**
@@ -64,6 +65,12 @@ export interface Engine {
   acknowledge(stream: RetainedStream, offset: number): Promise<boolean>;
   /** The last acknowledgement, null when there is none of the stream's present epoch. Kept as long as the history. */
   acknowledged(stream: RetainedStream): Promise<Position | null>;
+
+  /**
+   * From resolution on no connection is admitted with such a token, until this time (ms since the epoch), after which it
+   * is forgotten. Open ones are closed by the command `revoke`, sent to all nodes.
+   */
+  revoke(revocation: Revocation, untilMs: number): Promise<void>;
 
   nodes(): Promise<NodeRow[]>;
   presence(user: string): Promise<PresenceRow[]>;
@@ -210,6 +217,8 @@ export interface AdmitRequest {
   /** Streams with history whose positions are wanted. The user's own and public ones may be mixed. */
   readonly streams: readonly RetainedStream[];
   readonly sessions: SessionLimit | null;
+  /** What the user came with; null: nothing that could be revoked. */
+  readonly token?: TokenTraits | null;
   /** One connection per user and `endpoint` in the whole cluster (backend links, contract 5). */
   readonly exclusive?: SessionLimit['policy'] | null;
   /** true: the connection is open already (rebuild): the session limit is not applied. */
@@ -225,6 +234,7 @@ export interface SessionLimit {
 export type AdmitResult =
   | { readonly status: 'admitted'; readonly positions: readonly Position[] }
   | { readonly status: 'blocked'; readonly block: Block }
+  | { readonly status: 'revoked' }
   | { readonly status: 'session_limit' }
   | { readonly status: 'already_connected' };
 
@@ -259,6 +269,7 @@ export type NodeCommand =
       readonly endpoint?: string;
       readonly close: CloseReason;
     }
+  | { readonly command: 'revoke'; readonly revocation: Revocation }
   | { readonly command: 'drain' }
   /** A question to many nodes; each answers the asker by `report`. */
   | { readonly command: 'ask'; readonly id: string; readonly from: string; readonly question: NodeQuestion }

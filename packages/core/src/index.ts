@@ -7,6 +7,7 @@ export * from './logger.js';
 export * from './memory-engine/memory-engine.js';
 export * from './names.js';
 export * from './record-source.js';
+export type { Revocation, TokenTraits } from './revocation.js';
 export * from './stats.js';
 export * from './streams.js';
 export * from './token-verifier.js';
@@ -28,6 +29,7 @@ export {
 export { Router, type RouterDeps, type RouterOptions } from './router/router.js';
 export { EngineNotifier } from './edge/engine-notifier.js';
 export type { SentMessage, SentMessages } from './edge/send-command.js';
+export { parseRfc3339 } from './records/rfc3339.js';
 export { memberText } from './records/member-text.js';
 export { decodeRecord } from './records/decode-record.js';
 export type { DeadLetter, DecodeContext, Decoded } from './records/decoded.js';

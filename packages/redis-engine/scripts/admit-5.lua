@@ -19,8 +19,10 @@
 -- ARGV[12] name of this Redis process
 -- ARGV[13] batches kept in an inbox
 -- ARGV[14] bytes kept in an inbox
+-- ARGV[15] id of the token, '' for none
+-- ARGV[16] when it was issued, ms; 0 when it does not say; '' without a token
 -- then two for each stream: name, ttl of its meta in ms
--- Returns {'admitted', epoch, offset, …}, {'blocked', block JSON}, {'session_limit'} or {'already_connected'}. A refusal changes nothing.
+-- Returns {'admitted', epoch, offset, …}, {'blocked', block JSON}, {'revoked'}, {'session_limit'} or {'already_connected'}. A refusal changes nothing.
 -- Errors: UNKNOWN_NODE.
 local base = KEYS[1]
 local connection, user, node, endpoint = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
@@ -34,8 +36,11 @@ local server, inboxLengthMax, inboxBytesMax = ARGV[12], tonumber(ARGV[13]), tonu
 -- A row of a node that nobody reaps would stay for ever.
 if redis.call('EXISTS', KEYS[5]) == 0 then return redis.error_reply('UNKNOWN_NODE ' .. node) end
 
-local block = redis.call('GET', KEYS[2])
+local block, revokedBefore, revoked =
+  unpack(redis.call('MGET', KEYS[2], base .. REVOKED_BEFORE .. user, base .. REVOKED_TOKEN .. ARGV[15]))
 if block then return { 'blocked', block } end
+local isOld = revokedBefore and ARGV[16] ~= '' and tonumber(ARGV[16]) < tonumber(revokedBefore)
+if isOld or (revoked and ARGV[15] ~= '') then return { 'revoked' } end
 
 -- The user's other connections, the oldest first.
 local function otherSessions()
@@ -81,7 +86,7 @@ noteNode(user, node)
 sendOutbox()
 
 local reply = { 'admitted' }
-for i = 15, #ARGV, 2 do
+for i = 17, #ARGV, 2 do
   local top = topOf(base .. META .. ARGV[i], ARGV[11], ARGV[i + 1])
   reply[#reply + 1] = top.epoch
   reply[#reply + 1] = top.offset

@@ -11,6 +11,10 @@ export const keyKinds = {
   USER_NODES: 'un:',
   /** String, JSON of the block; expires with it. */
   BLOCK: 'blk:',
+  /** String, by token id; expires with the revocation. In every partition, since a token is of any user. */
+  REVOKED_TOKEN: 'rt:',
+  /** String, ms: the user's tokens issued before are revoked. */
+  REVOKED_BEFORE: 'rb:',
   /** String, the Redis process that was given the blocks of before. */
   BLOCKS_KNOWN: 'blocks',
   /**

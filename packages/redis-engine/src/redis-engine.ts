@@ -17,6 +17,7 @@ import {
   type PublishResult,
   type ReleasedConnection,
   type RetainedStream,
+  type Revocation,
 } from '@ws-gateway/core';
 import type { Redis } from 'ioredis';
 import { Blocks } from './blocks.js';
@@ -183,6 +184,14 @@ export class RedisEngine implements Engine {
 
   acknowledged(stream: RetainedStream): Promise<Position | null> {
     return this.#started((parts) => parts.history.acknowledged(stream));
+  }
+
+  revoke(revocation: Revocation, untilMs: number): Promise<void> {
+    return this.#started(async ({ sessions, publisher }) => {
+      // First no more come in, then those who are in go.
+      await sessions.revoke(revocation, untilMs);
+      await publisher.command({ kind: 'all' }, { command: 'revoke', revocation });
+    });
   }
 
   nodes(): Promise<NodeRow[]> {

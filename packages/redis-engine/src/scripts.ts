@@ -21,6 +21,7 @@ const keyCounts = {
   retire: 3,
   reap: 5,
   'restore-blocks': 1,
+  revoke: 1,
 } as const;
 
 export type ScriptName = keyof typeof keyCounts;

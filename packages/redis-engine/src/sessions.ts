@@ -7,6 +7,7 @@ import {
   type EngineStats,
   type PresenceRow,
   type ReleasedConnection,
+  type Revocation,
 } from '@ws-gateway/core';
 import { newEpoch } from './epoch.js';
 import { metaTtlMs, partitionOfStream, toPositions, type History } from './history.js';
@@ -79,6 +80,20 @@ export class Sessions {
     await this.flush();
   }
 
+  /** See Engine.revoke, but for the command. Never takes back an earlier one that goes further. */
+  async revoke(revocation: Revocation, untilMs: number): Promise<void> {
+    const { link, keys } = this.#parts;
+    if ('tokenId' in revocation) {
+      const partitions = Array.from({ length: keys.partitions }, (_, partition) => partition);
+      const keysOfAll = partitions.map((partition) => keys.key(partition, 'REVOKED_TOKEN', revocation.tokenId));
+      await Promise.all(keysOfAll.map((key) => link.command<string>('set', [key, '1', 'PXAT', untilMs])));
+      return;
+    }
+    const { user, issuedBeforeMs } = revocation;
+    const key = keys.key(keys.partitionOf(user), 'REVOKED_BEFORE', user);
+    await link.run<number>('revoke', { keys: [key], args: [issuedBeforeMs, untilMs] });
+  }
+
   /** Writes the releases that wait. Never rejects: those that fail wait for the next call. */
   flush(): Promise<void> {
     // Collected over one turn of the loop: connections go in crowds.
@@ -119,14 +134,14 @@ export class Sessions {
       far.length === 0 ? [] : history.positions(far),
     ]);
     if (status === 'blocked') return { status, block: JSON.parse(reply[0]!) as Block };
-    if (status === 'session_limit' || status === 'already_connected') return { status };
+    if (status === 'revoked' || status === 'session_limit' || status === 'already_connected') return { status };
     const nearPositions = toPositions(reply);
     const positions = isNear.map((near) => (near ? nearPositions : farPositions).shift()!);
     return { status: 'admitted', positions };
   }
 
   #admitArgs(request: AdmitRequest, user: string): (string | number)[] {
-    const { connection, sinceMs, endpoint, sessions, exclusive, rejoin } = request;
+    const { connection, sinceMs, endpoint, sessions, exclusive, rejoin, token = null } = request;
     const limit = rejoin === true ? null : sessions;
     const replaced = closeReason('session_replaced');
     const { link, membership } = this.#parts;
@@ -145,6 +160,8 @@ export class Sessions {
       link.server,
       this.#settings.inboxLengthMax,
       this.#settings.inboxBytesMax,
+      token?.tokenId ?? '',
+      token === null ? '' : (token.issuedAtMs ?? 0),
     ];
   }
 

@@ -4,6 +4,7 @@ import { presence, revokeConnection, revokeUser } from './connections.js';
 import { drain, nodes, subscriptions } from './nodes.js';
 import { openapi } from './openapi.js';
 import { publish } from './publish.js';
+import { revoke } from './revocations.js';
 
 /** The admin API (contract 6). openapi.json says the same in detail; a test holds the two together. */
 export const adminRoutes: readonly AdminRoute[] = [
@@ -16,5 +17,6 @@ export const adminRoutes: readonly AdminRoute[] = [
   { method: 'GET', path: '/api/subscriptions', handle: subscriptions },
   { method: 'POST', path: '/api/blocks/:user', handle: block },
   { method: 'DELETE', path: '/api/blocks/:user', handle: unblock },
+  { method: 'POST', path: '/api/revocations', handle: revoke },
   { method: 'GET', path: '/api/openapi.json', handle: openapi },
 ];

@@ -10,6 +10,7 @@ import { registerListen } from './listen.js';
 import { complain, endQuietlyWithoutReader } from './output.js';
 import { registerProduce } from './produce.js';
 import { registerPublish } from './publish.js';
+import { registerRevoke } from './revoke.js';
 import { registerServe } from './serve.js';
 import { registerStatus } from './status.js';
 import { registerToken } from './token.js';
@@ -47,6 +48,7 @@ function program(): Command {
     registerBlock,
     registerUnblock,
     registerDisconnect,
+    registerRevoke,
     registerDrain,
     registerConfig,
   ]) {

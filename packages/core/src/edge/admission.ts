@@ -123,6 +123,7 @@ export class AdmissionDesk {
         sinceMs: connection.sinceMs,
         streams: joiner.streamsOf(join),
         sessions: this.#options.sessions,
+        token: connection.identity,
         exclusive: endpoint.pipe?.sessionPolicy ?? null,
       });
       const positions = requireAdmitted(result);

@@ -9,6 +9,8 @@ export function requireAdmitted(result: AdmitResult): readonly Position[] {
       return result.positions;
     case 'blocked':
       throw blockedRefusal(result.block);
+    case 'revoked':
+      throw new RefusalError('token_invalid', 'this token was revoked');
     case 'already_connected':
       throw new RefusalError('already_connected', 'this user is connected to this endpoint already');
     case 'session_limit':

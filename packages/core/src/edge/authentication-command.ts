@@ -49,7 +49,8 @@ export class AuthenticationCommand {
     if (own(request.options, 'update') === true && !sameUser) {
       throw new RefusalError('user_mismatch', 'update: the token is of another user');
     }
-    if (!sameUser) await this.#changeUser(connection, identity);
+    if (sameUser) await this.#register(connection, identity);
+    else await this.#changeUser(connection, identity);
     connection.identity = identity;
     connection.authorization = `Bearer ${token.replace(/^bearer +/i, '')}`;
     return outcome ?? ok({ user: identity.user });
@@ -81,11 +82,11 @@ export class AuthenticationCommand {
     const before = connection.identity;
     connections.changeIdentity(connection, identity);
     try {
-      if (identity !== null) await this.#register(connection);
+      if (identity !== null) await this.#register(connection, identity);
     } catch (error) {
       connections.changeIdentity(connection, before);
       // A block of the former user may have passed while the table named the new one.
-      if (before !== null) await this.#register(connection).catch(() => this.#resync(connection));
+      if (before !== null) await this.#register(connection, before).catch(() => this.#resync(connection));
       throw error;
     }
     joiner.leaveAll(connection);
@@ -96,9 +97,11 @@ export class AuthenticationCommand {
     this.#deps.sender.close(connection, closeReason('resync'));
   }
 
-  async #register(connection: Connection): Promise<void> {
-    const { id, user, endpoint, sinceMs } = connection;
-    const request = { connection: id, user, endpoint: endpoint.path, sinceMs, streams: [], sessions: this.#sessions };
-    requireAdmitted(await this.#deps.engine.admit(request));
+  /** The user's row, or again; throws RefusalError when the user is blocked or the token was revoked. */
+  async #register(connection: Connection, token: Identity): Promise<void> {
+    const { id, endpoint, sinceMs } = connection;
+    const sessions = this.#sessions;
+    const base = { connection: id, user: token.user, endpoint: endpoint.path, sinceMs, streams: [], sessions, token };
+    requireAdmitted(await this.#deps.engine.admit(base));
   }
 }

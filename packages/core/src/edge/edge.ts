@@ -5,6 +5,7 @@ import type { Engine, Inbox, NodeCommand, StreamMessage } from '../engine.js';
 import { connectedFrame } from '../frame.js';
 import type { Logger } from '../logger.js';
 import type { EdgeStats } from '../stats.js';
+import { isRevokedBy, type Revocation } from '../revocation.js';
 import type { TokenVerifier } from '../token-verifier.js';
 import type { TopicPolicy } from '../topics.js';
 import type { Admission, ChannelPublisher, EdgeHandler, Handshake, Socket } from '../transport.js';
@@ -247,6 +248,9 @@ export class Edge implements EdgeHandler, Inbox {
       case 'close':
         this.#closeUser(command);
         break;
+      case 'revoke':
+        this.#revoke(command.revocation);
+        break;
       case 'drain':
         this.#deps.onDrain?.();
         break;
@@ -314,6 +318,15 @@ export class Edge implements EdgeHandler, Inbox {
       if (command.endpoint !== undefined && command.endpoint !== connection.endpoint.path) continue;
       if (command.close.code === closeReason('user_blocked').code) this.#deps.stats.blocksEnforced++;
       this.#sender.close(connection, command.close);
+    }
+  }
+
+  #revoke(revocation: Revocation): void {
+    const candidates = 'user' in revocation ? this.#connections.ofUser(revocation.user) : this.#connections.all();
+    for (const connection of [...candidates]) {
+      const { identity } = connection;
+      if (identity === null || !isRevokedBy(revocation, identity.user, identity)) continue;
+      this.#sender.close(connection, closeReason('revoked'));
     }
   }
 

@@ -83,12 +83,14 @@ export class Rebuild {
       sinceMs: connection.sinceMs,
       streams: subscriptions.map((subscription) => subscription.retained!),
       sessions: null,
+      token: connection.identity,
       rejoin: true,
     });
     // Blocked while the store was away, or between its return and this row.
     if (result.status === 'blocked') {
       this.#deps.sender.close(connection, closeReason('user_blocked', result.block.reason));
     }
+    if (result.status === 'revoked') this.#deps.sender.close(connection, closeReason('revoked'));
     if (result.status !== 'admitted') return;
     await Promise.all(subscriptions.map((subscription, at) => this.#catchUp(subscription, result.positions[at]!)));
   }

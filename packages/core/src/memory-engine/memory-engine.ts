@@ -22,6 +22,7 @@ import type {
 } from '../engine.js';
 import { EngineError } from '../errors.js';
 import type { PartitionOffset } from '../record-source.js';
+import type { Revocation } from '../revocation.js';
 import type { EngineStats } from '../stats.js';
 import { userStream, type Position, type RetainedStream, type Retention, type StreamName } from '../streams.js';
 import { DeliveryQueue } from './delivery-queue.js';
@@ -204,6 +205,13 @@ export class MemoryEngine implements Engine {
     this.#running();
     const found = this.#streams.get(stream);
     return found === undefined || found.acknowledged === 0 ? null : { epoch: found.epoch, offset: found.acknowledged };
+  }
+
+  async revoke(revocation: Revocation, untilMs: number): Promise<void> {
+    const queue = this.#running();
+    this.#sessions.revoke(revocation, untilMs);
+    queue.add({ command: { command: 'revoke', revocation } });
+    queue.endBatch();
   }
 
   async nodes(): Promise<NodeRow[]> {

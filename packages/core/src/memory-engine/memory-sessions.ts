@@ -1,8 +1,10 @@
 import type { AdmitRequest, Block, PresenceRow, ReleasedConnection } from '../engine.js';
+import { isRevokedBy, type Revocation } from '../revocation.js';
 
 type Decision =
   | { readonly status: 'admitted'; readonly replaced: readonly string[] }
   | { readonly status: 'blocked'; readonly block: Block }
+  | { readonly status: 'revoked' }
   | { readonly status: 'session_limit' }
   | { readonly status: 'already_connected' };
 
@@ -10,6 +12,7 @@ type Decision =
 export class MemorySessions {
   readonly #users = new Map<string, Map<string, PresenceRow>>();
   readonly #blocks = new Map<string, Block>();
+  readonly #revocations: { readonly revocation: Revocation; readonly untilMs: number }[] = [];
 
   has(user: string): boolean {
     return this.#users.has(user);
@@ -19,6 +22,10 @@ export class MemorySessions {
     const { user, connection, endpoint, sinceMs, sessions } = request;
     const block = this.#blocks.get(user);
     if (block !== undefined && !hasEnded(block, nowMs)) return { status: 'blocked', block };
+    const { token = null } = request;
+    const isRevoked = ({ revocation, untilMs }: { revocation: Revocation; untilMs: number }): boolean =>
+      token !== null && untilMs > nowMs && isRevokedBy(revocation, user, token);
+    if (this.#revocations.some(isRevoked)) return { status: 'revoked' };
     const rows = this.#users.get(user) ?? new Map<string, PresenceRow>();
     const others = [...rows.values()].filter((row) => row.connection !== connection);
     const isRival = (row: PresenceRow): boolean => (request.exclusive ?? null) !== null && row.endpoint === endpoint;
@@ -59,8 +66,14 @@ export class MemorySessions {
     return block !== undefined && !hasEnded(block, nowMs);
   }
 
-  /** Blocks that have run out. */
+  revoke(revocation: Revocation, untilMs: number): void {
+    this.#revocations.push({ revocation, untilMs });
+  }
+
+  /** Blocks and revocations that have run out. */
   sweep(nowMs: number): void {
+    const lasting = this.#revocations.filter(({ untilMs }) => untilMs > nowMs);
+    this.#revocations.splice(0, this.#revocations.length, ...lasting);
     for (const [user, block] of this.#blocks) {
       if (hasEnded(block, nowMs)) this.#blocks.delete(user);
     }

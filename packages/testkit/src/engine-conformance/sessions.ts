@@ -269,6 +269,37 @@ export const blocks: ConformanceTests = {
     expect(await admit(node, 'u2', 'c2')).toMatchObject({ status: 'blocked' });
   },
 
+  'admits nobody with a revoked token': async (fixture) => {
+    const node = await fixture.node();
+    const soon = Date.now() + 60_000;
+    const token = { tokenId: 't1', issuedAtMs: 1000 };
+    await node.engine.revoke({ tokenId: 't1' }, soon);
+    await node.inbox.waitFor(() => node.inbox.commands.length === 1, 'a revoke command');
+    expect(node.inbox.commands).toEqual([{ command: 'revoke', revocation: { tokenId: 't1' } }]);
+    expect(await admit(node, 'u1', 'c1', { token })).toEqual({ status: 'revoked' });
+    expect(await admit(node, 'u2', 'c2', { token, rejoin: true })).toEqual({ status: 'revoked' });
+    expect(await admit(node, 'u1', 'c1', { token: { ...token, tokenId: 't2' } })).toMatchObject({ status: 'admitted' });
+    expect(await admit(node, 'u1', 'c2', { token: { ...token, tokenId: null } })).toMatchObject({ status: 'admitted' });
+    expect(await admit(node, 'u1', 'c3')).toMatchObject({ status: 'admitted' });
+    await node.engine.revoke({ tokenId: 't3' }, Date.now() + 300);
+    expect(await admit(node, 'u1', 'c4', { token: { ...token, tokenId: 't3' } })).toEqual({ status: 'revoked' });
+    await fixture.harness.elapse(400);
+    expect(await admit(node, 'u1', 'c4', { token: { ...token, tokenId: 't3' } })).toMatchObject({ status: 'admitted' });
+  },
+
+  "revokes a user's tokens that were issued before a time, never fewer than before": async (fixture) => {
+    const node = await fixture.node();
+    const soon = Date.now() + 60_000;
+    await node.engine.revoke({ user: 'u1', issuedBeforeMs: 5000 }, soon);
+    await node.engine.revoke({ user: 'u1', issuedBeforeMs: 4000 }, Date.now() + 1);
+    const statusOf = async (user: string, issuedAtMs: number | null) =>
+      (await admit(node, user, 'c1', { token: { tokenId: 't', issuedAtMs } })).status;
+    expect(await statusOf('u1', 4999)).toBe('revoked');
+    expect(await statusOf('u1', null)).toBe('revoked');
+    expect(await statusOf('u1', 5000)).toBe('admitted');
+    expect(await statusOf('u2', 4999)).toBe('admitted');
+  },
+
   'ends a block when its time is over': async (fixture) => {
     const node = await fixture.node();
     const expiresAtMs = Date.now() + 500;
