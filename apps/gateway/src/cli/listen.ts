@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { createClient, type Closed, type Reconnecting } from '@ws-gateway/client';
 import { CliError, exitCodes } from './exit.js';
-import type { SessionEnd } from './listen-session.js';
 import { note, print } from './output.js';
 import { namesOption } from './token.js';
 
@@ -9,8 +9,9 @@ interface ListenFlags {
   readonly topics?: readonly string[];
 }
 
-const RETRY_BASE_MS = 200;
-const RETRY_MAX_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const BACKOFF = { baseMs: 200, capMs: 10_000 };
+const CODE_NORMAL = 1000;
 
 export function registerListen(program: Command): void {
   program
@@ -28,26 +29,70 @@ export function registerListen(program: Command): void {
 
 /** Returns when the server ended it normally or the user interrupts; a refusal ends with exit code 1. */
 async function listen(url: URL, flags: ListenFlags): Promise<void> {
-  if (flags.topics !== undefined) url.searchParams.set('topics', flags.topics.join(','));
-  const { ListenSession } = await import('./listen-session.js');
-  const session = new ListenSession(url, flags.token ?? null, { frame: print, note });
   process.once('SIGINT', () => process.exit(exitCodes.ok));
   process.once('SIGTERM', () => process.exit(exitCodes.ok));
-  for (let attempt = 0; ;) {
-    const end = await session.run();
-    if (end.kind === 'done') return;
-    if (end.kind === 'refused' || !session.everConnected) throw new CliError(exitCodes.failure, end.reason);
-    attempt = end.connected ? 0 : attempt + 1;
-    await backOff(end, attempt);
+  const { default: WebSocket } = await import('ws');
+  let everOpen = false;
+  const client = createClient({
+    url: url.href,
+    token: flags.token ?? '',
+    topics: flags.topics ?? [],
+    backoff: BACKOFF,
+    // A pipe to a backend has no `connected` frame to wait for.
+    connectTimeoutMs: Infinity,
+    WebSocket: class extends WebSocket {
+      constructor(address: string, protocols: string[]) {
+        super(address, protocols, { handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
+        this.once('open', () => (everOpen = true));
+      }
+    },
+    parse: printed,
+  });
+  const failed = Promise.withResolvers<never>();
+  client.on('reconnecting', (next) => {
+    if (everOpen) note(`${reasonOf(next)}; again in ${(next.delayMs / 1000).toFixed(1)} s`);
+    else failed.reject(new CliError(exitCodes.failure, next.reason));
+  });
+  try {
+    endOf(await Promise.race([client.closed, failed.promise]));
+  } finally {
+    await client.close();
   }
 }
 
-/** Full jitter: clients that lost the same node must not come back together. */
-async function backOff(end: Extract<SessionEnd, { kind: 'lost' }>, attempt: number): Promise<void> {
-  const ceilingMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** attempt);
-  const delayMs = end.afterMs ?? Math.random() * ceilingMs;
-  note(`${end.reason}; again in ${(delayMs / 1000).toFixed(1)} s`);
-  await new Promise((resolve) => setTimeout(resolve, delayMs));
+/** The client's hook for reading a frame is where its text can be had as it came. */
+function printed(text: string): unknown {
+  const frame = parsed(text);
+  // The answer to a question of the client's own: is anybody there?
+  if (!isAnswer(frame)) {
+    // A payload may have been written over several lines; between JSON's tokens a line break means no more than a space.
+    print(text.replace(/\s*[\r\n]+\s*/g, ' '));
+  }
+  return frame;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Endpoints of backends carry any text; to the client it is no frame.
+    return null;
+  }
+}
+
+function isAnswer(frame: unknown): boolean {
+  return typeof frame === 'object' && frame !== null && 'rid' in frame && Number(frame.rid) > 0;
+}
+
+function reasonOf({ code, reason }: Reconnecting): string {
+  return code === 1006 || code === 1005 ? reason || 'connection lost' : `closed: ${code} ${reason}`.trimEnd();
+}
+
+/** Throws CliError unless it was an end that nobody need be told of. */
+function endOf({ why, code, reason }: Closed): void {
+  if (code === CODE_NORMAL) return;
+  const what = why === 'gateway' ? 'closed' : 'refused';
+  throw new CliError(exitCodes.failure, `${what}: ${code} ${reason}`.trimEnd());
 }
 
 function urlArgument(text: string): URL {
