@@ -5,6 +5,7 @@ import {
   EdgeStats,
   EngineStats,
   MemoryEngine,
+  publicStream,
   pushHead,
   userStream,
   type AdmitRequest,
@@ -20,7 +21,8 @@ import { topicPolicy } from './policies.js';
 
 const HISTORY = 8;
 const TOPIC = topicPolicy('notifications', { retention: { mode: 'ordered', size: HISTORY, ttlMs: 60_000 } });
-const STREAM = userStream('notifications', 'ann');
+const OWN = userStream('notifications', 'ann');
+const PUBLIC = publicStream('notifications');
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 interface Row {
@@ -33,17 +35,25 @@ interface Row {
 /** One client's socket: what it was told and what it was given, as offsets. */
 class ModelSocket implements Socket {
   readonly offsets: number[] = [];
+  readonly #stream: string;
   told: Row | null = null;
   code: number | null = null;
+
+  constructor(stream: string) {
+    this.#stream = stream;
+  }
 
   send(frame: Uint8Array | string): 'sent' | 'closed' {
     if (this.code !== null) return 'closed';
     const message = JSON.parse(typeof frame === 'string' ? frame : Buffer.from(frame).toString()) as {
       event: string;
       offset: number;
-      payload: { topics: Row[] };
+      payload: { topics: (Row & { public: Row })[] };
     };
-    if (message.event === 'connected') this.told = message.payload.topics[0]!;
+    if (message.event === 'connected') {
+      const row = message.payload.topics[0]!;
+      this.told = this.#stream === OWN ? row : row.public;
+    }
     if (message.event === 'notifications') this.offsets.push(message.offset);
     return 'sent';
   }
@@ -98,8 +108,10 @@ class Model {
     [];
   published = 0;
   readonly #handshakes: Promise<void>[] = [];
+  readonly #stream: string;
 
-  constructor() {
+  constructor(stream: string) {
+    this.#stream = stream;
     this.edge = new Edge(
       {
         engine: this.engine,
@@ -141,7 +153,8 @@ class Model {
 
   /** Not awaited: publishing and cutting go on while the handshake is under way. */
   connect(after: Row | null): void {
-    const recover = after === null ? '' : `&recover=${encodeURIComponent(`${STREAM}:${after.epoch}:${after.offset}`)}`;
+    const recover =
+      after === null ? '' : `&recover=${encodeURIComponent(`${this.#stream}:${after.epoch}:${after.offset}`)}`;
     this.#handshakes.push(this.#handshake(`token=x&topics=notifications${recover}`, after));
   }
 
@@ -149,17 +162,11 @@ class Model {
     const items = Array.from({ length: count }, () => {
       const number = ++this.published;
       const fields = { event: 'notifications', topic: 'notifications', id: String(number), type: 'n', timestamp: '' };
-      const head = pushHead({ ...fields, payload: String(number) }, 'ann', STREAM);
-      const { retention } = TOPIC;
-      return {
-        kind: 'user',
-        topic: 'notifications',
-        user: 'ann',
-        retention,
-        head,
-        sourceOffset: -1,
-        recordTimeMs: 1,
-      } as const;
+      const head = pushHead({ ...fields, payload: String(number) }, 'ann', this.#stream);
+      const base = { retention: TOPIC.retention, head, sourceOffset: -1, recordTimeMs: 1 };
+      return this.#stream === OWN
+        ? ({ ...base, kind: 'user', topic: 'notifications', user: 'ann' } as const)
+        : ({ ...base, kind: 'channel', stream: PUBLIC } as const);
     });
     void this.engine.publish({ source: null, items });
   }
@@ -198,7 +205,7 @@ class Model {
     const admission = await this.edge.admit(handshake, new AbortController().signal);
     if (!admission.admitted) throw new Error(admission.refusal.message);
     await turn();
-    const socket = new ModelSocket();
+    const socket = new ModelSocket(this.#stream);
     this.clients.push({ socket, after, connection: admission.connection, cut: false });
     this.edge.opened(admission.connection, socket);
   }
@@ -212,10 +219,13 @@ const step: fc.Arbitrary<Step> = fc.record({
 });
 
 describe('any sequence of publishing, connecting, cutting and resuming', () => {
-  it('gives each connection an unbroken run of offsets, and everything up to the newest while it is open', async () => {
+  it.each([
+    ["a user's own stream", OWN],
+    ['a public stream', PUBLIC],
+  ])('gives each connection to %s all there is, in order, once, up to the newest', async (_, stream) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        const model = new Model();
+        const model = new Model(stream);
         await model.engine.start(model.edge);
         for (const { op, n } of steps) {
           if (op === 'publish') model.publish(1 + (n % 4));

@@ -5,6 +5,7 @@ import type { ChannelTable } from './channels.js';
 import { Subscription, type Connection, type HeldFrame, type SubscriptionTarget } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Interests } from './interests.js';
+import { SharedReads } from './shared-reads.js';
 
 /** One stream a connection is to be in. */
 export interface JoinRequest extends SubscriptionTarget {
@@ -33,7 +34,7 @@ export type Join = readonly JoinPart[];
 export interface JoinPart {
   readonly subscription: Subscription;
   readonly after: Position | null;
-  replay: HeldFrame[];
+  replay: readonly HeldFrame[];
   recovered: boolean | null;
 }
 
@@ -55,9 +56,11 @@ interface JoinerDeps {
  */
 export class Joiner {
   readonly #deps: JoinerDeps;
+  readonly #reads: SharedReads;
 
   constructor(deps: JoinerDeps) {
     this.#deps = deps;
+    this.#reads = new SharedReads(deps.engine);
   }
 
   /** Steps 1 and 2 (the node's part). Rejects with EngineError; nothing is left behind then. */
@@ -165,7 +168,7 @@ export class Joiner {
       if (part.after !== null) part.recovered = true;
       return;
     }
-    const page = await this.#deps.engine.read(subscription.retained!, after, policy.retention!.size);
+    const page = await this.#reads.read(subscription.retained!, after, top);
     if (part.after !== null) part.recovered = page.recovered;
     else if (after !== null) this.#countExpired(subscription, after, page);
     this.#takePage(part, page);
@@ -187,9 +190,8 @@ export class Joiner {
 
   #takePage(part: JoinPart, page: HistoryPage): void {
     const { subscription } = part;
-    // Copies: the page's frames may be views into one large answer.
-    part.replay = page.messages.map(({ epoch, offset, frame }) => ({ epoch, offset, frame: Buffer.from(frame) }));
-    const last = part.replay.at(-1);
+    part.replay = page.messages;
+    const last = page.messages.at(-1);
     // The history may have grown past the top that admit told; held frames up to there are in the replay.
     if (last !== undefined && (last.epoch !== subscription.epoch || last.offset > subscription.offset)) {
       subscription.epoch = last.epoch;

@@ -103,8 +103,7 @@ export class Rebuild {
     // Older data came back: the socket has had it all, and what comes next begins an epoch.
     if (!page.recovered && page.epoch === epoch) return;
     if (!isThere(subscription)) return;
-    const unseen = page.messages.filter(({ seen }) => !seen);
-    const replay = unseen.map((message) => ({ ...message, frame: Buffer.from(message.frame) }));
+    const replay = page.messages.filter(({ seen }) => !seen);
     subscription.epoch = page.epoch;
     subscription.offset = page.messages.at(-1)?.offset ?? page.offset;
     this.#deps.delivery.release(subscription, replay);
