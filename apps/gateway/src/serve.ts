@@ -13,14 +13,22 @@ import {
 } from '@ws-gateway/core';
 import { createTokenVerifier } from '@ws-gateway/jwt-auth';
 import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
-import { createLogger, createMetrics, LokiSink } from '@ws-gateway/telemetry';
+import { createMetrics, type LokiSink } from '@ws-gateway/telemetry';
 import { createUwsTransport, type UwsTransportOptions } from '@ws-gateway/uws-transport';
 import { addAdminRoutes } from './admin/admin-api.js';
 import { createBackendCommands } from './backend-commands.js';
 import { createBackendLinks } from './backend-links.js';
 import type { Config } from './config/config.js';
+import { createLogging } from './logging.js';
 import { createOutgoing } from './outgoing.js';
-import { adminOptions, edgeOptions, kafkaConnection, readsKafka, roomRetention, routerOptions } from './part-options.js';
+import {
+  adminOptions,
+  edgeOptions,
+  kafkaConnection,
+  readsKafka,
+  roomRetention,
+  routerOptions,
+} from './part-options.js';
 import { createEngine } from './engines.js';
 import { GrpcPorts } from './grpc.js';
 import { addRoutes } from './http/routes.js';
@@ -53,16 +61,7 @@ const REPORT_MS = 1000;
  */
 export async function serve(config: Config): Promise<RunningGateway> {
   const node = nodeName();
-  const loki = config.logger.loki.url === '' ? null : new LokiSink(config.logger.loki);
-  const logger = createLogger({
-    loki,
-    level: config.logger.level,
-    format: config.logger.format,
-    tokenParams: config.auth.queryParams,
-    fields: { node, ...(config.logger.environment === '' ? {} : { env: config.logger.environment }) },
-  });
-  loki?.on('failing', (reason: string) => logger.warn('loki takes no log lines', { reason }));
-  loki?.on('flowing', () => logger.info('loki takes log lines again'));
+  const { logger, loki } = createLogging(config, node);
   const idle = withoutEffect(config);
   if (idle.length > 0) logger.warn('settings without effect in this version', { keys: idle });
   const stats: Stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
@@ -115,14 +114,11 @@ export async function serve(config: Config): Promise<RunningGateway> {
   const started = startParts({ engine, inbox: sockets, router, logger }, stopping.signal);
   edge?.start();
   const stoppable = { edge, router, outgoing, transport, grpc, backends, links, engine, logger };
-  const gateway = running(
-    { config, port, stoppable, loki },
-    async () => {
-      stopping.abort();
-      await started;
-      metrics.stop();
-    },
-  );
+  const gateway = running({ config, port, stoppable, loki }, async () => {
+    stopping.abort();
+    await started;
+    metrics.stop();
+  });
   keepReporting(gateway, () => engine.report(statusOf(config, { edge, stats, port, stopping: stopping.signal })));
   return gateway;
 }

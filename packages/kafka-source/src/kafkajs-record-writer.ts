@@ -83,9 +83,7 @@ export class KafkajsRecordWriter implements RecordWriter {
   /** A single write is never too large for an empty queue: else it could never be made. */
   #hasRoomFor(records: number, bytes: number): boolean {
     if (this.#queuedRecords === 0) return true;
-    return (
-      this.#queuedRecords + records <= this.#queueRecordsMax && this.#queuedBytes + bytes <= this.#queueBytesMax
-    );
+    return this.#queuedRecords + records <= this.#queueRecordsMax && this.#queuedBytes + bytes <= this.#queueBytesMax;
   }
 
   async #drain(): Promise<void> {
