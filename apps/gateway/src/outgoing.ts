@@ -4,11 +4,12 @@ import {
   SentRecords,
   type Logger,
   type RecordWriter,
+  type RouterStats,
   type SentMessages,
 } from '@ws-gateway/core';
 import { KafkajsRecordWriter } from '@ws-gateway/kafka-source';
 import type { Config } from './config/config.js';
-import { kafkaConnection } from './part-options.js';
+import { kafkaConnection, readsKafka } from './part-options.js';
 
 /** What a node writes to Kafka: dead letters (by the router), presence events, messages of clients. */
 export interface Outgoing {
@@ -20,10 +21,14 @@ export interface Outgoing {
   stop(): Promise<void>;
 }
 
-export function createOutgoing(config: Config, node: string, logger: Logger): Outgoing {
-  const { inbound, presence, role } = config;
-  const needed = role !== 'edge' || inbound.enabled || presence.enabled;
-  const writer = needed ? new KafkajsRecordWriter(kafkaConnection(config, logger)) : null;
+export function createOutgoing(
+  config: Config,
+  node: string,
+  { stats, logger }: { stats: RouterStats; logger: Logger },
+): Outgoing {
+  const { inbound, presence } = config;
+  const needed = readsKafka(config) || inbound.enabled || presence.enabled;
+  const writer = needed ? new KafkajsRecordWriter({ ...kafkaConnection(config, logger), stats }) : null;
   const log = writer !== null && presence.enabled ? new EventLog(writer, presence.kafkaTopic, logger) : null;
   return {
     writer,

@@ -73,6 +73,11 @@ export function routerOptions(config: Config): RouterOptions {
   };
 }
 
+/** A node without topics needs no Kafka: hubs, rooms and pipes work without one. */
+export function readsKafka({ role, topics }: Config): boolean {
+  return role !== 'edge' && topics.size > 0;
+}
+
 export function kafkaConnection(config: Config, logger: Logger): KafkaConnectionOptions {
   const { brokers, tls, sasl } = config.kafka;
   return {

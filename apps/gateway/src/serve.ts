@@ -13,14 +13,22 @@ import {
 } from '@ws-gateway/core';
 import { createTokenVerifier } from '@ws-gateway/jwt-auth';
 import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
-import { createLogger, createMetrics } from '@ws-gateway/telemetry';
+import { createMetrics, type LokiSink } from '@ws-gateway/telemetry';
 import { createUwsTransport, type UwsTransportOptions } from '@ws-gateway/uws-transport';
 import { addAdminRoutes } from './admin/admin-api.js';
 import { createBackendCommands } from './backend-commands.js';
 import { createBackendLinks } from './backend-links.js';
 import type { Config } from './config/config.js';
+import { createLogging } from './logging.js';
 import { createOutgoing } from './outgoing.js';
-import { adminOptions, edgeOptions, kafkaConnection, roomRetention, routerOptions } from './part-options.js';
+import {
+  adminOptions,
+  edgeOptions,
+  kafkaConnection,
+  readsKafka,
+  roomRetention,
+  routerOptions,
+} from './part-options.js';
 import { createEngine } from './engines.js';
 import { GrpcPorts } from './grpc.js';
 import { addRoutes } from './http/routes.js';
@@ -53,20 +61,15 @@ const REPORT_MS = 1000;
  */
 export async function serve(config: Config): Promise<RunningGateway> {
   const node = nodeName();
-  const logger = createLogger({
-    level: config.logger.level,
-    format: config.logger.format,
-    tokenParams: config.auth.queryParams,
-    fields: { node, ...(config.logger.environment === '' ? {} : { env: config.logger.environment }) },
-  });
+  const { logger, loki } = createLogging(config, node);
   const idle = withoutEffect(config);
   if (idle.length > 0) logger.warn('settings without effect in this version', { keys: idle });
   const stats: Stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
   const metrics = createMetrics(
     { namespace: config.metrics.namespace, perUser: config.metrics.perUser },
-    { ...stats, info: { version, node, role: config.role } },
+    { ...stats, loki, info: { version, node, role: config.role } },
   );
-  const outgoing = createOutgoing(config, node, logger.child({ part: 'kafka' }));
+  const outgoing = createOutgoing(config, node, { stats: stats.router, logger: logger.child({ part: 'kafka' }) });
   const engine = createEngine(config, node, {
     stats: stats.engine,
     logger: logger.child({ part: 'engine' }),
@@ -93,8 +96,7 @@ export async function serve(config: Config): Promise<RunningGateway> {
     },
     logger.child({ part: 'transport' }),
   );
-  const kafka =
-    config.role === 'edge' ? null : createKafka(config, { engine, writer: outgoing.writer!, stats, logger });
+  const kafka = readsKafka(config) ? createKafka(config, { engine, writer: outgoing.writer!, stats, logger }) : null;
 
   const parts = { engine, edge, source: kafka?.source ?? null };
   addRoutes(transport, parts, config.metrics.enabled ? { at: config.metrics.path, source: metrics } : null);
@@ -112,7 +114,7 @@ export async function serve(config: Config): Promise<RunningGateway> {
   const started = startParts({ engine, inbox: sockets, router, logger }, stopping.signal);
   edge?.start();
   const stoppable = { edge, router, outgoing, transport, grpc, backends, links, engine, logger };
-  const gateway = running({ config, port, stoppable }, async () => {
+  const gateway = running({ config, port, stoppable, loki }, async () => {
     stopping.abort();
     await started;
     metrics.stop();
@@ -177,7 +179,7 @@ function createKafka(
 }
 
 function running(
-  node: { config: Config; port: number; stoppable: Stoppable },
+  node: { config: Config; port: number; stoppable: Stoppable; loki: LokiSink | null },
   beforeStop: () => Promise<void>,
 ): RunningGateway {
   const { config, port, stoppable } = node;
@@ -191,10 +193,11 @@ function running(
     stoppable.logger.info('stopping', { reason });
     await beforeStop();
     const clean = await shutDown(stoppable, config.server.drain);
+    stoppable.logger.info('stopped', { clean });
+    await node.loki?.stop();
     if (clean) end.resolve();
     else
       end.reject(new Error(`the stop took longer than server.drain.deadline (${config.server.drain.deadlineMs} ms)`));
-    stoppable.logger.info('stopped', { clean });
     return end.promise;
   };
   const scheme = config.server.tls === null ? 'ws' : 'wss';

@@ -12,6 +12,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const DISCONNECT_TIMEOUT_MS = 2_000;
 const ALL_REPLICAS = -1;
 const DEFAULT_QUEUE_RECORDS_MAX = 20_000;
+const DEFAULT_QUEUE_BYTES_MAX = 64 * 1024 * 1024;
 const REQUEST_BYTES_MAX = 512 * 1024;
 /** kafkajs needs time that grows with the square: 10,000 records in a request take 0.2 s, 40,000 take 7 s. */
 const REQUEST_RECORDS_MAX = 2_000;
@@ -38,9 +39,11 @@ export class KafkajsRecordWriter implements RecordWriter {
   readonly #admin: ClusterAdmin;
   readonly #queue: Write[] = [];
   readonly #queueRecordsMax: number;
+  readonly #queueBytesMax: number;
   /** Topics known to exist. */
   readonly #topics = new Set<string>();
   #queuedRecords = 0;
+  #queuedBytes = 0;
   #connection: { readonly producer: Promise<Producer>; readonly retired: AbortController } | null = null;
   #sending: Promise<void> | null = null;
   #stopped = false;
@@ -49,18 +52,22 @@ export class KafkajsRecordWriter implements RecordWriter {
     this.#options = options;
     this.#admin = new ClusterAdmin(options);
     this.#queueRecordsMax = options.queueRecordsMax ?? DEFAULT_QUEUE_RECORDS_MAX;
+    this.#queueBytesMax = options.queueBytesMax ?? DEFAULT_QUEUE_BYTES_MAX;
   }
 
   write(topic: string, records: readonly OutgoingRecord[]): Promise<void> {
     if (this.#stopped) return Promise.reject(new KafkaError('stopped', 'the writer is stopped'));
     if (records.length === 0) return Promise.resolve();
-    if (this.#queuedRecords > 0 && this.#queuedRecords + records.length > this.#queueRecordsMax) {
+    const messages = records.map(toMessage);
+    const bytes = sizeOf(messages);
+    if (!this.#hasRoomFor(records.length, bytes)) {
+      this.#options.stats?.kafkaErrors.add('queue_full');
       return Promise.reject(new KafkaError('queue_full', `${this.#queuedRecords} records wait for kafka`));
     }
-    const messages = records.map(toMessage);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ topic, messages, bytes: sizeOf(messages), resolve, reject });
+      this.#queue.push({ topic, messages, bytes, resolve, reject });
       this.#queuedRecords += records.length;
+      this.#queuedBytes += bytes;
       this.#sending ??= this.#drain();
     });
   }
@@ -73,14 +80,16 @@ export class KafkajsRecordWriter implements RecordWriter {
     await this.#disconnect();
   }
 
+  /** A single write is never too large for an empty queue: else it could never be made. */
+  #hasRoomFor(records: number, bytes: number): boolean {
+    if (this.#queuedRecords === 0) return true;
+    return this.#queuedRecords + records <= this.#queueRecordsMax && this.#queuedBytes + bytes <= this.#queueBytesMax;
+  }
+
   async #drain(): Promise<void> {
     // All writes of this turn of the loop ride together.
     await Promise.resolve();
-    while (this.#queue.length > 0) {
-      const writes = this.#takeBatch();
-      await this.#sendAll(writes);
-      for (const { messages } of writes) this.#queuedRecords -= messages.length;
-    }
+    while (this.#queue.length > 0) await this.#sendAll(this.#takeBatch());
     this.#sending = null;
   }
 
@@ -98,17 +107,29 @@ export class KafkajsRecordWriter implements RecordWriter {
     return this.#queue.splice(0, count);
   }
 
-  /** Never rejects. When a request of several writes is refused each is sent alone: one bad record hurts nobody else. */
+  /**
+   * Never rejects. When a request of several writes is refused each is sent alone: one bad record hurts nobody else. When
+   * Kafka is away, what waits behind the request fails with it: the last of a long queue would otherwise wait for many
+   * such attempts, and be told so after others that came later.
+   */
   async #sendAll(writes: readonly Write[]): Promise<void> {
     try {
       await this.#send(writes);
-      for (const { resolve } of writes) resolve();
+      for (const write of writes) this.#settle(write, null);
     } catch (error) {
       this.#options.stats?.kafkaErrors.add(errorLabel(error));
       const failure = toKafkaError(error);
-      if (failure.retryable || writes.length === 1) for (const { reject } of writes) reject(failure);
+      if (failure.retryable) for (const write of [...writes, ...this.#queue.splice(0)]) this.#settle(write, failure);
+      else if (writes.length === 1) this.#settle(writes[0]!, failure);
       else for (const write of writes) await this.#sendAll([write]);
     }
+  }
+
+  #settle({ messages, bytes, resolve, reject }: Write, failure: KafkaError | null): void {
+    this.#queuedRecords -= messages.length;
+    this.#queuedBytes -= bytes;
+    if (failure === null) resolve();
+    else reject(failure);
   }
 
   async #send(writes: readonly Write[]): Promise<void> {

@@ -35,4 +35,6 @@ export interface KafkajsRecordWriterOptions extends KafkaConnectionOptions {
   readonly stats?: Pick<RouterStats, 'kafkaErrors'>;
   /** Records that wait for the broker, over all calls; further writes are refused (`queue_full`). */
   readonly queueRecordsMax?: number;
+  /** And their bytes; default 64 MB. */
+  readonly queueBytesMax?: number;
 }

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { createTopics, deleteTopics, readTopic, testBrokers, uniqueName } from '@ws-gateway/testkit';
+import { LabelCounter } from '@ws-gateway/core';
 import { KafkajsRecordWriter } from '../src/index.js';
 import { LogBook } from './support/harness.js';
 
@@ -76,6 +77,19 @@ describe('KafkajsRecordWriter', () => {
     expect(results[3]).toMatchObject({ reason: { code: 'queue_full', retryable: true } });
     await narrow.stop();
     await expect(write()).rejects.toMatchObject({ code: 'stopped' });
+  });
+
+  test('refuses more bytes than its queue holds, and counts it, but never a single write', async () => {
+    const topic = await freshTopic();
+    const stats = { kafkaErrors: new LabelCounter() };
+    const narrow = new KafkajsRecordWriter({ ...connection, queueBytesMax: 1_000, stats });
+    const write = async (bytes: number) => narrow.write(topic, [{ key: null, value: 'x'.repeat(bytes) }]);
+    await write(2_000);
+    const results = await Promise.allSettled([write(500), write(500), write(1)]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect(stats.kafkaErrors.values.get('queue_full')).toBe(1);
+    await write(1_000);
+    await narrow.stop();
   });
 
   test('stopping waits for what was written', async () => {

@@ -1,7 +1,7 @@
 import type { EdgeStats, EngineStats, RouterStats } from '@ws-gateway/core';
 import { Registry, type Metric } from 'prom-client';
 import { HttpStats } from './http-stats.js';
-import { metricDefinitions, type MetricDefinition, type MetricSources } from './metrics.js';
+import { metricDefinitions, type LokiCounts, type MetricDefinition, type MetricSources } from './metrics.js';
 import { Rates } from './rates.js';
 import { samplesOf } from './reading.js';
 import { SystemStats } from './system-stats.js';
@@ -19,6 +19,8 @@ export interface MetricsInput {
   readonly edge: EdgeStats;
   readonly router: RouterStats;
   readonly engine: EngineStats;
+  /** null: lines are not pushed to Loki. */
+  readonly loki?: LokiCounts | null;
   /** Labels of `build_info`: version, node, role. */
   readonly info: Readonly<Record<string, string>>;
 }

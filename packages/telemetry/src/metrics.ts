@@ -13,7 +13,14 @@ export interface MetricSources {
   readonly system: SystemStats;
   /** Records taken per second, by topic. */
   readonly processed: Rates;
+  readonly loki?: LokiCounts | null;
   readonly info: Readonly<Record<string, string>>;
+}
+
+/** Log lines by what became of them. */
+export interface LokiCounts {
+  readonly pushed: number;
+  readonly dropped: number;
 }
 
 /** One metric. A new one is a new entry of the table below and nothing else; docs/metrics.md follows from it. */
@@ -319,6 +326,15 @@ const processMetrics: readonly MetricDefinition[] = [
     ...{ name: 'event_loop_lag_seconds', type: 'histogram', labels: [] },
     help: 'How late the event loop is. Above 0.1 for long: everything this process serves waits that long.',
     read: ({ system }) => system.eventLoopLag(),
+  },
+  {
+    ...{ name: 'loki_lines_total', type: 'counter', labels: ['result'] },
+    help: 'Log lines for Loki by result: pushed, or dropped because it was away too long or refused them. Dropped ones are on standard output only.',
+    read: ({ loki }) =>
+      new Map([
+        ['pushed', loki?.pushed ?? 0],
+        ['dropped', loki?.dropped ?? 0],
+      ]),
   },
   {
     ...{ name: 'build_info', type: 'gauge', labels: ['version', 'node', 'role'], aggregator: 'first' },

@@ -17,6 +17,8 @@ export interface LoggerOptions {
   readonly fields?: Readonly<Record<string, unknown>>;
   /** Names of query parameters that carry tokens (`auth.queryParams`); default `token` and `t`. */
   readonly tokenParams?: readonly string[];
+  /** Also gets every line, as JSON whatever the format. */
+  readonly loki?: Writable | null;
   /** Default: standard output. */
   readonly stream?: Writable & { readonly isTTY?: boolean };
 }
@@ -35,22 +37,26 @@ export function createLogger(options: LoggerOptions): Logger {
   const mask = textMask(options.tokenParams ?? ['token', 't']);
   const withStack = options.level === 'debug';
   const colors = stream.isTTY === true;
-  const line = (event: LogEvent) =>
-    mask(options.format === 'json' ? jsonLine(event, withStack) : prettyLine(event, { withStack, colors }));
-  const finish = winston.format((info) => {
-    info[MESSAGE] = line({ ...(info as unknown as LogEvent), timestamp: new Date() });
-    return info;
-  });
+  const json = (event: LogEvent) => mask(jsonLine(event, withStack));
+  const pretty = (event: LogEvent) => mask(prettyLine(event, { withStack, colors }));
+  const line = options.format === 'json' ? json : pretty;
   const sink = new LineSink(stream, (dropped) =>
     line({ level: 'warn', message: 'log lines dropped', fields: { dropped }, timestamp: new Date() }),
   );
-  const logger = winston.createLogger({
-    level: options.level,
-    levels: LEVELS,
-    format: finish(),
-    transports: [new winston.transports.Stream({ stream: sink, eol: '\n' })],
-  });
+  const transports = [new winston.transports.Stream({ stream: sink, eol: '\n' })];
+  if (options.loki) {
+    const format = options.format === 'json' ? {} : { format: finished(json) };
+    transports.push(new winston.transports.Stream({ stream: options.loki, eol: '\n', ...format }));
+  }
+  const logger = winston.createLogger({ level: options.level, levels: LEVELS, format: finished(line), transports });
   return new WinstonLogger(logger, LEVELS[options.level], options.fields ?? {});
+}
+
+function finished(line: (event: LogEvent) => string): winston.Logform.Format {
+  return winston.format((info) => {
+    info[MESSAGE] = line({ ...(info as unknown as LogEvent), timestamp: new Date() });
+    return info;
+  })();
 }
 
 class WinstonLogger implements Logger {

@@ -13,6 +13,10 @@ import { waitFor } from './wait.js';
 export interface GatewayOptions {
   /** Keys of config.yaml; over the defaults below, key by key. */
   readonly config?: Config;
+  /** A configuration that is used as it stands; only `env` and `args` say otherwise. Goes with `port`. */
+  readonly file?: string;
+  /** Where it will answer; a free port by default. */
+  readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** Behind `serve -c <file>`. */
   readonly args?: readonly string[];
@@ -51,11 +55,13 @@ const READY_TIMEOUT_MS = 30_000;
 
 /** Starts `ws-gateway serve` on a free port with the run's Kafka and Redis; resolves when GET /ready says 200. */
 export async function startGateway(options: GatewayOptions = {}): Promise<GatewayProcess> {
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const folder = await mkdtemp(join(tmpdir(), 'ws-gateway-test-'));
-  const configFile = join(folder, 'config.yaml');
+  const configFile = options.file ?? join(folder, 'config.yaml');
   // JSON is YAML.
-  await writeFile(configFile, JSON.stringify(merge(defaults(port), options.config ?? {})));
+  if (options.file === undefined) {
+    await writeFile(configFile, JSON.stringify(merge(defaults(port), options.config ?? {})));
+  }
   const child = spawn(PROGRAM, ['serve', '-c', configFile, ...(options.args ?? [])], {
     env: { ...inheritedEnv(), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
