@@ -13,7 +13,11 @@ import type { KafkajsRecordSourceOptions } from './options.js';
 import { StartPositions } from './start-positions.js';
 import { aborted, pause } from './timing.js';
 
-const DEFAULT_SESSION_TIMEOUT_MS = 15_000;
+/**
+ * How long the partitions of a killed router rest. A false alarm costs a rebalance and nothing else, since what is read
+ * twice is recognised; brokers allow 6 s at least.
+ */
+const DEFAULT_SESSION_TIMEOUT_MS = 8_000;
 /** How often topics are looked for: one that appears or vanishes is noticed within this. */
 const TOPIC_CHECK_MS = 5_000;
 /** `start` returns after this even if Kafka is away: a node must be able to say so in /ready. */

@@ -56,8 +56,9 @@ export class Listener implements Received {
   /** How often each close code ended a session; 0 for a connection that was not made. */
   readonly closes = new Map<number, number>();
   told = false;
-  /** Sessions that began with `connected`, and among them those that were recovered. */
+  /** Sessions that began with `connected`, when the last one did (performance.now), and those that were recovered. */
   sessions = 0;
+  connectedAtMs = 0;
   recoveries = 0;
   replayed = 0;
   readonly #options: ListenerOptions;
@@ -150,6 +151,7 @@ export class Listener implements Received {
   #welcome({ topics }: { topics: Row[] }): void {
     this.#connected = true;
     this.sessions++;
+    this.connectedAtMs = performance.now();
     for (const row of topics) {
       if (row.stream !== undefined) this.#joined(row as StreamRow);
       if (row.public !== undefined) this.#joined(row.public);
