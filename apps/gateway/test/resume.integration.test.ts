@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { waitFor, WsClient, type Frame } from '@ws-gateway/testkit';
+import { House, record, token } from './house.js';
+
+const HISTORY = 5;
+
+let house: House;
+beforeAll(async () => {
+  house = await House.open({
+    nodes: [{ config: { rooms: { history: { size: HISTORY, ttl: '1m' } } } }, {}],
+    topics: { notifications: { history: { size: HISTORY, ttl: '1h' } } },
+  });
+}, 60_000);
+afterAll(() => house.close());
+
+interface Row {
+  readonly stream: string;
+  readonly epoch: string;
+  readonly offset: number;
+  readonly recovered?: boolean;
+  readonly replayed?: number;
+}
+
+function rowOf(frame: Frame): Row {
+  return (frame['payload'] as { topics: Row[] }).topics[0]!;
+}
+
+/** A user with so many records behind him; gives the epoch. */
+async function withRecords(user: string, count: number, topic = 'notifications'): Promise<string> {
+  const client = await house.connect(0, user, topic);
+  await house.produce(topic, ...Array.from({ length: count }, (_, at) => record(user, at + 1)));
+  const last = await client.next(({ payload }) => payload === count);
+  await client.close();
+  return last['epoch'] as string;
+}
+
+/** What a connection with this query is told, and what it is sent up to the next live record. */
+async function resumed(user: string, recover: string, topic = 'notifications') {
+  const query = `token=${token(user)}&topics=${topic}&recover=${encodeURIComponent(recover)}`;
+  const client = await WsClient.open(house.url(1, query));
+  const row = rowOf(await client.next('connected'));
+  await house.produce(topic, record(user, 'live'));
+  await client.next(({ payload }) => payload === 'live');
+  const payloads = client.frames.filter(({ event }) => event === topic).map(({ payload }) => payload);
+  await client.close();
+  return { recovered: row.recovered, replayed: row.replayed, payloads };
+}
+
+describe('a position in the query', () => {
+  it('is gone on from on another node: everything after it, in order, once, before what is live', async () => {
+    const epoch = await withRecords('ann', 7);
+    const all = { recovered: true, replayed: 3, payloads: [5, 6, 7, 'live'] };
+    expect(await resumed('ann', `notifications/u/ann:${epoch}:4`)).toEqual(all);
+  });
+
+  it('may name the topic alone, and may be the top', async () => {
+    const epoch = await withRecords('bea', 2);
+    expect(await resumed('bea', `notifications:${epoch}:2`)).toEqual({
+      recovered: true,
+      replayed: 0,
+      payloads: ['live'],
+    });
+  });
+
+  it('that the history no longer reaches is answered with recovered:false and all there is', async () => {
+    const epoch = await withRecords('cid', 9);
+    const rest = { recovered: false, replayed: HISTORY, payloads: [5, 6, 7, 8, 9, 'live'] };
+    expect(await resumed('cid', `notifications:${epoch}:2`)).toEqual(rest);
+  });
+
+  it('of another epoch, or above the top, is answered in the same way', async () => {
+    const epoch = await withRecords('dan', 2);
+    for (const position of [`other:1`, `${epoch}:99`]) {
+      const { recovered, payloads } = await resumed('dan', `notifications:${position}`);
+      expect([recovered, payloads.slice(0, 2)]).toEqual([false, [1, 2]]);
+    }
+  });
+
+  it('is refused when it can not be read or is of a stream that is not subscribed', async () => {
+    for (const recover of [
+      'notifications',
+      'notifications:e',
+      'notifications:e:x',
+      'balance-updates:e:1',
+      'room/r:e:1',
+    ]) {
+      const query = `token=${token('eve')}&topics=notifications&recover=${encodeURIComponent(recover)}`;
+      const { status, body } = await WsClient.refused(house.url(0, query));
+      expect([recover, status, body]).toMatchObject([recover, 400, { error: { code: 'bad_request' } }]);
+    }
+  });
+
+  it('in a topic that keeps the newest value gives just that', async () => {
+    const epoch = await withRecords('fay', 3, 'balance-updates');
+    const newest = { recovered: true, replayed: 1, payloads: [3, 'live'] };
+    expect(await resumed('fay', `balance-updates:${epoch}:1`, 'balance-updates')).toEqual(newest);
+  });
+});
+
+describe('a position by command', () => {
+  it('goes on from there, as by the query', async () => {
+    const epoch = await withRecords('gus', 4);
+    const client = await house.connect(1, 'gus', '');
+    const topics = [{ topic: 'notifications', epoch, offset: 2 }];
+    const answer = await client.request('subscribe', { topics });
+    expect(rowOf(answer)).toMatchObject({ recovered: true, replayed: 2, offset: 4 });
+    await waitFor(() => client.frames.filter(({ event }) => event === 'notifications').length === 2);
+    const own = client.frames.filter(({ event }) => event === 'notifications');
+    expect(own.map(({ payload }) => payload)).toEqual([3, 4]);
+    await client.close();
+  });
+
+  it('in a room goes on from there, too', async () => {
+    const [stays, leaves] = [await house.connect(0, 'hal', ''), await house.connect(0, 'ida', '')];
+    await stays.request('enter', { room: 'r1' });
+    const entered = (await leaves.request('enter', { room: 'r1' }))['payload'] as Row;
+    await leaves.request('leave', { room: 'r1' });
+    const toRoom = (payload: unknown) => ({ key: 'hal', value: { room: 'r1', payload } });
+    await house.produce('notifications', toRoom('one'), toRoom('two'));
+    await stays.next(({ payload }) => payload === 'two');
+    const { epoch, offset } = entered;
+    const again = await leaves.request('enter', { room: 'r1', epoch, offset });
+    expect(again['payload']).toMatchObject({ room: 'r1', recovered: true, offset: offset + 2 });
+    await leaves.next(({ payload }) => payload === 'two');
+    const history = await leaves.request('history', { room: 'r1', after: { epoch, offset: offset + 1 }, limit: 10 });
+    expect(history['payload']).toMatchObject({ recovered: true, messages: [{ payload: 'two' }] });
+    for (const client of [stays, leaves]) await client.close();
+  });
+});
