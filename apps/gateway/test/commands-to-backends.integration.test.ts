@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { WsClient } from '@ws-gateway/testkit';
 import { House, token } from './house.js';
 
 let house: House;
@@ -17,7 +18,9 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
   const { port } = backend.address() as AddressInfo;
-  const config = { backends: { http: { notification: { url: `http://127.0.0.1:${port}/api/notifications` } } } };
+  const base = `http://127.0.0.1:${port}/api`;
+  const http = { notification: { url: `${base}/notifications` }, user: { url: `${base}/me` } };
+  const config = { backends: { http }, limits: { badRequests: 3 } };
   house = await House.open({ nodes: [{ role: 'edge', config }, { role: 'edge', config }, { role: 'router' }] });
 }, 90_000);
 afterAll(async () => {
@@ -90,5 +93,31 @@ describe('getMyNotifications', () => {
     expect(await client.next(id)).toMatchObject({ payload: 'for you' });
     expect(client.frames.map(({ payload }) => payload)).not.toContain('not for you');
     await client.close();
+  });
+});
+
+describe('commands of the table', () => {
+  it('authenticate by the token of the command, with the answer of the backend', async () => {
+    answer = { status: 200, body: { name: 'Ann' } };
+    const client = await WsClient.open(`${house.nodes[0]!.wsUrl}/web`);
+    const authToken = token('ann');
+    expect(await client.request('authentication', { authToken })).toMatchObject({
+      status: 'ok',
+      payload: { name: 'Ann' },
+    });
+    expect(calls.at(-1)).toMatchObject({ url: '/api/me', headers: { authorization: authToken } });
+    await client.close();
+  });
+
+  it('count among the bad requests of a connection when an option is missing', async () => {
+    const client = await house.connect(0, 'dora', '');
+    const before = calls.length;
+    for (let at = 0; at < 2; at++) {
+      const refused = await client.request('getMyNotifications', {});
+      expect(refused).toMatchObject({ status: 'error', payload: { code: 'bad_request' } });
+    }
+    client.send({ rid: 9, command: 'updateNotifications' });
+    expect((await client.closed).code).toBe(4502);
+    expect(calls).toHaveLength(before);
   });
 });

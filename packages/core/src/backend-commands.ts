@@ -28,4 +28,6 @@ export interface BackendSubscription {
 export interface BackendOutcome {
   readonly status: 'ok' | 'error' | 'unauthorized' | 'forbidden';
   readonly payload: unknown;
+  /** What is wrong with the request itself, for which the backend was not asked. */
+  readonly mistake?: string;
 }

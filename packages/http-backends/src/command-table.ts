@@ -4,7 +4,7 @@ import { BackendCaller, BackendCallError } from './backend-caller.js';
 import { BadOptionError, Command } from './command.js';
 import { CommandTableError } from './command-table-error.js';
 import type { CommandSpec } from './command-spec.js';
-import { outcomeOf, refused } from './outcome.js';
+import { mistaken, outcomeOf, refused } from './outcome.js';
 import { NoPlaceError, RequestPlaces } from './request-places.js';
 import { subscriptionOf } from './subscription-id.js';
 
@@ -81,7 +81,7 @@ export class CommandTable implements BackendCommands {
     const command = this.#find(name, request.endpoint);
     if (command === undefined) return refused('unknown_command', 'this endpoint has no such command');
     const problem = command.problem(request.options);
-    if (problem !== null) return refused('bad_request', problem);
+    if (problem !== null) return mistaken(problem);
     const { spec } = command;
     const backend = this.#backends.get(spec.backend);
     if (backend === undefined) return refused('unavailable', `backends.http.${spec.backend}.url is not configured`);
@@ -106,7 +106,7 @@ export class CommandTable implements BackendCommands {
   }
 
   #failure(error: unknown): BackendOutcome {
-    if (error instanceof BadOptionError) return refused('bad_request', error.message);
+    if (error instanceof BadOptionError) return mistaken(error.message);
     if (error instanceof NoPlaceError) return refused('busy', error.message);
     if (!(error instanceof BackendCallError)) throw error;
     if (error.code !== 'timeout') return refused('backend_error', error.message);

@@ -57,6 +57,16 @@ describe('the commands of the seed', () => {
     expect(backend.last?.headers['content-type']).toBe('application/json');
   });
 
+  it('pass numbers on as the client wrote them', async () => {
+    // As doubles they would be 12345678901234567000 and Infinity, which become another resource and no JSON at all.
+    const where = '{"where":{"id":12345678901234567890}}';
+    expect(await asked('getTournament', where)).toBe('GET /api/tournaments/12345678901234567890');
+    const update = '{"where":{"notifications":[12345678901234567890]},"status":"read"}';
+    expect(await asked('updateNotifications', update)).toMatch(/\{"ids":\[12345678901234567890\],"status":"read"\}$/);
+    const schedules = '{"where":{"from":9007199254740993,"to":1.50,"timezone":"UTC"}}';
+    expect(await asked('getSchedules', schedules)).toMatch(/from=9007199254740993&to=1.50?&tz=UTC/);
+  });
+
   it('getSchedules translates its names and repeats a parameter per item', async () => {
     const where = {
       ...{ from: 1700000000, to: 1800000000, timezone: 'Europe/Berlin', gameIds: ['g1', 'g2'] },
@@ -115,7 +125,7 @@ describe('the commands of the seed', () => {
     for (const [name, options, message] of cases) {
       const outcome = await table.execute(name, clientRequest(options));
       const payload = { code: 'bad_request', message: expect.stringContaining(message) };
-      expect(outcome).toEqual({ status: 'error', payload });
+      expect(outcome).toEqual({ status: 'error', payload, mistake: payload.message });
       expect(table.subscriptionOf(name, clientRequest(options))).toBeNull();
     }
     expect(backend.seen).toHaveLength(0);

@@ -1,7 +1,7 @@
-import type { BackendCommands, BackendRequest } from '../backend-commands.js';
-import { memberText } from '../records/member-text.js';
+import type { BackendCommands } from '../backend-commands.js';
 import { subscriptionStream } from '../streams.js';
 import type { StreamPolicy } from '../topics.js';
+import { backendRequest, requireFlawless } from './backend-request.js';
 import type { Connection } from './connection.js';
 import type { Joiner, JoinRequest } from './joiner.js';
 import type { CommandHandler, Outcome } from './outcome.js';
@@ -30,15 +30,9 @@ export class BackendDesk {
 
   async #ask(connection: Connection, request: ClientRequest): Promise<Outcome> {
     const { backends, joiner } = this.#deps;
-    const call: BackendRequest = {
-      endpoint: connection.endpoint.path,
-      options: request.options,
-      optionsText: memberText(request.text, 'options') ?? '{}',
-      authorization: connection.authorization,
-      user: connection.user,
-    };
+    const call = backendRequest(connection, request);
     const wanted = backends.subscriptionOf(request.command, call);
-    if (wanted === null) return backends.execute(request.command, call);
+    if (wanted === null) return requireFlawless(await backends.execute(request.command, call));
     // Subscribed before the backend looks, so that what changes after its look is not missed; given back if it fails.
     const standing = connection.subscriptionTo(subscriptionStream(wanted.id));
     if (standing === undefined) this.#requirePlace(connection);
@@ -46,7 +40,7 @@ export class BackendDesk {
     const outcome = await backends.execute(request.command, call);
     if (outcome.status !== 'ok') {
       joiner.abandon(join);
-      return outcome;
+      return requireFlawless(outcome);
     }
     // What a `reload` asks again.
     const subscription = standing ?? join[0]!.subscription;
