@@ -85,6 +85,8 @@ describe('impossible combinations', () => {
     ['sessions: {policy: replace}', ['sessions.policy: replace needs sessions.max of 1 or more']],
     ['server: {tls: {certFile: /dev/null}}', ['server.tls.keyFile: missing: certFile needs its key']],
     ['grpc: {tls: {keyFile: /dev/null}}', ['grpc.tls.certFile: missing: keyFile needs its certificate']],
+    ['grpc: {descriptorFiles: [/none.binpb]}', ['grpc.descriptorFiles[0]: cannot read /none.binpb: ENOENT']],
+    ['grpc: {tls: {clientCaFile: /dev/null}}', ['grpc.tls.certFile: missing: clientCaFile needs TLS']],
     ['kafka: {tls: {caFile: /none.pem}}', ['kafka.tls.caFile: cannot read /none.pem: ENOENT']],
     [
       'kafka: {sasl: {username: u, password: p}}',
