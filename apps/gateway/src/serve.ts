@@ -69,7 +69,7 @@ export async function serve(config: Config): Promise<RunningGateway> {
     { namespace: config.metrics.namespace, perUser: config.metrics.perUser },
     { ...stats, loki, info: { version, node, role: config.role } },
   );
-  const outgoing = createOutgoing(config, node, { stats: stats.router, logger: logger.child({ part: 'kafka' }) });
+  const outgoing = createOutgoing(config, { node, stats, logger: logger.child({ part: 'kafka' }) });
   const engine = createEngine(config, node, {
     stats: stats.engine,
     logger: logger.child({ part: 'engine' }),
@@ -152,7 +152,7 @@ function createEdge(
   config: Config,
   deps: PartDeps & { node: string } & Pick<
       EdgeDeps,
-      'publisher' | 'backends' | 'links' | 'sent' | 'presence' | 'onDrain'
+      'publisher' | 'backends' | 'links' | 'sent' | 'presence' | 'subscriptions' | 'onDrain'
     >,
 ): Edge {
   const verifier = createTokenVerifier({ ...config.auth });

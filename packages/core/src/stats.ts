@@ -75,6 +75,8 @@ export class EdgeStats {
   /** Unacknowledged messages that the history lost before their user came back, by topic. */
   readonly expired = new LabelCounter();
   blocksEnforced = 0;
+  /** Presence and subscription events that Kafka was away for too long for, by topic. */
+  readonly eventsDropped = new LabelCounter();
   drainRemaining = 0;
   /** By backend, of the configured ones. */
   readonly links = new Map<string, BackendLinkStats>();

@@ -125,6 +125,7 @@ class Model {
         stats: new EdgeStats(),
         sent: null,
         presence: null,
+        subscriptions: null,
         links: null,
         logger: silent,
       } as unknown as ConstructorParameters<typeof Edge>[0],

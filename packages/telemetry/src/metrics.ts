@@ -169,6 +169,11 @@ const kafkaMetrics: readonly MetricDefinition[] = [
     read: ({ router }) => router.deadLetters,
   },
   {
+    ...{ name: 'kafka_events_dropped_total', type: 'counter', labels: ['topic'] },
+    help: 'Presence and subscription events given up because 100 000 waited already. Any growth: Kafka was away for long.',
+    read: ({ edge }) => edge.eventsDropped,
+  },
+  {
     ...{ name: 'messages_expired_total', type: 'counter', labels: ['topic'] },
     help: 'Messages given up: records older than their ttl on arrival, and unacknowledged ones the history lost. Growth: the router lags, a ttl or history is too short.',
     read: ({ router, edge }) => sum(router.expired, edge.expired),
@@ -261,7 +266,7 @@ const linkMetrics: readonly MetricDefinition[] = [
   },
   {
     ...{ name: 'backend_link_waiting_bytes', type: 'gauge', labels: ['backend'] },
-    help: 'Bytes of the events that wait for the link, of at most 16 MiB.',
+    help: 'Bytes of the events that wait for the link, of at most queueBytes of the backend.',
     read: ({ edge }) => ofLinks(edge, ({ waitingBytes }) => waitingBytes),
   },
   {

@@ -70,6 +70,10 @@ export const operationKeys = {
     enabled: flagKey(false, 'Write them.'),
     kafkaTopic: key(kafkaTopic, 'ws-presence', 'Kafka topic they are written to.'),
   }),
+  subscriptions: group('Events about subscription ids, written to Kafka for those who produce `wss` records.', {
+    enabled: flagKey(false, 'Write them.'),
+    kafkaTopic: key(kafkaTopic, 'ws-subscriptions', 'Kafka topic they are written to.'),
+  }),
   inbound: group('Messages from clients, written to Kafka for backends.', {
     enabled: flagKey(false, 'Write them, and allow the command `send` on every endpoint.'),
     kafkaTopic: key(kafkaTopic, 'ws-inbound', 'Kafka topic they are written to.'),

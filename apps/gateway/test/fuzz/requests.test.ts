@@ -66,7 +66,7 @@ beforeAll(async () => {
   expect(findings).toEqual([]);
   table = createBackendCommands(config);
   const deps = { engine, backends: table, verifier: createTokenVerifier(config.auth), logger, stats: new EdgeStats() };
-  const unused = { publisher: { publish: () => {} }, sent: null, presence: null, links: null };
+  const unused = { publisher: { publish: () => {} }, sent: null, presence: null, subscriptions: null, links: null };
   edge = new Edge({ ...deps, ...unused } as unknown as EdgeDeps, edgeOptions(config, 'n'));
   await engine.start(edge);
 });

@@ -7,10 +7,12 @@ import type { Joiner, JoinRequest } from './joiner.js';
 import type { CommandHandler, Outcome } from './outcome.js';
 import { RefusalError } from './refusals.js';
 import type { ClientRequest } from './request.js';
+import type { SubscriptionEvents } from './subscription-events.js';
 
 interface BackendDeskDeps {
   readonly backends: BackendCommands;
   readonly joiner: Joiner;
+  readonly subscriptions: SubscriptionEvents | null;
 }
 
 /** The commands that back ends answer, and the subscriptions that come with their answers. */
@@ -29,7 +31,7 @@ export class BackendDesk {
   }
 
   async #ask(connection: Connection, request: ClientRequest): Promise<Outcome> {
-    const { backends, joiner } = this.#deps;
+    const { backends, joiner, subscriptions } = this.#deps;
     const call = backendRequest(connection, request);
     const wanted = backends.subscriptionOf(request.command, call);
     if (wanted === null) return requireFlawless(await backends.execute(request.command, call));
@@ -45,7 +47,12 @@ export class BackendDesk {
     // What a `reload` asks again.
     const subscription = standing ?? join[0]!.subscription;
     subscription.query = { command: request.command, call };
-    return { ...outcome, event: wanted.id, after: () => joiner.complete(join) };
+    const after = (): void => {
+      joiner.complete(join);
+      // It may have left while the backend was asked.
+      if (connection.subscriptions.includes(subscription)) subscriptions?.joined(wanted.id, request.command);
+    };
+    return { ...outcome, event: wanted.id, after };
   }
 
   #requirePlace(connection: Connection): void {
