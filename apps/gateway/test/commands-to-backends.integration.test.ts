@@ -85,14 +85,57 @@ describe('getMyNotifications', () => {
       expect(frame).toMatchObject({ event: 'getMyNotifications', status: expected, payload: { code: 'why' } });
     }
     const id = idOf('cleo', ['offer']);
-    await house.produce('wss', update([id], 'not for you'));
     answer = { status: 200, body: [] };
+    const other = await house.connect(0, 'otto', '');
+    const { event: othersId } = await other.request('getMyNotifications', options);
+    // By one key, so that the second says that the first has been routed.
+    const records = [update([id], 'not for you'), update([othersId as string], 'barrier')];
+    await house.produce('wss', ...records.map((one) => ({ ...one, key: 'one' })));
+    await other.next(othersId as string);
+    await other.close();
     const granted = await client.request('getMyNotifications', options);
     expect(granted['event']).toBe(id);
     await house.produce('wss', update([id], 'for you'));
     expect(await client.next(id)).toMatchObject({ payload: 'for you' });
     expect(client.frames.map(({ payload }) => payload)).not.toContain('not for you');
     await client.close();
+  });
+});
+
+describe('a reload', () => {
+  it('asks the backend once for all connections of a node whose request is the same', async () => {
+    answer = { status: 200, body: { notifications: [1] } };
+    const clients = await Promise.all(Array.from({ length: 12 }, () => house.connect(0, 'finn', '')));
+    const mobile = await WsClient.open(`${house.nodes[0]!.wsUrl}/mobile?token=${token('finn')}`);
+    const renewed = await WsClient.open(house.url(0, `token=${token('finn', { again: 1 })}`));
+    const elsewhere = await house.connect(1, 'finn', '');
+    const all = [...clients, mobile, renewed, elsewhere];
+    const where = { types: ['offer'] };
+    const subscribed = await Promise.all(all.map((client) => client.request('getMyNotifications', { where })));
+    const ids = new Set(subscribed.map(({ event }) => event as string));
+    expect(ids.size).toBe(1);
+    // Another page of the same subscription, and the same one written differently.
+    const paged = await house.connect(0, 'finn', '');
+    await paged.request('getMyNotifications', { where, params: { limit: 1 } });
+    const spaced = await house.connect(0, 'finn', '');
+    spaced.send('{"rid":1, "command":"getMyNotifications", "options":{ "where" : {"types":["off\\u0065r"]} }}');
+    await spaced.next(({ rid }) => rid === 1);
+    const before = calls.length;
+    await house.produce('wss', update([...ids], null, true));
+    for (const client of [...all, paged, spaced]) {
+      expect(await client.next(({ status }) => status === 'reload')).toMatchObject({ payload: { notifications: [1] } });
+    }
+    const asked = calls.slice(before).map(({ url, headers }) => `${url} ${headers.authorization}`);
+    const plain = '/api/notifications?type=offer Bearer ';
+    expect(asked.sort()).toEqual(
+      [
+        `${plain}${token('finn')}`,
+        `${plain}${token('finn')}`,
+        `${plain}${token('finn', { again: 1 })}`,
+        `/api/notifications?limit=1&type=offer Bearer ${token('finn')}`,
+      ].sort(),
+    );
+    for (const client of [...all, paged, spaced]) await client.close();
   });
 });
 

@@ -120,6 +120,7 @@ class Model {
         backends: {
           has: () => false,
           subscriptionOf: () => null,
+          callKey: () => '',
           execute: async () => ({ status: 'ok', payload: null }),
         },
         stats: new EdgeStats(),

@@ -77,6 +77,19 @@ export class CommandTable implements BackendCommands {
     return subscriptionOf(command.spec.subscription, request);
   }
 
+  callKey(name: string, request: BackendRequest): string {
+    const command = this.#find(name, request.endpoint);
+    const backend = command === undefined ? undefined : this.#backends.get(command.spec.backend);
+    try {
+      if (command === undefined || backend === undefined) return JSON.stringify([name, request]);
+      const { url, method, headers, body } = command.call(backend.base, request);
+      return JSON.stringify([name, method, url.href, headers, body]);
+    } catch (error) {
+      if (error instanceof BadOptionError) return JSON.stringify([name, request]);
+      throw error;
+    }
+  }
+
   async execute(name: string, request: BackendRequest): Promise<BackendOutcome> {
     const command = this.#find(name, request.endpoint);
     if (command === undefined) return refused('unknown_command', 'this endpoint has no such command');
