@@ -78,7 +78,7 @@ export async function serve(config: Config): Promise<RunningGateway> {
 
   // The edge publishes through the transport, which is made below because it calls the edge.
   const publisher = { publish: (channel: string, frame: Uint8Array) => transport.publish(channel, frame) };
-  const backends = createBackendCommands(config);
+  const backends = createBackendCommands(config, stats.edge.backendRequests);
   const links = createBackendLinks(config, { stats: stats.edge, logger: logger.child({ part: 'links' }) });
   // By the admin API of any node. Whoever waits for the end hears of a stop that fails.
   const onDrain = (): void => void gateway.stop('drain').catch(() => undefined);

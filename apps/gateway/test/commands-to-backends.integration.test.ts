@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WsClient } from '@ws-gateway/testkit';
+import { metric } from './faults/cluster.js';
 import { House, token } from './house.js';
 
 let house: House;
@@ -162,5 +163,21 @@ describe('commands of the table', () => {
     client.send({ rid: 9, command: 'updateNotifications' });
     expect((await client.closed).code).toBe(4502);
     expect(calls).toHaveLength(before);
+  });
+
+  it('are measured', async () => {
+    const node = house.nodes[1]!;
+    const client = await house.connect(1, 'gina', '');
+    const command = 'getMyNotificationsCount';
+    const ask = () => client.request(command, { where: { types: ['a'] }, status: 'read' });
+    answer = { status: 200, body: { total: 1 } };
+    await ask();
+    answer = { status: 503, body: {} };
+    await ask();
+    expect(await metric(node, `backend_request_duration_seconds_count{command="${command}"}`)).toBe(2);
+    expect(await metric(node, `backend_request_errors_total{command="${command}",reason="status_5xx"}`)).toBe(1);
+    expect(await metric(node, 'backend_requests_in_flight')).toBe(0);
+    expect(await metric(node, 'backend_requests_queued')).toBe(0);
+    await client.close();
   });
 });

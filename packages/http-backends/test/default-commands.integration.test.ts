@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { BackendRequestStats } from '@ws-gateway/core';
 import { createCommandTable, defaultCommands, type CommandTable } from '../src/index.js';
 import { BackendServer, clientRequest, codeOf } from './backend-server.js';
 
@@ -8,7 +9,7 @@ let table: CommandTable;
 beforeEach(async () => {
   backend = await new BackendServer().start();
   const http = (path: string) => ({ url: backend.url + path, timeoutMs: 5_000 });
-  table = createCommandTable(defaultCommands, {
+  const options = {
     ...{ requestPoolSize: 10, requestQueueSize: 10 },
     http: {
       user: http('/api/me'),
@@ -16,7 +17,8 @@ beforeEach(async () => {
       scheduleMobile: http('/api/schedules?version=2'),
       tournamentMobile: http('/api/tournaments/'),
     },
-  });
+  };
+  table = createCommandTable(defaultCommands, options, new BackendRequestStats());
 });
 
 afterEach(async () => {
@@ -96,7 +98,11 @@ describe('the commands of the seed', () => {
     expect(backend.last?.headers.authorization).toBe('Bearer x');
     for (const authToken of ['', 'a\r\nx: y', 'ä', 7])
       expect(codeOf(await table.execute('authentication', clientRequest({ authToken })))).toBe('bad_request');
-    const without = createCommandTable(defaultCommands, { requestPoolSize: 1, requestQueueSize: 1, http: {} });
+    const without = createCommandTable(
+      defaultCommands,
+      { requestPoolSize: 1, requestQueueSize: 1, http: {} },
+      new BackendRequestStats(),
+    );
     expect(without.has('authentication', '/web')).toBe(false);
     expect(without.has('getMyNotifications', '/web')).toBe(true);
     await without.close();

@@ -238,6 +238,29 @@ const engineMetrics: readonly MetricDefinition[] = [
   },
 ];
 
+const requestMetrics: readonly MetricDefinition[] = [
+  {
+    ...{ name: 'backend_requests_in_flight', type: 'gauge', labels: [] },
+    help: 'Calls of commands to HTTP backends under way, of at most backends.requestPoolSize. At it for long: a backend is too slow.',
+    read: ({ edge }) => edge.backendRequests.inFlight,
+  },
+  {
+    ...{ name: 'backend_requests_queued', type: 'gauge', labels: [] },
+    help: 'Calls that wait for a place, of at most backends.requestQueueSize; beyond it the answer is busy.',
+    read: ({ edge }) => edge.backendRequests.queued,
+  },
+  {
+    ...{ name: 'backend_request_duration_seconds', type: 'histogram', labels: ['command'] },
+    help: 'Time of a call, the wait for a place not included, also of one that failed.',
+    read: ({ edge }) => edge.backendRequests.seconds,
+  },
+  {
+    ...{ name: 'backend_request_errors_total', type: 'counter', labels: ['command', 'reason'] },
+    help: 'Calls without a usable answer: busy, timeout, unreachable, too_large, bad_answer, or by status. Growth: see that backend.',
+    read: ({ edge }) => edge.backendRequests.errors,
+  },
+];
+
 const linkMetrics: readonly MetricDefinition[] = [
   {
     ...{ name: 'backend_link_up', type: 'gauge', labels: ['backend'] },
@@ -353,6 +376,7 @@ export const metricDefinitions: readonly MetricDefinition[] = [
   ...websocketMetrics,
   ...kafkaMetrics,
   ...engineMetrics,
+  ...requestMetrics,
   ...linkMetrics,
   ...processMetrics,
 ];
