@@ -18,9 +18,6 @@ beforeAll(async () => {
         { name: 'lobby', url: lobby.url },
         { name: 'game', url: game.url, path: '/games/live', sessionPolicy: 'replace' },
         { name: 'shop', url: shop.url, closeOnBackendLoss: true },
-        // Port 1 on loopback: nobody ever listens there, so all waits.
-        { name: 'few', url: 'ws://127.0.0.1:1', queueEvents: 3 },
-        { name: 'small', url: 'ws://127.0.0.1:1', queueBytes: '2kb' },
       ],
     },
     limits: { maxPayloadBytes: '64kb', requestsPerSecond: 20, maxRecordBytes: '128kb' },
@@ -373,19 +370,6 @@ describe('a backend that goes and comes back', () => {
   function waitForOpen(backend: LinkBackend, name: string) {
     return waitFor(() => backend.events.findLast(({ user, event }) => user === name && event === 'open'));
   }
-});
-
-describe('a backend that is away for long', () => {
-  it.each(['few', 'small'])('has no more wait for it than its bounds allow (%s)', async (name) => {
-    const overflows = () => metric(house.nodes[0]!, `backend_link_overflows_total{backend="${name}"}`);
-    const client = await open(0, `/${name}`, 'quin');
-    for (const message of ['x', 'y']) client.send(message);
-    await waitFor(async () => (await metric(house.nodes[0]!, `backend_link_waiting_events{backend="${name}"}`)) === 3);
-    expect([client.isOpen, await overflows()]).toEqual([true, 0]);
-    client.send('z'.repeat(2048));
-    expect(await client.closed).toEqual({ code: 1013, reason: 'backend_busy' });
-    expect(await overflows()).toBe(1);
-  });
 });
 
 describe('a node that goes', () => {
