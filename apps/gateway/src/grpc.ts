@@ -17,7 +17,7 @@ export class GrpcPorts {
    * a machine with several nodes one of them has it, and a call on any node reaches the sockets of all.
    */
   static async open(config: Config, deps: { notifier: Notifier; logger: Logger }): Promise<GrpcPorts> {
-    const { grpc, hubs, server, limits } = config;
+    const { grpc, hubs, server } = config;
     if (!grpc.enabled) return new GrpcPorts([]);
     const ports: GrpcPort[] = [
       { port: grpc.port, hub: null },
@@ -25,8 +25,7 @@ export class GrpcPorts {
     ];
     const opened: GrpcApi[] = [];
     for (const port of ports) {
-      const options = { host: server.host, token: grpc.token, tls: grpc.tls, maxMessageBytes: limits.maxRecordBytes };
-      const api = createGrpcApi(deps, { ...options, ports: [port] });
+      const api = createGrpcApi(deps, { ...grpc, host: server.host, ports: [port] });
       try {
         await api.start();
         opened.push(api);

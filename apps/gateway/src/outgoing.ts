@@ -2,6 +2,8 @@ import {
   EventLog,
   PresenceEvents,
   SentRecords,
+  SubscriptionEvents,
+  type EdgeStats,
   type Logger,
   type RecordWriter,
   type RouterStats,
@@ -11,31 +13,37 @@ import { KafkajsRecordWriter } from '@ws-gateway/kafka-source';
 import type { Config } from './config/config.js';
 import { kafkaConnection, readsKafka } from './part-options.js';
 
-/** What a node writes to Kafka: dead letters (by the router), presence events, messages of clients. */
+/** What a node writes to Kafka: dead letters (by the router), events, messages of clients. */
 export interface Outgoing {
   /** null: this node writes nothing. */
   readonly writer: RecordWriter | null;
   readonly sent: SentMessages | null;
   readonly presence: PresenceEvents | null;
+  readonly subscriptions: SubscriptionEvents | null;
   /** Writes what waits, then closes. */
   stop(): Promise<void>;
 }
 
-export function createOutgoing(
-  config: Config,
-  node: string,
-  { stats, logger }: { stats: RouterStats; logger: Logger },
-): Outgoing {
-  const { inbound, presence } = config;
-  const needed = readsKafka(config) || inbound.enabled || presence.enabled;
-  const writer = needed ? new KafkajsRecordWriter({ ...kafkaConnection(config, logger), stats }) : null;
-  const log = writer !== null && presence.enabled ? new EventLog(writer, presence.kafkaTopic, logger) : null;
+interface OutgoingDeps {
+  readonly node: string;
+  readonly stats: { readonly edge: EdgeStats; readonly router: RouterStats };
+  readonly logger: Logger;
+}
+
+export function createOutgoing(config: Config, { node, stats, logger }: OutgoingDeps): Outgoing {
+  const { inbound, presence, subscriptions } = config;
+  const needed = readsKafka(config) || inbound.enabled || presence.enabled || subscriptions.enabled;
+  const writer = needed ? new KafkajsRecordWriter({ ...kafkaConnection(config, logger), stats: stats.router }) : null;
+  const logOf = ({ enabled, kafkaTopic }: Config['presence']): EventLog | null =>
+    enabled && writer !== null ? new EventLog({ writer, dropped: stats.edge.eventsDropped, logger }, kafkaTopic) : null;
+  const [presenceLog, subscriptionLog] = [logOf(presence), logOf(subscriptions)];
   return {
     writer,
     sent: writer !== null && inbound.enabled ? new SentRecords(writer, inbound.kafkaTopic) : null,
-    presence: log === null ? null : new PresenceEvents(log, node),
+    presence: presenceLog === null ? null : new PresenceEvents(presenceLog, node),
+    subscriptions: subscriptionLog === null ? null : new SubscriptionEvents(subscriptionLog, node),
     stop: async () => {
-      await log?.stop();
+      await Promise.all([presenceLog?.stop(), subscriptionLog?.stop()]);
       await writer?.stop();
     },
   };

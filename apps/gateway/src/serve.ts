@@ -69,7 +69,7 @@ export async function serve(config: Config): Promise<RunningGateway> {
     { namespace: config.metrics.namespace, perUser: config.metrics.perUser },
     { ...stats, loki, info: { version, node, role: config.role } },
   );
-  const outgoing = createOutgoing(config, node, { stats: stats.router, logger: logger.child({ part: 'kafka' }) });
+  const outgoing = createOutgoing(config, { node, stats, logger: logger.child({ part: 'kafka' }) });
   const engine = createEngine(config, node, {
     stats: stats.engine,
     logger: logger.child({ part: 'engine' }),
@@ -78,7 +78,7 @@ export async function serve(config: Config): Promise<RunningGateway> {
 
   // The edge publishes through the transport, which is made below because it calls the edge.
   const publisher = { publish: (channel: string, frame: Uint8Array) => transport.publish(channel, frame) };
-  const backends = createBackendCommands(config);
+  const backends = createBackendCommands(config, stats.edge.backendRequests);
   const links = createBackendLinks(config, { stats: stats.edge, logger: logger.child({ part: 'links' }) });
   // By the admin API of any node. Whoever waits for the end hears of a stop that fails.
   const onDrain = (): void => void gateway.stop('drain').catch(() => undefined);
@@ -152,7 +152,7 @@ function createEdge(
   config: Config,
   deps: PartDeps & { node: string } & Pick<
       EdgeDeps,
-      'publisher' | 'backends' | 'links' | 'sent' | 'presence' | 'onDrain'
+      'publisher' | 'backends' | 'links' | 'sent' | 'presence' | 'subscriptions' | 'onDrain'
     >,
 ): Edge {
   const verifier = createTokenVerifier({ ...config.auth });

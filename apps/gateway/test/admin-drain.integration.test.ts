@@ -63,3 +63,33 @@ describe('POST /api/nodes/{node}/drain', () => {
     expect(await house.nodes[0]!.exited).toEqual({ code: 0, signal: null });
   });
 });
+
+describe('a node that only routes', () => {
+  let apart: House;
+  beforeAll(async () => {
+    const config = { admin: { token: ADMIN_TOKEN } };
+    apart = await House.open({
+      nodes: [
+        { role: 'edge', config },
+        { role: 'router', config },
+      ],
+    });
+  }, 90_000);
+  afterAll(() => apart?.close(), 60_000);
+
+  it('asks the others, is not counted among the receivers, and goes when it is told', async () => {
+    const [edge, router] = apart.nodes;
+    const client = await apart.connect(0, 'ann', '');
+    expect((await call(router!, 'GET /api/subscriptions')).body).toEqual({ subscriptions: [] });
+    expect((await call(edge!, 'GET /api/subscriptions')).body).toEqual({ subscriptions: [] });
+    const { connection } = client.frames[0]!['payload'] as { connection: string };
+    const body = { topic: 'notifications', broadcast: true, payload: 1 };
+    expect((await call(router!, 'POST /api/publish', { body })).body).toMatchObject({ routed: 1 });
+    expect(await client.next('notifications')).toMatchObject({ payload: 1 });
+    expect((await call(router!, `DELETE /api/connections/${connection}`)).body).toEqual({ closed: 1 });
+    const rows = (await call(edge!, 'GET /api/nodes')).body['nodes'] as { node: string; role: string }[];
+    const { node } = rows.find(({ role }) => role === 'router')!;
+    expect((await call(edge!, `POST /api/nodes/${node}/drain`)).status).toBe(202);
+    expect(await router!.exited).toEqual({ code: 0, signal: null });
+  });
+});

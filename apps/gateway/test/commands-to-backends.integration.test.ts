@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { WsClient } from '@ws-gateway/testkit';
+import { metric } from './faults/cluster.js';
 import { House, token } from './house.js';
 
 let house: House;
@@ -17,7 +19,9 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
   const { port } = backend.address() as AddressInfo;
-  const config = { backends: { http: { notification: { url: `http://127.0.0.1:${port}/api/notifications` } } } };
+  const base = `http://127.0.0.1:${port}/api`;
+  const http = { notification: { url: `${base}/notifications` }, user: { url: `${base}/me` } };
+  const config = { backends: { http }, limits: { badRequests: 3 } };
   house = await House.open({ nodes: [{ role: 'edge', config }, { role: 'edge', config }, { role: 'router' }] });
 }, 90_000);
 afterAll(async () => {
@@ -82,13 +86,98 @@ describe('getMyNotifications', () => {
       expect(frame).toMatchObject({ event: 'getMyNotifications', status: expected, payload: { code: 'why' } });
     }
     const id = idOf('cleo', ['offer']);
-    await house.produce('wss', update([id], 'not for you'));
     answer = { status: 200, body: [] };
+    const other = await house.connect(0, 'otto', '');
+    const { event: othersId } = await other.request('getMyNotifications', options);
+    // By one key, so that the second says that the first has been routed.
+    const records = [update([id], 'not for you'), update([othersId as string], 'barrier')];
+    await house.produce('wss', ...records.map((one) => ({ ...one, key: 'one' })));
+    await other.next(othersId as string);
+    await other.close();
     const granted = await client.request('getMyNotifications', options);
     expect(granted['event']).toBe(id);
     await house.produce('wss', update([id], 'for you'));
     expect(await client.next(id)).toMatchObject({ payload: 'for you' });
     expect(client.frames.map(({ payload }) => payload)).not.toContain('not for you');
+    await client.close();
+  });
+});
+
+describe('a reload', () => {
+  it('asks the backend once for all connections of a node whose request is the same', async () => {
+    answer = { status: 200, body: { notifications: [1] } };
+    const clients = await Promise.all(Array.from({ length: 12 }, () => house.connect(0, 'finn', '')));
+    const mobile = await WsClient.open(`${house.nodes[0]!.wsUrl}/mobile?token=${token('finn')}`);
+    const renewed = await WsClient.open(house.url(0, `token=${token('finn', { again: 1 })}`));
+    const elsewhere = await house.connect(1, 'finn', '');
+    const all = [...clients, mobile, renewed, elsewhere];
+    const where = { types: ['offer'] };
+    const subscribed = await Promise.all(all.map((client) => client.request('getMyNotifications', { where })));
+    const ids = new Set(subscribed.map(({ event }) => event as string));
+    expect(ids.size).toBe(1);
+    // Another page of the same subscription, and the same one written differently.
+    const paged = await house.connect(0, 'finn', '');
+    await paged.request('getMyNotifications', { where, params: { limit: 1 } });
+    const spaced = await house.connect(0, 'finn', '');
+    spaced.send('{"rid":1, "command":"getMyNotifications", "options":{ "where" : {"types":["off\\u0065r"]} }}');
+    await spaced.next(({ rid }) => rid === 1);
+    const before = calls.length;
+    await house.produce('wss', update([...ids], null, true));
+    for (const client of [...all, paged, spaced]) {
+      expect(await client.next(({ status }) => status === 'reload')).toMatchObject({ payload: { notifications: [1] } });
+    }
+    const asked = calls.slice(before).map(({ url, headers }) => `${url} ${headers.authorization}`);
+    const plain = '/api/notifications?type=offer Bearer ';
+    expect(asked.sort()).toEqual(
+      [
+        `${plain}${token('finn')}`,
+        `${plain}${token('finn')}`,
+        `${plain}${token('finn', { again: 1 })}`,
+        `/api/notifications?limit=1&type=offer Bearer ${token('finn')}`,
+      ].sort(),
+    );
+    for (const client of [...all, paged, spaced]) await client.close();
+  });
+});
+
+describe('commands of the table', () => {
+  it('authenticate by the token of the command, with the answer of the backend', async () => {
+    answer = { status: 200, body: { name: 'Ann' } };
+    const client = await WsClient.open(`${house.nodes[0]!.wsUrl}/web`);
+    const authToken = token('ann');
+    expect(await client.request('authentication', { authToken })).toMatchObject({
+      status: 'ok',
+      payload: { name: 'Ann' },
+    });
+    expect(calls.at(-1)).toMatchObject({ url: '/api/me', headers: { authorization: authToken } });
+    await client.close();
+  });
+
+  it('count among the bad requests of a connection when an option is missing', async () => {
+    const client = await house.connect(0, 'dora', '');
+    const before = calls.length;
+    for (let at = 0; at < 2; at++) {
+      const refused = await client.request('getMyNotifications', {});
+      expect(refused).toMatchObject({ status: 'error', payload: { code: 'bad_request' } });
+    }
+    client.send({ rid: 9, command: 'updateNotifications' });
+    expect((await client.closed).code).toBe(4502);
+    expect(calls).toHaveLength(before);
+  });
+
+  it('are measured', async () => {
+    const node = house.nodes[1]!;
+    const client = await house.connect(1, 'gina', '');
+    const command = 'getMyNotificationsCount';
+    const ask = () => client.request(command, { where: { types: ['a'] }, status: 'read' });
+    answer = { status: 200, body: { total: 1 } };
+    await ask();
+    answer = { status: 503, body: {} };
+    await ask();
+    expect(await metric(node, `backend_request_duration_seconds_count{command="${command}"}`)).toBe(2);
+    expect(await metric(node, `backend_request_errors_total{command="${command}",reason="status_5xx"}`)).toBe(1);
+    expect(await metric(node, 'backend_requests_in_flight')).toBe(0);
+    expect(await metric(node, 'backend_requests_queued')).toBe(0);
     await client.close();
   });
 });

@@ -85,6 +85,12 @@ describe('impossible combinations', () => {
     ['sessions: {policy: replace}', ['sessions.policy: replace needs sessions.max of 1 or more']],
     ['server: {tls: {certFile: /dev/null}}', ['server.tls.keyFile: missing: certFile needs its key']],
     ['grpc: {tls: {keyFile: /dev/null}}', ['grpc.tls.certFile: missing: keyFile needs its certificate']],
+    [
+      'subscriptions: {enabled: true, kafkaTopic: wss}',
+      ['subscriptions.kafkaTopic: wss is consumed as well: its records would go round in circles'],
+    ],
+    ['grpc: {descriptorFiles: [/none.binpb]}', ['grpc.descriptorFiles[0]: cannot read /none.binpb: ENOENT']],
+    ['grpc: {tls: {clientCaFile: /dev/null}}', ['grpc.tls.certFile: missing: clientCaFile needs TLS']],
     ['kafka: {tls: {caFile: /none.pem}}', ['kafka.tls.caFile: cannot read /none.pem: ENOENT']],
     [
       'kafka: {sasl: {username: u, password: p}}',

@@ -1,11 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { credentials, makeGenericClientConstructor, type Client, type ServiceError } from '@grpc/grpc-js';
-import { loadSync, type AnyDefinition, type ServiceDefinition } from '@grpc/proto-loader';
-import { fileURLToPath } from 'node:url';
 import { freePort, WsClient } from '@ws-gateway/testkit';
+import { notify as call } from './grpc-client.js';
 import { House, token } from './house.js';
 
-const PROTO = fileURLToPath(new URL('../../../packages/grpc-api/proto/notificationspb/message.proto', import.meta.url));
 let house: House;
 let port: number;
 let hubPort: number;
@@ -19,33 +16,6 @@ beforeAll(async () => {
   });
 }, 90_000);
 afterAll(() => house?.close(), 60_000);
-
-type Call = (request: object, done: (error: ServiceError | null) => void) => void;
-
-async function call(at: number, method: 'Broadcast' | 'NotifyRoom' | 'PrivateNotify', request: object): Promise<void> {
-  const definition = loadSync(PROTO, { includeDirs: [], keepCase: false });
-  const service: AnyDefinition = definition['notificationspb.NotificationService']!;
-  const Service = makeGenericClientConstructor(service as ServiceDefinition, 'NotificationService');
-  const client = new Service(`127.0.0.1:${at}`, credentials.createInsecure()) as Client & Record<string, Call>;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      client[method]!.call(client, { ...request, message: text('hello') }, (error) =>
-        error === null ? resolve() : reject(error),
-      );
-    });
-  } finally {
-    client.close();
-  }
-}
-
-/** google.protobuf.StringValue by hand: field 1, length-delimited. */
-function text(value: string): object {
-  const bytes = Buffer.from(value);
-  return {
-    type_url: 'type.googleapis.com/google.protobuf.StringValue',
-    value: Buffer.concat([Buffer.from([10, bytes.length]), bytes]),
-  };
-}
 
 describe('gRPC on one node', () => {
   it('reaches sockets on all nodes: everybody, a room, one user', async () => {

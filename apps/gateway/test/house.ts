@@ -22,6 +22,7 @@ export interface HouseOptions {
 export interface NodeOptions {
   readonly role?: 'all' | 'edge' | 'router';
   readonly config?: Readonly<Record<string, object>>;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Some gateway processes that share a Kafka group, topics and a Redis prefix which no other test uses. */
@@ -52,8 +53,8 @@ export class House {
       backends: {},
     };
     const nodes = await Promise.all(
-      (options.nodes ?? [{}]).map(({ role = 'all', config = {} }) =>
-        startGateway({ config: { ...shared, role, ...merged(shared, config) } }),
+      (options.nodes ?? [{}]).map(({ role = 'all', config = {}, env = {} }) =>
+        startGateway({ config: { ...shared, role, ...merged(shared, config) }, env }),
       ),
     );
     return new House(nodes, group, kafkaTopics);

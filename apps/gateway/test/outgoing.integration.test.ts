@@ -1,17 +1,28 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createTopics, readTopic, waitFor } from '@ws-gateway/testkit';
+import { createTopics, readTopic, waitFor, type WsClient } from '@ws-gateway/testkit';
 import { House } from './house.js';
 
 let house: House;
 let presenceTopic: string;
 let inboundTopic: string;
+let subscriptionsTopic: string;
+let backend: Server;
+let status = 200;
 
 beforeAll(async () => {
   const name = `outgoing-${Date.now()}`;
   presenceTopic = `${name}-presence`;
   inboundTopic = `${name}-inbound`;
-  await createTopics([presenceTopic, inboundTopic]);
+  subscriptionsTopic = `${name}-subscriptions`;
+  await createTopics([presenceTopic, inboundTopic, subscriptionsTopic]);
+  backend = createServer((_, response) => response.writeHead(status).end('{}'));
+  await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
+  const { port } = backend.address() as AddressInfo;
   const config = {
+    subscriptions: { enabled: true, kafkaTopic: subscriptionsTopic },
+    backends: { http: { notification: { url: `http://127.0.0.1:${port}/` } } },
     presence: { enabled: true, kafkaTopic: presenceTopic },
     inbound: { enabled: true, kafkaTopic: inboundTopic },
   };
@@ -22,7 +33,10 @@ beforeAll(async () => {
     ],
   });
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(async () => {
+  await house?.close();
+  backend.close();
+}, 60_000);
 
 const read = async (topic: string, user: string) =>
   (await readTopic(topic))
@@ -43,6 +57,36 @@ describe('what the gateway writes to Kafka', () => {
       { ...common, event: 'connected', reason: '' },
       { ...common, event: 'disconnected', reason: 'bye' },
     ]);
+  });
+
+  it('tells which subscription ids have subscribers on a node', async () => {
+    const [one, two] = await Promise.all([house.connect(0, 'dora', ''), house.connect(0, 'dora', '')]);
+    const subscribe = (client: WsClient, type: string) =>
+      client.request('getMyNotifications', { where: { types: [type] } });
+    status = 500;
+    await subscribe(one, 'a');
+    status = 200;
+    const { event: id } = await subscribe(one, 'a');
+    await subscribe(one, 'a');
+    await subscribe(two, 'a');
+    await one.request('subscription', { ids: [id], action: 'unsubscribe' });
+    const { event: barrier } = await subscribe(one, 'b');
+    await two.close();
+    const events = await waitFor(async () => {
+      const found = [
+        ...(await read(subscriptionsTopic, id as string)),
+        ...(await read(subscriptionsTopic, barrier as string)),
+      ];
+      return found.length === 3 && found;
+    });
+    const { node } = one.frames[0]!['payload'] as { node: string };
+    const common = { node, timestamp: expect.any(String) };
+    expect(events).toEqual([
+      { ...common, event: 'added', id, command: 'getMyNotifications' },
+      { ...common, event: 'removed', id },
+      { ...common, event: 'added', id: barrier, command: 'getMyNotifications' },
+    ]);
+    await one.close();
   });
 
   it('tells of connections whose node died, once', async () => {
@@ -84,5 +128,13 @@ describe('what the gateway writes to Kafka', () => {
       connection_id: expect.any(String),
     });
     await client.close();
+  });
+
+  it('tells of the last ids when a node is stopped', async () => {
+    const client = await house.connect(0, 'emma', '');
+    const { event: id } = await client.request('getMyNotifications', { where: { types: ['a'] } });
+    await house.nodes[0]!.stop();
+    const events = await read(subscriptionsTopic, id as string);
+    expect(events.map(({ event }) => event)).toEqual(['added', 'removed']);
   });
 });

@@ -6,6 +6,8 @@ export interface BackendCommands {
   has(name: string, endpoint: string): boolean;
   /** The subscription that a successful answer will bring, known before the backend is asked; null: none. */
   subscriptionOf(name: string, request: BackendRequest): BackendSubscription | null;
+  /** The same text for requests that would make the very same call, credentials included. */
+  callKey(name: string, request: BackendRequest): string;
   /** Never rejects: what goes wrong is an outcome. */
   execute(name: string, request: BackendRequest): Promise<BackendOutcome>;
 }
@@ -28,4 +30,6 @@ export interface BackendSubscription {
 export interface BackendOutcome {
   readonly status: 'ok' | 'error' | 'unauthorized' | 'forbidden';
   readonly payload: unknown;
+  /** What is wrong with the request itself, for which the backend was not asked. */
+  readonly mistake?: string;
 }

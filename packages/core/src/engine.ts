@@ -221,7 +221,10 @@ export interface AdmitRequest {
   readonly token?: TokenTraits | null;
   /** One connection per user and `endpoint` in the whole cluster (backend links, contract 5). */
   readonly exclusive?: SessionLimit['policy'] | null;
-  /** true: the connection is open already (rebuild): the session limit is not applied. */
+  /**
+   * true: the connection is open already (rebuild): the session limit is not applied, and of two in one exclusive place
+   * the newer one stays: the older is closed with 4501, or is told `already_connected` when it is the one that asks.
+   */
   readonly rejoin?: boolean;
 }
 

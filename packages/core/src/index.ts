@@ -38,4 +38,5 @@ export { connectionViews, type ConnectionView } from './edge/presence-view.js';
 export * from './notifier.js';
 export { EventLog } from './edge/event-log.js';
 export { PresenceEvents } from './edge/presence-events.js';
+export { SubscriptionEvents } from './edge/subscription-events.js';
 export { SentRecords } from './edge/sent-records.js';

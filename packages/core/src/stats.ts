@@ -75,7 +75,10 @@ export class EdgeStats {
   /** Unacknowledged messages that the history lost before their user came back, by topic. */
   readonly expired = new LabelCounter();
   blocksEnforced = 0;
+  /** Presence and subscription events that Kafka was away for too long for, by topic. */
+  readonly eventsDropped = new LabelCounter();
   drainRemaining = 0;
+  readonly backendRequests = new BackendRequestStats();
   /** By backend, of the configured ones. */
   readonly links = new Map<string, BackendLinkStats>();
 
@@ -100,6 +103,28 @@ export class BackendLinkStats {
   readonly events = new LabelCounter();
   /** What the backend asked for: the action, or why it was not carried out. */
   readonly actions = new LabelCounter();
+}
+
+/** Calls of commands to HTTP backends. Labels are names of configured commands, so they are few. */
+export class BackendRequestStats {
+  inFlight = 0;
+  queued = 0;
+  /** By command: the call itself, without the wait for a place. */
+  readonly seconds = new Map<string, Histogram>();
+  /** By command and reason. */
+  readonly errors = new Map<string, LabelCounter>();
+
+  observe(command: string, seconds: number): void {
+    let histogram = this.seconds.get(command);
+    if (histogram === undefined) this.seconds.set(command, (histogram = new Histogram(LATENCY_BOUNDS_SECONDS)));
+    histogram.observe(seconds);
+  }
+
+  failed(command: string, reason: string): void {
+    let counter = this.errors.get(command);
+    if (counter === undefined) this.errors.set(command, (counter = new LabelCounter()));
+    counter.add(reason);
+  }
 }
 
 export class RouterStats {

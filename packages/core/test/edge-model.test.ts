@@ -120,11 +120,13 @@ class Model {
         backends: {
           has: () => false,
           subscriptionOf: () => null,
+          callKey: () => '',
           execute: async () => ({ status: 'ok', payload: null }),
         },
         stats: new EdgeStats(),
         sent: null,
         presence: null,
+        subscriptions: null,
         links: null,
         logger: silent,
       } as unknown as ConstructorParameters<typeof Edge>[0],

@@ -10,7 +10,7 @@ export interface GrpcTlsFiles {
   /** Private key, PEM. */
   readonly keyFile: string;
   /** If not empty, callers need a certificate of this authority, PEM. */
-  readonly caFile: string;
+  readonly clientCaFile: string;
 }
 
 /** Reads the files once. Rejects with GrpcApiError `bad_tls`. */
@@ -19,7 +19,7 @@ export async function serverCredentials(tls: GrpcTlsFiles | null): Promise<Serve
   try {
     const cert = await readFile(tls.certFile);
     const key = await readFile(tls.keyFile);
-    const ca = tls.caFile === '' ? null : await readFile(tls.caFile);
+    const ca = tls.clientCaFile === '' ? null : await readFile(tls.clientCaFile);
     // What does not fit would only show when the first caller comes; a bad authority not even then.
     createSecureContext({ cert, key });
     if (ca !== null) new X509Certificate(ca);

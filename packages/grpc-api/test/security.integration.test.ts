@@ -82,7 +82,7 @@ describe('with TLS', () => {
   const tlsOf = (certFile: string, keyFile: string, caFile: string | null) => ({
     certFile: files.path(certFile),
     keyFile: files.path(keyFile),
-    caFile: caFile === null ? '' : files.path(caFile),
+    clientCaFile: caFile === null ? '' : files.path(caFile),
   });
   const trusting = (own?: Certificate) =>
     own === undefined

@@ -1,10 +1,16 @@
-import type { BackendCommands, BackendOutcome, BackendRequest, BackendSubscription } from '@ws-gateway/core';
+import type {
+  BackendCommands,
+  BackendOutcome,
+  BackendRequest,
+  BackendRequestStats,
+  BackendSubscription,
+} from '@ws-gateway/core';
 import { Ajv } from 'ajv';
-import { BackendCaller, BackendCallError } from './backend-caller.js';
+import { BackendCaller, BackendCallError, type BackendAnswer, type BackendCall } from './backend-caller.js';
 import { BadOptionError, Command } from './command.js';
 import { CommandTableError } from './command-table-error.js';
 import type { CommandSpec } from './command-spec.js';
-import { outcomeOf, refused } from './outcome.js';
+import { mistaken, outcomeOf, refused } from './outcome.js';
 import { NoPlaceError, RequestPlaces } from './request-places.js';
 import { subscriptionOf } from './subscription-id.js';
 
@@ -23,8 +29,12 @@ export interface BackendsOptions {
 const RESPONSE_BYTES_MAX = 1024 * 1024;
 
 /** Throws CommandTableError, whose message starts with the key path. Nothing is connected before the first command. */
-export function createCommandTable(specs: readonly CommandSpec[], backends: BackendsOptions): CommandTable {
-  return new CommandTable(specs, backends);
+export function createCommandTable(
+  specs: readonly CommandSpec[],
+  backends: BackendsOptions,
+  stats: BackendRequestStats,
+): CommandTable {
+  return new CommandTable(specs, backends, stats);
 }
 
 /**
@@ -36,9 +46,10 @@ export class CommandTable implements BackendCommands {
   readonly #backends = new Map<string, Backend>();
   readonly #places: RequestPlaces;
   readonly #caller: BackendCaller;
-  #timeouts = 0;
+  readonly #stats: BackendRequestStats;
 
-  constructor(specs: readonly CommandSpec[], options: BackendsOptions) {
+  constructor(specs: readonly CommandSpec[], options: BackendsOptions, stats: BackendRequestStats) {
+    this.#stats = stats;
     const ajv = new Ajv({ allowUnionTypes: true, logger: false });
     for (const spec of specs) {
       if (this.#commands.has(spec.name))
@@ -47,22 +58,12 @@ export class CommandTable implements BackendCommands {
     }
     for (const [name, { url, timeoutMs }] of Object.entries(options.http))
       if (url !== '') this.#backends.set(name, { name, base: baseUrl(name, url), timeoutMs });
-    this.#places = new RequestPlaces(options.requestPoolSize, options.requestQueueSize);
+    this.#places = new RequestPlaces(options.requestPoolSize, options.requestQueueSize, stats);
     this.#caller = new BackendCaller({
       connectionsMax: options.requestPoolSize,
       timeoutMsMax: Math.max(1, ...[...this.#backends.values()].map(({ timeoutMs }) => timeoutMs)),
       responseBytesMax: options.responseBytesMax ?? RESPONSE_BYTES_MAX,
     });
-  }
-
-  /** For metrics: calls under way and waiting now; refused as busy and timed out so far. */
-  get status(): {
-    readonly inFlight: number;
-    readonly waiting: number;
-    readonly refused: number;
-    readonly timeouts: number;
-  } {
-    return { ...this.#places.status, timeouts: this.#timeouts };
   }
 
   has(name: string, endpoint: string): boolean {
@@ -77,19 +78,35 @@ export class CommandTable implements BackendCommands {
     return subscriptionOf(command.spec.subscription, request);
   }
 
+  callKey(name: string, request: BackendRequest): string {
+    const command = this.#find(name, request.endpoint);
+    const backend = command === undefined ? undefined : this.#backends.get(command.spec.backend);
+    try {
+      if (command === undefined || backend === undefined) return JSON.stringify([name, request]);
+      const { url, method, headers, body } = command.call(backend.base, request);
+      return JSON.stringify([name, method, url.href, headers, body]);
+    } catch (error) {
+      if (error instanceof BadOptionError) return JSON.stringify([name, request]);
+      throw error;
+    }
+  }
+
   async execute(name: string, request: BackendRequest): Promise<BackendOutcome> {
     const command = this.#find(name, request.endpoint);
     if (command === undefined) return refused('unknown_command', 'this endpoint has no such command');
     const problem = command.problem(request.options);
-    if (problem !== null) return refused('bad_request', problem);
+    if (problem !== null) return mistaken(problem);
     const { spec } = command;
     const backend = this.#backends.get(spec.backend);
     if (backend === undefined) return refused('unavailable', `backends.http.${spec.backend}.url is not configured`);
     try {
       const call = { ...command.call(backend.base, request), timeoutMs: backend.timeoutMs };
-      return outcomeOf(spec, await this.#places.run(backend.name, backend.timeoutMs, () => this.#caller.call(call)));
+      const answer = await this.#places.run(backend.name, backend.timeoutMs, () => this.#timed(name, call));
+      const outcome = outcomeOf(spec, answer);
+      if (outcome.status !== 'ok') this.#stats.failed(name, reasonOf(answer.status));
+      return outcome;
     } catch (error) {
-      return this.#failure(error);
+      return this.#failure(name, error);
     }
   }
 
@@ -105,14 +122,30 @@ export class CommandTable implements BackendCommands {
     return onlyWithBackend === true && !this.#backends.has(backend) ? undefined : command;
   }
 
-  #failure(error: unknown): BackendOutcome {
-    if (error instanceof BadOptionError) return refused('bad_request', error.message);
-    if (error instanceof NoPlaceError) return refused('busy', error.message);
-    if (!(error instanceof BackendCallError)) throw error;
-    if (error.code !== 'timeout') return refused('backend_error', error.message);
-    this.#timeouts++;
-    return refused('backend_timeout', error.message);
+  async #timed(name: string, call: BackendCall): Promise<BackendAnswer> {
+    const beganMs = performance.now();
+    try {
+      return await this.#caller.call(call);
+    } finally {
+      this.#stats.observe(name, (performance.now() - beganMs) / 1000);
+    }
   }
+
+  #failure(name: string, error: unknown): BackendOutcome {
+    if (error instanceof BadOptionError) return mistaken(error.message);
+    if (error instanceof NoPlaceError) {
+      this.#stats.failed(name, 'busy');
+      return refused('busy', error.message);
+    }
+    if (!(error instanceof BackendCallError)) throw error;
+    this.#stats.failed(name, error.code);
+    return refused(error.code === 'timeout' ? 'backend_timeout' : 'backend_error', error.message);
+  }
+}
+
+/** Of an answer that was no success. */
+function reasonOf(status: number): string {
+  return status >= 200 && status < 300 ? 'bad_answer' : `status_${Math.floor(status / 100)}xx`;
 }
 
 interface Backend {

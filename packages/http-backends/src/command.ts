@@ -3,7 +3,8 @@ import type { Ajv, ErrorObject, ValidateFunction } from 'ajv';
 import type { BackendCall } from './backend-caller.js';
 import { CommandTableError } from './command-table-error.js';
 import type { CommandSpec } from './command-spec.js';
-import { sourceValue, valueAt } from './sources.js';
+import { parseExact, scalarText } from './json-text.js';
+import { sourceValue, valueAt, type SourceValues } from './sources.js';
 
 /** A value of the options can't be used in the call: the client's mistake. */
 export class BadOptionError extends Error {
@@ -39,14 +40,15 @@ export class Command {
   }
 
   /** Throws BadOptionError when a value can't stand in the path. */
-  call(base: URL, request: BackendRequest): Omit<BackendCall, 'timeoutMs'> {
+  call(base: URL, { optionsText, authorization: given, user }: BackendRequest): Omit<BackendCall, 'timeoutMs'> {
+    const request = { options: parseExact(optionsText), user };
     const { method = 'GET', path = '', query = {}, body, authorization } = this.spec;
     const url = new URL(base);
     // An empty path leaves the backend's URL as it was configured, with or without its last slash.
     if (path !== '') url.pathname = base.pathname.replace(/\/$/, '') + filledPath(path, request);
     for (const [name, source] of Object.entries(query))
       for (const value of queryValues(sourceValue(source, request))) url.searchParams.append(name, value);
-    const credentials = authorization === undefined ? request.authorization : sourceValue(authorization, request);
+    const credentials = authorization === undefined ? given : sourceValue(authorization, request);
     const headers: Record<string, string> = { accept: 'application/json' };
     if (typeof credentials === 'string' && credentials !== '') headers['authorization'] = credentials;
     if (body === undefined) return { url, method, headers, body: null };
@@ -71,10 +73,9 @@ function problemText(error: ErrorObject | undefined): string {
 }
 
 /** A value stays one segment: `.` and `..` would walk to another resource, also when percent-encoded. */
-function filledPath(template: string, request: BackendRequest): string {
+function filledPath(template: string, request: SourceValues): string {
   return template.replaceAll(/\{([^{}]+)\}/g, (_, source: string) => {
-    const value = sourceValue(source, request);
-    const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+    const text = scalarText(sourceValue(source, request)) ?? '';
     if (text === '' || text === '.' || text === '..' || !text.isWellFormed())
       throw new BadOptionError(`options.${source} can not be part of a path`);
     return encodeURIComponent(text);
@@ -88,5 +89,5 @@ function filledPath(template: string, request: BackendRequest): string {
 function queryValues(value: unknown): readonly string[] {
   if (value === undefined || value === null) return [];
   if (Array.isArray(value)) return value.flatMap(queryValues);
-  return [typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean)];
+  return [typeof value === 'string' ? value : JSON.stringify(value)];
 }

@@ -21,15 +21,24 @@ export function escapeLikeGo(json: string): string {
 type NumberReviver = (key: string, value: unknown, context?: { readonly source?: string }) => unknown;
 
 /**
- * JSON.parse that keeps numbers a double can't hold (64-bit ids): JSON.stringify writes them out as they came. Only text
- * with sixteen digits in a row pays for it.
+ * JSON.parse that keeps numbers a double can't hold (64-bit ids, 1e999): JSON.stringify writes them out as they came. Only
+ * text with sixteen digits in a row or a long exponent pays for it.
  */
 export function parseExact(text: string): unknown {
-  return /\d{16}/.test(text) ? JSON.parse(text, keepNumber) : JSON.parse(text);
+  return /\d{16}|\d[eE][+-]?\d{3}/.test(text) ? JSON.parse(text, keepNumber) : JSON.parse(text);
 }
 
-/** Node 22 has it; TypeScript's library does not know it yet. */
-const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => object };
+/** The text of a string or number as `parseExact` gives it; null for anything else. */
+export function scalarText(value: unknown): string | null {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || isRawJSON(value) ? JSON.stringify(value) : null;
+}
+
+/** Node 22 has them; TypeScript's library does not know them yet. */
+const { rawJSON, isRawJSON } = JSON as unknown as {
+  readonly rawJSON: (text: string) => object;
+  readonly isRawJSON: (value: unknown) => boolean;
+};
 
 const keepNumber: NumberReviver = (_, value, context) => {
   const source = context?.source;

@@ -19,6 +19,11 @@ export function refused(code: OutcomeCode, message: string): BackendOutcome {
   return { status: 'error', payload: { code, message } };
 }
 
+/** The client's mistake. */
+export function mistaken(message: string): BackendOutcome {
+  return { ...refused('bad_request', message), mistake: message };
+}
+
 /** The contract's table: 2xx ok, 401 unauthorized, 403 forbidden, everything else an error. */
 export function outcomeOf(spec: CommandSpec, answer: BackendAnswer): BackendOutcome {
   const { status } = answer;

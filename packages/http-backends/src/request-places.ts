@@ -1,3 +1,5 @@
+import type { BackendRequestStats } from '@ws-gateway/core';
+
 /** The gateway asks too much already: the answer is `busy`. */
 export class NoPlaceError extends Error {
   override readonly name = 'NoPlaceError';
@@ -19,22 +21,18 @@ export class RequestPlaces {
   readonly #queueSize: number;
   /** Lines with somebody in them, next one to be served first. */
   readonly #lines = new Map<string, Waiter[]>();
-  #inFlight = 0;
-  #waiting = 0;
-  #refused = 0;
+  readonly #stats: Pick<BackendRequestStats, 'inFlight' | 'queued'>;
 
-  constructor(size: number, queueSize: number) {
+  /** `stats` says how many are in flight and waiting, and is not written by anybody else. */
+  constructor(size: number, queueSize: number, stats: Pick<BackendRequestStats, 'inFlight' | 'queued'>) {
     this.#size = size;
     this.#queueSize = queueSize;
-  }
-
-  get status(): { readonly inFlight: number; readonly waiting: number; readonly refused: number } {
-    return { inFlight: this.#inFlight, waiting: this.#waiting, refused: this.#refused };
+    this.#stats = stats;
   }
 
   /** Rejects with NoPlaceError, or as `work` does. */
   async run<T>(line: string, waitMsMax: number, work: () => Promise<T>): Promise<T> {
-    if (this.#inFlight < this.#size) this.#inFlight++;
+    if (this.#stats.inFlight < this.#size) this.#stats.inFlight++;
     else await this.#wait(line, waitMsMax);
     try {
       return await work();
@@ -44,10 +42,10 @@ export class RequestPlaces {
   }
 
   #wait(line: string, waitMsMax: number): Promise<void> {
-    if (this.#waiting >= this.#queueSize && !this.#makeRoom(line)) return Promise.reject(this.#refusal());
+    if (this.#stats.queued >= this.#queueSize && !this.#makeRoom(line)) return Promise.reject(refusal());
     return new Promise((go, refuse) => {
       const waiter = { untilMs: performance.now() + waitMsMax, go, refuse };
-      this.#waiting++;
+      this.#stats.queued++;
       const waiters = this.#lines.get(line);
       if (waiters === undefined) this.#lines.set(line, [waiter]);
       else waiters.push(waiter);
@@ -60,8 +58,8 @@ export class RequestPlaces {
     for (const waiters of this.#lines.values()) if (waiters.length > longest.length) longest = waiters;
     const ownLength = this.#lines.get(newcomersLine)?.length ?? 0;
     if (longest.length <= ownLength + 1) return false;
-    longest.pop()?.refuse(this.#refusal());
-    this.#waiting--;
+    longest.pop()?.refuse(refusal());
+    this.#stats.queued--;
     return true;
   }
 
@@ -69,9 +67,9 @@ export class RequestPlaces {
   #release(): void {
     for (let waiter = this.#next(); waiter !== undefined; waiter = this.#next()) {
       if (performance.now() < waiter.untilMs) return waiter.go();
-      waiter.refuse(this.#refusal());
+      waiter.refuse(refusal());
     }
-    this.#inFlight--;
+    this.#stats.inFlight--;
   }
 
   #next(): Waiter | undefined {
@@ -79,14 +77,13 @@ export class RequestPlaces {
       this.#lines.delete(line);
       const waiter = waiters.shift();
       if (waiters.length > 0) this.#lines.set(line, waiters);
-      this.#waiting--;
+      this.#stats.queued--;
       return waiter;
     }
     return undefined;
   }
+}
 
-  #refusal(): NoPlaceError {
-    this.#refused++;
-    return new NoPlaceError('too many requests to backends');
-  }
+function refusal(): NoPlaceError {
+  return new NoPlaceError('too many requests to backends');
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { BackendRequestStats } from '@ws-gateway/core';
 import { createCommandTable, type CommandSpec, type CommandTable } from '../src/index.js';
 import { BackendServer, clientRequest, codeOf } from './backend-server.js';
 
@@ -7,9 +8,11 @@ const request = clientRequest({}, { endpoint: '/web' });
 
 let backend: BackendServer;
 let table: CommandTable;
+let stats: BackendRequestStats;
 
 beforeEach(async () => {
   backend = await new BackendServer().start();
+  stats = new BackendRequestStats();
   table = createCommandTable(
     [
       ask,
@@ -25,6 +28,7 @@ beforeEach(async () => {
         two: { url: '', timeoutMs: 300 },
       },
     },
+    stats,
   );
 });
 
@@ -96,7 +100,7 @@ describe('answers of a backend', () => {
     expect(codeOf(await table.execute('ask', request))).toBe('backend_error');
     backend.answer = (response) => response.socket?.end('nonsense\r\n\r\n');
     expect(codeOf(await table.execute('ask', request))).toBe('backend_error');
-    expect(table.status.inFlight).toBe(0);
+    expect(stats.inFlight).toBe(0);
   });
 
   it('that do not come in time, or only in part, are timeouts', async () => {
@@ -104,9 +108,30 @@ describe('answers of a backend', () => {
     expect(codeOf(await table.execute('quick', request))).toBe('backend_timeout');
     backend.answer = (response) => void response.write('[');
     expect(codeOf(await table.execute('quick', request))).toBe('backend_timeout');
-    expect(table.status).toMatchObject({ inFlight: 0, timeouts: 2 });
+    expect(stats).toMatchObject({ inFlight: 0 });
+    expect(stats.errors.get('quick')?.values).toEqual(new Map([['timeout', 2]]));
+    expect(stats.seconds.get('quick')?.count).toBe(2);
     backend.answer = (response) => response.end('1');
     expect((await table.execute('ask', request)).status).toBe('ok');
+  });
+});
+
+describe('calls', () => {
+  it('are counted by command, failures by reason', async () => {
+    for (const status of [200, 401, 404, 500, 503, 302]) await outcomeOf(status, '{}');
+    await outcomeOf(200, 'no JSON');
+    await outcomeOf(200, JSON.stringify('x'.repeat(10_000)));
+    backend.answer = (response) => response.destroy();
+    await table.execute('ask', request);
+    expect(stats.seconds.get('ask')?.count).toBe(9);
+    expect(Object.fromEntries(stats.errors.get('ask')!.values)).toEqual({
+      status_3xx: 1,
+      status_4xx: 2,
+      status_5xx: 2,
+      bad_answer: 1,
+      too_large: 1,
+      unreachable: 1,
+    });
   });
 });
 

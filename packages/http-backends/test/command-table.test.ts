@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { BackendRequestStats } from '@ws-gateway/core';
 import {
   commandSpecsOf,
   CommandTableError,
@@ -13,7 +14,7 @@ const spec: CommandSpec = { name: 'a', endpoints: ['/web'], backend: 'one' };
 
 function problemOf(specs: readonly CommandSpec[], http: BackendsOptions['http'] = {}): string {
   try {
-    createCommandTable(specs, { requestPoolSize: 1, requestQueueSize: 1, http });
+    createCommandTable(specs, { requestPoolSize: 1, requestQueueSize: 1, http }, new BackendRequestStats());
   } catch (error) {
     if (error instanceof CommandTableError) return `${error.code} ${error.message}`;
     throw error;
@@ -62,7 +63,11 @@ describe('commands from the configuration', () => {
       subscription: { resource: 'shop', where: 'where' },
     });
     const http = { shop: { url: 'http://127.0.0.1:1/', timeoutMs: 1 } };
-    const table = createCommandTable(specs, { requestPoolSize: 1, requestQueueSize: 1, http });
+    const table = createCommandTable(
+      specs,
+      { requestPoolSize: 1, requestQueueSize: 1, http },
+      new BackendRequestStats(),
+    );
     const request = { endpoint: '/web', authorization: '', user: null };
     const where = { options: { where: { id: 1 } }, optionsText: '{"where":{"id":1}}' };
     expect(table.subscriptionOf('getShop', { ...request, ...where })?.resource).toBe('shop');

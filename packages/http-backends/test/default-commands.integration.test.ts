@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { BackendRequestStats } from '@ws-gateway/core';
 import { createCommandTable, defaultCommands, type CommandTable } from '../src/index.js';
 import { BackendServer, clientRequest, codeOf } from './backend-server.js';
 
@@ -8,7 +9,7 @@ let table: CommandTable;
 beforeEach(async () => {
   backend = await new BackendServer().start();
   const http = (path: string) => ({ url: backend.url + path, timeoutMs: 5_000 });
-  table = createCommandTable(defaultCommands, {
+  const options = {
     ...{ requestPoolSize: 10, requestQueueSize: 10 },
     http: {
       user: http('/api/me'),
@@ -16,7 +17,8 @@ beforeEach(async () => {
       scheduleMobile: http('/api/schedules?version=2'),
       tournamentMobile: http('/api/tournaments/'),
     },
-  });
+  };
+  table = createCommandTable(defaultCommands, options, new BackendRequestStats());
 });
 
 afterEach(async () => {
@@ -57,6 +59,16 @@ describe('the commands of the seed', () => {
     expect(backend.last?.headers['content-type']).toBe('application/json');
   });
 
+  it('pass numbers on as the client wrote them', async () => {
+    // As doubles they would be 12345678901234567000 and Infinity, which become another resource and no JSON at all.
+    const where = '{"where":{"id":12345678901234567890}}';
+    expect(await asked('getTournament', where)).toBe('GET /api/tournaments/12345678901234567890');
+    const update = '{"where":{"notifications":[12345678901234567890]},"status":"read"}';
+    expect(await asked('updateNotifications', update)).toMatch(/\{"ids":\[12345678901234567890\],"status":"read"\}$/);
+    const schedules = '{"where":{"from":9007199254740993,"to":1.50,"timezone":"UTC"}}';
+    expect(await asked('getSchedules', schedules)).toMatch(/from=9007199254740993&to=1.50?&tz=UTC/);
+  });
+
   it('getSchedules translates its names and repeats a parameter per item', async () => {
     const where = {
       ...{ from: 1700000000, to: 1800000000, timezone: 'Europe/Berlin', gameIds: ['g1', 'g2'] },
@@ -86,7 +98,11 @@ describe('the commands of the seed', () => {
     expect(backend.last?.headers.authorization).toBe('Bearer x');
     for (const authToken of ['', 'a\r\nx: y', 'ä', 7])
       expect(codeOf(await table.execute('authentication', clientRequest({ authToken })))).toBe('bad_request');
-    const without = createCommandTable(defaultCommands, { requestPoolSize: 1, requestQueueSize: 1, http: {} });
+    const without = createCommandTable(
+      defaultCommands,
+      { requestPoolSize: 1, requestQueueSize: 1, http: {} },
+      new BackendRequestStats(),
+    );
     expect(without.has('authentication', '/web')).toBe(false);
     expect(without.has('getMyNotifications', '/web')).toBe(true);
     await without.close();
@@ -115,7 +131,7 @@ describe('the commands of the seed', () => {
     for (const [name, options, message] of cases) {
       const outcome = await table.execute(name, clientRequest(options));
       const payload = { code: 'bad_request', message: expect.stringContaining(message) };
-      expect(outcome).toEqual({ status: 'error', payload });
+      expect(outcome).toEqual({ status: 'error', payload, mistake: payload.message });
       expect(table.subscriptionOf(name, clientRequest(options))).toBeNull();
     }
     expect(backend.seen).toHaveLength(0);

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { BackendRequestStats } from '@ws-gateway/core';
 import { createCommandTable, type CommandSpec, type CommandTable } from '../src/index.js';
 import { BackendServer, clientRequest, codeOf } from './backend-server.js';
 
@@ -9,6 +10,7 @@ const request = clientRequest({}, { endpoint: '/web' });
 let dead: BackendServer;
 let alive: BackendServer;
 let table: CommandTable;
+let stats: BackendRequestStats;
 /** Requests that the dead backend holds. */
 let held: ServerResponse[];
 
@@ -28,13 +30,15 @@ function makeTable(
   requestQueueSize: number,
   timeoutsMs = { dead: 20_000, alive: 20_000 },
 ): void {
-  table = createCommandTable([ask('dead'), ask('alive')], {
+  stats = new BackendRequestStats();
+  const options = {
     ...{ requestPoolSize, requestQueueSize },
     http: {
       dead: { url: dead.url, timeoutMs: timeoutsMs.dead },
       alive: { url: alive.url, timeoutMs: timeoutsMs.alive },
     },
-  });
+  };
+  table = createCommandTable([ask('dead'), ask('alive')], options, stats);
 }
 
 function many(name: string, count: number) {
@@ -47,14 +51,16 @@ describe('requests to backends', () => {
     const outcomes = many('dead', 9);
     expect((await Promise.all(outcomes.slice(7))).map(codeOf)).toEqual(['busy', 'busy']);
     await dead.arrived(3);
-    expect(table.status).toMatchObject({ inFlight: 3, waiting: 4, refused: 2 });
+    expect(stats).toMatchObject({ inFlight: 3, queued: 4 });
+    expect(stats.errors.get('dead')?.values).toEqual(new Map([['busy', 2]]));
     for (let done = 0; done < 7; done++) {
       await dead.arrived(Math.min(7, done + 3));
       expect(dead.seen.length).toBe(Math.min(7, done + 3));
       held.shift()?.end(String(done));
       expect((await outcomes[done])?.payload).toBe(done);
     }
-    expect(table.status).toMatchObject({ inFlight: 0, waiting: 0 });
+    expect(stats).toMatchObject({ inFlight: 0, queued: 0 });
+    expect(stats.seconds.get('dead')?.count).toBe(7);
   });
 
   it('may be forbidden to wait at all', async () => {

@@ -12,7 +12,8 @@
 -- ARGV[5] endpoint
 -- ARGV[6] sessions at most, 0 for no limit
 -- ARGV[7] 'reject' or 'replace'
--- ARGV[8] 'reject' or 'replace' when the endpoint is for one connection of a user, else ''
+-- ARGV[8] 'reject', 'replace' or 'newest' (of those that are open already) when the endpoint is for one connection of a
+--   user, else ''
 -- ARGV[9] close code for a replaced session
 -- ARGV[10] its reason
 -- ARGV[11] epoch for streams that don't exist
@@ -63,11 +64,19 @@ local function replace(session)
   hand(session.node, 'c\t\t0\t', json)
 end
 
+-- The newest, because a row that nobody has taken away yet is older.
+local function isNewer(session)
+  local since = tonumber(ARGV[4])
+  return session.since > since or (session.since == since and session.connection > connection)
+end
+
 if exclusive ~= '' or (sessionsMax > 0 and redis.call('HLEN', KEYS[3]) >= sessionsMax) then
   local kept, replaced, others = {}, {}, otherSessions()
   for _, session in ipairs(others) do
     local isRival = exclusive ~= '' and session.endpoint == endpoint
-    if isRival and exclusive == 'reject' then return { 'already_connected' } end
+    if isRival and (exclusive == 'reject' or exclusive == 'newest' and isNewer(session)) then
+      return { 'already_connected' }
+    end
     local list = isRival and replaced or kept
     list[#list + 1] = session
   end

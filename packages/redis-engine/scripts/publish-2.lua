@@ -186,6 +186,18 @@ local function nodesOfAll()
   return allNodes
 end
 
+-- A router has no sockets that anything could be for; the life of one says what it is (see src/node-names.ts).
+local socketNodes
+local function nodesWithSockets()
+  if not socketNodes then
+    socketNodes = {}
+    for _, node in ipairs(nodesOfAll()) do
+      if not string.find(node, '~r%.[^~]*$') then socketNodes[#socketNodes + 1] = node end
+    end
+  end
+  return socketNodes
+end
+
 -- A node's name in a row is `<id>~<life>`: an id that registered again has new rows (see src/membership.ts).
 local function nodesNamed(id)
   local named = {}
@@ -241,7 +253,7 @@ for i = 1, itemCount do
   elseif kind == 'c' then
     nodes = handAll(nodesOfChannel(stream), headerOf(class, stream, meta, origin, head), head)
   elseif kind == 'a' then
-    nodes = handAll(nodesOfAll(), 'a\t\t' .. origin .. '\t', head)
+    nodes = handAll(nodesWithSockets(), 'a\t\t' .. origin .. '\t', head)
   elseif kind == 'b' then
     local holders = nodesOfUser(address)
     if head ~= '' then nodes = handAll(holders, headerOf(class, stream, meta, origin, head), head) end

@@ -70,11 +70,13 @@ export class Membership {
   async join(): Promise<void> {
     const { link, reader, keys } = this.#parts;
     this.#joined = false;
-    this.#name = newLife(this.#settings.node);
+    this.#name = newLife(this.#settings.node, this.#settings.role);
     this.#server = link.server;
     // The lease first: an inbox without a lease would never be reaped.
     await this.#lease(true);
-    const partitions = this.#settings.role === 'router' ? [] : Array.from({ length: keys.partitions }, (_, p) => p);
+    // A router is told what concerns all nodes or it alone, which goes by the partition that lists the nodes.
+    const count = this.#settings.role === 'router' ? 1 : keys.partitions;
+    const partitions = Array.from({ length: count }, (_, p) => p);
     this.#datasets = await Promise.all(
       partitions.map((partition) => {
         const openKeys = [keys.key(partition, 'SEQUENCE', this.#name), keys.key(partition, 'DATASET')];
@@ -124,14 +126,13 @@ export class Membership {
     await this.#parts.reader.reach(sequences);
     this.#server = server;
     this.#logger.warn('another redis process, writing rows again', {});
-    if (this.#settings.role !== 'router') this.#inbox.rebuild();
+    this.#inbox.rebuild();
   }
 
   async #rejoin(loss: Loss): Promise<void> {
     this.#logger.warn('registration lost, registering again', { loss });
     const before = this.#name;
     await this.join();
-    if (this.#settings.role === 'router') return;
     if (loss !== 'emptied') {
       // Parts of the old registration may be left.
       await this.#parts.reaper.retire(before, 0);

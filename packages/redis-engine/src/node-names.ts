@@ -1,12 +1,16 @@
-import type { PresenceRow } from '@ws-gateway/core';
+import type { NodeStatus, PresenceRow } from '@ws-gateway/core';
 import { newIdentity } from './epoch.js';
+
+/** publish-2.lua looks for it. */
+const ROUTER = 'r.';
 
 /**
  * In Redis a node is called `<id>~<life>`. When it has to register again (its lease ran out while it was suspended, or
  * Redis lost its data) it begins a new life with rows of its own, so whoever still reaps the old one can't touch them.
+ * The life of a router says so: what is for all sockets passes it by.
  */
-export function newLife(id: string): string {
-  return `${id}~${newIdentity()}`;
+export function newLife(id: string, role: NodeStatus['role']): string {
+  return `${id}~${role === 'router' ? ROUTER : ''}${newIdentity()}`;
 }
 
 export function nodeIdOf(name: string): string {

@@ -141,7 +141,7 @@ export class Sessions {
   }
 
   #admitArgs(request: AdmitRequest, user: string): (string | number)[] {
-    const { connection, sinceMs, endpoint, sessions, exclusive, rejoin, token = null } = request;
+    const { connection, sinceMs, endpoint, sessions, rejoin, token = null } = request;
     const limit = rejoin === true ? null : sessions;
     const replaced = closeReason('session_replaced');
     const { link, membership } = this.#parts;
@@ -153,7 +153,7 @@ export class Sessions {
       endpoint,
       limit?.max ?? 0,
       limit?.policy ?? 'reject',
-      (rejoin === true ? null : exclusive) ?? '',
+      placeRule(request),
       replaced.code,
       replaced.reason,
       newEpoch(link.server),
@@ -198,6 +198,12 @@ export class Sessions {
       for (const released of chunk) this.#forget(released);
     }
   }
+}
+
+/** As admit-5.lua takes it. */
+function placeRule({ exclusive = null, rejoin }: AdmitRequest): string {
+  if (exclusive === null) return '';
+  return rejoin === true ? 'newest' : exclusive;
 }
 
 function rowKey({ connection, user }: ReleasedConnection): string {

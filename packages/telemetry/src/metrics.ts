@@ -169,6 +169,11 @@ const kafkaMetrics: readonly MetricDefinition[] = [
     read: ({ router }) => router.deadLetters,
   },
   {
+    ...{ name: 'kafka_events_dropped_total', type: 'counter', labels: ['topic'] },
+    help: 'Presence and subscription events given up because 100 000 waited already. Any growth: Kafka was away for long.',
+    read: ({ edge }) => edge.eventsDropped,
+  },
+  {
     ...{ name: 'messages_expired_total', type: 'counter', labels: ['topic'] },
     help: 'Messages given up: records older than their ttl on arrival, and unacknowledged ones the history lost. Growth: the router lags, a ttl or history is too short.',
     read: ({ router, edge }) => sum(router.expired, edge.expired),
@@ -233,6 +238,29 @@ const engineMetrics: readonly MetricDefinition[] = [
   },
 ];
 
+const requestMetrics: readonly MetricDefinition[] = [
+  {
+    ...{ name: 'backend_requests_in_flight', type: 'gauge', labels: [] },
+    help: 'Calls of commands to HTTP backends under way, of at most backends.requestPoolSize. At it for long: a backend is too slow.',
+    read: ({ edge }) => edge.backendRequests.inFlight,
+  },
+  {
+    ...{ name: 'backend_requests_queued', type: 'gauge', labels: [] },
+    help: 'Calls that wait for a place, of at most backends.requestQueueSize; beyond it the answer is busy.',
+    read: ({ edge }) => edge.backendRequests.queued,
+  },
+  {
+    ...{ name: 'backend_request_duration_seconds', type: 'histogram', labels: ['command'] },
+    help: 'Time of a call, the wait for a place not included, also of one that failed.',
+    read: ({ edge }) => edge.backendRequests.seconds,
+  },
+  {
+    ...{ name: 'backend_request_errors_total', type: 'counter', labels: ['command', 'reason'] },
+    help: 'Calls without a usable answer: busy, timeout, unreachable, too_large, bad_answer, or by status. Growth: see that backend.',
+    read: ({ edge }) => edge.backendRequests.errors,
+  },
+];
+
 const linkMetrics: readonly MetricDefinition[] = [
   {
     ...{ name: 'backend_link_up', type: 'gauge', labels: ['backend'] },
@@ -261,7 +289,7 @@ const linkMetrics: readonly MetricDefinition[] = [
   },
   {
     ...{ name: 'backend_link_waiting_bytes', type: 'gauge', labels: ['backend'] },
-    help: 'Bytes of the events that wait for the link, of at most 16 MiB.',
+    help: 'Bytes of the events that wait for the link, of at most queueBytes of the backend.',
     read: ({ edge }) => ofLinks(edge, ({ waitingBytes }) => waitingBytes),
   },
   {
@@ -348,6 +376,7 @@ export const metricDefinitions: readonly MetricDefinition[] = [
   ...websocketMetrics,
   ...kafkaMetrics,
   ...engineMetrics,
+  ...requestMetrics,
   ...linkMetrics,
   ...processMetrics,
 ];

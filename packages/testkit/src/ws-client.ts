@@ -139,6 +139,11 @@ export class WsClient {
     this.#socket.send(raw ? message : JSON.stringify(message));
   }
 
+  /** A text frame of these bytes, whether they are UTF-8 or not. */
+  sendTextBytes(bytes: Uint8Array): void {
+    this.#socket.send(bytes, { binary: false });
+  }
+
   /** Stops reading, so that the server's buffers fill: a slow consumer. */
   pause(): void {
     this.#socket.pause();

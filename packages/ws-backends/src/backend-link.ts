@@ -56,7 +56,7 @@ export class BackendLink {
     this.#stats = deps.stats;
     this.#logger = deps.logger;
     this.#settings = settings;
-    this.#queue = new EventQueue(deps.stats, settings);
+    this.#queue = new EventQueue(deps.stats, backend);
     this.#delay = new ReconnectDelay(settings.reconnectMsMax);
     this.#actions = new ActionLane({
       perform: (actions) => this.#perform(actions),

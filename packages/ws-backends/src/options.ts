@@ -3,13 +3,13 @@ export interface WsBackend {
   readonly url: string;
   /** Clients are closed (1012) and not let in while the backend is away. Otherwise what they say waits. */
   readonly closeOnLoss: boolean;
+  /** Bounds of what may wait for it; over them the client is refused. */
+  readonly queueBytes: number;
+  readonly queueEvents: number;
 }
 
 export interface WsBackendLinksOptions {
   readonly backends: readonly WsBackend[];
-  /** Bounds of what may wait for one backend; defaults 16 MiB and 100 000 events. */
-  readonly queueBytes?: number;
-  readonly queueEvents?: number;
   /** A longer message of a backend ends its link with 1009, unread; default 16 MiB. */
   readonly maxMessageBytes?: number;
   /** A backend that says nothing and answers no ping for this long to twice as long is away; default 10 s. */
@@ -26,8 +26,6 @@ export type LinkSettings = Required<Omit<WsBackendLinksOptions, 'backends'>>;
 
 export function withDefaults({ backends: _, ...options }: WsBackendLinksOptions): LinkSettings {
   return {
-    queueBytes: 16 * 1024 * 1024,
-    queueEvents: 100_000,
     maxMessageBytes: 16 * 1024 * 1024,
     heartbeatMs: 10_000,
     handshakeTimeoutMs: 5_000,

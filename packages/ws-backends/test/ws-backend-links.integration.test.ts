@@ -38,6 +38,8 @@ class Host implements PipeHost {
 interface Setup {
   readonly url?: string;
   readonly closeOnLoss?: boolean;
+  readonly queueBytes?: number;
+  readonly queueEvents?: number;
   readonly options?: Partial<WsBackendLinksOptions>;
 }
 
@@ -45,10 +47,10 @@ async function setup(given: Setup = {}) {
   const backend = await Backend.start();
   running.push(backend);
   const stats = new EdgeStats();
-  const { url = backend.url, closeOnLoss = false } = given;
+  const { url = backend.url, closeOnLoss = false, queueBytes = 1024 * 1024, queueEvents = 100_000 } = given;
   const links = new WsBackendLinks(
     { stats, logger: silent },
-    { backends: [{ name: 'lobby', url, closeOnLoss }], reconnectMsMax: 50, ...given.options },
+    { backends: [{ name: 'lobby', url, closeOnLoss, queueBytes, queueEvents }], reconnectMsMax: 50, ...given.options },
   );
   const host = new Host();
   running.push({ stop: () => links.close() });
@@ -153,7 +155,7 @@ describe('what clients do', () => {
   });
 
   it('is refused over the bounds, in count and in bytes, but the end of a client never is', async () => {
-    const few = await setup({ options: { queueEvents: 3 } });
+    const few = await setup({ queueEvents: 3 });
     expect(few.links.opened('lobby', ann)).toBe(true);
     expect(few.links.message('lobby', ann, '1')).toBe(true);
     expect(few.links.message('lobby', ann, '2')).toBe(true);
@@ -167,7 +169,7 @@ describe('what clients do', () => {
     await waitFor(() => few.stats.waitingEvents === 0);
     expect(few.links.opened('lobby', bob)).toBe(true);
 
-    const small = await setup({ options: { queueBytes: 2000 } });
+    const small = await setup({ queueBytes: 2000 });
     expect(small.links.opened('lobby', ann)).toBe(true);
     expect(small.links.message('lobby', ann, JSON.stringify('x'.repeat(2000)))).toBe(false);
     expect(small.links.message('lobby', ann, JSON.stringify('x'.repeat(1000)))).toBe(true);
@@ -176,7 +178,7 @@ describe('what clients do', () => {
 
 describe('a backend that does not read', () => {
   it('makes events wait here, bounded, and is given up when it answers no ping', async () => {
-    const { backend, links, host, stats } = await setup({ options: { queueBytes: 1024 * 1024, heartbeatMs: 300 } });
+    const { backend, links, host, stats } = await setup({ options: { heartbeatMs: 300 } });
     links.start(host);
     await isUp(stats);
     links.opened('lobby', ann);
@@ -314,7 +316,7 @@ describe('the end', () => {
       const make = () =>
         new WsBackendLinks(
           { stats: new EdgeStats(), logger: silent },
-          { backends: [{ name: 'a', url, closeOnLoss: false }] },
+          { backends: [{ name: 'a', url, closeOnLoss: false, queueBytes: 1024, queueEvents: 10 }] },
         );
       expect(make).toThrow(expect.objectContaining({ code: 'bad_url' }));
     }

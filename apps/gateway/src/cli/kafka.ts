@@ -23,6 +23,7 @@ export function kafkaTopics(config: Config): string[] {
   const topics = new Set([...config.topics.values()].map(({ kafkaTopic }) => kafkaTopic));
   topics.add(config.kafka.deadLetterTopic);
   if (config.presence.enabled) topics.add(config.presence.kafkaTopic);
+  if (config.subscriptions.enabled) topics.add(config.subscriptions.kafkaTopic);
   if (config.inbound.enabled) topics.add(config.inbound.kafkaTopic);
   return [...topics];
 }

@@ -70,12 +70,18 @@ export const accessRules: readonly Rule[] = [
   },
   {
     doc: 'A certificate and its key come together, and configured files can be read.',
-    reads: ['server.tls', 'grpc.tls', 'kafka.tls', 'auth.publicKeyFile'],
+    reads: ['server.tls', 'grpc.tls', 'grpc.descriptorFiles', 'kafka.tls', 'auth.publicKeyFile'],
     check: ({ server, grpc, kafka, auth }, purpose) => [
       ...certificatePair('server.tls', server.tls),
       ...certificatePair('grpc.tls', grpc.tls),
       ...certificatePair('kafka.tls', kafka.tls),
-      ...when(grpc.tls.caFile !== '' && grpc.tls.certFile === '', 'grpc.tls.certFile', 'missing: caFile needs TLS'),
+      ...unreadable('grpc.tls.clientCaFile', grpc.tls.clientCaFile),
+      ...when(
+        grpc.tls.clientCaFile !== '' && grpc.tls.certFile === '',
+        'grpc.tls.certFile',
+        'missing: clientCaFile needs TLS',
+      ),
+      ...grpc.descriptorFiles.flatMap((file, index) => unreadable(`grpc.descriptorFiles[${index}]`, file)),
       ...(purpose === 'serve' ? unreadable('auth.publicKeyFile', auth.publicKeyFile) : []),
     ],
   },

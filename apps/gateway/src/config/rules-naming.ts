@@ -15,8 +15,8 @@ export const namingRules: readonly Rule[] = [
       ),
   },
   {
-    doc: 'The gateway never consumes what it writes: dead letters, presence events, inbound messages.',
-    reads: ['topics', 'kafka', 'presence', 'inbound'],
+    doc: 'The gateway never consumes what it writes: dead letters, presence and subscription events, inbound messages.',
+    reads: ['topics', 'kafka', 'presence', 'subscriptions', 'inbound'],
     check(values) {
       const consumed = new Set(Object.entries(values.topics).map(([name, { kafkaTopic }]) => kafkaTopic || name));
       return writtenTopics(values).flatMap(([path, topic]) =>
@@ -98,9 +98,10 @@ function ownPath(path: string, value: string): Finding[] {
   ];
 }
 
-function writtenTopics({ kafka, presence, inbound }: SchemaValues): [string, string][] {
+function writtenTopics({ kafka, presence, subscriptions, inbound }: SchemaValues): [string, string][] {
   const written: [string, string][] = [['kafka.deadLetterTopic', kafka.deadLetterTopic || `${kafka.groupId}-dlq`]];
   if (presence.enabled) written.push(['presence.kafkaTopic', presence.kafkaTopic]);
+  if (subscriptions.enabled) written.push(['subscriptions.kafkaTopic', subscriptions.kafkaTopic]);
   if (inbound.enabled) written.push(['inbound.kafkaTopic', inbound.kafkaTopic]);
   return written;
 }

@@ -1,5 +1,5 @@
-import { choice, duration, name, optionalName, paths, text, texts, url, whole } from './formats.js';
-import { durationKey, flagKey, group, key, list, map } from './schema-node.js';
+import { choice, duration, name, optionalName, paths, size, text, texts, url, whole } from './formats.js';
+import { durationKey, flagKey, group, key, list, map, sizeKey } from './schema-node.js';
 
 const httpBackend = group('', {
   url: key(url('http', 'https'), '', 'Base address. Empty: not configured, its commands answer an error.'),
@@ -16,6 +16,8 @@ const wsBackend = group('', {
     'refuse',
     'A second connection of a user: refuse it, or close the first.',
   ),
+  queueBytes: sizeKey('16mb', 'What may wait for the backend; over it clients are closed with 1013.', size(1024)),
+  queueEvents: key(whole(1), 100_000, 'The same as a number of opens, messages and closes.'),
 });
 
 /** Option paths such as `where.types` say where in the request's `options` a value is taken from. */

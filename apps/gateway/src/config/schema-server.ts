@@ -1,5 +1,18 @@
-import { choice, duration, kafkaTopic, networks, origins, path, pattern, port, text, url, whole } from './formats.js';
-import { durationKey, flagKey, group, key, map, secret } from './schema-node.js';
+import {
+  choice,
+  duration,
+  kafkaTopic,
+  networks,
+  origins,
+  path,
+  pattern,
+  port,
+  text,
+  texts,
+  url,
+  whole,
+} from './formats.js';
+import { durationKey, flagKey, group, key, map, secret, sizeKey } from './schema-node.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -37,10 +50,16 @@ export const operationKeys = {
     enabled: flagKey(true, 'Open the gRPC port and one more for each hub.'),
     port: key(port, 9003, 'Port of the service.'),
     token: secret('If set, callers must send `authorization: Bearer <token>`.'),
+    maxMessageBytes: sizeKey('256kb', 'Size of a request; a longer one ends RESOURCE_EXHAUSTED.'),
+    descriptorFiles: key(
+      texts,
+      [],
+      'FileDescriptorSets (`protoc --include_imports -o`) or .proto files: the types of messages, beside the well-known ones.',
+    ),
     tls: group('TLS on the gRPC ports: certificate and key, or none.', {
       certFile: key(text, '', 'Certificate chain, PEM.'),
       keyFile: key(text, '', 'Private key, PEM.'),
-      caFile: key(text, '', 'If set, callers need a certificate of this authority, PEM.'),
+      clientCaFile: key(text, '', 'If set, callers need a certificate of this authority, PEM.'),
     }),
   }),
   admin: group('The HTTP API under /api.', {
@@ -50,6 +69,10 @@ export const operationKeys = {
   presence: group('Events about connections, written to Kafka.', {
     enabled: flagKey(false, 'Write them.'),
     kafkaTopic: key(kafkaTopic, 'ws-presence', 'Kafka topic they are written to.'),
+  }),
+  subscriptions: group('Events about subscription ids, written to Kafka for those who produce `wss` records.', {
+    enabled: flagKey(false, 'Write them.'),
+    kafkaTopic: key(kafkaTopic, 'ws-subscriptions', 'Kafka topic they are written to.'),
   }),
   inbound: group('Messages from clients, written to Kafka for backends.', {
     enabled: flagKey(false, 'Write them, and allow the command `send` on every endpoint.'),

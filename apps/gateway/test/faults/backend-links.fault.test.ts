@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, expect, it } from '@jest/globals';
-import { TcpProxy, testRedisUrl, waitFor, WsClient, WsRefusedError } from '@ws-gateway/testkit';
+import { startRedis, TcpProxy, testRedisUrl, waitFor, WsClient, WsRefusedError } from '@ws-gateway/testkit';
 import { House, token } from '../house.js';
 import { LinkBackend } from '../link-backend.js';
 
@@ -24,6 +26,15 @@ async function setup(nodes: readonly Readonly<Record<string, object>>[], entry: 
 
 const open = (house: House, node: number, user: string) =>
   WsClient.open(`${house.nodes[node]!.wsUrl}/lobby`, { headers: { authorization: `Bearer ${token(user)}` } });
+
+/** As a Redis that lost its data. */
+async function flush(port: number): Promise<void> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write('FLUSHALL\r\n');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  expect(answer.toString()).toBe('+OK\r\n');
+}
 
 // Fails when a dead node's rows are not taken away, or when its backend can't tell that its users are gone.
 it(
@@ -130,6 +141,37 @@ it(
       await backend.next({ user, event: 'message' });
       expect(backend.events.map(({ event }) => event)).toEqual(['open', 'message']);
     }
+  },
+  TIMEOUT_MS,
+);
+
+// Fails when rows are written again whoever has the place: both connections stayed, and the backend had two of one user.
+it(
+  'Redis back empty: of two connections that got into one place the newer one stays',
+  async () => {
+    const redis = await startRedis();
+    cleanups.push(() => redis.stop());
+    const proxy = await TcpProxy.start({ port: redis.port });
+    cleanups.push(() => proxy.stop());
+    const away = { redis: { addr: `127.0.0.1:${proxy.port}` } };
+    const near = { redis: { addr: `127.0.0.1:${redis.port}` } };
+    const { backend, house } = await setup([away, near]);
+    const first = await open(house, 0, 'ann');
+    await backend.next({ user: 'ann', event: 'open' });
+    proxy.cut();
+    await flush(redis.port);
+    const second = await waitFor(() => open(house, 1, 'ann'), { what: 'the place to be free' });
+    expect(first.isOpen).toBe(true);
+    proxy.restore();
+    expect(await first.closed).toEqual({ code: 4501, reason: 'session_replaced' });
+    expect(await backend.next({ user: 'ann', event: 'close' })).toMatchObject({ code: 4501 });
+    backend.send('ann', 'own link', { user: 'ann', action: 'send', message: 'hello' });
+    await waitFor(() => second.texts.includes('hello'));
+    await waitFor(async () => (await fetch(`${house.nodes[0]!.httpUrl}/ready`)).ok, { what: 'the node to be ready' });
+    const refused = await WsClient.refused(`${house.nodes[0]!.wsUrl}/lobby`, {
+      headers: { authorization: `Bearer ${token('ann')}` },
+    });
+    expect(refused).toMatchObject({ status: 409 });
   },
   TIMEOUT_MS,
 );

@@ -4,6 +4,7 @@ import type { AdmitRequest, Engine } from '../engine.js';
 import type { Identity, TokenVerifier } from '../token-verifier.js';
 import { requireAdmitted } from './admit-result.js';
 import type { ConnectionTable } from './connection-table.js';
+import { backendRequest, requireFlawless } from './backend-request.js';
 import type { Connection } from './connection.js';
 import type { Joiner } from './joiner.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';
@@ -59,11 +60,8 @@ export class AuthenticationCommand {
   /** null: no backend is configured for it. */
   async #askBackend(connection: Connection, request: ClientRequest): Promise<Outcome | null> {
     const { backends } = this.#deps;
-    const endpoint = connection.endpoint.path;
-    if (!backends.has(request.command, endpoint)) return null;
-    const { options } = request;
-    const { authorization, user } = connection;
-    return backends.execute(request.command, { endpoint, options, optionsText: '{}', authorization, user });
+    if (!backends.has(request.command, connection.endpoint.path)) return null;
+    return requireFlawless(await backends.execute(request.command, backendRequest(connection, request)));
   }
 
   async #becomeGuest(connection: Connection): Promise<Outcome> {

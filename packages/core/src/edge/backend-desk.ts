@@ -1,16 +1,18 @@
-import type { BackendCommands, BackendRequest } from '../backend-commands.js';
-import { memberText } from '../records/member-text.js';
+import type { BackendCommands } from '../backend-commands.js';
 import { subscriptionStream } from '../streams.js';
 import type { StreamPolicy } from '../topics.js';
+import { backendRequest, requireFlawless } from './backend-request.js';
 import type { Connection } from './connection.js';
 import type { Joiner, JoinRequest } from './joiner.js';
 import type { CommandHandler, Outcome } from './outcome.js';
 import { RefusalError } from './refusals.js';
 import type { ClientRequest } from './request.js';
+import type { SubscriptionEvents } from './subscription-events.js';
 
 interface BackendDeskDeps {
   readonly backends: BackendCommands;
   readonly joiner: Joiner;
+  readonly subscriptions: SubscriptionEvents | null;
 }
 
 /** The commands that back ends answer, and the subscriptions that come with their answers. */
@@ -29,16 +31,10 @@ export class BackendDesk {
   }
 
   async #ask(connection: Connection, request: ClientRequest): Promise<Outcome> {
-    const { backends, joiner } = this.#deps;
-    const call: BackendRequest = {
-      endpoint: connection.endpoint.path,
-      options: request.options,
-      optionsText: memberText(request.text, 'options') ?? '{}',
-      authorization: connection.authorization,
-      user: connection.user,
-    };
+    const { backends, joiner, subscriptions } = this.#deps;
+    const call = backendRequest(connection, request);
     const wanted = backends.subscriptionOf(request.command, call);
-    if (wanted === null) return backends.execute(request.command, call);
+    if (wanted === null) return requireFlawless(await backends.execute(request.command, call));
     // Subscribed before the backend looks, so that what changes after its look is not missed; given back if it fails.
     const standing = connection.subscriptionTo(subscriptionStream(wanted.id));
     if (standing === undefined) this.#requirePlace(connection);
@@ -46,12 +42,17 @@ export class BackendDesk {
     const outcome = await backends.execute(request.command, call);
     if (outcome.status !== 'ok') {
       joiner.abandon(join);
-      return outcome;
+      return requireFlawless(outcome);
     }
     // What a `reload` asks again.
     const subscription = standing ?? join[0]!.subscription;
     subscription.query = { command: request.command, call };
-    return { ...outcome, event: wanted.id, after: () => joiner.complete(join) };
+    const after = (): void => {
+      joiner.complete(join);
+      // It may have left while the backend was asked.
+      if (connection.subscriptions.includes(subscription)) subscriptions?.joined(wanted.id, request.command);
+    };
+    return { ...outcome, event: wanted.id, after };
   }
 
   #requirePlace(connection: Connection): void {

@@ -34,6 +34,7 @@ import { RoomCommands, type RoomOptions } from './room-commands.js';
 import { SendCommand, type SendOptions, type SentMessages } from './send-command.js';
 import { Sender } from './sender.js';
 import { SubscribeCommands } from './subscribe-commands.js';
+import type { SubscriptionEvents } from './subscription-events.js';
 import { TopicAccess } from './topic-access.js';
 
 const SWEEP_MS = 50;
@@ -55,6 +56,8 @@ export interface EdgeDeps {
   readonly sent: SentMessages | null;
   /** null: nobody is told who comes and goes. */
   readonly presence: PresenceEvents | null;
+  /** null: nobody is told which subscription ids there are. */
+  readonly subscriptions: SubscriptionEvents | null;
   readonly logger: Logger;
 }
 
@@ -99,7 +102,7 @@ export class Edge implements EdgeHandler, Inbox {
   #draining = false;
 
   constructor(deps: EdgeDeps, options: EdgeOptions) {
-    const { engine, stats, publisher, logger, backends, links } = deps;
+    const { engine, stats, publisher, logger, backends, links, subscriptions } = deps;
     this.#deps = deps;
     this.#options = options;
     const channels = this.#channels;
@@ -108,7 +111,8 @@ export class Edge implements EdgeHandler, Inbox {
     this.#sender = new Sender(stats, { answerQueueBytes: ANSWER_QUEUE_BYTES });
     this.#delivery = new Delivery({ channels, sender: this.#sender, publisher, stats });
     this.#interests = new Interests(engine);
-    this.#joiner = new Joiner({ engine, channels, delivery: this.#delivery, interests: this.#interests, stats });
+    const joining = { engine, channels, delivery: this.#delivery, interests: this.#interests };
+    this.#joiner = new Joiner({ ...joining, stats, subscriptions });
     const joiner = this.#joiner;
     const access = new TopicAccess(options.topics, options.topicsPerConnection);
     this.#endpoints = new Endpoints(options.hubs, options.pipes);
@@ -119,7 +123,7 @@ export class Edge implements EdgeHandler, Inbox {
     });
     const desk = { ...deps, connections, joiner, access, endpoints: this.#endpoints, pipes: this.#pipes };
     this.#desk = new AdmissionDesk(desk, options);
-    const backendDesk = new BackendDesk({ backends, joiner }, options.subscriptionsPerConnection);
+    const backendDesk = new BackendDesk({ backends, joiner, subscriptions }, options.subscriptionsPerConnection);
     this.#reloads = new Reloads({ backends, channels, sender: this.#sender });
     this.#requests = new RequestDesk(
       { sender: this.#sender, backends: backendDesk, stats, logger },

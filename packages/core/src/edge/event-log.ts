@@ -1,5 +1,6 @@
 import type { Logger } from '../logger.js';
 import type { OutgoingRecord, RecordWriter } from '../record-source.js';
+import type { LabelCounter } from '../stats.js';
 
 /** Events that wait while Kafka is away; more are dropped and counted. */
 const EVENTS_MAX = 100_000;
@@ -11,24 +12,25 @@ const RETRY_MS = 1000;
  * Kafka is away, at least once.
  */
 export class EventLog {
-  /** Events given up because the queue was full. */
-  dropped = 0;
   readonly #writer: RecordWriter;
   readonly #topic: string;
+  /** By topic: events given up because the queue was full. */
+  readonly #dropped: LabelCounter;
   readonly #logger: Logger;
   readonly #waiting: OutgoingRecord[] = [];
   #running: Promise<void> | null = null;
   #stopped = false;
 
-  constructor(writer: RecordWriter, topic: string, logger: Logger) {
-    this.#writer = writer;
+  constructor(deps: { writer: RecordWriter; dropped: LabelCounter; logger: Logger }, topic: string) {
+    this.#writer = deps.writer;
+    this.#dropped = deps.dropped;
+    this.#logger = deps.logger;
     this.#topic = topic;
-    this.#logger = logger;
   }
 
   add(record: OutgoingRecord): void {
     if (this.#waiting.length >= EVENTS_MAX) {
-      this.dropped++;
+      this.#dropped.add(this.#topic);
       return;
     }
     this.#waiting.push(record);

@@ -6,6 +6,7 @@ import { Subscription, type Connection, type HeldFrame, type SubscriptionTarget 
 import type { Delivery } from './delivery.js';
 import type { Interests } from './interests.js';
 import { SharedReads } from './shared-reads.js';
+import type { SubscriptionEvents } from './subscription-events.js';
 
 /** One stream a connection is to be in. */
 export interface JoinRequest extends SubscriptionTarget {
@@ -44,6 +45,7 @@ interface JoinerDeps {
   readonly delivery: Delivery;
   readonly interests: Interests;
   readonly stats: EdgeStats;
+  readonly subscriptions: SubscriptionEvents | null;
 }
 
 /**
@@ -149,7 +151,7 @@ export class Joiner {
     if (at < 0) return;
     connection.subscriptions.splice(at, 1);
     this.#deps.delivery.detach(subscription);
-    this.#deps.channels.dropIfEmpty(channel);
+    if (this.#deps.channels.dropIfEmpty(channel)) this.#deps.subscriptions?.left(channel.stream);
     if (channel.shared) this.#deps.interests.remove(channel.stream);
   }
 

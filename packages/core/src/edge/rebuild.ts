@@ -84,8 +84,11 @@ export class Rebuild {
       streams: subscriptions.map((subscription) => subscription.retained!),
       sessions: null,
       token: connection.identity,
+      exclusive: connection.endpoint.pipe?.sessionPolicy ?? null,
       rejoin: true,
     });
+    // Its place was free, and was taken on another node, before this row.
+    if (result.status === 'already_connected') this.#deps.sender.close(connection, closeReason('session_replaced'));
     // Blocked while the store was away, or between its return and this row.
     if (result.status === 'blocked') {
       this.#deps.sender.close(connection, closeReason('user_blocked', result.block.reason));

@@ -17,7 +17,7 @@ interface ReloadDeps {
 
 /**
  * `wss` updates with `reload`: the backend is asked again for each connection, because each may see something else; once
- * where the request is the same to the last letter, token included. How many calls run at once is the table's limit.
+ * where the call is the same to the last letter, token included. How many calls run at once is the table's limit.
  */
 export class Reloads {
   readonly #deps: ReloadDeps;
@@ -42,7 +42,7 @@ export class Reloads {
     const { query, connection } = subscription;
     if (query === null) return;
     const call = { ...query.call, authorization: connection.authorization, user: connection.user };
-    const key = JSON.stringify([query.command, call.endpoint, call.authorization, call.optionsText]);
+    const key = this.#deps.backends.callKey(query.command, call);
     let answer = answers.get(key);
     if (answer === undefined) answers.set(key, (answer = this.#deps.backends.execute(query.command, call)));
     const outcome = await answer;

@@ -11,6 +11,11 @@ export type ParsedRequest =
   | { readonly ok: true; readonly request: ClientRequest }
   | { readonly ok: false; readonly rid: number; readonly event: string; readonly message: string };
 
+/** Lists and objects within each other. What walks through a value by recursion relies on it. */
+const NESTING_MAX = 100;
+
+const TOO_DEEP = `at most ${NESTING_MAX} levels of nesting`;
+
 const BARE_ACTIONS: ReadonlySet<unknown> = new Set(['enter', 'leave']);
 
 /** Never throws. When no usable rid can be read the answer goes to rid -1, event `error`. */
@@ -23,7 +28,10 @@ export function parseRequest(text: string): ParsedRequest {
   }
   if (!isRecord(value)) return refuse(-1, 'error', 'a request is a JSON object');
   const action = own(value, 'action');
+  // No shorter text can be deeper.
+  const isTooDeep = text.length > 2 * NESTING_MAX && isDeeper(value, NESTING_MAX);
   if (BARE_ACTIONS.has(action) && own(value, 'rid') === undefined) {
+    if (isTooDeep) return refuse(-1, 'error', TOO_DEEP);
     return { ok: true, request: { rid: null, command: action as string, options: value, text } };
   }
   const rid = own(value, 'rid');
@@ -34,6 +42,7 @@ export function parseRequest(text: string): ParsedRequest {
   if (typeof command !== 'string' || command === '') return refuse(rid, 'error', 'command: a text is needed');
   const options = own(value, 'options') ?? {};
   if (!isRecord(options)) return refuse(rid, command, 'options: an object is needed');
+  if (isTooDeep) return refuse(rid, command, TOO_DEEP);
   return { ok: true, request: { rid, command, options, text } };
 }
 
@@ -44,6 +53,11 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 /** An object's own member: what a client sends must never reach the prototype's. */
 export function own(value: Readonly<Record<string, unknown>>, name: string): unknown {
   return Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((member) => isDeeper(member, levels - 1));
 }
 
 function refuse(rid: number, event: string, message: string): ParsedRequest {

@@ -29,9 +29,10 @@ export class MemorySessions {
     const rows = this.#users.get(user) ?? new Map<string, PresenceRow>();
     const others = [...rows.values()].filter((row) => row.connection !== connection);
     const isRival = (row: PresenceRow): boolean => (request.exclusive ?? null) !== null && row.endpoint === endpoint;
-    const replaced: PresenceRow[] = [];
-    if (request.rejoin !== true) {
-      replaced.push(...others.filter(isRival));
+    const replaced = others.filter(isRival);
+    if (request.rejoin === true) {
+      if (replaced.some((row) => isNewer(row, request))) return { status: 'already_connected' };
+    } else {
       if (replaced.length > 0 && request.exclusive === 'reject') return { status: 'already_connected' };
       if (sessions !== null && sessions.max > 0 && !rows.has(connection)) {
         const kept = others.filter((row) => !isRival(row)).sort((a, b) => a.sinceMs - b.sinceMs);
@@ -78,6 +79,12 @@ export class MemorySessions {
       if (hasEnded(block, nowMs)) this.#blocks.delete(user);
     }
   }
+}
+
+type Age = Pick<PresenceRow, 'connection' | 'sinceMs'>;
+
+function isNewer(row: Age, than: Age): boolean {
+  return row.sinceMs > than.sinceMs || (row.sinceMs === than.sinceMs && row.connection > than.connection);
 }
 
 function hasEnded({ expiresAtMs }: Block, nowMs: number): boolean {

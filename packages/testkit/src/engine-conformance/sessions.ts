@@ -158,19 +158,22 @@ export const exclusiveEndpoints: ConformanceTests = {
     expect(await connections(node, 'u1')).toEqual(['c0', 'c2']);
   },
 
-  'let connections that are open already stay': async (fixture) => {
+  'keep the newest of those that are open already': async (fixture) => {
     const node = await fixture.node();
-    await admit(node, 'u1', 'c1', { endpoint: '/chat' });
-    for (const [connection, exclusive] of [
-      ['c2', 'reject'],
-      ['c3', 'replace'],
-    ] as const) {
-      const result = await admit(node, 'u1', connection, { endpoint: '/chat', exclusive, rejoin: true });
-      expect(result).toMatchObject({ status: 'admitted' });
+    const rejoin = (connection: string, sinceMs: number, exclusive: 'reject' | 'replace') =>
+      admit(node, 'u1', connection, { endpoint: '/chat', exclusive, rejoin: true, sinceMs });
+    await admit(node, 'u1', 'c0', { sinceMs: 9000 });
+    for (const exclusive of ['reject', 'replace'] as const) {
+      expect(await rejoin('c1', 2000, exclusive)).toMatchObject({ status: 'admitted' });
+      expect(await rejoin('c1', 2000, exclusive)).toMatchObject({ status: 'admitted' });
+      expect(await rejoin('older', 1000, exclusive)).toEqual({ status: 'already_connected' });
+      expect(await rejoin('c2', 2000, exclusive)).toMatchObject({ status: 'admitted' });
+      await fixture.settle(node);
+      expect(node.inbox.commands).toEqual([{ command: 'close', user: 'u1', connection: 'c1', close: replacedClose }]);
+      expect(await connections(node, 'u1')).toEqual(['c0', 'c2']);
+      await node.engine.release([{ connection: 'c2', user: 'u1' }]);
+      node.inbox.commands.length = 0;
     }
-    await fixture.settle(node);
-    expect(node.inbox.commands).toEqual([]);
-    expect(await connections(node, 'u1')).toEqual(['c1', 'c2', 'c3']);
   },
 
   'free a place under the session limit, and keep it when the admission is refused': async (fixture) => {

@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { waitFor, WsClient } from '@ws-gateway/testkit';
+import { metric } from './faults/cluster.js';
+import { House, token } from './house.js';
+
+let house: House;
+
+beforeAll(async () => {
+  // Port 1 on loopback: nobody ever listens there, so all waits.
+  const url = 'ws://127.0.0.1:1';
+  const backends = {
+    ws: [
+      { name: 'few', url, queueEvents: 3 },
+      { name: 'small', url, queueBytes: '2kb' },
+    ],
+  };
+  house = await House.open({ nodes: [{ role: 'edge', config: { backends } }] });
+}, 90_000);
+afterAll(() => house?.close(), 60_000);
+
+describe('a backend that is away for long', () => {
+  it.each(['few', 'small'])('has no more wait for it than its bounds allow (%s)', async (name) => {
+    const node = house.nodes[0]!;
+    const figure = (metricName: string) => metric(node, `backend_link_${metricName}{backend="${name}"}`);
+    const client = await WsClient.open(`${node.wsUrl}/${name}?token=${token('quin')}`);
+    for (const message of ['x', 'y']) client.send(message);
+    await waitFor(async () => (await figure('waiting_events')) === 3);
+    expect([client.isOpen, await figure('overflows_total')]).toEqual([true, 0]);
+    client.send('z'.repeat(2048));
+    expect(await client.closed).toEqual({ code: 1013, reason: 'backend_busy' });
+    expect(await figure('overflows_total')).toBe(1);
+  });
+});

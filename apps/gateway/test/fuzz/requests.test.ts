@@ -1,0 +1,127 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { Edge, EdgeStats, EngineStats, MemoryEngine, type EdgeDeps, type Logger, type Socket } from '@ws-gateway/core';
+import type { CommandTable } from '@ws-gateway/http-backends';
+import { createTokenVerifier } from '@ws-gateway/jwt-auth';
+import { createBackendCommands } from '../../src/backend-commands.js';
+import { edgeOptions } from '../../src/part-options.js';
+import { loadWithSecret } from '../config-loading.js';
+import { signToken } from '@ws-gateway/testkit';
+import { Ledger } from './expected-answers.js';
+import { WaryBackend } from './foreseen-calls.js';
+import { fuzzSeed, hostileFrame } from './hostile-frames.js';
+
+type Frame = Readonly<Record<string, unknown>>;
+
+class KeptSocket implements Socket {
+  readonly frames: Frame[] = [];
+  code: number | null = null;
+
+  send(frame: Uint8Array | string): 'sent' {
+    this.frames.push(JSON.parse(typeof frame === 'string' ? frame : Buffer.from(frame).toString()) as Frame);
+    return 'sent';
+  }
+
+  cork(write: () => void): void {
+    write();
+  }
+
+  bufferedBytes(): number {
+    return 0;
+  }
+
+  join(): void {}
+  leave(): void {}
+
+  end(code: number): void {
+    this.code = code;
+  }
+}
+
+const errors: unknown[] = [];
+const logger: Logger = {
+  error: (message, fields) => void errors.push([message, fields]),
+  warn: () => {},
+  info: () => {},
+  debug: () => {},
+  child: () => logger,
+};
+const natives = Object.getOwnPropertyNames(Object.prototype);
+const engine = new MemoryEngine({ node: 'n', stats: new EngineStats() });
+const stats = new EdgeStats();
+const checks: (() => void)[] = [];
+let backend: WaryBackend;
+let table: CommandTable;
+let edge: Edge;
+
+beforeAll(async () => {
+  backend = await WaryBackend.start();
+  const settings = {
+    ...backend.config,
+    inbound: { enabled: true },
+    rooms: { history: { size: 5 } },
+    limits: { requestsPerSecond: 0, badRequests: 0 },
+  };
+  const { config, findings } = loadWithSecret(JSON.stringify(settings));
+  expect(findings).toEqual([]);
+  table = createBackendCommands(config, stats.backendRequests);
+  const deps = { engine, backends: table, verifier: createTokenVerifier(config.auth), logger, stats };
+  const unused = { publisher: { publish: () => {} }, sent: null, presence: null, subscriptions: null, links: null };
+  edge = new Edge({ ...deps, ...unused } as unknown as EdgeDeps, edgeOptions(config, 'n'));
+  await engine.start(edge);
+});
+afterAll(async () => {
+  await engine.stop();
+  await table?.close();
+  await backend?.stop();
+});
+
+async function connect(): Promise<{ connection: object; socket: KeptSocket }> {
+  const authorization = `Bearer ${signToken({ sub: 'ann' }, 'a secret of a test')}`;
+  const handshake = { path: '/mobile', query: 'topics=notifications', authorization, origin: null };
+  const from = { protocols: '', forwardedFor: '', remoteAddress: '::1' };
+  const admission = await edge.admit({ ...handshake, ...from }, new AbortController().signal);
+  if (!admission.admitted) throw new Error(admission.refusal.message);
+  const socket = new KeptSocket();
+  edge.opened(admission.connection, socket);
+  return { connection: admission.connection, socket };
+}
+
+function give(connection: object, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  edge.message(connection, bytes.buffer);
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!condition() && Date.now() < deadline) await turn();
+}
+
+describe('whatever text a client sends', () => {
+  it('is answered once, asks backends for nothing unforeseen, and harms nobody', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(hostileFrame, { minLength: 1, maxLength: 6 }), async (texts) => {
+        const { connection, socket } = await connect();
+        const ledger = new Ledger();
+        for (const text of texts) {
+          ledger.sent(text);
+          give(connection, text);
+        }
+        await until(() => ledger.complete(socket.frames));
+        ledger.check(socket.frames);
+        expect(socket.code).toBeNull();
+        expect(errors.splice(0)).toEqual([]);
+        expect(backend.strange.splice(0)).toEqual([]);
+        expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(natives);
+        edge.closed(connection, 1000, '');
+        checks.push(() => ledger.check(socket.frames));
+      }),
+      { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500), ...fuzzSeed },
+    );
+    // None had a second answer that only came later.
+    for (const check of checks) check();
+    expect(backend.calls).toBeGreaterThan(50);
+    expect(stats.backendRequests.inFlight).toBe(0);
+  }, 120_000);
+});
