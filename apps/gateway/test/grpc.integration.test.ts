@@ -1,11 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { credentials, makeGenericClientConstructor, type Client, type ServiceError } from '@grpc/grpc-js';
-import { loadSync, type AnyDefinition, type ServiceDefinition } from '@grpc/proto-loader';
-import { fileURLToPath } from 'node:url';
 import { freePort, WsClient } from '@ws-gateway/testkit';
+import { callNotifications } from './grpc-client.js';
 import { House, token } from './house.js';
 
-const PROTO = fileURLToPath(new URL('../../../packages/grpc-api/proto/notificationspb/message.proto', import.meta.url));
 let house: House;
 let port: number;
 let hubPort: number;
@@ -20,38 +17,11 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => house?.close(), 60_000);
 
-type Call = (request: object, done: (error: ServiceError | null) => void) => void;
-
-async function call(at: number, method: 'Broadcast' | 'NotifyRoom' | 'PrivateNotify', request: object): Promise<void> {
-  const definition = loadSync(PROTO, { includeDirs: [], keepCase: false });
-  const service: AnyDefinition = definition['notificationspb.NotificationService']!;
-  const Service = makeGenericClientConstructor(service as ServiceDefinition, 'NotificationService');
-  const client = new Service(`127.0.0.1:${at}`, credentials.createInsecure()) as Client & Record<string, Call>;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      client[method]!.call(client, { ...request, message: text('hello') }, (error) =>
-        error === null ? resolve() : reject(error),
-      );
-    });
-  } finally {
-    client.close();
-  }
-}
-
-/** google.protobuf.StringValue by hand: field 1, length-delimited. */
-function text(value: string): object {
-  const bytes = Buffer.from(value);
-  return {
-    type_url: 'type.googleapis.com/google.protobuf.StringValue',
-    value: Buffer.concat([Buffer.from([10, bytes.length]), bytes]),
-  };
-}
-
 describe('gRPC on one node', () => {
   it('reaches sockets on all nodes: everybody, a room, one user', async () => {
     const [ann, bob] = await Promise.all([house.connect(0, 'ann', ''), house.connect(1, 'bob', '')]);
     await bob.request('enter', { room: 'orders' });
-    await call(port, 'Broadcast', { type: 'TYPE_INFO', entityId: 'order-123' });
+    await callNotifications(port, 'Broadcast', { type: 'TYPE_INFO', entityId: 'order-123' });
     for (const client of [ann, bob]) {
       expect(await client.next('broadcast')).toMatchObject({
         rid: -1,
@@ -60,9 +30,9 @@ describe('gRPC on one node', () => {
         entityId: 'order-123',
       });
     }
-    await call(port, 'NotifyRoom', { type: 'TYPE_ERROR', entityId: 'e', room: 'orders' });
+    await callNotifications(port, 'NotifyRoom', { type: 'TYPE_ERROR', entityId: 'e', room: 'orders' });
     expect(await bob.next('room')).toMatchObject({ type: 'error', room: 'orders' });
-    await call(port, 'PrivateNotify', { type: 'TYPE_SUCCESS', entityId: 'e', userId: 'ann' });
+    await callNotifications(port, 'PrivateNotify', { type: 'TYPE_SUCCESS', entityId: 'e', userId: 'ann' });
     expect(await ann.next('private')).toMatchObject({ type: 'success' });
     expect(ann.frames.map(({ event }) => event)).toEqual(['connected', 'broadcast', 'private']);
     await ann.close();
@@ -73,12 +43,12 @@ describe('gRPC on one node', () => {
     const url = `${house.nodes[1]!.wsUrl}/websocket/main?token=`;
     const [member, outsider] = await Promise.all([WsClient.open(url + token('ann')), house.connect(1, 'ann', '')]);
     await member.next('connected');
-    await call(hubPort, 'Broadcast', { type: 'TYPE_INFO', entityId: '1' });
-    await call(hubPort, 'PrivateNotify', { type: 'TYPE_INFO', entityId: '2', userId: 'ann' });
+    await callNotifications(hubPort, 'Broadcast', { type: 'TYPE_INFO', entityId: '1' });
+    await callNotifications(hubPort, 'PrivateNotify', { type: 'TYPE_INFO', entityId: '2', userId: 'ann' });
     expect(await member.next('broadcast')).toMatchObject({ entityId: '1' });
     expect(await member.next('private')).toMatchObject({ entityId: '2' });
     // The general port's call is the barrier.
-    await call(port, 'Broadcast', { type: 'TYPE_INFO', entityId: '3' });
+    await callNotifications(port, 'Broadcast', { type: 'TYPE_INFO', entityId: '3' });
     expect(await outsider.next('broadcast')).toMatchObject({ entityId: '3' });
     expect(outsider.frames).toHaveLength(2);
     await member.close();
@@ -86,6 +56,6 @@ describe('gRPC on one node', () => {
   });
 
   it('refuses an empty room by name', async () => {
-    await expect(call(port, 'NotifyRoom', { entityId: 'e', room: '' })).rejects.toMatchObject({ code: 3 });
+    await expect(callNotifications(port, 'NotifyRoom', { entityId: 'e', room: '' })).rejects.toMatchObject({ code: 3 });
   });
 });

@@ -6,7 +6,11 @@ const HOUR_MS = 3_600_000;
 export const server = group('The port that clients connect to.', {
   host: key(text, '0.0.0.0', 'Address to listen on.'),
   port: key(port, 8080, 'Port of WebSockets, health, metrics and the HTTP API. 0: any free one.'),
-  workers: key(whole(1, 256), 1, 'Gateway processes that share the port. Each of them is a node.'),
+  workers: key(
+    whole(1, 256),
+    1,
+    'Gateway processes that share the port. Each of them is a node, so what is said of one node holds for each. /health, /ready and /metrics speak for all of them.',
+  ),
   readTimeout: durationKey('10s', 'How long a whole handshake may take.', duration(1, HOUR_MS)),
   writeTimeout: durationKey('10s', 'How long writing an HTTP answer may take.', duration(1, HOUR_MS)),
   allowedOrigins: key(
