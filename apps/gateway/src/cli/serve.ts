@@ -84,10 +84,23 @@ export async function startGateway(config: Config, join?: JoinGroup): Promise<Ru
   try {
     return await serve(config, join);
   } catch (error) {
-    const { AuthConfigError } = await import('@ws-gateway/jwt-auth');
-    if (error instanceof AuthConfigError) throw new CliError(exitCodes.usage, error.message, { cause: error });
+    const finding = await configFinding(error);
+    if (finding !== null) throw new CliError(exitCodes.usage, finding, { cause: error });
     throw failure(`cannot start: ${reasonOf(error)}`, error);
   }
+}
+
+/** Files that can be read but not used are found by whoever uses them. null: it is not the configuration's fault. */
+async function configFinding(error: unknown): Promise<string | null> {
+  const [{ AuthConfigError }, { TransportError }, { GrpcApiError }] = await Promise.all([
+    import('@ws-gateway/jwt-auth'),
+    import('@ws-gateway/uws-transport'),
+    import('@ws-gateway/grpc-api'),
+  ]);
+  if (error instanceof AuthConfigError) return error.message;
+  if (error instanceof TransportError && error.code === 'bad_certificate') return `server.tls: ${error.message}`;
+  if (error instanceof GrpcApiError && error.code === 'bad_tls') return `grpc.tls: ${error.message}`;
+  return null;
 }
 
 /** Ends the process with 1 when the gateway did not stop in time. */
