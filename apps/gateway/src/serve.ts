@@ -28,6 +28,7 @@ import {
   readsKafka,
   roomRetention,
   routerOptions,
+  transportOptions,
 } from './part-options.js';
 import { createEngine } from './engines.js';
 import { GrpcPorts } from './grpc.js';
@@ -162,18 +163,6 @@ function createTransport(
     onRequest: (method, path, status, seconds) => metrics.observeRequest(method, path, status, seconds),
   };
   return createUwsTransport(sockets, options, logger.child({ part: 'transport' }));
-}
-
-function transportOptions({ server, limits }: Config): UwsTransportOptions {
-  return {
-    host: server.host,
-    port: server.port,
-    handshakeTimeoutMs: server.readTimeoutMs,
-    maxPayloadBytes: limits.maxPayloadBytes,
-    heartbeatMs: server.heartbeatMs,
-    reusePort: server.workers > 1,
-    ...(server.tls === null ? {} : { tls: server.tls }),
-  };
 }
 
 interface PartDeps {
