@@ -20,7 +20,11 @@ beforeAll(async () => {
   const { port } = backend.address() as AddressInfo;
   const backends = { http: { notification: { url: `http://127.0.0.1:${port}` } } };
   house = await House.open({
-    nodes: [{ config: { backends } }, { role: 'edge', config: { limits: { handshakesPerSecond: PER_SECOND } } }],
+    nodes: [
+      { config: { backends } },
+      { role: 'edge', config: { limits: { handshakesPerSecond: PER_SECOND } } },
+      { role: 'edge', config: { limits: { maxLifetime: '1s' } } },
+    ],
   });
 }, 90_000);
 afterAll(async () => {
@@ -96,7 +100,15 @@ describe('a flood of handshakes', () => {
     }
     expect(refusals.length).toBeLessThan(attempts.length);
     expect(await before.next('notifications')).toMatchObject({ payload: 'meanwhile' });
-    await Promise.all(outcomes.map((outcome) => outcome.status === 'fulfilled' && outcome.value.close()));
+    await Promise.all(outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value.close()] : [])));
     await before.close();
+  });
+});
+
+describe('a socket that would stay for ever', () => {
+  it('is sent away with 4002 after limits.maxLifetime, and may come back', async () => {
+    const client = await house.connect(2, 'dora', '');
+    expect(await client.closed).toMatchObject({ code: 4002 });
+    await (await house.connect(2, 'dora', '')).close();
   });
 });
