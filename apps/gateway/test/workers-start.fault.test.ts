@@ -87,7 +87,12 @@ describe('serve with workers', () => {
     const workers = pids(running);
     expect(workers).toHaveLength(2);
     running.child.kill('SIGKILL');
-    await waitFor(() => !workers.some(isRunning), { timeoutMs: START_MS, what: 'the end of the workers' });
+    const gone = waitFor(() => !workers.some(isRunning), { timeoutMs: START_MS, what: 'the end of the workers' });
+    await gone.catch((error: unknown) => {
+      // A test that fails shall not leave behind what it was about.
+      for (const pid of workers.filter(isRunning)) process.kill(pid, 'SIGKILL');
+      throw error;
+    });
     // Both have stopped in order, not just died with the channel.
     expect((await running.ended).stdout.split('\n').filter((line) => line.includes('"clean":true'))).toHaveLength(2);
   });
