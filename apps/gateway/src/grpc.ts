@@ -4,44 +4,55 @@ import type { Config } from './config/config.js';
 
 const STOP_GRACE_MS = 1000;
 
-/** The gRPC ports of a node that are open. */
+/** The gRPC ports of a node. */
 export class GrpcPorts {
-  readonly #apis: readonly GrpcApi[];
+  readonly #config: Config;
+  readonly #deps: { readonly notifier: Notifier; readonly logger: Logger };
+  #opening: Promise<void> = Promise.resolve();
+  #apis: GrpcApi[] = [];
+  #draining = false;
 
-  private constructor(apis: readonly GrpcApi[]) {
-    this.#apis = apis;
+  constructor(config: Config, deps: { notifier: Notifier; logger: Logger }) {
+    this.#config = config;
+    this.#deps = deps;
   }
 
   /**
    * Opens the service's port and one for each hub. A port that is taken is an error in the log and not the node's end: on
    * a machine with several nodes one of them has it, and a call on any node reaches the sockets of all.
    */
-  static async open(config: Config, deps: { notifier: Notifier; logger: Logger }): Promise<GrpcPorts> {
-    const { grpc, hubs, server } = config;
-    if (!grpc.enabled) return new GrpcPorts([]);
-    const ports: GrpcPort[] = [
-      { port: grpc.port, hub: null },
-      ...hubs.map(({ name, grpcPort }) => ({ port: grpcPort, hub: name })),
-    ];
-    const opened: GrpcApi[] = [];
-    for (const port of ports) {
-      const api = createGrpcApi(deps, { ...grpc, host: server.host, ports: [port] });
-      try {
-        await api.start();
-        opened.push(api);
-      } catch (error) {
-        if (!(error instanceof GrpcApiError) || error.code !== 'listen_failed') throw error;
-        deps.logger.error('grpc port cannot be opened, this node goes on without it', { ...port, error });
-      }
-    }
-    return new GrpcPorts(opened);
+  open(): Promise<void> {
+    this.#opening = this.#opening.then(() => this.#open());
+    return this.#opening;
   }
 
   drain(): void {
+    this.#draining = true;
     for (const api of this.#apis) api.drain();
   }
 
   async close(): Promise<void> {
+    await Promise.allSettled([this.#opening]);
     await Promise.all(this.#apis.map((api) => api.stop(STOP_GRACE_MS)));
+  }
+
+  async #open(): Promise<void> {
+    const { grpc, hubs, server } = this.#config;
+    if (!grpc.enabled || this.#apis.length > 0) return;
+    const ports: GrpcPort[] = [
+      { port: grpc.port, hub: null },
+      ...hubs.map(({ name, grpcPort }) => ({ port: grpcPort, hub: name })),
+    ];
+    for (const port of ports) {
+      if (this.#draining) return;
+      const api = createGrpcApi(this.#deps, { ...grpc, host: server.host, ports: [port] });
+      try {
+        await api.start();
+        this.#apis.push(api);
+      } catch (error) {
+        if (!(error instanceof GrpcApiError) || error.code !== 'listen_failed') throw error;
+        this.#deps.logger.error('grpc port cannot be opened, this node goes on without it', { ...port, error });
+      }
+    }
   }
 }

@@ -1,5 +1,6 @@
 import type { EdgeOptions, Logger, Retention, RouterOptions, StreamPolicy } from '@ws-gateway/core';
 import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
+import type { UwsTransportOptions } from '@ws-gateway/uws-transport';
 import type { AdminDeps } from './admin/admin-route.js';
 import type { Config } from './config/config.js';
 import { kafkaTls } from './engines.js';
@@ -36,6 +37,21 @@ export function edgeOptions(config: Config, node: string): EdgeOptions {
       sessionPolicy: sessionPolicy === 'replace' ? 'replace' : 'reject',
     })),
     pipeActionBytes: limits.maxRecordBytes,
+  };
+}
+
+export function transportOptions({ server, limits }: Config): UwsTransportOptions {
+  const proxies = new TrustedProxies(server.trustProxy);
+  return {
+    host: server.host,
+    port: server.port,
+    handshakeTimeoutMs: server.readTimeoutMs,
+    writeTimeoutMs: server.writeTimeoutMs,
+    maxPayloadBytes: limits.maxPayloadBytes,
+    heartbeatMs: server.heartbeatMs,
+    ...(server.proxyProtocol ? { proxyProtocol: (peer: string) => proxies.sendsHeader(peer) } : {}),
+    reusePort: server.workers > 1,
+    ...(server.tls === null ? {} : { tls: server.tls }),
   };
 }
 

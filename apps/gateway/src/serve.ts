@@ -13,8 +13,8 @@ import {
 } from '@ws-gateway/core';
 import { createTokenVerifier } from '@ws-gateway/jwt-auth';
 import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
-import { createMetrics, type LokiSink } from '@ws-gateway/telemetry';
-import { createUwsTransport, type UwsTransportOptions } from '@ws-gateway/uws-transport';
+import { createMetrics, type LokiSink, type Metrics } from '@ws-gateway/telemetry';
+import { createUwsTransport, type UwsTransport, type UwsTransportOptions } from '@ws-gateway/uws-transport';
 import { addAdminRoutes } from './admin/admin-api.js';
 import { createBackendCommands } from './backend-commands.js';
 import { createBackendLinks } from './backend-links.js';
@@ -28,10 +28,12 @@ import {
   readsKafka,
   roomRetention,
   routerOptions,
+  transportOptions,
 } from './part-options.js';
 import { createEngine } from './engines.js';
 import { GrpcPorts } from './grpc.js';
-import { addRoutes } from './http/routes.js';
+import { stateOf, type NodeState } from './http/health.js';
+import { addRoutes, type Group } from './http/routes.js';
 import { nodeName, version } from './identity.js';
 import { NoSockets } from './no-sockets.js';
 import { shutDown, type Stoppable } from './shutdown.js';
@@ -47,6 +49,16 @@ export interface RunningGateway {
   readonly stopped: Promise<void>;
 }
 
+/** What a process brings into its group. */
+export interface GroupMember {
+  state(): NodeState;
+  readonly metrics: Pick<Metrics, 'render' | 'snapshot'>;
+  /** For exactly one of the group at a time: these ports can't be shared. */
+  openGrpc(): Promise<void>;
+}
+
+export type JoinGroup = (member: GroupMember) => Promise<Group>;
+
 interface Stats {
   readonly edge: EdgeStats;
   readonly router: RouterStats;
@@ -57,9 +69,9 @@ const REPORT_MS = 1000;
 
 /**
  * The composition root: the one file that knows every package, read from top to bottom. Resolves when the port is open;
- * Redis and Kafka may come later, and /ready tells.
+ * Redis and Kafka may come later, and /ready tells. `join` makes this process one of a group (`server.workers`).
  */
-export async function serve(config: Config): Promise<RunningGateway> {
+export async function serve(config: Config, join: JoinGroup = alone): Promise<RunningGateway> {
   const node = nodeName();
   const { logger, loki } = createLogging(config, node);
   const idle = withoutEffect(config);
@@ -81,42 +93,45 @@ export async function serve(config: Config): Promise<RunningGateway> {
   const backends = createBackendCommands(config, stats.edge.backendRequests);
   const links = createBackendLinks(config, { stats: stats.edge, logger: logger.child({ part: 'links' }) });
   // By the admin API of any node. Whoever waits for the end hears of a stop that fails.
-  const onDrain = (): void => void gateway.stop('drain').catch(() => undefined);
+  const onDrain = (): void => {
+    // The other workers have the port, too: they shall get the connections that come from now on.
+    if (config.server.workers > 1) transport.stopListening();
+    void gateway.stop('drain').catch(() => undefined);
+  };
   const edge =
     config.role === 'router'
       ? null
       : createEdge(config, { ...outgoing, onDrain, node, engine, publisher, backends, links, stats, logger });
   const sockets = edge ?? new NoSockets(new Census({ engine, logger }, { node }), onDrain);
-  const transport = createUwsTransport(
-    sockets,
-    {
-      ...transportOptions(config),
-      isEndpoint: (path) => edge?.isEndpoint(path) ?? false,
-      onRequest: (method, path, status, seconds) => metrics.observeRequest(method, path, status, seconds),
-    },
-    logger.child({ part: 'transport' }),
-  );
+  const transport = createTransport(config, { sockets, edge, metrics, logger });
   const kafka = readsKafka(config) ? createKafka(config, { engine, writer: outgoing.writer!, stats, logger }) : null;
 
   const parts = { engine, edge, source: kafka?.source ?? null };
-  addRoutes(transport, parts, config.metrics.enabled ? { at: config.metrics.path, source: metrics } : null);
   if (config.admin.token !== '') {
     const admin = { engine, census: sockets.census, logger: logger.child({ part: 'admin' }), ...adminOptions(config) };
     addAdminRoutes(transport, admin, config.admin.token);
   }
   const notifier = new EngineNotifier(engine, { roomRetention: roomRetention(config) });
-  const grpc = await GrpcPorts.open(config, { notifier, logger: logger.child({ part: 'grpc' }) });
+  const grpc = new GrpcPorts(config, { notifier, logger: logger.child({ part: 'grpc' }) });
+  const group = await join({ state: () => stateOf(parts), metrics, openGrpc: () => grpc.open() });
+  addRoutes(transport, group, config.metrics.enabled ? config.metrics.path : null);
   const { port } = await transport.listen();
-  logger.info('listening', { host: config.server.host, port, role: config.role, engine: config.engine, version });
+  logger.info('listening', {
+    pid: process.pid,
+    host: config.server.host,
+    port,
+    role: config.role,
+    engine: config.engine,
+    version,
+  });
 
   const stopping = new AbortController();
   const router = kafka?.router ?? null;
   const started = startParts({ engine, inbox: sockets, router, logger }, stopping.signal);
   edge?.start();
-  const stoppable = { edge, router, outgoing, transport, grpc, backends, links, engine, logger };
-  const gateway = running({ config, port, stoppable, loki }, async () => {
+  const stoppable = { started, edge, router, outgoing, transport, grpc, backends, links, engine, logger };
+  const gateway = running({ config, port, stoppable, loki }, () => {
     stopping.abort();
-    await started;
     metrics.stop();
   });
   keepReporting(gateway, () => engine.report(statusOf(config, { edge, stats, port, stopping: stopping.signal })));
@@ -131,15 +146,23 @@ function keepReporting(gateway: RunningGateway, report: () => void): void {
   gateway.stopped.then(end, end);
 }
 
-function transportOptions({ server, limits }: Config): UwsTransportOptions {
-  return {
-    host: server.host,
-    port: server.port,
-    handshakeTimeoutMs: server.readTimeoutMs,
-    maxPayloadBytes: limits.maxPayloadBytes,
-    heartbeatMs: server.heartbeatMs,
-    ...(server.tls === null ? {} : { tls: server.tls }),
+/** A process by itself: it speaks for itself and has the gRPC ports. */
+async function alone({ state, metrics, openGrpc }: GroupMember): Promise<Group> {
+  await openGrpc();
+  return { states: () => Promise.resolve([state()]), metrics: () => metrics.render() };
+}
+
+function createTransport(
+  config: Config,
+  deps: { sockets: Edge | NoSockets; edge: Edge | null; metrics: Metrics; logger: Logger },
+): UwsTransport {
+  const { sockets, edge, metrics, logger } = deps;
+  const options: UwsTransportOptions = {
+    ...transportOptions(config),
+    isEndpoint: (path) => edge?.isEndpoint(path) ?? false,
+    onRequest: (method, path, status, seconds) => metrics.observeRequest(method, path, status, seconds),
   };
+  return createUwsTransport(sockets, options, logger.child({ part: 'transport' }));
 }
 
 interface PartDeps {
@@ -180,7 +203,7 @@ function createKafka(
 
 function running(
   node: { config: Config; port: number; stoppable: Stoppable; loki: LokiSink | null },
-  beforeStop: () => Promise<void>,
+  beforeStop: () => void,
 ): RunningGateway {
   const { config, port, stoppable } = node;
   const end = Promise.withResolvers<void>();
@@ -191,7 +214,7 @@ function running(
     if (called) return end.promise;
     called = true;
     stoppable.logger.info('stopping', { reason });
-    await beforeStop();
+    beforeStop();
     const clean = await shutDown(stoppable, config.server.drain);
     stoppable.logger.info('stopped', { clean });
     await node.loki?.stop();

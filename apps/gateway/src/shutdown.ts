@@ -3,6 +3,8 @@ import type { UwsTransport } from '@ws-gateway/uws-transport';
 
 /** What has to be stopped; null where the node has no such part. */
 export interface Stoppable {
+  /** Resolves when nothing is being started any more. */
+  readonly started: Promise<void>;
   readonly edge: Edge | null;
   readonly router: Router | null;
   readonly transport: UwsTransport;
@@ -48,6 +50,7 @@ export async function shutDown(parts: Stoppable, times: ShutdownTimes): Promise<
 async function stopInOrder(parts: Stoppable, times: ShutdownTimes, deadline: AbortSignal): Promise<true> {
   const { edge, router, outgoing, transport, grpc, backends, links, engine, logger } = parts;
   grpc.drain();
+  await parts.started;
   if (edge !== null) {
     logger.info('draining', { connections: edge.connectionCount, durationMs: times.durationMs });
     await edge.drain(times.durationMs);

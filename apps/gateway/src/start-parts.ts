@@ -22,23 +22,25 @@ export async function startParts(
   }
   if (signal.aborted || router === null) return;
   try {
-    await router.start();
-    logger.info('router running');
+    // Joining the group can take as long as Kafka is away, or a killed member's session lasts: a stop does not wait for
+    // it, it calls it off.
+    await Promise.race([router.start(), aborted(signal)]);
+    if (!signal.aborted) logger.info('router running');
   } catch (error) {
     logger.error('router could not be started', { error });
   }
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([promise, aborted(signal)]);
+  clearTimeout(timer);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }

@@ -6,8 +6,6 @@ const UWS_ANSWER_TIMEOUT_MS = 10_000;
 /** Keys that are set and valid but do nothing yet in this version: said at start, so that nobody relies on them. */
 export function withoutEffect(config: Config): string[] {
   const rows: readonly (readonly [string, boolean])[] = [
-    ['server.workers', config.server.workers > 1],
-    ['server.proxyProtocol', config.server.proxyProtocol],
     ['redis.mode', config.redis.mode === 'cluster'],
     ['server.writeTimeout', config.server.writeTimeoutMs !== UWS_ANSWER_TIMEOUT_MS],
   ];

@@ -1,7 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { waitFor } from '@ws-gateway/testkit';
+import { afterAll } from '@jest/globals';
+import { uniqueName, waitFor } from '@ws-gateway/testkit';
 
 export const program = fileURLToPath(new URL('../bin/ws-gateway', import.meta.url));
 
@@ -20,6 +23,20 @@ interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
   readonly program?: string;
+}
+
+let folder: string | null = null;
+afterAll(() => {
+  if (folder !== null) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A configuration as a file that goes with the test. */
+export function configFile(config: object): string {
+  folder ??= mkdtempSync(join(tmpdir(), 'ws-gateway-cli-'));
+  const file = join(folder, `${uniqueName('config')}.yaml`);
+  // JSON is YAML.
+  writeFileSync(file, JSON.stringify(config));
+  return file;
 }
 
 /** A command that is still running. */

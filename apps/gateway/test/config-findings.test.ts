@@ -69,6 +69,10 @@ describe('impossible combinations', () => {
       'server: {drain: {duration: 1m, deadline: 30s}}',
       ['server.drain.duration: must not be longer than server.drain.deadline'],
     ],
+    [
+      'server: {proxyProtocol: true, tls: {certFile: package.json, keyFile: package.json}}',
+      ['server.proxyProtocol: cannot be used together with server.tls: let the proxy end TLS'],
+    ],
     ['server: {port: 0, workers: 2}', ['server.port: must be given when workers share it']],
     ['auth: {algorithms: []}', ['auth.algorithms: must name at least one algorithm']],
     ['auth: {algorithms: [RS256]}', ['auth.algorithms: RS256 needs auth.publicKeyFile or auth.jwksUrl']],

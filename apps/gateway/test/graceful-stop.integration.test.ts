@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { WsClient } from '@ws-gateway/testkit';
+import { freePort, TEST_SECRET, testRedisUrl, uniqueName, WsClient } from '@ws-gateway/testkit';
+import { configFile, start } from './cli-running.js';
 import { House, record, token } from './house.js';
 
 let house: House;
@@ -50,5 +51,21 @@ describe('SIGTERM', () => {
       Array.from({ length: 10 }, (_, at) => 90 + at),
     );
     await back.close();
+  });
+
+  it('does not wait for a Kafka that is away', async () => {
+    const port = await freePort();
+    const config = configFile({
+      server: { host: '127.0.0.1', port, drain: { duration: '100ms', deadline: '10s' } },
+      ...{ kafka: { bootstrapServers: `127.0.0.1:${await freePort()}` }, grpc: { enabled: false } },
+      ...{
+        redis: { addr: new URL(testRedisUrl()).host, keyPrefix: uniqueName('stop') },
+        auth: { secret: TEST_SECRET },
+      },
+    });
+    const running = start(['serve', '-c', config]);
+    await running.line('kafka not usable');
+    running.child.kill('SIGTERM');
+    expect(await running.ended).toMatchObject({ code: 0, signal: null });
   });
 });

@@ -105,10 +105,34 @@ describe('a handshake', () => {
       403,
       'origin_forbidden',
     ],
+    [
+      'a listed origin on another port',
+      `/ws?token=${token('a')}`,
+      { headers: { origin: 'https://app.example:8443' } },
+      403,
+      'origin_forbidden',
+    ],
+    [
+      'the origin of a sandboxed page',
+      `/ws?token=${token('a')}`,
+      { headers: { origin: 'null' } },
+      403,
+      'origin_forbidden',
+    ],
     ['an unknown path', `/nowhere?token=${token('a')}`, {}, 404, 'unknown_endpoint'],
   ])('with %s is refused', async (_, path, options, ...[status, code]) => {
     const answer = await refused(path, options);
     expect(answer).toMatchObject({ status, body: { error: { code, message: expect.any(String) } } });
+  });
+
+  it('is let in from a listed origin, and without one: only browsers send it', async () => {
+    const open = (headers: Record<string, string>) =>
+      WsClient.open(house.url(0, `token=${token('origin')}`), { headers });
+    for (const headers of [{ origin: 'https://app.example' }, {}]) {
+      const client = await open(headers as Record<string, string>);
+      await client.next('connected');
+      await client.close();
+    }
   });
 
   it('names the known topics when one is unknown', async () => {

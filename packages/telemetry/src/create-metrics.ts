@@ -1,5 +1,6 @@
 import type { EdgeStats, EngineStats, RouterStats } from '@ws-gateway/core';
 import { Registry, type Metric } from 'prom-client';
+import type { MetricsSnapshot } from './group-metrics.js';
 import { HttpStats } from './http-stats.js';
 import { metricDefinitions, type LokiCounts, type MetricDefinition, type MetricSources } from './metrics.js';
 import { Rates } from './rates.js';
@@ -29,8 +30,8 @@ export interface Metrics {
   /** `path` is the route, not the URL: it becomes a label. */
   observeRequest(method: string, path: string, status: number, seconds: number): void;
   render(): Promise<{ readonly contentType: string; readonly body: string }>;
-  /** For merging the processes of a group (prom-client's AggregatorRegistry). */
-  readonly registry: Registry;
+  /** For GroupMetrics, which merges the processes of a group. */
+  snapshot(): Promise<MetricsSnapshot>;
   stop(): void;
 }
 
@@ -50,7 +51,7 @@ export function createMetrics(options: MetricsOptions, input: MetricsInput): Met
   return {
     observeRequest: (method, path, status, seconds) => http.observe(method, path, status, seconds),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
-    registry,
+    snapshot: () => registry.getMetricsAsJSON(),
     stop: () => system.stop(),
   };
 }

@@ -1,4 +1,5 @@
 export { createMetrics, type Metrics, type MetricsInput, type MetricsOptions } from './create-metrics.js';
+export { GroupMetrics, type MetricsSnapshot } from './group-metrics.js';
 export { LokiSink, type LokiOptions } from './loki-sink.js';
 export { metricsDocs } from './metrics-docs.js';
 export { createLogger, type LogFormat, type LoggerOptions, type LogLevel } from './winston-logger.js';

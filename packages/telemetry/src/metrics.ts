@@ -33,7 +33,7 @@ export interface MetricDefinition {
   /** When it moves, and what a lasting value means. */
   readonly help: string;
   /** How the values of several processes become one; default `sum`. */
-  readonly aggregator?: 'sum' | 'first';
+  readonly aggregator?: 'sum' | 'max' | 'first';
   /** One series per user: only with `metrics.perUser`. */
   readonly perUser?: true;
   readonly read: (sources: MetricSources) => Reading;
@@ -47,7 +47,7 @@ const websocketMetrics: readonly MetricDefinition[] = [
   },
   {
     ...{ name: 'websocket_active_users', type: 'gauge', labels: [] },
-    help: 'Users with at least one open socket here.',
+    help: 'Users with at least one open socket here. Summed over workers, so a user with sockets on two counts twice.',
     read: ({ edge }) => edge.users,
   },
   {
@@ -149,7 +149,8 @@ const kafkaMetrics: readonly MetricDefinition[] = [
     read: ({ router, processed }) => processed.read(router.messagesProcessed.values),
   },
   {
-    ...{ name: 'kafka_consumer_lag', type: 'gauge', labels: ['topic', 'partition'] },
+    // In a rebalance two processes may know of the same partition for a moment.
+    ...{ name: 'kafka_consumer_lag', type: 'gauge', labels: ['topic', 'partition'], aggregator: 'max' },
     help: 'Records behind the end of the partitions assigned here. Lasting growth: add routers or find what slows them.',
     read: ({ router }) => router.lag,
   },
@@ -372,6 +373,22 @@ const processMetrics: readonly MetricDefinition[] = [
   },
 ];
 
+/** Counted by whoever starts the workers; a single process is never started again by itself. */
+export const workerRestarts: MetricDefinition = {
+  ...{ name: 'worker_restarts_total', type: 'counter', labels: [] },
+  help: 'Workers (`server.workers`) that were started again because they ended. Growth: the log says why they end.',
+  read: () => 0,
+};
+
+const groupMetrics: readonly MetricDefinition[] = [
+  {
+    ...{ name: 'workers', type: 'gauge', labels: [] },
+    help: 'Gateway processes that answer together on this port. Fewer than `server.workers` for long: one does not come up.',
+    read: () => 1,
+  },
+  workerRestarts,
+];
+
 export const metricDefinitions: readonly MetricDefinition[] = [
   ...websocketMetrics,
   ...kafkaMetrics,
@@ -379,6 +396,7 @@ export const metricDefinitions: readonly MetricDefinition[] = [
   ...requestMetrics,
   ...linkMetrics,
   ...processMetrics,
+  ...groupMetrics,
 ];
 
 /** By backend. */

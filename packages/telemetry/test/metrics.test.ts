@@ -2,8 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { EdgeStats, EngineStats, Histogram, LabelCounter, RouterStats } from '@ws-gateway/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { AggregatorRegistry, Registry } from 'prom-client';
-import { createMetrics, metricsDocs, type Metrics } from '../src/index.js';
+import { createMetrics, GroupMetrics, metricsDocs, type Metrics, type MetricsSnapshot } from '../src/index.js';
 import { parseExposition } from './exposition.js';
 
 /** Contract 9, name by name and label by label. */
@@ -43,6 +42,12 @@ function setUp(options: { perUser?: boolean; clock?: () => number } = {}) {
 
 async function scrape(from: Metrics) {
   return parseExposition((await from.render()).body);
+}
+
+async function mergedValues(group: GroupMetrics, snapshots: MetricsSnapshot[]) {
+  // As they arrive from another process.
+  const families = parseExposition((await group.render(structuredClone(snapshots))).body);
+  return (name: string) => families.get(`ws_gateway_${name}`)?.samples.map(({ value }) => value);
 }
 
 /** Every labelled series gets at least one value. */
@@ -178,18 +183,33 @@ describe('the metrics', () => {
     expect(await rate()).toEqual([0]);
   });
 
-  it('can be merged over the processes of a group', async () => {
+  it('are merged over the processes of a group: sums, but the larger of two lags', async () => {
     const [one, two] = [setUp(), setUp()];
     for (const world of [one, two]) fill(world);
-    const merged = AggregatorRegistry.aggregate(
-      await Promise.all([one, two].map(({ metrics: from }) => from.registry.getMetricsAsJSON())),
-    );
-    expect(merged).toBeInstanceOf(Registry);
-    const families = parseExposition(await merged.metrics());
-    expect(families.get('ws_gateway_websocket_active_connections')?.samples[0]?.value).toBe(6);
-    const age = families.get('ws_gateway_message_age_seconds')?.samples ?? [];
-    expect(age.map(({ value }) => value)).toEqual([4, 6, 8, 15.3, 8]);
-    expect(families.get('ws_gateway_build_info')?.samples[0]?.value).toBe(1);
+    two.router.lag.get('notifications')?.set(0, 25);
+    const group = new GroupMetrics('ws_gateway');
+    const snapshots = await Promise.all([one, two].map(({ metrics: from }) => from.snapshot()));
+    const values = await mergedValues(group, snapshots);
+    expect(values('websocket_active_connections')).toEqual([6]);
+    expect(values('message_age_seconds')).toEqual([4, 6, 8, 15.3, 8]);
+    expect(values('kafka_consumer_lag')).toEqual([25, 0]);
+    expect(values('build_info')).toEqual([1]);
+    expect(values('workers')).toEqual([2]);
+    one.metrics.stop();
+  });
+
+  it('of a process that has ended stay in the counters of its group and leave its gauges', async () => {
+    const [one, two] = [setUp(), setUp()];
+    for (const world of [one, two]) fill(world);
+    const group = new GroupMetrics('ws_gateway');
+    group.keep(await one.metrics.snapshot());
+    group.countRestart();
+    const values = await mergedValues(group, [await two.metrics.snapshot()]);
+    expect(values('websocket_auth_errors_total')).toEqual([6]);
+    expect(values('message_age_seconds')).toEqual([4, 6, 8, 15.3, 8]);
+    expect(values('websocket_active_connections')).toEqual([3]);
+    expect(values('workers')).toEqual([1]);
+    expect(values('worker_restarts_total')).toEqual([1]);
     one.metrics.stop();
   });
 

@@ -1,5 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { writeAnswer, type HttpAnswer } from './http-answer.js';
+import type { RequestHead } from './http-request.js';
 
 /**
  * Called once for each request, refused and completed handshakes included (101), with 499 for a client that went away.
@@ -12,9 +13,13 @@ interface ExchangeOptions {
   /** `unknown`, if it is none of ours. */
   readonly route: string;
   readonly observe?: RequestObserver | undefined;
+  /** How long the client may take to receive an answer; then the connection is cut. */
+  readonly writeTimeoutMs: number;
   /** The client went away before it had an answer. */
   readonly onAbort?: () => void;
 }
+
+type RequestLine = Pick<RequestHead, 'method' | 'keepAlive'>;
 
 /** nginx's word for it; nothing is sent with this status. */
 const CLIENT_WENT_AWAY = 499;
@@ -27,16 +32,18 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
  * with neither an answer nor an abort handler.
  */
 export class Exchange {
-  readonly #method: string;
+  readonly #head: RequestLine;
   readonly #options: ExchangeOptions;
   readonly #startedAt = performance.now();
   #res: HttpResponse | null;
+  #writing: NodeJS.Timeout | undefined;
 
-  constructor(res: HttpResponse, method: string, options: ExchangeOptions) {
+  constructor(res: HttpResponse, head: RequestLine, options: ExchangeOptions) {
     this.#res = res;
-    this.#method = method;
+    this.#head = head;
     this.#options = options;
     res.onAborted(() => {
+      clearTimeout(this.#writing);
       if (this.#res === null) return;
       this.#finish(CLIENT_WENT_AWAY);
       this.#options.onAbort?.();
@@ -48,7 +55,17 @@ export class Exchange {
     const res = this.#res;
     if (res === null) return;
     this.#finish(answer.status);
-    writeAnswer(res, answer, this.#method);
+    if (!writeAnswer(res, answer, this.#head)) this.#writeRest(res, Buffer.from(answer.body));
+  }
+
+  /** The client takes it in pieces. */
+  #writeRest(res: HttpResponse, body: Uint8Array): void {
+    this.#writing = setTimeout(() => res.close(), this.#options.writeTimeoutMs);
+    res.onWritable((offset) => {
+      const [, taken] = res.tryEnd(body.subarray(offset), body.length);
+      if (taken) clearTimeout(this.#writing);
+      return taken;
+    });
   }
 
   /** Gives `res` away for the upgrade; null when the client is gone or was answered. */
@@ -61,7 +78,7 @@ export class Exchange {
   #finish(status: number): void {
     this.#res = null;
     const { observe, route } = this.#options;
-    const method = METHODS.has(this.#method) ? this.#method : 'OTHER';
+    const method = METHODS.has(this.#head.method) ? this.#head.method : 'OTHER';
     observe?.(method, route, status, (performance.now() - this.#startedAt) / 1000);
   }
 }

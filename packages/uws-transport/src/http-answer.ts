@@ -46,17 +46,28 @@ export const answers = {
     }),
 };
 
-/** Answers in one system call. `res` must be neither aborted nor answered. */
-export function writeAnswer(res: HttpResponse, answer: HttpAnswer, method: string): void {
+/**
+ * Answers in one system call. `res` must be neither aborted nor answered. False when the client has not taken all of it
+ * yet: then `res` lives on, and what is missing is for the caller to send.
+ */
+export function writeAnswer(
+  res: HttpResponse,
+  answer: HttpAnswer,
+  head: { method: string; keepAlive: boolean },
+): boolean {
   const { status, headers = {}, body } = answer;
+  let taken = true;
   res.cork(() => {
     res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
     if (headers['content-type'] === undefined) res.writeHeader('content-type', 'application/json');
     for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
     // HEAD is told the length only: a body would be taken for the next answer.
-    if (method === 'HEAD') res.endWithoutBody(Buffer.byteLength(body));
-    else res.end(body);
+    if (head.method === 'HEAD') res.endWithoutBody(Buffer.byteLength(body), !head.keepAlive);
+    // Only `end` can close the connection, and it leaves the rest to uWebSockets.js and its own 10 s.
+    else if (!head.keepAlive) res.end(body, true);
+    else [, taken] = res.tryEnd(body, Buffer.byteLength(body));
   });
+  return taken;
 }
 
 function withHeaders(answer: HttpAnswer, headers: Readonly<Record<string, string>>): HttpAnswer {

@@ -19,15 +19,21 @@ export interface HttpRequest {
    * `request_aborted`.
    */
   body(): Promise<Uint8Array>;
-  /** The peer's address in text; IPv4-mapped IPv6 addresses are given as IPv4. */
+  /** The peer's address in text, or the one its PROXY header tells; IPv4-mapped IPv6 addresses are given as IPv4. */
   readonly remoteAddress: string;
 }
 
 /** What can be read off a request before it is known which route it is for. */
-export type RequestHead = Omit<HttpRequest, 'params' | 'body'>;
+export type RequestHead = Omit<HttpRequest, 'params' | 'body'> & {
+  /** False: the answer is the connection's last one. */
+  readonly keepAlive: boolean;
+};
+
+/** Whether what this peer says by the PROXY protocol is believed. */
+export type ProxyTrust = (peer: string) => boolean;
 
 /** Repeated headers are joined, as RFC 9110 has it: proxies and clients do split X-Forwarded-For and protocols. */
-export function copyHead(res: HttpResponse, req: UwsRequest): RequestHead {
+export function copyHead(res: HttpResponse, req: UwsRequest, proxies: ProxyTrust | undefined): RequestHead {
   const headers = new Map<string, string>();
   req.forEach((name, value) => {
     const before = headers.get(name);
@@ -39,8 +45,18 @@ export function copyHead(res: HttpResponse, req: UwsRequest): RequestHead {
     // Not in the types: undefined without a '?'.
     query: (req.getQuery() as string | undefined) ?? '',
     header: (name) => headers.get(name) ?? '',
-    remoteAddress: addressText(res.getRemoteAddress()),
+    remoteAddress: clientAddress(res, proxies),
+    // uWebSockets.js takes a PROXY header before each request of a connection. The proxy sends one, at the beginning: a
+    // later one is the client's own, and could say anything.
+    keepAlive: proxies === undefined,
   };
+}
+
+/** The peer's own address without a header: a health check of the proxy, or somebody who did not come through it. */
+function clientAddress(res: HttpResponse, proxies: ProxyTrust | undefined): string {
+  const peer = addressText(res.getRemoteAddress());
+  const told = proxies?.(peer) === true ? addressText(res.getProxiedRemoteAddress()) : '';
+  return told === '' ? peer : told;
 }
 
 /**

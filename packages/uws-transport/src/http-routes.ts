@@ -9,6 +9,7 @@ export type RouteHandler = (request: HttpRequest) => HttpAnswer | Promise<HttpAn
 
 interface HttpRoutesOptions {
   readonly maxBodyBytes: number;
+  readonly writeTimeoutMs: number;
   readonly isEndpoint: (path: string) => boolean;
   readonly observe: RequestObserver | undefined;
   readonly onError: (error: unknown) => void;
@@ -41,10 +42,10 @@ export class HttpRoutes {
   }
 
   handle(res: HttpResponse, head: RequestHead): void {
-    const { observe, maxBodyBytes } = this.#options;
+    const { observe, maxBodyBytes, writeTimeoutMs } = this.#options;
     const match = this.#match(head);
     if (!match.found) {
-      const refused = new Exchange(res, head.method, { route: match.label, observe });
+      const refused = new Exchange(res, head, { route: match.label, observe, writeTimeoutMs });
       this.#tasks.add(() => refused.answer(match.answer));
       return;
     }
@@ -53,9 +54,10 @@ export class HttpRoutes {
     const body = new BodyCollector(res, maxBodyBytes, () =>
       this.#tasks.add(() => exchange.answer(answers.bodyTooLarge(maxBodyBytes))),
     );
-    const exchange = new Exchange(res, head.method, {
+    const exchange = new Exchange(res, head, {
       route: match.route.path,
       observe,
+      writeTimeoutMs,
       onAbort: () => body.fail(new TransportError('request_aborted', 'the client went away')),
     });
     void this.#run(match.route, { ...head, params: match.params, body: () => body.read() }, exchange);

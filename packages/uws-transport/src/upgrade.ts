@@ -10,6 +10,7 @@ import { UwsSocket, type SocketData } from './uws-socket.js';
 
 interface UpgraderOptions {
   readonly handshakeTimeoutMs: number;
+  readonly writeTimeoutMs: number;
   readonly maxHandshakesInFlight: number;
   readonly isEndpoint: (path: string) => boolean;
   readonly observe: RequestObserver | undefined;
@@ -37,16 +38,16 @@ export class Upgrader {
 
   /** `context` is null when uWebSockets.js does not see a handshake in the request: then it is malformed. */
   handle(res: HttpResponse, head: RequestHead, context: us_socket_context_t | null): void {
-    const { observe, isEndpoint } = this.#options;
+    const { observe, isEndpoint, writeTimeoutMs } = this.#options;
     const route = isEndpoint(head.path) ? endpointLabel(head.path) : 'unknown';
     const refusal = malformed(head) ?? this.#busy();
     if (refusal !== null || context === null) {
-      const refused = new Exchange(res, head.method, { route, observe });
+      const refused = new Exchange(res, head, { route, observe, writeTimeoutMs });
       this.#parts.tasks.add(() => refused.answer(refusal ?? answers.badRequest('malformed handshake')));
       return;
     }
     const deadline = new AbortController();
-    const exchange = new Exchange(res, head.method, { route, observe, onAbort: () => deadline.abort() });
+    const exchange = new Exchange(res, head, { route, observe, writeTimeoutMs, onAbort: () => deadline.abort() });
     void this.#decide({ exchange, deadline, context, key: head.header('sec-websocket-key') }, handshakeOf(head));
   }
 

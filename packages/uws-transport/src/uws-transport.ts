@@ -6,7 +6,7 @@ import { CorkCarrier } from './cork-carrier.js';
 import { DeferredTasks } from './deferred-tasks.js';
 import type { RequestObserver } from './exchange.js';
 import { idleTimeoutSeconds, PingWheel } from './heartbeat.js';
-import { copyHead } from './http-request.js';
+import { copyHead, type ProxyTrust } from './http-request.js';
 import { HttpRoutes, type RouteHandler } from './http-routes.js';
 import { bindListener, listenError } from './listener.js';
 import { TransportError } from './transport-error.js';
@@ -19,6 +19,8 @@ export interface UwsTransportOptions {
   readonly port: number;
   /** A handshake that takes longer is answered 503. Sending the request itself may take 10 s (uWebSockets.js's own). */
   readonly handshakeTimeoutMs: number;
+  /** A client that takes longer to receive an HTTP answer is cut off. */
+  readonly writeTimeoutMs: number;
   /** A longer message closes the socket with 1009. */
   readonly maxPayloadBytes: number;
   /** A silent peer is pinged about this often and dropped (1006) if it doesn't answer. */
@@ -30,6 +32,8 @@ export interface UwsTransportOptions {
   readonly maxBodyBytes?: number | undefined;
   /** Several processes share the port (SO_REUSEPORT). Default: a port that is taken is an error. */
   readonly reusePort?: boolean | undefined;
+  /** The peers whose PROXY header (version 2) is believed. Default: none, headers are skipped. */
+  readonly proxyProtocol?: ProxyTrust | undefined;
   /** Paths that speak WebSocket: a plain request there is answered 426 instead of 404. */
   readonly isEndpoint?: ((path: string) => boolean) | undefined;
   readonly onRequest?: RequestObserver | undefined;
@@ -67,7 +71,7 @@ export class UwsTransport implements ChannelPublisher {
   #closed = false;
 
   constructor(handler: EdgeHandler, options: UwsTransportOptions, logger: Logger) {
-    const { handshakeTimeoutMs, onRequest: observe, isEndpoint = () => false } = options;
+    const { handshakeTimeoutMs, writeTimeoutMs, onRequest: observe, isEndpoint = () => false } = options;
     const onError = options.onError ?? ((error) => logger.error('transport callback failed', { error }));
     this.#handler = handler;
     this.#options = options;
@@ -78,6 +82,7 @@ export class UwsTransport implements ChannelPublisher {
     const tasks = new DeferredTasks(onError);
     this.#routes = new HttpRoutes(tasks, {
       maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
+      writeTimeoutMs,
       isEndpoint,
       observe,
       onError,
@@ -86,11 +91,11 @@ export class UwsTransport implements ChannelPublisher {
     this.#upgrader = new Upgrader(
       handler,
       { tasks, carrier: this.#carrier },
-      { handshakeTimeoutMs, maxHandshakesInFlight, isEndpoint, observe, onError },
+      { handshakeTimeoutMs, writeTimeoutMs, maxHandshakesInFlight, isEndpoint, observe, onError },
     );
     this.#app.ws('/*', this.#behavior());
     this.#app.any('/*', (res, req) => {
-      const head = copyHead(res, req);
+      const head = copyHead(res, req, options.proxyProtocol);
       if (asksForWebSocket(head)) this.#upgrader.handle(res, head, null);
       else this.#routes.handle(res, head);
     });
@@ -138,7 +143,7 @@ export class UwsTransport implements ChannelPublisher {
   }
 
   #behavior(): WebSocketBehavior<SocketData> {
-    const { maxPayloadBytes, heartbeatMs } = this.#options;
+    const { maxPayloadBytes, heartbeatMs, proxyProtocol } = this.#options;
     return {
       maxPayloadLength: maxPayloadBytes + OVERSIZE_BYTES,
       idleTimeout: idleTimeoutSeconds(heartbeatMs),
@@ -150,7 +155,7 @@ export class UwsTransport implements ChannelPublisher {
       // A compressed publish is deflated once for each subscriber.
       compression: loadAddon().DISABLED,
       upgrade: (res, req, context) => {
-        const head = copyHead(res, req);
+        const head = copyHead(res, req, proxyProtocol);
         // It is called for whatever has a key of 24 characters.
         if (asksForWebSocket(head)) this.#upgrader.handle(res, head, context);
         else this.#routes.handle(res, head);

@@ -64,6 +64,8 @@ export function devConfig(loaded: Loaded, servers: LocalServers, folders: DevFol
     },
     server: {
       ...config.server,
+      // One is enough at a desk, and its output stays readable.
+      workers: 1,
       // Ctrl-C should not take half a minute.
       drain: chosen('server.drain.duration') ? config.server.drain : { durationMs: 300, deadlineMs: 10_000 },
     },

@@ -16,6 +16,7 @@ import { registerStatus } from './status.js';
 import { registerToken } from './token.js';
 import { registerTopics } from './topics.js';
 import { registerUnblock } from './unblock.js';
+import { registerWorker } from './worker.js';
 
 /** Runs one command and gives the exit code (contract 7). A command that serves returns when it has stopped. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -51,6 +52,7 @@ function program(): Command {
     registerRevoke,
     registerDrain,
     registerConfig,
+    registerWorker,
   ]) {
     register(root);
   }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Config } from '../config/config.js';
-import type { RunningGateway } from '../serve.js';
+import type { JoinGroup, RunningGateway } from '../serve.js';
 import { configOption, configured, flag, type ConfigFlags } from './configured.js';
 import { CliError, exitCodes, failure, reasonOf } from './exit.js';
 import { complain } from './output.js';
@@ -14,7 +14,7 @@ interface ServeFlags extends ConfigFlags {
 export function registerServe(program: Command): void {
   program
     .command('serve')
-    .description('run a gateway node until SIGTERM or SIGINT')
+    .description('run a gateway node, or as many as server.workers says, until SIGTERM or SIGINT')
     .option(...configOption)
     .option('--role <role>', 'all, edge (sockets only) or router (Kafka only)')
     .option('--engine <engine>', 'redis, or memory for one node without Redis')
@@ -27,43 +27,84 @@ export function registerServe(program: Command): void {
         'server.port': flag('port', flags.port),
       });
       await exitOnDefects(config);
-      await stopped(await startStoppable(config));
+      if (config.server.workers > 1) await supervise(config);
+      else await stopped(await startStoppable(config));
       // A library's forgotten timer must not keep a node alive that has stopped.
       process.exit(exitCodes.ok);
     });
 }
 
-/**
- * Starts a gateway that the first signal stops gracefully, also one that arrives while it is starting. Whoever sends a
- * second one does not want to wait.
- */
+/** Starts a gateway that the first signal stops gracefully, also one that arrives while it is starting. */
 export async function startStoppable(config: Config): Promise<RunningGateway> {
   const starting = startGateway(config);
-  let asked = false;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (asked) process.exit(exitCodes.failure);
-    asked = true;
-    // A start or stop that fails is reported by whoever waits for the gateway.
-    starting.then((gateway) => gateway.stop(signal)).catch(() => undefined);
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  // A start or stop that fails is reported by whoever waits for the gateway.
+  onSignals((signal) => void starting.then((gateway) => gateway.stop(signal)).catch(() => undefined));
   return starting;
 }
 
+/** This process starts the workers and does nothing else. */
+async function supervise(config: Config): Promise<void> {
+  const { createLogger } = await import('@ws-gateway/telemetry');
+  const { Supervisor, WorkerStartError } = await import('../workers/supervisor.js');
+  const { level, format } = config.logger;
+  const logger = createLogger({ level, format, tokenParams: config.auth.queryParams, fields: { part: 'supervisor' } });
+  const supervisor = new Supervisor(config, logger);
+  onSignals(
+    (signal) => void supervisor.stop(signal),
+    () => supervisor.kill(),
+  );
+  try {
+    await supervisor.start();
+  } catch (error) {
+    // What is wrong was said by the worker.
+    if (error instanceof WorkerStartError) throw new CliError(error.exitCode, '', { cause: error });
+    throw failure(`cannot start: ${reasonOf(error)}`, error);
+  }
+  if (!(await supervisor.stopped)) throw failure('not all workers stopped in order');
+}
+
+/** Whoever sends a second signal does not want to wait. */
+function onSignals(stop: (signal: NodeJS.Signals) => void, giveUp: () => void = () => undefined): void {
+  let asked = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (asked) {
+      giveUp();
+      process.exit(exitCodes.failure);
+    }
+    asked = true;
+    stop(signal);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
 /** Loads the program proper only here: `ws-gateway token` needs neither Kafka's client nor the uWebSockets.js addon. */
-async function startGateway(config: Config): Promise<RunningGateway> {
+export async function startGateway(config: Config, join?: JoinGroup): Promise<RunningGateway> {
   const { serve } = await import('../serve.js');
   try {
-    return await serve(config);
+    return await serve(config, join);
   } catch (error) {
-    const { AuthConfigError } = await import('@ws-gateway/jwt-auth');
-    if (error instanceof AuthConfigError) throw new CliError(exitCodes.usage, error.message, { cause: error });
+    const finding = await configFinding(error);
+    if (finding !== null) throw new CliError(exitCodes.usage, finding, { cause: error });
     throw failure(`cannot start: ${reasonOf(error)}`, error);
   }
 }
 
-async function stopped(gateway: RunningGateway): Promise<void> {
+/** Files that can be read but not used are found by whoever uses them. null: it is not the configuration's fault. */
+async function configFinding(error: unknown): Promise<string | null> {
+  const [{ AuthConfigError }, { TransportError }, { GrpcApiError }] = await Promise.all([
+    import('@ws-gateway/jwt-auth'),
+    import('@ws-gateway/uws-transport'),
+    import('@ws-gateway/grpc-api'),
+  ]);
+  if (error instanceof AuthConfigError) return error.message;
+  if (error instanceof TransportError && error.code === 'bad_certificate') return `server.tls: ${error.message}`;
+  if (error instanceof GrpcApiError && error.code === 'bad_tls') return `grpc.tls: ${error.message}`;
+  return null;
+}
+
+/** Ends the process with 1 when the gateway did not stop in time. */
+export async function stopped(gateway: RunningGateway): Promise<void> {
   try {
     await gateway.stopped;
   } catch (error) {

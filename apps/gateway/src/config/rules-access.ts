@@ -86,6 +86,16 @@ export const accessRules: readonly Rule[] = [
     ],
   },
   {
+    doc: '`server.proxyProtocol` without `server.tls`: the header of the proxy comes before TLS, so the proxy has to end it.',
+    reads: ['server.proxyProtocol', 'server.tls'],
+    check: ({ server: { proxyProtocol, tls } }) =>
+      when(
+        proxyProtocol && tls.certFile !== '',
+        'server.proxyProtocol',
+        'cannot be used together with server.tls: let the proxy end TLS',
+      ),
+  },
+  {
     doc: 'SASL needs mechanism, user name and password together.',
     reads: ['kafka.sasl'],
     check({ kafka: { sasl } }) {

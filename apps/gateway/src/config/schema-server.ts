@@ -19,16 +19,35 @@ const HOUR_MS = 3_600_000;
 export const server = group('The port that clients connect to.', {
   host: key(text, '0.0.0.0', 'Address to listen on.'),
   port: key(port, 8080, 'Port of WebSockets, health, metrics and the HTTP API. 0: any free one.'),
-  workers: key(whole(1, 256), 1, 'Gateway processes that share the port. Each of them is a node.'),
-  readTimeout: durationKey('10s', 'How long a whole handshake may take.', duration(1, HOUR_MS)),
-  writeTimeout: durationKey('10s', 'How long writing an HTTP answer may take.', duration(1, HOUR_MS)),
+  workers: key(
+    whole(1, 256),
+    1,
+    'Gateway processes that share the port. Each of them is a node, so what is said of one node holds for each. /health, /ready and /metrics speak for all of them.',
+  ),
+  readTimeout: durationKey(
+    '10s',
+    'How long a handshake may take from the last byte of the request to the answer, then 503. The request itself has 10 s to arrive, which uWebSockets.js does not let change (it looks every 4 s).',
+    duration(1, HOUR_MS),
+  ),
+  writeTimeout: durationKey(
+    '10s',
+    'How long a client may take to receive an HTTP answer; then it is cut off. With `proxyProtocol`: 10 s without progress.',
+    duration(1, HOUR_MS),
+  ),
   allowedOrigins: key(
     origins,
     [],
     'Values of the `Origin` header that are let in; `null` only if it is listed. Empty: all of them. A request without the header is always let in.',
   ),
-  trustProxy: key(networks, [], 'Addresses or networks of proxies whose `X-Forwarded-For` is believed. Empty: none.'),
-  proxyProtocol: flagKey(false, 'The proxy in front speaks the PROXY protocol, version 2.'),
+  trustProxy: key(
+    networks,
+    [],
+    'Addresses or networks of proxies that are believed about the address of the client (`X-Forwarded-For`, PROXY protocol). Empty: no `X-Forwarded-For` is.',
+  ),
+  proxyProtocol: flagKey(
+    false,
+    'The proxy in front speaks the PROXY protocol, version 2: its header tells the address of the client. Believed from `trustProxy`, or, when that is empty, from everybody: then nobody but the proxy may reach the port. Without a header a connection counts under its own address.',
+  ),
   tls: group('TLS on this port: both files or none.', {
     certFile: key(text, '', 'Certificate chain, PEM.'),
     keyFile: key(text, '', 'Private key, PEM.'),

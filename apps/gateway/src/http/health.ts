@@ -1,6 +1,6 @@
 import type { Edge, Engine, RecordSource } from '@ws-gateway/core';
 
-/** What /health and /ready look at. `edge` and `source` are absent where the node has not that role. */
+/** What the state of a process is made of. `edge` and `source` are absent where the node has not that role. */
 export interface NodeParts {
   readonly engine: Engine;
   readonly edge: Edge | null;
@@ -13,22 +13,36 @@ interface JsonAnswer {
   readonly body: string;
 }
 
-/** 200 as long as the process can serve at all: a liveness probe must not kill a node because Redis is away. */
-export function health(parts: NodeParts): JsonAnswer {
-  return json(200, { status: 'ok', client_count: parts.edge?.connectionCount ?? 0 });
+/** What one process says about itself. */
+export interface NodeState {
+  readonly connections: number;
+  readonly failing: readonly Failing[];
+  readonly missingTopics: readonly string[];
 }
 
-/**
- * 503 with what is failing while new clients should go elsewhere. A topic that doesn't exist yet fails nothing: the
- * others flow, so it is only named.
- */
-export function ready(parts: NodeParts): JsonAnswer {
-  const failing: string[] = [];
-  if (parts.source !== null && !parts.source.status.healthy) failing.push('kafka');
-  if (!parts.engine.healthy) failing.push('redis');
-  if (parts.edge?.draining === true) failing.push('draining');
+/** In the order they are told. The last two are said of workers by the process that started them. */
+const FAILINGS = ['kafka', 'redis', 'draining', 'starting', 'unresponsive'] as const;
+type Failing = (typeof FAILINGS)[number];
+
+/** A topic that doesn't exist yet fails nothing: the others flow, so it is only named. */
+export function stateOf({ edge, engine, source }: NodeParts): NodeState {
+  const failing: Failing[] = [];
+  if (source !== null && !source.status.healthy) failing.push('kafka');
+  if (!engine.healthy) failing.push('redis');
+  if (edge?.draining === true) failing.push('draining');
+  return { connections: edge?.connectionCount ?? 0, failing, missingTopics: source?.status.missingTopics ?? [] };
+}
+
+/** 200 as long as the process can serve at all: a liveness probe must not kill a node because Redis is away. */
+export function health(states: readonly NodeState[]): JsonAnswer {
+  return json(200, { status: 'ok', client_count: states.reduce((sum, { connections }) => sum + connections, 0) });
+}
+
+/** 503 with what is failing in any of the processes while new clients should go elsewhere. */
+export function ready(states: readonly NodeState[]): JsonAnswer {
+  const failing = FAILINGS.filter((one) => states.some((state) => state.failing.includes(one)));
   if (failing.length > 0) return json(503, { status: 'unready', failing });
-  const missing = parts.source?.status.missingTopics ?? [];
+  const missing = [...new Set(states.flatMap(({ missingTopics }) => missingTopics))];
   return json(200, { status: 'ready', ...(missing.length > 0 ? { missing_topics: missing } : {}) });
 }
 

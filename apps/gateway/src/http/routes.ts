@@ -1,22 +1,20 @@
 import type { HttpAnswer, UwsTransport } from '@ws-gateway/uws-transport';
-import { health, ready, type NodeParts } from './health.js';
+import { health, ready, type NodeState } from './health.js';
 
-interface Metrics {
-  render(): Promise<{ contentType: string; body: string }>;
+/** All processes behind this port: whichever of them is asked speaks for all. */
+export interface Group {
+  states(): Promise<readonly NodeState[]>;
+  metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
-/** The HTTP side of contract 6. `metrics` is null when they are off. */
-export function addRoutes(
-  transport: UwsTransport,
-  parts: NodeParts,
-  metrics: { at: string; source: Metrics } | null,
-): void {
-  transport.route('GET', '/health', () => health(parts));
-  transport.route('GET', '/ready', () => ready(parts));
+/** The HTTP side of contract 6. `metricsPath` is null when they are off. */
+export function addRoutes(transport: UwsTransport, group: Group, metricsPath: string | null): void {
+  transport.route('GET', '/health', async () => health(await group.states()));
+  transport.route('GET', '/ready', async () => ready(await group.states()));
   transport.route('GET', '/ping', () => ({ status: 200, headers: { 'content-type': 'text/plain' }, body: 'pong' }));
-  if (metrics === null) return;
-  transport.route('GET', metrics.at, async (): Promise<HttpAnswer> => {
-    const { contentType, body } = await metrics.source.render();
+  if (metricsPath === null) return;
+  transport.route('GET', metricsPath, async (): Promise<HttpAnswer> => {
+    const { contentType, body } = await group.metrics();
     return { status: 200, headers: { 'content-type': contentType }, body };
   });
 }

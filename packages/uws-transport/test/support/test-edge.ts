@@ -91,6 +91,7 @@ export function makeTransport(options: Partial<UwsTransportOptions> = {}): Omit<
       host: '127.0.0.1',
       port: 0,
       handshakeTimeoutMs: 5000,
+      writeTimeoutMs: 5000,
       maxPayloadBytes: 64 * 1024,
       heartbeatMs: 25_000,
       isEndpoint: (path) => ENDPOINTS.test(path),

@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { SupervisorLink } from '../workers/supervisor-link.js';
+import { badUsage, exitCodes, reasonOf } from './exit.js';
+import { complain } from './output.js';
+import { exitOnDefects, startGateway, stopped } from './serve.js';
+
+/** One process of `server.workers`. Not for people: `serve` starts it and gives it its configuration. */
+export function registerWorker(program: Command): void {
+  program.command('worker', { hidden: true }).action(worker);
+}
+
+async function worker(): Promise<void> {
+  if (process.send === undefined) throw badUsage('worker is started by serve; set server.workers instead');
+  const stopAsked = Promise.withResolvers<string>();
+  const link = new SupervisorLink({
+    onStop: (reason) => stopAsked.resolve(reason),
+    onError: (message, error) => complain(`${message}: ${reasonOf(error)}`),
+  });
+  // A terminal and systemd send them to all processes of the group, so the supervisor's word comes as well: no second
+  // signal means impatience here. Sent to a worker alone it drains just this one.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopAsked.resolve(signal));
+  const { config } = await link.started;
+  await exitOnDefects(config);
+  const starting = startGateway(config, (member) => link.join(member));
+  // A start or stop that fails is reported by whoever waits for the gateway.
+  void stopAsked.promise.then(async (reason) => (await starting).stop(reason)).catch(() => undefined);
+  const gateway = await starting;
+  link.listening();
+  await stopped(gateway);
+  process.exit(exitCodes.ok);
+}

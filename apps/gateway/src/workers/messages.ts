@@ -1,0 +1,33 @@
+import type { MetricsSnapshot } from '@ws-gateway/telemetry';
+import type { Config } from '../config/config.js';
+import type { NodeState } from '../http/health.js';
+
+/** What can be asked of a worker about itself. */
+export interface OwnAnswers {
+  readonly state: NodeState;
+  readonly metrics: MetricsSnapshot;
+}
+
+/** What a worker, whom a client asked, wants to know about all of them. */
+export interface GroupAnswers {
+  readonly state: readonly NodeState[];
+  readonly metrics: { readonly contentType: string; readonly body: string };
+}
+
+export type Question = keyof OwnAnswers & keyof GroupAnswers;
+
+/** From the supervisor to a worker. */
+export type ToWorker =
+  /** The first one. All workers get the same configuration, whatever the file says by now. */
+  | { readonly kind: 'start'; readonly config: Config; readonly opensGrpc: boolean }
+  | { readonly kind: 'stop'; readonly reason: string }
+  | { readonly kind: 'open-grpc' }
+  | { readonly kind: 'question'; readonly about: Question }
+  | { readonly kind: 'group-answer'; readonly id: number; readonly answer: GroupAnswers[Question] };
+
+/** From a worker to the supervisor. */
+export type ToSupervisor =
+  | { readonly kind: 'listening' }
+  | { readonly kind: 'answer'; readonly about: 'state'; readonly answer: NodeState }
+  | { readonly kind: 'answer'; readonly about: 'metrics'; readonly answer: MetricsSnapshot }
+  | { readonly kind: 'group-question'; readonly id: number; readonly about: Question };
