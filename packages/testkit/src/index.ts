@@ -1,6 +1,8 @@
 export { freePort } from '@ws-gateway/local-servers';
 export * from './gateway-process.js';
 export * from './kafka-client.js';
+export * from './redis-cluster.js';
+export * from './redis-sentinels.js';
 export * from './servers.js';
 export * from './tcp-proxy.js';
 export * from './token.js';

@@ -118,7 +118,11 @@ export async function startKafka(
   return own(options, start, () => startKafkaContainer(options));
 }
 
-export async function startRedis(options: OwnServerOptions = {}): Promise<OwnServer> {
+export async function startRedis(
+  options: OwnServerOptions & {
+    /** As the command line of redis-server takes them. */ readonly settings?: readonly string[];
+  } = {},
+): Promise<OwnServer> {
   const persist = options.dataDir !== undefined;
   const start = (dataDir: string): Promise<LocalServer> =>
     startLocalRedis({ ...options, dataDir, cacheDir, persist, log: ignore });

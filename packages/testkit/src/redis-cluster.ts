@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePort } from '@ws-gateway/local-servers';
+import { Redis } from 'ioredis';
+import { newDataDir, startRedis, type OwnServer } from './servers.js';
+import { waitFor } from './wait.js';
+
+export interface RedisClusterOptions {
+  readonly masters?: number;
+  /** Of each master. */
+  readonly replicas?: number;
+  /** A master that is silent for so long is replaced. Too short, and a busy machine replaces living ones. */
+  readonly nodeTimeoutMs?: number;
+}
+
+interface Member {
+  readonly id: string;
+  readonly port: number;
+  readonly busPort: number;
+  /** Index of the master that it is a replica of; null for a master. */
+  readonly of: number | null;
+  readonly slots: string;
+}
+
+const SLOTS = 16_384;
+const NODE_TIMEOUT_MS = 2_000;
+const FORMED_TIMEOUT_MS = 60_000;
+
+/** A real Redis Cluster of processes on this machine, ready to be used and to lose some of them. */
+export class RedisCluster {
+  readonly #servers: readonly OwnServer[];
+  readonly #dataDir: string;
+
+  private constructor(servers: readonly OwnServer[], dataDir: string) {
+    this.#servers = servers;
+    this.#dataDir = dataDir;
+  }
+
+  /** The members read from a file who they all are: meeting and voting would take ten times as long. */
+  static async start(options: RedisClusterOptions = {}): Promise<RedisCluster> {
+    const members = await plan(options.masters ?? 3, options.replicas ?? 0);
+    const dataDir = newDataDir();
+    const nodeTimeoutMs = options.nodeTimeoutMs ?? NODE_TIMEOUT_MS;
+    const starts = members.map((_, at) => startMember(members, at, { dataDir, nodeTimeoutMs }));
+    const settled = await Promise.allSettled(starts);
+    const servers = settled.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+    const cluster = new RedisCluster(servers, dataDir);
+    try {
+      await Promise.all(starts);
+      await Promise.all(servers.map((server) => formed(server)));
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** Masters first. */
+  get nodes(): { host: string; port: number }[] {
+    return this.#servers.map(({ port }) => ({ host: '127.0.0.1', port }));
+  }
+
+  /** Who serves the slot now, as those say that live. */
+  async masterOf(slot: number): Promise<OwnServer> {
+    const [asked] = this.#servers.filter(({ running }) => running);
+    return ask(asked!, async (client) => {
+      const ranges = await client.cluster('SLOTS');
+      const [, , master] = ranges.find(([first, last]) => first <= slot && slot <= last)!;
+      const [, port] = master!;
+      return this.#servers.find((server) => server.port === port)!;
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.stop()));
+    await rm(this.#dataDir, { recursive: true, force: true });
+  }
+}
+
+async function plan(masters: number, replicas: number): Promise<Member[]> {
+  const members: Member[] = [];
+  for (let at = 0; at < masters * (1 + replicas); at++) {
+    const isMaster = at < masters;
+    const slots = `${Math.ceil((at * SLOTS) / masters)}-${Math.ceil(((at + 1) * SLOTS) / masters) - 1}`;
+    members.push({
+      id: randomBytes(20).toString('hex'),
+      port: await freePort(),
+      busPort: await freePort(),
+      of: isMaster ? null : at % masters,
+      slots: isMaster ? slots : '',
+    });
+  }
+  return members;
+}
+
+async function startMember(
+  members: readonly Member[],
+  at: number,
+  { dataDir, nodeTimeoutMs }: { dataDir: string; nodeTimeoutMs: number },
+): Promise<OwnServer> {
+  const { port, busPort } = members[at]!;
+  const folder = join(dataDir, String(at));
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'nodes.conf'), nodesFile(members, at));
+  // prettier-ignore
+  const settings = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort),
+    '--cluster-node-timeout', String(nodeTimeoutMs), '--cluster-replica-validity-factor', '0',
+    '--cluster-allow-replica-migration', 'no', '--repl-diskless-sync-delay', '0'];
+  return startRedis({ port, dataDir: folder, settings });
+}
+
+function nodesFile(members: readonly Member[], self: number): string {
+  const lines = members.map(({ id, port, busPort, of, slots }, at) => {
+    const flags = `${at === self ? 'myself,' : ''}${of === null ? 'master' : 'slave'}`;
+    const epoch = (of ?? at) + 1;
+    return `${id} 127.0.0.1:${port}@${busPort} ${flags} ${of === null ? '-' : members[of]!.id} 0 0 ${epoch} connected ${slots}`;
+  });
+  return [...lines.map((line) => line.trimEnd()), `vars currentEpoch ${members.length} lastVoteEpoch 0`, ''].join('\n');
+}
+
+async function formed(server: OwnServer): Promise<void> {
+  const isReady = async (client: Redis): Promise<boolean> => {
+    const [cluster, replication] = [await client.cluster('INFO'), await client.info('replication')];
+    return /cluster_state:ok/.test(cluster) && !/master_link_status:down/.test(replication);
+  };
+  await ask(server, (client) =>
+    waitFor(() => isReady(client), { timeoutMs: FORMED_TIMEOUT_MS, what: 'a Redis Cluster that has formed' }),
+  );
+}
+
+async function ask<Answer>(server: OwnServer, question: (client: Redis) => Promise<Answer>): Promise<Answer> {
+  const client = new Redis({ port: server.port, host: '127.0.0.1' });
+  try {
+    return await question(client);
+  } finally {
+    client.disconnect();
+  }
+}
