@@ -8,7 +8,6 @@ export function withoutEffect(config: Config): string[] {
   const rows: readonly (readonly [string, boolean])[] = [
     ['server.workers', config.server.workers > 1],
     ['server.proxyProtocol', config.server.proxyProtocol],
-    ['redis.mode', config.redis.mode === 'cluster'],
     ['server.writeTimeout', config.server.writeTimeoutMs !== UWS_ANSWER_TIMEOUT_MS],
   ];
   return rows.filter(([, set]) => set).map(([key]) => key);

@@ -2,6 +2,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { ClusterMap, type SlotRange } from './cluster-map.js';
 import type { Keys } from './keys.js';
 import type { RedisServer, Settings } from './options.js';
+import { sentinelConnector } from './sentinel-connector.js';
 import { connectorTo, DISCONNECT_TIMEOUT_MS } from './slot-connector.js';
 
 const RETRY_DELAY_MAX_MS = 1000;
@@ -63,6 +64,11 @@ function sentinelOptions(sentinel: NonNullable<RedisServer['sentinel']>, tls: Re
   return {
     name,
     sentinels: nodes.map(({ host, port }) => ({ host, port })),
+    // A master that lives on is told to become a replica some ten seconds after its successor: all that is written to it
+    // meanwhile is lost. So the Sentinels are listened to.
+    Connector: sentinelConnector,
+    failoverDetector: true,
+    sentinelReconnectStrategy: () => RETRY_DELAY_MAX_MS,
     ...(username === undefined ? {} : { sentinelUsername: username }),
     ...(password === undefined ? {} : { sentinelPassword: password }),
     // Without the first of them the library talks to the master in the clear, whatever `tls` says.

@@ -36,7 +36,7 @@ export class OpenSocket {
 
   /** Held before the row is written, read behind the own position, then what was held and is newer. */
   async registerAgain(engine: Engine): Promise<void> {
-    this.#held = [];
+    this.hold();
     const { user } = this.#own;
     await engine.admit({
       connection: `c-${user}`,
@@ -48,10 +48,14 @@ export class OpenSocket {
       rejoin: true,
     });
     const page = await engine.read(this.#own, this.#at, retention.size);
-    const held = this.#held;
+    const held = this.#held ?? [];
     this.#held = null;
     for (const message of page.messages) this.#take(frameOf(message));
     for (const frame of held) this.#take(frame);
+  }
+
+  hold(): void {
+    this.#held ??= [];
   }
 
   deliver(message: StreamMessage): void {

@@ -1,4 +1,5 @@
 export { freePort } from '@ws-gateway/local-servers';
+export * from './certificates.js';
 export * from './gateway-process.js';
 export * from './kafka-client.js';
 export * from './redis-cluster.js';

@@ -72,6 +72,13 @@ export class RedisCluster {
     });
   }
 
+  async replicaOf(master: OwnServer): Promise<OwnServer> {
+    return ask(master, async (client) => {
+      const [, port] = /^slave0:.*port=(\d+)/m.exec(await client.info('replication'))!;
+      return this.#servers.find((server) => server.port === Number(port))!;
+    });
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.stop()));
     await rm(this.#dataDir, { recursive: true, force: true });

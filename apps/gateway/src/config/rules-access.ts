@@ -70,11 +70,12 @@ export const accessRules: readonly Rule[] = [
   },
   {
     doc: 'A certificate and its key come together, and configured files can be read.',
-    reads: ['server.tls', 'grpc.tls', 'kafka.tls', 'auth.publicKeyFile'],
-    check: ({ server, grpc, kafka, auth }, purpose) => [
+    reads: ['server.tls', 'grpc.tls', 'kafka.tls', 'redis.tlsFiles', 'auth.publicKeyFile'],
+    check: ({ server, grpc, kafka, redis, auth }, purpose) => [
       ...certificatePair('server.tls', server.tls),
       ...certificatePair('grpc.tls', grpc.tls),
       ...certificatePair('kafka.tls', kafka.tls),
+      ...certificatePair('redis.tlsFiles', redis.tlsFiles),
       ...when(grpc.tls.caFile !== '' && grpc.tls.certFile === '', 'grpc.tls.certFile', 'missing: caFile needs TLS'),
       ...(purpose === 'serve' ? unreadable('auth.publicKeyFile', auth.publicKeyFile) : []),
     ],
