@@ -258,11 +258,16 @@ export class RedisEngine implements Engine {
   #watchConnections(parts: Parts): void {
     const { clients, membership } = parts;
     const { logger } = this.#dependencies;
+    // One line at the beginning of an outage and one at its end, not one a connection and attempt.
+    const away = new Set<Redis>();
     for (const client of [...clients.calls, ...clients.inboxes]) {
       client.on('close', () => {
-        if (this.#parts === parts) logger.warn('redis connection lost', {});
+        if (this.#parts === parts && away.size === 0) logger.warn('redis connection lost', {});
+        away.add(client);
       });
-      client.on('ready', () => logger.info('redis connection is back', {}));
+      client.on('ready', () => {
+        if (away.delete(client) && away.size === 0) logger.info('redis connection is back', {});
+      });
     }
     for (const client of clients.calls) {
       client.on('close', () => membership.doubt());

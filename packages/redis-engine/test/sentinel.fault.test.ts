@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RedisSentinels, waitFor } from '@ws-gateway/testkit';
 import { Flow, item } from './flow.js';
+import { rightsIn } from './documented-rights.js';
 import { createHarness } from './harness.js';
 import { retention } from './open-socket.js';
 
@@ -8,8 +9,8 @@ let redis: RedisSentinels;
 let flow: Flow;
 
 beforeEach(async () => {
-  redis = await RedisSentinels.start();
-  const server = { ...redis.nodes[0]!, sentinel: { name: redis.name, nodes: redis.nodes } };
+  redis = await RedisSentinels.start(rightsIn('sentinel|'));
+  const server = { ...redis.nodes[0]!, sentinel: { name: redis.name, nodes: redis.nodes, ...redis.user } };
   flow = await Flow.open(await createHarness({ server }), ['ann', 'bob', 'cleo', 'dan']);
 }, 90_000);
 afterEach(async () => {

@@ -9,6 +9,7 @@ import { waitFor } from './wait.js';
 
 const cacheDir = fileURLToPath(new URL('../../../.cache', import.meta.url));
 const GROUP = 'gateway-master';
+const USER = { username: 'gateway', password: 'sentinel-secret' } as const;
 const SENTINELS = 3;
 /** Short enough for a test, long enough for a busy machine not to lose a living master. */
 const DOWN_AFTER_MS = 2_000;
@@ -17,6 +18,8 @@ const READY_TIMEOUT_MS = 60_000;
 /** A master, its replica and three Sentinels that watch them. */
 export class RedisSentinels {
   readonly name = GROUP;
+  /** Known to the Sentinels, with the rights that docs/operations-redis-kafka.md names. */
+  readonly user = USER;
   readonly master: OwnServer;
   readonly replica: OwnServer;
   readonly #sentinels: readonly LocalServer[];
@@ -29,7 +32,8 @@ export class RedisSentinels {
     this.#dataDir = dataDir;
   }
 
-  static async start(): Promise<RedisSentinels> {
+  /** `rights`: what an ACL rule of the user has behind its password. */
+  static async start(rights: string): Promise<RedisSentinels> {
     const dataDir = newDataDir();
     const started: LocalServer[] = [];
     const keep = <Server extends LocalServer>(server: Server): Server => {
@@ -42,7 +46,7 @@ export class RedisSentinels {
       const replica = keep(await startRedis({ settings: [...settings, '--replicaof', `127.0.0.1 ${master.port}`] }));
       await inSync(replica);
       const peers = await peersOf(SENTINELS);
-      const lines = watching({ master, replica });
+      const lines = [`user ${USER.username} on >${USER.password} ${rights}`, ...watching({ master, replica })];
       const sentinels = await Promise.all(peers.map((peer) => startSentinel(peer, { peers, lines, dataDir })));
       sentinels.map(keep);
       return new RedisSentinels({ master, replica, sentinels }, dataDir);

@@ -6,6 +6,7 @@ import {
   dockerAnswers,
   findOrStartServers,
   LocalServersError,
+  type KafkaListener,
   startLocalKafka,
   startLocalRedis,
   type LocalServer,
@@ -111,6 +112,9 @@ export async function startKafka(
   options: OwnServerOptions & {
     /** The port that clients are told: that of a TcpProxy in front of it. */
     readonly advertisedPort?: number;
+    /** Not in a container. */
+    readonly listeners?: readonly KafkaListener[];
+    readonly settings?: readonly string[];
   } = {},
 ): Promise<OwnServer> {
   const start = (dataDir: string): Promise<LocalServer> =>
