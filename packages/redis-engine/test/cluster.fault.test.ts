@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { PublishItem } from '@ws-gateway/core';
-import { RedisCluster, waitFor, type OwnServer } from '@ws-gateway/testkit';
+import { RedisCluster, replicaInSync, waitFor, type OwnServer } from '@ws-gateway/testkit';
 import { Keys } from '../src/keys.js';
 import { clusterServer, createHarness } from './harness.js';
 import { Flow, item, userOfEach } from './flow.js';
@@ -52,7 +52,7 @@ describe('a master that dies', () => {
       const room = await roomElsewhere(master);
       await edge.watch(room);
       await flow.publish(20);
-      await flow.replicated(master);
+      await replicaInSync(master);
       await master.kill();
       await flow.unhealthy();
 

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine, EngineError, PublishItem, StreamMessage } from '@ws-gateway/core';
-import { waitFor } from '@ws-gateway/testkit';
+import { replicaInSync, waitFor } from '@ws-gateway/testkit';
 import { RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
 import { Redis } from 'ioredis';
 import { Keys } from '../src/keys.js';
@@ -65,14 +65,9 @@ export class Flow {
     for (const { texts } of this.sockets.all) expect(texts).toEqual(published);
   }
 
-  /** What a replica has not seen is lost with its master. */
-  async replicated(master: { port: number }): Promise<void> {
-    await waitFor(async () => (await this.admin(master).wait(1, 1000)) === 1, { what: 'a replica in sync' });
-  }
-
   /** From here on the replica gets nothing more. */
   async stopReplication(master: { port: number }): Promise<void> {
-    await this.replicated(master);
+    await replicaInSync(master);
     await this.admin(master).acl('SETUSER', 'default', '-psync', '-sync');
     await this.admin(master).client('KILL', 'TYPE', 'replica');
   }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RedisSentinels, waitFor } from '@ws-gateway/testkit';
+import { RedisSentinels, replicaInSync, waitFor } from '@ws-gateway/testkit';
 import { Flow, item } from './flow.js';
 import { rightsIn } from './documented-rights.js';
 import { createHarness } from './harness.js';
@@ -21,7 +21,7 @@ afterEach(async () => {
 describe('a master under Sentinels', () => {
   it('is killed: the replica takes over, nothing is missing, nothing comes twice', async () => {
     await flow.publish(20);
-    await flow.replicated(redis.master);
+    await replicaInSync(redis.master);
     await redis.master.kill();
     await flow.unhealthy();
     flow.lane.run();
@@ -51,7 +51,7 @@ describe('a master under Sentinels', () => {
 
   it('hands over on command: records flow again, by the new one', async () => {
     await flow.publish(20);
-    await flow.replicated(redis.master);
+    await replicaInSync(redis.master);
     await flow.admin(redis.nodes[0]!).call('SENTINEL', 'FAILOVER', redis.name);
     const replica = flow.admin(redis.replica);
     const isMaster = async () => (await replica.info('replication')).includes('role:master');

@@ -3,6 +3,7 @@ export * from './certificates.js';
 export * from './gateway-process.js';
 export * from './kafka-client.js';
 export * from './redis-cluster.js';
+export * from './redis-replica.js';
 export * from './redis-sentinels.js';
 export * from './secure-kafka.js';
 export * from './servers.js';

@@ -3,9 +3,8 @@ import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { freePort, startLocalSentinel, type LocalServer } from '@ws-gateway/local-servers';
-import { Redis } from 'ioredis';
+import { replicaInSync } from './redis-replica.js';
 import { newDataDir, startRedis, type OwnServer } from './servers.js';
-import { waitFor } from './wait.js';
 
 const cacheDir = fileURLToPath(new URL('../../../.cache', import.meta.url));
 const GROUP = 'gateway-master';
@@ -13,7 +12,6 @@ const USER = { username: 'gateway', password: 'sentinel-secret' } as const;
 const SENTINELS = 3;
 /** Short enough for a test, long enough for a busy machine not to lose a living master. */
 const DOWN_AFTER_MS = 2_000;
-const READY_TIMEOUT_MS = 60_000;
 
 /** A master, its replica and three Sentinels that watch them. */
 export class RedisSentinels {
@@ -33,7 +31,7 @@ export class RedisSentinels {
   }
 
   /** `rights`: what an ACL rule of the user has behind its password. */
-  static async start(rights: string): Promise<RedisSentinels> {
+  static async start(rights = 'allchannels +@all'): Promise<RedisSentinels> {
     const dataDir = newDataDir();
     const started: LocalServer[] = [];
     const keep = <Server extends LocalServer>(server: Server): Server => {
@@ -44,7 +42,7 @@ export class RedisSentinels {
       const settings = ['--repl-diskless-sync-delay', '0'];
       const master = keep(await startRedis({ settings }));
       const replica = keep(await startRedis({ settings: [...settings, '--replicaof', `127.0.0.1 ${master.port}`] }));
-      await inSync(replica);
+      await replicaInSync(master);
       const peers = await peersOf(SENTINELS);
       const lines = [`user ${USER.username} on >${USER.password} ${rights}`, ...watching({ master, replica })];
       const sentinels = await Promise.all(peers.map((peer) => startSentinel(peer, { peers, lines, dataDir })));
@@ -99,14 +97,4 @@ function watching({ master, replica }: { master: OwnServer; replica: OwnServer }
     `sentinel failover-timeout ${GROUP} 10000`,
     `sentinel known-replica ${GROUP} 127.0.0.1 ${replica.port}`,
   ];
-}
-
-async function inSync(replica: OwnServer): Promise<void> {
-  const client = new Redis({ host: '127.0.0.1', port: replica.port });
-  try {
-    const isUp = async (): Promise<boolean> => (await client.info('replication')).includes('master_link_status:up');
-    await waitFor(isUp, { timeoutMs: READY_TIMEOUT_MS, what: 'a replica in sync' });
-  } finally {
-    client.disconnect();
-  }
 }
