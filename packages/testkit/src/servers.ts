@@ -10,6 +10,7 @@ import {
   startLocalKafka,
   startLocalRedis,
   type LocalServer,
+  type RedisServerOptions,
 } from '@ws-gateway/local-servers';
 import { startKafkaContainer, startRedisContainer } from './containers.js';
 
@@ -123,9 +124,7 @@ export async function startKafka(
 }
 
 export async function startRedis(
-  options: OwnServerOptions & {
-    /** As the command line of redis-server takes them. */ readonly settings?: readonly string[];
-  } = {},
+  options: OwnServerOptions & Pick<RedisServerOptions, 'settings' | 'packaged'> = {},
 ): Promise<OwnServer> {
   const persist = options.dataDir !== undefined;
   const start = (dataDir: string): Promise<LocalServer> =>
