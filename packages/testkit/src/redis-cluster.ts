@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { TlsOptions } from 'node:tls';
 import { freePort } from '@ws-gateway/local-servers';
 import { Redis } from 'ioredis';
 import { newDataDir, startRedis, type OwnServer } from './servers.js';
+import { TcpProxy } from './tcp-proxy.js';
 import { waitFor } from './wait.js';
 
 export interface RedisClusterOptions {
@@ -12,11 +14,15 @@ export interface RedisClusterOptions {
   readonly replicas?: number;
   /** A master that is silent for so long is replaced. Too short, and a busy machine replaces living ones. */
   readonly nodeTimeoutMs?: number;
+  /** Clients speak TLS with all members. Not with replicas: they would have to speak it, too. */
+  readonly tls?: TlsOptions;
 }
 
 interface Member {
   readonly id: string;
   readonly port: number;
+  /** The port that clients are told. */
+  readonly announcedPort: number;
   readonly busPort: number;
   /** Index of the master that it is a replica of; null for a master. */
   readonly of: number | null;
@@ -29,23 +35,37 @@ const FORMED_TIMEOUT_MS = 60_000;
 
 /** A real Redis Cluster of processes on this machine, ready to be used and to lose some of them. */
 export class RedisCluster {
+  /** Some nodes, masters first, as clients reach them. */
+  readonly nodes: readonly { readonly host: string; readonly port: number }[];
   readonly #servers: readonly OwnServer[];
+  readonly #proxies: readonly TcpProxy[];
   readonly #dataDir: string;
 
-  private constructor(servers: readonly OwnServer[], dataDir: string) {
+  private constructor(
+    members: readonly Member[],
+    { servers, proxies }: { servers: readonly OwnServer[]; proxies: readonly TcpProxy[] },
+    dataDir: string,
+  ) {
+    this.nodes = members.map(({ announcedPort }) => ({ host: '127.0.0.1', port: announcedPort }));
     this.#servers = servers;
+    this.#proxies = proxies;
     this.#dataDir = dataDir;
   }
 
   /** The members read from a file who they all are: meeting and voting would take ten times as long. */
   static async start(options: RedisClusterOptions = {}): Promise<RedisCluster> {
-    const members = await plan(options.masters ?? 3, options.replicas ?? 0);
+    const { tls, replicas = 0 } = options;
+    const planned = await plan(options.masters ?? 3, replicas);
+    const proxies = await Promise.all(
+      tls === undefined ? [] : planned.map(({ port }) => TcpProxy.start({ port, tls })),
+    );
+    const members = planned.map((member, at) => ({ ...member, announcedPort: proxies[at]?.port ?? member.port }));
     const dataDir = newDataDir();
     const nodeTimeoutMs = options.nodeTimeoutMs ?? NODE_TIMEOUT_MS;
     const starts = members.map((_, at) => startMember(members, at, { dataDir, nodeTimeoutMs }));
     const settled = await Promise.allSettled(starts);
     const servers = settled.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
-    const cluster = new RedisCluster(servers, dataDir);
+    const cluster = new RedisCluster(members, { servers, proxies }, dataDir);
     try {
       await Promise.all(starts);
       await Promise.all(servers.map((server) => formed(server)));
@@ -56,11 +76,6 @@ export class RedisCluster {
     return cluster;
   }
 
-  /** Masters first. */
-  get nodes(): { host: string; port: number }[] {
-    return this.#servers.map(({ port }) => ({ host: '127.0.0.1', port }));
-  }
-
   /** Who serves the slot now, as those say that live. */
   async masterOf(slot: number): Promise<OwnServer> {
     const [asked] = this.#servers.filter(({ running }) => running);
@@ -68,25 +83,25 @@ export class RedisCluster {
       const ranges = await client.cluster('SLOTS');
       const [, , master] = ranges.find(([first, last]) => first <= slot && slot <= last)!;
       const [, port] = master!;
-      return this.#servers.find((server) => server.port === port)!;
+      return this.#servers[this.nodes.findIndex((node) => node.port === port)]!;
     });
   }
 
   async replicaOf(master: OwnServer): Promise<OwnServer> {
     return ask(master, async (client) => {
       const [, port] = /^slave0:.*port=(\d+)/m.exec(await client.info('replication'))!;
-      return this.#servers.find((server) => server.port === Number(port))!;
+      return this.#servers[this.nodes.findIndex((node) => node.port === Number(port))]!;
     });
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#servers.map((server) => server.stop()));
+    await Promise.all([...this.#proxies, ...this.#servers].map((part) => part.stop()));
     await rm(this.#dataDir, { recursive: true, force: true });
   }
 }
 
-async function plan(masters: number, replicas: number): Promise<Member[]> {
-  const members: Member[] = [];
+async function plan(masters: number, replicas: number): Promise<Omit<Member, 'announcedPort'>[]> {
+  const members: Omit<Member, 'announcedPort'>[] = [];
   for (let at = 0; at < masters * (1 + replicas); at++) {
     const isMaster = at < masters;
     const slots = `${Math.ceil((at * SLOTS) / masters)}-${Math.ceil(((at + 1) * SLOTS) / masters) - 1}`;
@@ -106,22 +121,23 @@ async function startMember(
   at: number,
   { dataDir, nodeTimeoutMs }: { dataDir: string; nodeTimeoutMs: number },
 ): Promise<OwnServer> {
-  const { port, busPort } = members[at]!;
+  const { port, announcedPort, busPort } = members[at]!;
   const folder = join(dataDir, String(at));
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'nodes.conf'), nodesFile(members, at));
   // prettier-ignore
   const settings = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort),
+    '--cluster-announce-port', String(announcedPort),
     '--cluster-node-timeout', String(nodeTimeoutMs), '--cluster-replica-validity-factor', '0',
     '--cluster-allow-replica-migration', 'no', '--repl-diskless-sync-delay', '0'];
   return startRedis({ port, dataDir: folder, settings });
 }
 
 function nodesFile(members: readonly Member[], self: number): string {
-  const lines = members.map(({ id, port, busPort, of, slots }, at) => {
+  const lines = members.map(({ id, announcedPort, busPort, of, slots }, at) => {
     const flags = `${at === self ? 'myself,' : ''}${of === null ? 'master' : 'slave'}`;
     const epoch = (of ?? at) + 1;
-    return `${id} 127.0.0.1:${port}@${busPort} ${flags} ${of === null ? '-' : members[of]!.id} 0 0 ${epoch} connected ${slots}`;
+    return `${id} 127.0.0.1:${announcedPort}@${busPort} ${flags} ${of === null ? '-' : members[of]!.id} 0 0 ${epoch} connected ${slots}`;
   });
   return [...lines.map((line) => line.trimEnd()), `vars currentEpoch ${members.length} lastVoteEpoch 0`, ''].join('\n');
 }
