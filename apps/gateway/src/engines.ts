@@ -22,21 +22,26 @@ export function createEngine(
 }
 
 function redisServer(redis: Config['redis']): RedisServer {
-  const { host, port } = hostAndPort(redis.addr[0]!);
+  const nodes = redis.addr.map(hostAndPort);
   return {
-    host,
-    port,
+    ...nodes[0]!,
     db: redis.db,
     ...(redis.username === '' ? {} : { username: redis.username }),
     ...(redis.password === '' ? {} : { password: redis.password }),
-    ...(redis.tls ? { tls: {} } : {}),
+    ...(redis.tls ? { tls: tlsOptions(redis.tlsFiles) } : {}),
+    ...(redis.mode === 'cluster' ? { cluster: { nodes } } : {}),
     ...(redis.mode === 'sentinel' ? { sentinel: sentinel(redis.sentinel) } : {}),
   };
 }
 
 function sentinel(settings: Config['redis']['sentinel']): NonNullable<RedisServer['sentinel']> {
-  const { name, nodes, password } = settings;
-  return { name, nodes: nodes.map(hostAndPort), ...(password === '' ? {} : { password }) };
+  const { name, nodes, username, password } = settings;
+  return {
+    name,
+    nodes: nodes.map(hostAndPort),
+    ...(username === '' ? {} : { username }),
+    ...(password === '' ? {} : { password }),
+  };
 }
 
 function hostAndPort(address: string): { host: string; port: number } {
@@ -44,14 +49,18 @@ function hostAndPort(address: string): { host: string; port: number } {
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }
 
-/** TLS options of the Kafka client: `true` for the system's authorities alone. */
-export function kafkaTls(
-  tls: Config['kafka']['tls'],
-): boolean | { ca?: Buffer; cert?: Buffer; key?: Buffer; rejectUnauthorized: boolean } {
-  if (tls === null) return false;
+interface TlsFiles {
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly verify: boolean;
+}
+
+/** TLS options of a client: without files the system's authorities. */
+export function tlsOptions(files: TlsFiles): { ca?: Buffer; cert?: Buffer; key?: Buffer; rejectUnauthorized: boolean } {
   return {
-    rejectUnauthorized: tls.verify,
-    ...(tls.caFile === '' ? {} : { ca: readFileSync(tls.caFile) }),
-    ...(tls.certFile === '' ? {} : { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) }),
+    rejectUnauthorized: files.verify,
+    ...(files.caFile === '' ? {} : { ca: readFileSync(files.caFile) }),
+    ...(files.certFile === '' ? {} : { cert: readFileSync(files.certFile), key: readFileSync(files.keyFile) }),
   };
 }

@@ -3,7 +3,7 @@ import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import type { UwsTransportOptions } from '@ws-gateway/uws-transport';
 import type { AdminDeps } from './admin/admin-route.js';
 import type { Config } from './config/config.js';
-import { kafkaTls } from './engines.js';
+import { tlsOptions } from './engines.js';
 import { TrustedProxies } from './trusted-proxies.js';
 
 /** What each part needs of the configuration. Parts never see the whole of it. */
@@ -100,7 +100,7 @@ export function kafkaConnection(config: Config, logger: Logger): KafkaConnection
     brokers,
     clientId: 'ws-gateway',
     logger,
-    ...(tls === null ? {} : { tls: kafkaTls(tls) }),
+    ...(tls === null ? {} : { tls: tlsOptions(tls) }),
     ...(sasl === null ? {} : { sasl }),
   };
 }

@@ -6,7 +6,6 @@ const UWS_ANSWER_TIMEOUT_MS = 10_000;
 /** Keys that are set and valid but do nothing yet in this version: said at start, so that nobody relies on them. */
 export function withoutEffect(config: Config): string[] {
   const rows: readonly (readonly [string, boolean])[] = [
-    ['redis.mode', config.redis.mode === 'cluster'],
     ['server.writeTimeout', config.server.writeTimeoutMs !== UWS_ANSWER_TIMEOUT_MS],
   ];
   return rows.filter(([, set]) => set).map(([key]) => key);

@@ -7,14 +7,25 @@ import { findJava, type Java } from './java.js';
 import { kafkaJars } from './kafka-jars.js';
 import { LOOPBACK, withFreePort, type LocalServer, type LocalServerOptions } from './local-server.js';
 import { freePort } from './ports.js';
-import { runCommand, startProgram } from './program.js';
+import { runCommand, startProgram, type CommandResult } from './program.js';
 
 export interface KafkaServerOptions extends LocalServerOptions {
   /** The port that clients are told; its own by default. Another one leads them through a proxy. */
   readonly advertisedPort?: number;
+  /** Beside the plain one. */
+  readonly listeners?: readonly KafkaListener[];
+  /** More lines for server.properties. */
+  readonly settings?: readonly string[];
 }
 
-const FORMAT_TIMEOUT_MS = 60_000;
+export interface KafkaListener {
+  /** Upper case. */
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT';
+}
+
+const TOOL_TIMEOUT_MS = 60_000;
 const READY_TIMEOUT_MS = 60_000;
 const GRACE_SECONDS = 15;
 
@@ -30,24 +41,38 @@ export async function startLocalKafka(options: KafkaServerOptions): Promise<Loca
   const java = await findJava();
   const jars = await kafkaJars(options.cacheDir, options.log);
   return withFreePort(options.port, (port) => {
-    const advertisedPort = options.advertisedPort ?? port;
-    return startOn(port, { java, jars, dataDir: options.dataDir, advertisedPort });
+    const { dataDir, advertisedPort = port, listeners = [], settings = [] } = options;
+    return startOn(port, { java, jars, dataDir, advertisedPort, listeners, settings });
   });
 }
 
-interface Installation {
+/** Runs one of Kafka's own tools, which are classes with a `main`; resolves to what it says. */
+export async function runKafkaTool(
+  options: Pick<LocalServerOptions, 'cacheDir' | 'log'>,
+  mainClass: string,
+  args: readonly string[],
+): Promise<string> {
+  const java = await findJava();
+  const jars = await kafkaJars(options.cacheDir, options.log);
+  const { ok, output } = await runTool({ java, jars }, mainClass, args);
+  if (!ok) throw new LocalServersError('start_failed', `${mainClass} failed: ${output.trim()}`);
+  return output;
+}
+
+interface Installation extends Pick<KafkaServerOptions, 'dataDir'> {
   readonly java: Java;
   readonly jars: string;
-  readonly dataDir: string;
   readonly advertisedPort: number;
+  readonly listeners: readonly KafkaListener[];
+  readonly settings: readonly string[];
 }
 
 async function startOn(port: number, installation: Installation): Promise<LocalServer> {
-  const { java, jars, dataDir, advertisedPort } = installation;
+  const { java, jars, dataDir } = installation;
   const logDir = join(dataDir, 'log');
   const settings = join(dataDir, 'server.properties');
   await mkdir(logDir, { recursive: true });
-  await writeFile(settings, properties({ port, controllerPort: await freePort(), logDir, advertisedPort }));
+  await writeFile(settings, properties({ ...installation, port, controllerPort: await freePort(), logDir }));
   if (!existsSync(join(logDir, 'meta.properties'))) await format(installation, settings);
   const archive = await classArchive(java, jars);
   const program = await startProgram({
@@ -72,17 +97,20 @@ async function startOn(port: number, installation: Installation): Promise<LocalS
 }
 
 async function format(installation: Installation, settings: string): Promise<void> {
-  const { java, jars } = installation;
   // The tool takes any text; a leading hyphen would look like a flag to it.
   const clusterId = randomUUID().replaceAll('-', '').slice(0, 22);
-  const { ok, output } = await runCommand(
-    java.command,
-    // prettier-ignore
-    [...JVM_FLAGS, ...LOG_FLAGS, '-cp', join(jars, '*'), 'kafka.tools.StorageTool', 'format', '--ignore-formatted',
-      '-t', clusterId, '-c', settings],
-    { timeoutMs: FORMAT_TIMEOUT_MS },
-  );
+  const args = ['format', '--ignore-formatted', '-t', clusterId, '-c', settings];
+  const { ok, output } = await runTool(installation, 'kafka.tools.StorageTool', args);
   if (!ok) throw new LocalServersError('start_failed', `Kafka could not format its folder: ${output.trim()}`);
+}
+
+function runTool(
+  { java, jars }: Pick<Installation, 'java' | 'jars'>,
+  mainClass: string,
+  args: readonly string[],
+): Promise<CommandResult> {
+  const all = [...JVM_FLAGS, ...LOG_FLAGS, '-cp', join(jars, '*'), mainClass, ...args];
+  return runCommand(java.command, all, { timeoutMs: TOOL_TIMEOUT_MS });
 }
 
 interface ClassArchive {
@@ -108,9 +136,8 @@ async function classArchive(java: Java, jars: string): Promise<ClassArchive> {
   };
 }
 
-interface Settings {
+interface Settings extends Pick<Installation, 'advertisedPort' | 'listeners' | 'settings'> {
   readonly port: number;
-  readonly advertisedPort: number;
   readonly controllerPort: number;
   readonly logDir: string;
 }
@@ -119,13 +146,15 @@ interface Settings {
  * After a crash the controller keeps the broker out until the old one's session has run out: 9 s by default, 3 s here.
  * Shorter, and a busy machine would lose its broker for a moment.
  */
-function properties({ port, advertisedPort, controllerPort, logDir }: Settings): string {
+function properties({ port, advertisedPort, controllerPort, logDir, listeners, settings }: Settings): string {
+  const own = listeners.map(({ name, port }) => `,${name}://${LOOPBACK}:${port}`).join('');
+  const protocols = listeners.map(({ name, protocol }) => `,${name}:${protocol}`).join('');
   return `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@${LOOPBACK}:${controllerPort}
-listeners=PLAINTEXT://${LOOPBACK}:${port},CONTROLLER://${LOOPBACK}:${controllerPort}
-advertised.listeners=PLAINTEXT://${LOOPBACK}:${advertisedPort}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://${LOOPBACK}:${port},CONTROLLER://${LOOPBACK}:${controllerPort}${own}
+advertised.listeners=PLAINTEXT://${LOOPBACK}:${advertisedPort}${own}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${protocols}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=${logDir}
@@ -141,5 +170,6 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+${settings.join('\n')}
 `;
 }

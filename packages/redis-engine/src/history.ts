@@ -1,4 +1,5 @@
 import type { HistoryPage, Position, RetainedStream, Retention, StreamMessage } from '@ws-gateway/core';
+import type { Calls } from './calls.js';
 import { newEpoch } from './epoch.js';
 import type { Keys } from './keys.js';
 import type { RecentRecords } from './recent-records.js';
@@ -18,12 +19,12 @@ export function partitionOfStream(keys: Keys, { user, stream }: RetainedStream):
 }
 
 export class History {
-  readonly #link: ScriptLink;
+  readonly #calls: Calls;
   readonly #keys: Keys;
   readonly #recent: RecentRecords;
 
-  constructor(link: ScriptLink, keys: Keys, recent: RecentRecords) {
-    this.#link = link;
+  constructor(calls: Calls, keys: Keys, recent: RecentRecords) {
+    this.#calls = calls;
     this.#keys = keys;
     this.#recent = recent;
   }
@@ -52,10 +53,11 @@ export class History {
 
   async read(stream: RetainedStream, after: Position | null, limit: number): Promise<HistoryPage> {
     const partition = partitionOfStream(this.#keys, stream);
+    const link = this.#calls.of(partition);
     const { mode, size, ttlMs } = stream.retention;
     const keys = (['META', 'LIST'] as const).map((kind) => this.#keys.key(partition, kind, stream.stream));
     const args = [
-      newEpoch(this.#link.server),
+      newEpoch(link.server),
       metaTtlMs(stream.retention),
       mode === 'latest' ? 'l' : 'o',
       mode === 'latest' ? 1 : size,
@@ -67,7 +69,7 @@ export class History {
         : Number.MAX_SAFE_INTEGER,
       limit,
     ];
-    const reply = await this.#link.run<(Buffer | number)[]>('read', { keys, args, buffers: true });
+    const reply = await link.run<(Buffer | number)[]>('read', { keys, args, buffers: true });
     const [epochBytes, top, recovered, before, ...entries] = reply as [Buffer, number, number, number, ...Buffer[]];
     const epoch = epochBytes.toString();
     const messages: StreamMessage[] = [];
@@ -80,15 +82,21 @@ export class History {
   }
 
   async acknowledge(stream: RetainedStream, offset: number): Promise<boolean> {
-    const args = [newEpoch(this.#link.server), metaTtlMs(stream.retention), offset];
-    return (await this.#link.run<number>('acknowledge', { keys: this.#acknowledgeKeys(stream), args })) === 1;
+    const link = this.#linkOf(stream);
+    const args = [newEpoch(link.server), metaTtlMs(stream.retention), offset];
+    return (await link.run<number>('acknowledge', { keys: this.#acknowledgeKeys(stream), args })) === 1;
   }
 
   async acknowledged(stream: RetainedStream): Promise<Position | null> {
-    const args = [newEpoch(this.#link.server), metaTtlMs(stream.retention)];
+    const link = this.#linkOf(stream);
+    const args = [newEpoch(link.server), metaTtlMs(stream.retention)];
     const call = { keys: this.#acknowledgeKeys(stream), args };
-    const [epoch, offset] = await this.#link.run<[string, number]>('acknowledged', call);
+    const [epoch, offset] = await link.run<[string, number]>('acknowledged', call);
     return offset === 0 ? null : { epoch, offset };
+  }
+
+  #linkOf(stream: RetainedStream): ScriptLink {
+    return this.#calls.of(partitionOfStream(this.#keys, stream));
   }
 
   #acknowledgeKeys(stream: RetainedStream): string[] {
@@ -97,11 +105,9 @@ export class History {
   }
 
   async #positionsIn(partition: number, streams: readonly RetainedStream[]): Promise<Position[]> {
-    const args = [
-      newEpoch(this.#link.server),
-      ...streams.flatMap(({ stream, retention }) => [stream, metaTtlMs(retention)]),
-    ];
-    return toPositions(await this.#link.run<string[]>('positions', { keys: [this.#keys.base(partition)], args }));
+    const link = this.#calls.of(partition);
+    const args = [newEpoch(link.server), ...streams.flatMap(({ stream, retention }) => [stream, metaTtlMs(retention)])];
+    return toPositions(await link.run<string[]>('positions', { keys: [this.#keys.base(partition)], args }));
   }
 }
 

@@ -52,6 +52,8 @@ export const keyKinds = {
   STATUS: 'node:',
 } as const;
 
+const SLOTS = 16_384;
+
 export class Keys {
   readonly partitions: number;
   readonly #bases: readonly string[];
@@ -66,8 +68,23 @@ export class Keys {
     return this.partitions === 1 ? 0 : crc32(userOrStream) % this.partitions;
   }
 
+  /** The numbers of all partitions. */
+  all(): number[] {
+    return Array.from({ length: this.partitions }, (_, partition) => partition);
+  }
+
   base(partition: number): string {
     return this.#bases[partition]!;
+  }
+
+  /** The slot of the partition's keys in a Redis Cluster: CRC16 (XMODEM) of what stands in the braces. */
+  slot(partition: number): number {
+    let crc = 0;
+    for (const byte of Buffer.from(String(partition))) {
+      crc ^= byte << 8;
+      for (let bit = 0; bit < 8; bit++) crc = ((crc << 1) ^ (crc & 0x8000 ? 0x1021 : 0)) & 0xffff;
+    }
+    return crc % SLOTS;
   }
 
   key(partition: number, kind: keyof typeof keyKinds, name = ''): string {

@@ -1,18 +1,20 @@
 import { EngineError, type Inbox, type Logger, type NodeRow, type NodeStatus } from '@ws-gateway/core';
+import type { Calls } from './calls.js';
 import { newIdentity } from './epoch.js';
-import type { InboxReader } from './inbox-reader.js';
+import type { InboxReaders } from './inbox-readers.js';
 import type { Keys } from './keys.js';
 import { newLife } from './node-names.js';
 import type { Settings } from './options.js';
 import type { Reaper } from './reaper.js';
-import type { ScriptLink } from './script-link.js';
+import type { Call } from './script-link.js';
+import type { ScriptName } from './scripts.js';
 
 /** Without a refresh for so long the node does not count as registered any more. */
 const STALE_MS = 3000;
 
 interface MembershipParts {
-  readonly link: ScriptLink;
-  readonly reader: InboxReader;
+  readonly calls: Calls;
+  readonly readers: InboxReaders;
   readonly keys: Keys;
   readonly reaper: Reaper;
 }
@@ -29,8 +31,8 @@ export class Membership {
   #name = '';
   /** Identity of the data set of each partition when the inbox was opened. */
   #datasets: string[] = [];
-  /** The Redis process that has this node's rows for sure. */
-  #server = '';
+  /** The Redis process of each partition that has this node's rows for sure. */
+  #servers: string[] = [];
   #joined = false;
   #refreshedMs = -Infinity;
   #checking: Promise<void> | null = null;
@@ -68,22 +70,21 @@ export class Membership {
 
   /** Registers under a new name. Messages for this node published from resolution on will arrive. */
   async join(): Promise<void> {
-    const { link, reader, keys } = this.#parts;
+    const { calls, readers, keys } = this.#parts;
     this.#joined = false;
     this.#name = newLife(this.#settings.node, this.#settings.role);
-    this.#server = link.server;
+    this.#servers = keys.all().map((p) => calls.of(p).server);
     // The lease first: an inbox without a lease would never be reaped.
     await this.#lease(true);
     // A router is told what concerns all nodes or it alone, which goes by the partition that lists the nodes.
-    const count = this.#settings.role === 'router' ? 1 : keys.partitions;
-    const partitions = Array.from({ length: count }, (_, p) => p);
+    const partitions = this.#settings.role === 'router' ? [0] : keys.all();
     this.#datasets = await Promise.all(
       partitions.map((partition) => {
         const openKeys = [keys.key(partition, 'SEQUENCE', this.#name), keys.key(partition, 'DATASET')];
-        return link.run<string>('open-inbox', { keys: openKeys, args: [newIdentity()] });
+        return this.#run<string>(partition, 'open-inbox', { keys: openKeys, args: [newIdentity()] });
       }),
     );
-    reader.follow(partitions.map((partition) => keys.key(partition, 'INBOX', this.#name)));
+    readers.follow(partitions.map((partition) => keys.key(partition, 'INBOX', this.#name)));
     this.#joined = true;
     this.#refreshedMs = performance.now();
   }
@@ -104,27 +105,25 @@ export class Membership {
   }
 
   async #check(): Promise<void> {
-    const startedMs = performance.now();
-    try {
-      const { server } = this.#parts.link;
-      const { loss, sequences } = this.#joined ? await this.#refresh() : { loss: 'other' as const, sequences: [] };
-      if (loss === null) {
-        if (server !== this.#server) await this.#renewRows(server, sequences);
-        this.#refreshedMs = performance.now();
-      } else await this.#rejoin(loss);
-    } catch (error) {
-      // A connection that is open and silent would stay so for many minutes.
-      const silent = performance.now() - startedMs >= this.#settings.callTimeoutMs;
-      if (silent && this.#parts.link.ready) this.#parts.link.reconnect();
-      throw error;
+    const { calls, keys } = this.#parts;
+    const servers = keys.all().map((p) => calls.of(p).server);
+    const state = this.#joined ? await this.#refresh() : NOT_JOINED;
+    if (state.loss !== null) await this.#rejoin(state.loss);
+    else {
+      const isNew = (p: number): boolean => state.sequences[p] !== UNKNOWN && servers[p] !== this.#servers[p];
+      const renewed = [...state.sequences.keys()].filter(isNew);
+      if (renewed.length > 0) await this.#renewRows(state.sequences);
+      for (const p of renewed) this.#servers[p] = servers[p]!;
+      // What could be done for the other partitions is done.
+      if (state.failure !== null) throw state.failure;
+      this.#refreshedMs = performance.now();
     }
   }
 
   /** A Redis that was started again, or another one that took over, may lack rows that were written last. */
-  async #renewRows(server: string, sequences: readonly number[]): Promise<void> {
+  async #renewRows(sequences: readonly number[]): Promise<void> {
     // What is in the inboxes from before bears epochs of before: it must not come to a socket that has read on.
-    await this.#parts.reader.reach(sequences);
-    this.#server = server;
+    await this.#parts.readers.reach(sequences);
     this.#logger.warn('another redis process, writing rows again', {});
     this.#inbox.rebuild();
   }
@@ -141,44 +140,70 @@ export class Membership {
     this.#inbox.rebuild();
   }
 
-  /** Says how the registration was lost, null when it was not, and how far the inboxes go. */
-  async #refresh(): Promise<{ loss: Loss | null; sequences: number[] }> {
-    const [lease, ...inboxes] = await Promise.all([
-      this.#lease(false),
-      ...this.#parts.reader.inboxes.map(({ processed }, partition) => this.#checkInbox(partition, processed)),
-    ]);
+  async #refresh(): Promise<Registration> {
+    const inboxes = this.#parts.readers.inboxes.map(({ processed }, p) => this.#checkInbox(p, processed));
+    const [lease, ...answers] = await Promise.allSettled([this.#lease(false), ...inboxes]);
+    const failed = [lease, ...answers].find((result) => result.status === 'rejected');
     let emptied = 0;
-    let lost = lease === 0;
-    for (const [partition, { sequence, dataset, processed }] of inboxes.entries()) {
+    let lost = lease.status === 'fulfilled' && lease.value === 0;
+    const sequences = answers.map((answer, partition) => {
+      if (answer.status === 'rejected') return UNKNOWN;
+      const { sequence, dataset, processed } = answer.value;
       if (dataset !== this.#datasets[partition]) emptied++;
       // Behind what was processed: Redis came back with older data.
       if (sequence === '' || Number(sequence) < processed) lost = true;
-    }
-    const loss = emptied === inboxes.length && emptied > 0 ? 'emptied' : 'other';
-    return { loss: lost ? loss : null, sequences: inboxes.map(({ sequence }) => Number(sequence)) };
+      return Number(sequence);
+    });
+    const loss = emptied === answers.length && emptied > 0 ? 'emptied' : 'other';
+    return { loss: lost ? loss : null, sequences, failure: failed === undefined ? null : failed.reason };
   }
 
   #lease(register: boolean): Promise<number> {
-    const { link, keys } = this.#parts;
+    const { keys } = this.#parts;
     const leaseKeys = [keys.key(0, 'NODES'), keys.key(0, 'STATUS', this.#name)];
     const args = [this.#name, this.#settings.leaseMs, this.#statusJson, register ? '1' : ''];
-    return link.run<number>('lease', { keys: leaseKeys, args });
+    return this.#run<number>(0, 'lease', { keys: leaseKeys, args });
   }
 
   async #checkInbox(partition: number, processed: number) {
-    const { link, keys } = this.#parts;
+    const { keys } = this.#parts;
     const inboxKeys = [
       keys.key(partition, 'SEQUENCE', this.#name),
       keys.key(partition, 'INBOX', this.#name),
       keys.key(partition, 'DATASET'),
     ];
-    const [sequence, dataset] = await link.run<[string, string]>('check-inbox', {
-      keys: inboxKeys,
-      args: [processed],
-    });
+    const call = { keys: inboxKeys, args: [processed] };
+    const [sequence, dataset] = await this.#run<[string, string]>(partition, 'check-inbox', call);
     return { sequence, dataset, processed };
   }
+
+  async #run<Reply>(partition: number, name: ScriptName, call: Call): Promise<Reply> {
+    const link = this.#parts.calls.of(partition);
+    const startedMs = performance.now();
+    try {
+      return await link.run<Reply>(name, call);
+    } catch (error) {
+      // A connection that is open and silent would stay so for many minutes.
+      const silent = performance.now() - startedMs >= this.#settings.callTimeoutMs;
+      if (silent && link.ready) link.reconnect();
+      throw error;
+    }
+  }
 }
+
+/** Nothing was heard of a partition's inbox. */
+const UNKNOWN = -1;
+
+interface Registration {
+  /** How it was lost; null: it was not. */
+  readonly loss: Loss | null;
+  /** How far the inbox of each partition goes. */
+  readonly sequences: readonly number[];
+  /** Why something is unknown, if it is. */
+  readonly failure: unknown;
+}
+
+const NOT_JOINED: Registration = { loss: 'other', sequences: [], failure: null };
 
 /** `emptied`: Redis came back without its data. `other`: the lease ran out, or a part of the data is gone. */
 type Loss = 'emptied' | 'other';

@@ -31,18 +31,25 @@ export interface RedisEngineOptions {
   readonly onReaped?: (rows: readonly ReapedRow[]) => void;
 }
 
-export interface RedisServer {
+export interface Address {
   readonly host: string;
   readonly port: number;
+}
+
+/** `host` and `port` are not looked at when there are sentinels or a cluster. */
+export interface RedisServer extends Address {
   readonly username?: string;
   readonly password?: string;
   readonly db?: number;
   readonly tls?: ConnectionOptions;
   readonly sentinel?: {
     readonly name: string;
-    readonly nodes: readonly { readonly host: string; readonly port: number }[];
+    readonly nodes: readonly Address[];
+    readonly username?: string;
     readonly password?: string;
   };
+  /** Some nodes of a Redis Cluster; the others are found. Database 0 only. */
+  readonly cluster?: { readonly nodes: readonly Address[] };
 }
 
 export interface ReapedRow extends PresenceRow {

@@ -8,11 +8,11 @@ import type {
   PublishResult,
   SourceRange,
 } from '@ws-gateway/core';
+import type { Calls } from './calls.js';
 import { newEpoch } from './epoch.js';
 import type { Keys } from './keys.js';
 import type { Settings } from './options.js';
 import { publishArgs, splitItems, type Chunk, type CommandItem, type Item } from './publish-call.js';
-import type { ScriptLink } from './script-link.js';
 import { SourceLanes } from './source-lanes.js';
 import { originSuffix } from './wire.js';
 
@@ -27,15 +27,15 @@ type ItemResult = NonNullable<PublishResult['items']>[number];
  * partition are written in order, and each is refused when the one before it was not applied.
  */
 export class Publisher {
-  readonly #link: ScriptLink;
+  readonly #calls: Calls;
   readonly #keys: Keys;
   readonly #stats: EngineStats;
   readonly #settings: Settings;
   readonly #lanes = new SourceLanes();
   readonly #partitionOf = (item: Item) => this.#partition(item);
 
-  constructor(link: ScriptLink, keys: Keys, { stats, settings }: { stats: EngineStats; settings: Settings }) {
-    this.#link = link;
+  constructor(calls: Calls, keys: Keys, { stats, settings }: { stats: EngineStats; settings: Settings }) {
+    this.#calls = calls;
     this.#keys = keys;
     this.#stats = stats;
     this.#settings = settings;
@@ -70,10 +70,10 @@ export class Publisher {
 
   /** See Engine.claimSource. Positions of all partitions go together: a topic made again is new in each of them. */
   async claimSource(topic: string, partition: number, endOffset: number): Promise<{ reset: boolean }> {
-    const keys = Array.from({ length: this.#keys.partitions }, (_, p) => this.#keys.source(p, topic, partition));
-    const stored = await Promise.all(keys.map((key) => this.#link.command<string | null>('get', [key])));
+    const keys = this.#keys.all().map((p) => this.#keys.source(p, topic, partition));
+    const stored = await Promise.all(keys.map((key, p) => this.#calls.of(p).command<string | null>('get', [key])));
     const reset = stored.some((position) => position !== null && Number.parseInt(position, 10) >= endOffset);
-    if (reset) await Promise.all(keys.map((key) => this.#link.command<number>('del', [key])));
+    if (reset) await Promise.all(keys.map((key, p) => this.#calls.of(p).command<number>('del', [key])));
     this.#lanes.forget(topic, partition);
     return { reset };
   }
@@ -101,7 +101,8 @@ export class Publisher {
     const base = this.#keys.base(chunk.partition);
     const sourceKey = source === null ? base : this.#keys.source(chunk.partition, source.topic, source.partition);
     const { inboxLengthMax, inboxBytesMax } = this.#settings;
-    const { server } = this.#link;
+    const link = this.#calls.of(chunk.partition);
+    const { server } = link;
     const head = {
       previousOffset,
       originSuffix: originSuffix(source),
@@ -111,7 +112,7 @@ export class Publisher {
       inboxBytesMax,
     };
     const args = publishArgs(chunk, head);
-    const reply = await this.#link.run<Reply>('publish', { keys: [base, sourceKey], args });
+    const reply = await link.run<Reply>('publish', { keys: [base, sourceKey], args });
     this.#stats.publications += reply[3] as number;
     return reply;
   }

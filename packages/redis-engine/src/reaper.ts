@@ -1,8 +1,8 @@
 import type { EngineStats, Logger } from '@ws-gateway/core';
+import type { Calls } from './calls.js';
 import type { Keys } from './keys.js';
 import { nodeIdOf, rowOf } from './node-names.js';
-import type { ReapedRow } from './options.js';
-import type { ScriptLink } from './script-link.js';
+import type { ReapedRow, RedisEngineOptions } from './options.js';
 
 /** Rows taken away in one script run. */
 const CHUNK_ROWS = 200;
@@ -11,19 +11,21 @@ const CLAIM_MS = 5000;
 
 /** Takes away what dead nodes left: presence rows, interests, inboxes. Every node runs one; a claim keeps them apart. */
 export class Reaper {
-  readonly #link: ScriptLink;
+  readonly #calls: Calls;
   readonly #keys: Keys;
   readonly #stats: EngineStats;
   readonly #logger: Logger;
   readonly #onReaped: ((rows: readonly ReapedRow[]) => void) | undefined;
+  readonly #graceMs: number;
   #running = false;
 
   constructor(
-    { link, keys }: { link: ScriptLink; keys: Keys },
+    { calls, keys }: { calls: Calls; keys: Keys },
     { stats, logger }: { stats: EngineStats; logger: Logger },
-    { onReaped }: { onReaped?: ((rows: readonly ReapedRow[]) => void) | undefined },
+    { onReaped, graceMs }: { onReaped: RedisEngineOptions['onReaped'] | undefined; graceMs: number },
   ) {
-    this.#link = link;
+    this.#graceMs = graceMs;
+    this.#calls = calls;
     this.#keys = keys;
     this.#stats = stats;
     this.#logger = logger;
@@ -32,11 +34,12 @@ export class Reaper {
 
   /** Reaps one dead node if there is any. Never rejects: what was not finished is claimed again later. */
   async run(): Promise<void> {
-    if (this.#running || !this.#link.ready) return;
+    // While Redis was away no lease was refreshed: whoever comes back first must not take the others for dead.
+    if (this.#running || this.#calls.of(0).readyForMs < this.#graceMs) return;
     this.#running = true;
     try {
       const keys = [this.#keys.key(0, 'NODES'), this.#keys.key(0, 'DEAD')];
-      const node = await this.#link.run<string>('claim-dead', { keys, args: [CLAIM_MS] });
+      const node = await this.#calls.of(0).run<string>('claim-dead', { keys, args: [CLAIM_MS] });
       if (node !== '') await this.#reapDead(node);
     } catch (error) {
       this.#logger.debug('reaping put off', { error: String(error) });
@@ -51,13 +54,13 @@ export class Reaper {
       let more = true;
       while (more) ({ more } = await this.#reapChunk(node, partition));
     }
-    await this.#link.command<number>('zrem', [this.#keys.key(0, 'DEAD'), node]);
+    await this.#calls.of(0).command<number>('zrem', [this.#keys.key(0, 'DEAD'), node]);
   }
 
   /** Ends the node's lease. It is reaped by whoever comes first after `claimMs`. */
   async retire(node: string, claimMs: number): Promise<void> {
     const keys = [this.#keys.key(0, 'NODES'), this.#keys.key(0, 'DEAD'), this.#keys.key(0, 'STATUS', node)];
-    await this.#link.run<number>('retire', { keys, args: [node, claimMs] });
+    await this.#calls.of(0).run<number>('retire', { keys, args: [node, claimMs] });
   }
 
   async #reapDead(node: string): Promise<void> {
@@ -72,7 +75,7 @@ export class Reaper {
         if (chunk.rows.length > 0) this.#onReaped?.(chunk.rows);
       }
     }
-    await this.#link.command<number>('zrem', [this.#keys.key(0, 'DEAD'), node]);
+    await this.#calls.of(0).command<number>('zrem', [this.#keys.key(0, 'DEAD'), node]);
     this.#logger.warn('dead node reaped', { node: nodeIdOf(node), rows: count });
   }
 
@@ -85,7 +88,7 @@ export class Reaper {
       this.#keys.key(partition, 'NODE_INTERESTS', node),
     ];
     const args = [node, CHUNK_ROWS];
-    const [more, ...reply] = await this.#link.run<[number, ...string[]]>('reap', { keys, args });
+    const [more, ...reply] = await this.#calls.of(partition).run<[number, ...string[]]>('reap', { keys, args });
     const rows: ReapedRow[] = [];
     for (let at = 0; at < reply.length; at += 3) {
       rows.push({ ...rowOf(reply[at]!, reply[at + 2]!), user: reply[at + 1]! });

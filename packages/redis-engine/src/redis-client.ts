@@ -1,18 +1,46 @@
-import { Redis } from 'ioredis';
-import type { RedisServer } from './options.js';
+import { Redis, type RedisOptions } from 'ioredis';
+import { ClusterMap, type SlotRange } from './cluster-map.js';
+import type { Keys } from './keys.js';
+import type { RedisServer, Settings } from './options.js';
+import { sentinelConnector } from './sentinel-connector.js';
+import { connectorTo, DISCONNECT_TIMEOUT_MS } from './slot-connector.js';
 
 const RETRY_DELAY_MAX_MS = 1000;
-/** What gives no answer doesn't say goodbye either. */
-const DISCONNECT_TIMEOUT_MS = 250;
+/** A node of a cluster that hangs must not keep us from asking the next one. */
+const ASK_TIMEOUT_MS = 2000;
+
+/** For calls, and for waiting on inboxes: one connection each, or in a cluster one a partition. */
+export interface Clients {
+  readonly calls: readonly Redis[];
+  readonly inboxes: readonly Redis[];
+}
+
+/**
+ * In a cluster a connection belongs to a partition, not to a server: it leads to whoever is the master of the partition's
+ * slot, and that is looked up at each connect. One connection can't wait for several inboxes there: XREAD refuses keys
+ * of different slots, also when one node has them all.
+ */
+export function createClients(settings: Settings, keys: Keys): Clients {
+  const { server, callTimeoutMs } = settings;
+  if (server.cluster === undefined) {
+    return { calls: [createRedisClient(server, callTimeoutMs)], inboxes: [createRedisClient(server, callTimeoutMs)] };
+  }
+  const map = new ClusterMap(server.cluster.nodes, (node) => askForSlots({ ...server, ...node }));
+  const create = (partition: number): Redis => {
+    const connector = connectorTo(() => map.masterOf(keys.slot(partition)), server.tls);
+    return createRedisClient(server, callTimeoutMs, { Connector: connector });
+  };
+  return { calls: keys.all().map(create), inboxes: settings.role === 'router' ? [] : keys.all().map(create) };
+}
 
 /**
  * A connection that never keeps a command for later: the library's defaults would queue while Redis is away and send
  * everything, long stale, when it is back. It reconnects by itself; who uses it decides what to repeat.
  */
-export function createRedisClient(server: RedisServer, connectTimeoutMs: number): Redis {
+function createRedisClient(server: RedisServer, connectTimeoutMs: number, own: RedisOptions = {}): Redis {
   const { sentinel, host, port, username, password, db, tls } = server;
   return new Redis({
-    ...(sentinel === undefined ? { host, port } : sentinelOptions(sentinel)),
+    ...(sentinel === undefined ? { host, port } : sentinelOptions(sentinel, tls)),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(tls === undefined ? {} : { tls }),
@@ -27,13 +55,43 @@ export function createRedisClient(server: RedisServer, connectTimeoutMs: number)
     disableClientInfo: true,
     // Spread, so that nodes don't come back in step.
     retryStrategy: (attempt) => Math.min(RETRY_DELAY_MAX_MS, 50 * attempt) * (0.75 + Math.random() / 2),
+    ...own,
   });
 }
 
-function sentinelOptions(sentinel: NonNullable<RedisServer['sentinel']>) {
+function sentinelOptions(sentinel: NonNullable<RedisServer['sentinel']>, tls: RedisServer['tls']): RedisOptions {
+  const { name, nodes, username, password } = sentinel;
   return {
-    name: sentinel.name,
-    sentinels: sentinel.nodes.map(({ host, port }) => ({ host, port })),
-    ...(sentinel.password === undefined ? {} : { sentinelPassword: sentinel.password }),
+    name,
+    sentinels: nodes.map(({ host, port }) => ({ host, port })),
+    // A master that lives on is told to become a replica some ten seconds after its successor: all that is written to it
+    // meanwhile is lost. So the Sentinels are listened to.
+    Connector: sentinelConnector,
+    failoverDetector: true,
+    sentinelReconnectStrategy: () => RETRY_DELAY_MAX_MS,
+    ...(username === undefined ? {} : { sentinelUsername: username }),
+    ...(password === undefined ? {} : { sentinelPassword: password }),
+    // Without the first of them the library talks to the master in the clear, whatever `tls` says.
+    ...(tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: tls }),
   };
+}
+
+async function askForSlots(server: RedisServer): Promise<SlotRange[]> {
+  const client = createRedisClient(server, ASK_TIMEOUT_MS, {
+    commandTimeout: ASK_TIMEOUT_MS,
+    retryStrategy: () => null,
+  });
+  // Told by the rejection, too.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const ranges = await client.cluster('SLOTS');
+    // A node without a name is the one that was asked.
+    return ranges.map(([first, last, master]) => {
+      const [host, port] = master!;
+      return { first, last, master: { host: host || server.host, port } };
+    });
+  } finally {
+    client.disconnect();
+  }
 }

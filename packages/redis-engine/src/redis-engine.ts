@@ -21,23 +21,26 @@ import {
 } from '@ws-gateway/core';
 import type { Redis } from 'ioredis';
 import { Blocks } from './blocks.js';
+import { Calls } from './calls.js';
 import { History } from './history.js';
 import { InboxReader } from './inbox-reader.js';
+import { InboxReaders } from './inbox-readers.js';
 import { Keys } from './keys.js';
 import { Membership } from './membership.js';
 import { withDefaults, type RedisEngineDependencies, type RedisEngineOptions, type Settings } from './options.js';
 import { Publisher } from './publisher.js';
 import { Reaper } from './reaper.js';
 import { RecentRecords } from './recent-records.js';
-import { createRedisClient } from './redis-client.js';
+import { createClients, type Clients } from './redis-client.js';
 import { ScriptLink } from './script-link.js';
+import { loadScripts } from './scripts.js';
 import { Sessions } from './sessions.js';
 
 interface Parts {
-  readonly clients: readonly Redis[];
+  readonly clients: Clients;
   readonly keys: Keys;
-  readonly link: ScriptLink;
-  readonly reader: InboxReader;
+  readonly calls: Calls;
+  readonly readers: InboxReaders;
   readonly reaper: Reaper;
   readonly membership: Membership;
   readonly history: History;
@@ -47,8 +50,8 @@ interface Parts {
 }
 
 /**
- * Engine over one Redis: a Lua script for each verb, one connection for calls and one that waits for what
- * arrives.
+ * Engine over Redis: a Lua script for each verb, one connection for calls and one that waits for what arrives; in a
+ * cluster such a pair for each partition (redis-client.ts).
  *
  * Redis away: calls reject at once with `unavailable`, `healthy` is false; releases are kept and made up for. Redis back:
  * inboxes are repaired, or `resync` and `rebuild` are called when they can't be. A publish whose outcome is unknown may
@@ -79,19 +82,20 @@ export class RedisEngine implements Engine {
 
   get healthy(): boolean {
     const parts = this.#parts;
-    return parts !== null && parts.link.ready && parts.reader.ready && parts.membership.current;
+    return parts !== null && parts.calls.ready && parts.readers.ready && parts.membership.current;
   }
 
   async start(inbox: Inbox): Promise<void> {
     const parts = this.#build(inbox);
     this.#parts = parts;
     try {
-      await Promise.all(parts.clients.map((client) => connected(client, this.#settings.startTimeoutMs)));
+      const { calls, inboxes } = parts.clients;
+      await Promise.all([...calls, ...inboxes].map((client) => connected(client, this.#settings.startTimeoutMs)));
       await parts.membership.join();
     } catch (error) {
       this.#parts = null;
-      parts.link.stop();
-      parts.reader.stop();
+      parts.calls.stop();
+      parts.readers.stop();
       throw error;
     }
     this.#watchConnections(parts);
@@ -109,8 +113,8 @@ export class RedisEngine implements Engine {
       // The lease runs out by itself, and another node reaps.
       this.#dependencies.logger.warn('node left without taking its rows away', { error: String(error) });
     }
-    parts.link.stop();
-    parts.reader.stop();
+    parts.calls.stop();
+    parts.readers.stop();
   }
 
   publish(batch: PublishBatch): Promise<PublishResult> {
@@ -130,7 +134,7 @@ export class RedisEngine implements Engine {
   }
 
   watch(stream: string): Promise<void> {
-    return this.#started(async ({ sessions, keys, link, membership }) => {
+    return this.#started(async ({ sessions, keys, calls, membership }) => {
       const partition = keys.partitionOf(stream);
       await sessions.registered(async () => {
         const watchKeys = [
@@ -138,19 +142,19 @@ export class RedisEngine implements Engine {
           keys.key(partition, 'NODE_INTERESTS', membership.name),
           keys.key(partition, 'SEQUENCE', membership.name),
         ];
-        await link.run<number>('watch', { keys: watchKeys, args: [membership.name, stream] });
+        await calls.of(partition).run<number>('watch', { keys: watchKeys, args: [membership.name, stream] });
       });
     });
   }
 
   unwatch(stream: string): Promise<void> {
-    return this.#started(async ({ keys, link, membership }) => {
+    return this.#started(async ({ keys, calls, membership }) => {
       const partition = keys.partitionOf(stream);
       const unwatchKeys = [
         keys.key(partition, 'INTEREST', stream),
         keys.key(partition, 'NODE_INTERESTS', membership.name),
       ];
-      await link.run<number>('unwatch', { keys: unwatchKeys, args: [membership.name, stream] });
+      await calls.of(partition).run<number>('unwatch', { keys: unwatchKeys, args: [membership.name, stream] });
     });
   }
 
@@ -195,9 +199,9 @@ export class RedisEngine implements Engine {
   }
 
   nodes(): Promise<NodeRow[]> {
-    return this.#started(async ({ keys, link }) => {
+    return this.#started(async ({ keys, calls }) => {
       const nodesKeys = [keys.base(0), keys.key(0, 'NODES')];
-      const reply = await link.run<string[]>('nodes', { keys: nodesKeys, args: [] });
+      const reply = await calls.of(0).run<string[]>('nodes', { keys: nodesKeys, args: [] });
       const rows: NodeRow[] = [];
       for (let at = 1; at < reply.length; at += 2) {
         if (reply[at] !== '') rows.push(JSON.parse(reply[at]!) as NodeRow);
@@ -224,48 +228,58 @@ export class RedisEngine implements Engine {
     const { logger, stats } = this.#dependencies;
     const settings = this.#settings;
     const timeoutMs = settings.callTimeoutMs;
-    const clients = [
-      createRedisClient(settings.server, timeoutMs),
-      createRedisClient(settings.server, timeoutMs),
-    ] as const;
     const keys = new Keys(settings.keyPrefix, settings.partitions);
-    const link = new ScriptLink(clients[0], { logger, stats }, { timeoutMs });
+    const clients = createClients(settings, keys);
+    const scripts = loadScripts();
+    const calls = new Calls(
+      clients.calls.map((redis) => new ScriptLink(redis, { logger, stats }, { timeoutMs, scripts })),
+    );
     const recent = new RecentRecords();
-    const reader = new InboxReader(clients[1], { inbox, recent, stats, logger }, { timeoutMs });
-    const reaper = new Reaper({ link, keys }, { stats, logger }, { onReaped: settings.onReaped });
+    const readers = new InboxReaders(
+      clients.inboxes.map((redis) => new InboxReader(redis, { inbox, recent, stats, logger }, { timeoutMs })),
+    );
+    const { onReaped, leaseMs } = settings;
+    const reaper = new Reaper({ calls, keys }, { stats, logger }, { onReaped, graceMs: leaseMs });
     const membership = new Membership(
-      { link, reader, keys, reaper },
+      { calls, readers, keys, reaper },
       { logger, inbox },
       { settings, status: this.#status },
     );
-    const history = new History(link, keys, recent);
-    const blocks = new Blocks(link, keys, settings);
-    const publisher = new Publisher(link, keys, { stats, settings });
-    const sessions = new Sessions({ link, keys, membership, history }, { stats, settings });
-    for (const client of clients) {
+    const history = new History(calls, keys, recent);
+    const blocks = new Blocks(calls, keys, settings);
+    const publisher = new Publisher(calls, keys, { stats, settings });
+    const sessions = new Sessions({ calls, keys, membership, history }, { stats, settings });
+    for (const client of [...clients.calls, ...clients.inboxes]) {
       client.on('error', (error: Error) => logger.debug('redis connection failed', { error: error.message }));
     }
-    return { clients, keys, link, reader, reaper, membership, history, blocks, publisher, sessions };
+    return { clients, keys, calls, readers, reaper, membership, history, blocks, publisher, sessions };
   }
 
   #watchConnections(parts: Parts): void {
     const { clients, membership } = parts;
     const { logger } = this.#dependencies;
-    const [calls] = clients;
-    for (const client of clients) {
+    // One line at the beginning of an outage and one at its end, not one a connection and attempt.
+    const away = new Set<Redis>();
+    for (const client of [...clients.calls, ...clients.inboxes]) {
       client.on('close', () => {
-        if (this.#parts === parts) logger.warn('redis connection lost', {});
+        if (this.#parts === parts && away.size === 0) logger.warn('redis connection lost', {});
+        away.add(client);
       });
-      client.on('ready', () => logger.info('redis connection is back', {}));
+      client.on('ready', () => {
+        if (away.delete(client) && away.size === 0) logger.info('redis connection is back', {});
+      });
     }
-    calls!.on('close', () => membership.doubt());
-    // Not with the next second: until the check nobody knows whether this node is still registered.
-    calls!.on('ready', () => this.#check(membership));
+    for (const client of clients.calls) {
+      client.on('close', () => membership.doubt());
+      // Not with the next second: until the check nobody knows whether this node is still registered.
+      client.on('ready', () => this.#check(membership));
+    }
   }
 
-  #tick({ link, reader, membership, reaper, sessions }: Parts): void {
-    reader.probe();
-    if (!link.ready) return;
+  #tick({ calls, readers, membership, reaper, sessions }: Parts): void {
+    readers.probe();
+    // Some masters of a cluster may be away: the others' partitions are looked after.
+    if (!calls.all.some(({ ready }) => ready)) return;
     this.#check(membership);
     void reaper.run();
     void sessions.flush();

@@ -18,6 +18,9 @@ const codeOfReply: ReadonlyMap<string, EngineErrorCode> = new Map([
   ['MASTERDOWN', 'unavailable'],
   ['NOREPLICAS', 'unavailable'],
   ['CLUSTERDOWN', 'unavailable'],
+  // The partition's slot is, or is on its way to, another node.
+  ['MOVED', 'unavailable'],
+  ['ASK', 'unavailable'],
   ['TRYAGAIN', 'unavailable'],
   ['NOAUTH', 'unavailable'],
   ['NOPERM', 'unavailable'],
@@ -25,6 +28,11 @@ const codeOfReply: ReadonlyMap<string, EngineErrorCode> = new Map([
 
 export function isNoScript(error: unknown): boolean {
   return error instanceof ReplyError && replyWord(error as Error) === 'NOSCRIPT';
+}
+
+/** A replica, a node that lost the slot, or one cut off from its cluster: others may serve. */
+export function isElsewhere(error: unknown): boolean {
+  return error instanceof ReplyError && ['READONLY', 'MOVED', 'CLUSTERDOWN'].includes(replyWord(error as Error));
 }
 
 export function toEngineError(error: unknown, operation: string): EngineError {

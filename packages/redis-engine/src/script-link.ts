@@ -1,8 +1,8 @@
 import { EngineError, type EngineStats, type Logger } from '@ws-gateway/core';
 import { Command, type Redis } from 'ioredis';
 import { serverName } from './epoch.js';
-import { isNoScript, toEngineError } from './script-errors.js';
-import { loadScripts, type ScriptName } from './scripts.js';
+import { isElsewhere, isNoScript, toEngineError } from './script-errors.js';
+import type { Script, ScriptName } from './scripts.js';
 
 export interface Call {
   readonly keys: readonly string[];
@@ -16,13 +16,16 @@ interface Pending {
   readonly reject: (error: EngineError) => void;
 }
 
+/** Not more often than this a connection is given up because its server has nothing for us. */
+const LEAVE_AFTER_MS = 500;
+
 /**
  * Runs scripts over one connection, in the order of the calls. Fails at once while disconnected and after a deadline
  * otherwise; then the outcome is unknown, and nothing is repeated here: order is the caller's.
  */
 export class ScriptLink {
   readonly #redis: Redis;
-  readonly #scripts = loadScripts();
+  readonly #scripts: ReadonlyMap<ScriptName, Script>;
   readonly #logger: Logger;
   readonly #stats: EngineStats;
   readonly #timeoutMs: number;
@@ -30,27 +33,38 @@ export class ScriptLink {
   readonly #pending = new Set<Pending>();
   readonly #sweeper: NodeJS.Timeout;
   #corked = false;
+  #readySinceMs = Infinity;
   #server = serverName('');
 
   constructor(
     redis: Redis,
     { logger, stats }: { logger: Logger; stats: EngineStats },
-    { timeoutMs }: { timeoutMs: number },
+    { timeoutMs, scripts }: { timeoutMs: number; scripts: ReadonlyMap<ScriptName, Script> },
   ) {
     this.#redis = redis;
+    this.#scripts = scripts;
     this.#logger = logger;
     this.#stats = stats;
     this.#timeoutMs = timeoutMs;
     // Before the library asks the same to see whether the server is ready: so it is known to the first call.
     redis.on('connect', () => this.#identify());
     // Written before anything that hears of "ready" can call: no script is ever unknown after a reconnect.
-    redis.on('ready', () => this.#load());
+    redis.on('ready', () => {
+      this.#readySinceMs = performance.now();
+      this.#load();
+    });
+    redis.on('close', () => (this.#readySinceMs = Infinity));
     this.#sweeper = setInterval(() => this.#sweep(), Math.min(250, timeoutMs / 4));
     this.#sweeper.unref();
   }
 
   get ready(): boolean {
     return this.#redis.status === 'ready';
+  }
+
+  /** How long this connection has been good for calls; negative while it isn't. */
+  get readyForMs(): number {
+    return performance.now() - this.#readySinceMs;
   }
 
   /** Names the process that the connection leads to: another one after a restart or a failover. */
@@ -100,6 +114,7 @@ export class ScriptLink {
       const error = toEngineError(cause, operation);
       this.#stats.operationErrors.add(error.code);
       if (isNoScript(cause)) this.#load();
+      if (isElsewhere(cause)) this.#leave();
       throw error;
     } finally {
       this.#stats.operationSeconds.observe((performance.now() - startedMs) / 1000);
@@ -142,6 +157,14 @@ export class ScriptLink {
       this.#corked = false;
       stream.uncork();
     });
+  }
+
+  /** What we call for is on another server now: a new connection is led there. */
+  #leave(): void {
+    if (this.readyForMs < LEAVE_AFTER_MS) return;
+    this.#readySinceMs = Infinity;
+    this.#logger.warn('redis server serves no calls, connecting anew', {});
+    this.reconnect();
   }
 
   #identify(): void {

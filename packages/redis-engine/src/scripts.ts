@@ -26,7 +26,7 @@ const keyCounts = {
 
 export type ScriptName = keyof typeof keyCounts;
 
-interface Script {
+export interface Script {
   readonly source: string;
   readonly sha: string;
   readonly keys: number;

@@ -9,13 +9,13 @@ import {
   type ReleasedConnection,
   type Revocation,
 } from '@ws-gateway/core';
+import type { Calls } from './calls.js';
 import { newEpoch } from './epoch.js';
 import { metaTtlMs, partitionOfStream, toPositions, type History } from './history.js';
 import type { Keys } from './keys.js';
 import { notRegistered, type Membership } from './membership.js';
 import { rowOf } from './node-names.js';
 import type { Settings } from './options.js';
-import type { ScriptLink } from './script-link.js';
 
 /** Rows taken away in one script run. */
 const RELEASE_CHUNK = 200;
@@ -23,7 +23,7 @@ const RELEASE_CHUNK = 200;
 const RELEASES_MAX = 200_000;
 
 interface SessionsParts {
-  readonly link: ScriptLink;
+  readonly calls: Calls;
   readonly keys: Keys;
   readonly membership: Membership;
   readonly history: History;
@@ -82,16 +82,16 @@ export class Sessions {
 
   /** See Engine.revoke, but for the command. Never takes back an earlier one that goes further. */
   async revoke(revocation: Revocation, untilMs: number): Promise<void> {
-    const { link, keys } = this.#parts;
+    const { calls, keys } = this.#parts;
     if ('tokenId' in revocation) {
-      const partitions = Array.from({ length: keys.partitions }, (_, partition) => partition);
-      const keysOfAll = partitions.map((partition) => keys.key(partition, 'REVOKED_TOKEN', revocation.tokenId));
-      await Promise.all(keysOfAll.map((key) => link.command<string>('set', [key, '1', 'PXAT', untilMs])));
+      const keysOfAll = keys.all().map((partition) => keys.key(partition, 'REVOKED_TOKEN', revocation.tokenId));
+      await Promise.all(keysOfAll.map((key, p) => calls.of(p).command<string>('set', [key, '1', 'PXAT', untilMs])));
       return;
     }
     const { user, issuedBeforeMs } = revocation;
-    const key = keys.key(keys.partitionOf(user), 'REVOKED_BEFORE', user);
-    await link.run<number>('revoke', { keys: [key], args: [issuedBeforeMs, untilMs] });
+    const partition = keys.partitionOf(user);
+    const key = keys.key(partition, 'REVOKED_BEFORE', user);
+    await calls.of(partition).run<number>('revoke', { keys: [key], args: [issuedBeforeMs, untilMs] });
   }
 
   /** Writes the releases that wait. Never rejects: those that fail wait for the next call. */
@@ -107,15 +107,17 @@ export class Sessions {
   }
 
   async presence(user: string): Promise<PresenceRow[]> {
-    const { link, keys } = this.#parts;
-    const key = keys.key(keys.partitionOf(user), 'PRESENCE', user);
-    const rows = await link.command<Record<string, string>>('hgetall', [key]);
+    const { calls, keys } = this.#parts;
+    const partition = keys.partitionOf(user);
+    const key = keys.key(partition, 'PRESENCE', user);
+    const rows = await calls.of(partition).command<Record<string, string>>('hgetall', [key]);
     return Object.entries(rows).map(([connection, row]) => rowOf(connection, row));
   }
 
   async #admitUser(request: AdmitRequest, user: string): Promise<AdmitResult> {
-    const { link, keys, membership, history } = this.#parts;
+    const { calls, keys, membership, history } = this.#parts;
     const partition = keys.partitionOf(user);
+    const link = calls.of(partition);
     const isNear = request.streams.map((stream) => partitionOfStream(keys, stream) === partition);
     const near = request.streams.filter((_, i) => isNear[i]);
     const far = request.streams.filter((_, i) => !isNear[i]);
@@ -126,9 +128,9 @@ export class Sessions {
       keys.key(partition, 'NODE_CONNECTIONS', membership.name),
       keys.key(partition, 'SEQUENCE', membership.name),
     ];
-    const args = this.#admitArgs(request, user);
+    const args = this.#admitArgs(request, user, link.server);
     for (const { stream, retention } of near) args.push(stream, metaTtlMs(retention));
-    // Written one behind the other, so the far positions are not older than the row.
+    // What is far are shared streams, and the node watches them already: any position since then will do.
     const [[status, ...reply], farPositions] = await Promise.all([
       link.run<[string, ...string[]]>('admit', { keys: admitKeys, args }),
       far.length === 0 ? [] : history.positions(far),
@@ -140,11 +142,11 @@ export class Sessions {
     return { status: 'admitted', positions };
   }
 
-  #admitArgs(request: AdmitRequest, user: string): (string | number)[] {
+  #admitArgs(request: AdmitRequest, user: string, server: string): (string | number)[] {
     const { connection, sinceMs, endpoint, sessions, rejoin, token = null } = request;
     const limit = rejoin === true ? null : sessions;
     const replaced = closeReason('session_replaced');
-    const { link, membership } = this.#parts;
+    const { membership } = this.#parts;
     return [
       connection,
       user,
@@ -156,8 +158,8 @@ export class Sessions {
       placeRule(request),
       replaced.code,
       replaced.reason,
-      newEpoch(link.server),
-      link.server,
+      newEpoch(server),
+      server,
       this.#settings.inboxLengthMax,
       this.#settings.inboxBytesMax,
       token?.tokenId ?? '',
@@ -188,11 +190,11 @@ export class Sessions {
   }
 
   async #write(partition: number, chunk: readonly ReleasedConnection[]): Promise<void> {
-    const { link, keys, membership } = this.#parts;
+    const { calls, keys, membership } = this.#parts;
     const releaseKeys = [keys.base(partition), keys.key(partition, 'NODE_CONNECTIONS', membership.name)];
     const args = chunk.flatMap(({ connection, user }) => [connection, user]);
     try {
-      await link.run<number>('release', { keys: releaseKeys, args });
+      await calls.of(partition).run<number>('release', { keys: releaseKeys, args });
     } catch {
       // Counted by the link. They wait for the next refresh that works.
       for (const released of chunk) this.#forget(released);

@@ -32,3 +32,7 @@ export async function createHarness(options: Partial<RedisEngineOptions> = {}) {
     stop: async () => undefined,
   };
 }
+
+export function clusterServer(nodes: readonly { host: string; port: number }[]): RedisEngineOptions['server'] {
+  return { ...nodes[0]!, cluster: { nodes } };
+}

@@ -226,6 +226,46 @@ describe('a dead node', () => {
     expect(stats.presenceRowsReaped).toBe(users.length);
   });
 
+  // All leases had run out when Redis was back, and the first node that was back as well took the others for dead.
+  it('is none that was away just as long as Redis was', async () => {
+    const harness = await createHarness({ leaseMs: 5000, refreshMs: 100 });
+    const stats = new EngineStats();
+    const admin = new Redis(testRedisUrl());
+    cleanups.push(() => admin.quit());
+    const nodes = await Promise.all(
+      ['n1', 'n2'].map(async (name) => {
+        const proxy = await TcpProxy.start(serverAt(testRedisUrl()));
+        const engine = harness.createEngine(name, { stats, server: { host: '127.0.0.1', port: proxy.port } });
+        const inbox = new RecordingInbox();
+        cleanups.push(
+          () => proxy.stop(),
+          () => engine.stop(),
+        );
+        await engine.start(inbox);
+        return { proxy, engine, inbox };
+      }),
+    );
+    const [first, second] = [nodes[0]!, nodes[1]!];
+    await admit(second.engine, 'c1');
+    const leases = () => admin.zrange(`${harness.keyPrefix}:{0}:nodes`, '0', '-1', 'WITHSCORES');
+    for (const { proxy } of nodes) proxy.cut();
+    const haveEnded = async () => (await leases()).every((field, i) => i % 2 === 0 || Number(field) < Date.now());
+    await waitFor(haveEnded, { what: 'the leases to end' });
+
+    first.proxy.restore();
+    await waitFor(() => first.engine.healthy, { what: 'the first to be back' });
+    // Some of its rounds later, in each of which it looks for dead nodes.
+    const leaseOfFirst = async () =>
+      Number((await leases())[1 + (await leases()).findIndex((f) => f.startsWith('n1'))]);
+    const before = await leaseOfFirst();
+    await waitFor(async () => (await leaseOfFirst()) > before + 300, { what: 'some rounds' });
+    second.proxy.restore();
+    await waitFor(() => second.engine.healthy, { what: 'the second to be back' });
+    expect(stats.presenceRowsReaped).toBe(0);
+    expect([second.inbox.resyncs, second.inbox.rebuilds]).toEqual([[], 0]);
+    expect(await first.engine.presence('u1')).toHaveLength(1);
+  });
+
   it('is registered again by the admission that finds it unknown', async () => {
     const harness = await createHarness({ refreshMs: 60_000 });
     const engine = harness.createEngine('n1');

@@ -1,83 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { Engine, PublishItem, Retention, StreamMessage } from '@ws-gateway/core';
+import type { PublishItem, StreamMessage } from '@ws-gateway/core';
 import { startRedis, waitFor } from '@ws-gateway/testkit';
 import { RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
 import { createHarness, serverAt } from './harness.js';
-
-const retention: Retention = { mode: 'ordered', size: 5000, ttlMs: 600_000 };
+import { OpenSocket, retention } from './open-socket.js';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
-
-interface Frame {
-  readonly epoch: string;
-  readonly offset: number;
-  readonly text: string;
-}
-
-/** One open socket in one stream, by the rules that the edge keeps (core: rebuild.ts and delivery.ts). */
-class OpenSocket {
-  readonly texts: string[] = [];
-  readonly #own: { stream: string; retention: Retention; user: string };
-  #at = { epoch: '', offset: 0 };
-  #held: Frame[] | null = null;
-
-  constructor(user: string) {
-    this.#own = { stream: `t/u/${user}`, retention, user };
-  }
-
-  async register(engine: Engine): Promise<void> {
-    const { stream, user } = this.#own;
-    const result = await engine.admit({
-      connection: `c-${user}`,
-      user,
-      endpoint: '/ws',
-      sinceMs: 1,
-      streams: [this.#own],
-      sessions: null,
-    });
-    if (result.status === 'admitted') this.#at = result.positions[0]!;
-    expect([stream, result.status]).toEqual([stream, 'admitted']);
-  }
-
-  /** Held before the row is written, read behind the own position, then what was held and is newer. */
-  async registerAgain(engine: Engine): Promise<void> {
-    this.#held = [];
-    const { user } = this.#own;
-    await engine.admit({
-      connection: `c-${user}`,
-      user,
-      endpoint: '/ws',
-      sinceMs: 1,
-      streams: [this.#own],
-      sessions: null,
-      rejoin: true,
-    });
-    const page = await engine.read(this.#own, this.#at, retention.size);
-    const held = this.#held;
-    this.#held = null;
-    for (const message of page.messages) this.#take(frameOf(message));
-    for (const frame of held) this.#take(frame);
-  }
-
-  deliver(message: StreamMessage): void {
-    if (message.stream !== this.#own.stream) return;
-    if (this.#held === null) this.#take(frameOf(message));
-    else this.#held.push(frameOf(message));
-  }
-
-  #take({ epoch, offset, text }: Frame): void {
-    if (epoch === this.#at.epoch && offset <= this.#at.offset) return;
-    this.#at = { epoch, offset };
-    this.texts.push(text);
-  }
-}
-
-function frameOf({ epoch, offset, frame }: StreamMessage): Frame {
-  return { epoch, offset, text: (JSON.parse(Buffer.from(frame).toString()) as { text: string }).text };
-}
 
 class Sockets extends RecordingInbox {
   readonly sockets = Array.from({ length: 40 }, (_, i) => new OpenSocket(`u${i}`));

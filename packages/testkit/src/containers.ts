@@ -46,10 +46,13 @@ export async function startKafkaContainer(
   return start({ ...options, port, image: KAFKA_IMAGE, innerPort: 9092, environment, ready: /Kafka Server started/ });
 }
 
-export async function startRedisContainer(options: ContainerOptions): Promise<LocalServer> {
+export async function startRedisContainer(
+  options: ContainerOptions & { readonly settings?: readonly string[] },
+): Promise<LocalServer> {
   const port = options.port ?? (await freePort());
   const append = options.dataDir === undefined ? 'no' : 'yes';
   const command = ['redis-server', '--protected-mode', 'no', '--save', '', '--appendonly', append, '--dir', DATA];
+  command.push(...(options.settings ?? []));
   return start({
     ...options,
     port,

@@ -21,6 +21,8 @@ export interface GatewayOptions {
   /** Behind `serve -c <file>`. */
   readonly args?: readonly string[];
   readonly readyTimeoutMs?: number;
+  /** false: it is enough that it listens; a server that it needs may refuse it. */
+  readonly ready?: false;
 }
 
 export type Config = { readonly [key: string]: unknown };
@@ -69,7 +71,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const gateway = gatewayOf(child, port);
   void gateway.exited.then(() => rm(folder, { recursive: true, force: true }));
   try {
-    await ready(gateway, options.readyTimeoutMs ?? READY_TIMEOUT_MS);
+    await ready(gateway, options.ready === false ? '/health' : '/ready', options.readyTimeoutMs ?? READY_TIMEOUT_MS);
   } catch (error) {
     await gateway.kill();
     throw error;
@@ -121,13 +123,13 @@ function gatewayOf(child: ChildProcess, port: number): GatewayProcess {
   };
 }
 
-async function ready(gateway: GatewayProcess, timeoutMs: number): Promise<void> {
+async function ready(gateway: GatewayProcess, path: string, timeoutMs: number): Promise<void> {
   let exit: Exit | null = null;
   void gateway.exited.then((value) => (exit = value));
   const isReady = async (): Promise<boolean> =>
-    exit !== null || (await fetch(`${gateway.httpUrl}/ready`, { signal: AbortSignal.timeout(2_000) })).ok;
+    exit !== null || (await fetch(`${gateway.httpUrl}${path}`, { signal: AbortSignal.timeout(2_000) })).ok;
   const said = (): string => gateway.output.slice(-20).join('\n');
-  await waitFor(isReady, { timeoutMs, what: 'GET /ready to say 200' }).catch((error: unknown) => {
+  await waitFor(isReady, { timeoutMs, what: `GET ${path} to say 200` }).catch((error: unknown) => {
     throw new Error(`the gateway did not become ready:\n${said()}`, { cause: error });
   });
   if (exit !== null) throw new Error(`the gateway ended with ${JSON.stringify(exit)}:\n${said()}`);

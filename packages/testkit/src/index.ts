@@ -1,6 +1,11 @@
 export { freePort } from '@ws-gateway/local-servers';
+export * from './certificates.js';
 export * from './gateway-process.js';
 export * from './kafka-client.js';
+export * from './redis-cluster.js';
+export * from './redis-replica.js';
+export * from './redis-sentinels.js';
+export * from './secure-kafka.js';
 export * from './servers.js';
 export * from './tcp-proxy.js';
 export * from './token.js';

@@ -63,6 +63,17 @@ export async function deleteTopics(names: readonly string[], options: KafkaClien
   await withAdmin(options, (admin) => admin.deleteTopics({ topics: [...names] }));
 }
 
+/** What the group has committed for each partition that it has committed anything for. */
+export async function committedOffsets(
+  groupId: string,
+  topic: string,
+  options: KafkaClientOptions = {},
+): Promise<Map<number, number>> {
+  const [entry] = await withAdmin(options, (admin) => admin.fetchOffsets({ groupId, topics: [topic] }));
+  const known = entry!.partitions.map(({ partition, offset }) => [partition, Number(offset)] as const);
+  return new Map(known.filter(([, offset]) => offset >= 0));
+}
+
 /** Writes records; resolves when the broker has acknowledged all of them. */
 export async function produce(
   topic: string,

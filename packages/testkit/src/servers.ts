@@ -6,9 +6,11 @@ import {
   dockerAnswers,
   findOrStartServers,
   LocalServersError,
+  type KafkaListener,
   startLocalKafka,
   startLocalRedis,
   type LocalServer,
+  type RedisServerOptions,
 } from '@ws-gateway/local-servers';
 import { startKafkaContainer, startRedisContainer } from './containers.js';
 
@@ -111,6 +113,9 @@ export async function startKafka(
   options: OwnServerOptions & {
     /** The port that clients are told: that of a TcpProxy in front of it. */
     readonly advertisedPort?: number;
+    /** Not in a container. */
+    readonly listeners?: readonly KafkaListener[];
+    readonly settings?: readonly string[];
   } = {},
 ): Promise<OwnServer> {
   const start = (dataDir: string): Promise<LocalServer> =>
@@ -118,7 +123,9 @@ export async function startKafka(
   return own(options, start, () => startKafkaContainer(options));
 }
 
-export async function startRedis(options: OwnServerOptions = {}): Promise<OwnServer> {
+export async function startRedis(
+  options: OwnServerOptions & Pick<RedisServerOptions, 'settings' | 'packaged'> = {},
+): Promise<OwnServer> {
   const persist = options.dataDir !== undefined;
   const start = (dataDir: string): Promise<LocalServer> =>
     startLocalRedis({ ...options, dataDir, cacheDir, persist, log: ignore });

@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'node:tls';
 
 export interface TcpProxyOptions {
   readonly host?: string;
   readonly port: number;
+  /** Clients speak TLS with it; the server behind it need not know how. */
+  readonly tls?: TlsOptions;
 }
 
 /** A cable that can be cut: connections through it are real, and so are their ends. */
@@ -17,7 +20,11 @@ export class TcpProxy {
 
   private constructor(target: TcpProxyOptions) {
     this.#target = { host: target.host ?? '127.0.0.1', port: target.port };
-    this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
+    const accept = (socket: Socket): void => this.#accept(socket);
+    this.#server =
+      target.tls === undefined
+        ? createServer({ pauseOnConnect: true }, accept)
+        : createTlsServer(target.tls, accept).on('tlsClientError', () => undefined);
   }
 
   static async start(target: TcpProxyOptions): Promise<TcpProxy> {
@@ -38,7 +45,7 @@ export class TcpProxy {
   /** Ends all connections at once; new ones are accepted and ended, until `restore`. */
   cut(): void {
     this.#isCut = true;
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) breakOff(socket);
   }
 
   restore(): void {
@@ -55,7 +62,7 @@ export class TcpProxy {
   #accept(client: Socket): void {
     if (this.#isCut) {
       client.on('error', () => client.destroy());
-      client.resetAndDestroy();
+      breakOff(client);
       return;
     }
     const server = connect(this.#target);
@@ -92,4 +99,10 @@ export class TcpProxy {
     if (this.delayMs === 0) action();
     else setTimeout(action, this.delayMs);
   }
+}
+
+function breakOff(socket: Socket): void {
+  // What is encrypted can't be reset.
+  if (socket instanceof TLSSocket) socket.destroy();
+  else socket.resetAndDestroy();
 }

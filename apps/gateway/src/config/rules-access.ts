@@ -70,11 +70,12 @@ export const accessRules: readonly Rule[] = [
   },
   {
     doc: 'A certificate and its key come together, and configured files can be read.',
-    reads: ['server.tls', 'grpc.tls', 'grpc.descriptorFiles', 'kafka.tls', 'auth.publicKeyFile'],
-    check: ({ server, grpc, kafka, auth }, purpose) => [
+    reads: ['server.tls', 'grpc.tls', 'grpc.descriptorFiles', 'kafka.tls', 'redis.tlsFiles', 'auth.publicKeyFile'],
+    check: ({ server, grpc, kafka, redis, auth }, purpose) => [
       ...certificatePair('server.tls', server.tls),
       ...certificatePair('grpc.tls', grpc.tls),
       ...certificatePair('kafka.tls', kafka.tls),
+      ...certificatePair('redis.tlsFiles', redis.tlsFiles),
       ...unreadable('grpc.tls.clientCaFile', grpc.tls.clientCaFile),
       ...when(
         grpc.tls.clientCaFile !== '' && grpc.tls.certFile === '',

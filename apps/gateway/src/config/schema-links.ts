@@ -56,5 +56,11 @@ export const redis = group('The server that nodes share.', {
     1,
     'Parts the keys are divided into: 1 for one server, 16 or more for a cluster. The same on all nodes; a change is a new, empty cluster.',
   ),
-  tls: flagKey(false, 'Use TLS.'),
+  tls: flagKey(false, 'Use TLS, in mode `sentinel` towards the sentinels, too.'),
+  tlsFiles: group('For `tls`.', {
+    caFile: key(text, '', 'Authorities to trust, PEM. Empty: those of the system.'),
+    certFile: key(text, '', 'Own certificate, PEM; together with `keyFile`.'),
+    keyFile: key(text, '', 'Own private key, PEM.'),
+    verify: flagKey(true, 'Check the certificate of the server.'),
+  }),
 });

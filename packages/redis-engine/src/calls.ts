@@ -1,0 +1,22 @@
+import type { ScriptLink } from './script-link.js';
+
+/** The links for calls: one for all partitions, or one each. Calls for one partition keep their order. */
+export class Calls {
+  readonly all: readonly ScriptLink[];
+
+  constructor(links: readonly ScriptLink[]) {
+    this.all = links;
+  }
+
+  of(partition: number): ScriptLink {
+    return this.all.length === 1 ? this.all[0]! : this.all[partition]!;
+  }
+
+  get ready(): boolean {
+    return this.all.every((link) => link.ready);
+  }
+
+  stop(): void {
+    for (const link of this.all) link.stop();
+  }
+}

@@ -1,0 +1,42 @@
+import type { InboxReader } from './inbox-reader.js';
+
+/** The readers of this node's inboxes: one for all, or one each. A router has none to read. */
+export class InboxReaders {
+  readonly #readers: readonly InboxReader[];
+
+  constructor(readers: readonly InboxReader[]) {
+    this.#readers = readers;
+  }
+
+  get ready(): boolean {
+    return this.#readers.every((reader) => reader.ready);
+  }
+
+  /** By partition. */
+  get inboxes(): InboxReader['inboxes'] {
+    const [first] = this.#readers;
+    return this.#readers.length === 1 ? first!.inboxes : this.#readers.flatMap(({ inboxes }) => inboxes);
+  }
+
+  /** See InboxReader.follow. */
+  follow(keys: readonly string[]): void {
+    const [first] = this.#readers;
+    if (this.#readers.length === 1) first!.follow(keys);
+    else for (const [partition, reader] of this.#readers.entries()) reader.follow([keys[partition]!]);
+  }
+
+  /** See InboxReader.reach. */
+  async reach(sequences: readonly number[]): Promise<void> {
+    const [first] = this.#readers;
+    if (this.#readers.length === 1) await first!.reach(sequences);
+    else await Promise.all(this.#readers.map((reader, partition) => reader.reach([sequences[partition]!])));
+  }
+
+  probe(): void {
+    for (const reader of this.#readers) reader.probe();
+  }
+
+  stop(): void {
+    for (const reader of this.#readers) reader.stop();
+  }
+}

@@ -1,0 +1,48 @@
+import { connect as connectNet, Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { AbstractConnector, type RedisOptions } from 'ioredis';
+import type { Address } from './options.js';
+
+/** What gives no answer doesn't say goodbye either. */
+export const DISCONNECT_TIMEOUT_MS = 250;
+
+type Connector = NonNullable<RedisOptions['Connector']>;
+
+/** For the library: each connect begins with the question where to. */
+export function connectorTo(find: () => Promise<Address>, tls: ConnectionOptions | undefined): Connector {
+  return class extends AbstractConnector {
+    constructor() {
+      super(DISCONNECT_TIMEOUT_MS);
+    }
+
+    async connect(): Promise<Socket> {
+      this.connecting = true;
+      const socket = await this.#open();
+      // Meanwhile it was told to stop.
+      if (!this.connecting) {
+        socket.destroy();
+        throw new Error('Connection is closed.');
+      }
+      this.stream = socket as typeof this.stream;
+      return socket;
+    }
+
+    /** A master that has become a replica since it was asked for. */
+    override check({ role }: { role?: string }): boolean {
+      return role === undefined || role === 'master';
+    }
+
+    async #open(): Promise<Socket> {
+      try {
+        const address = await find();
+        const socket = tls === undefined ? connectNet(address) : connectTls({ ...address, ...tls });
+        socket.once('error', (error) => (this.firstError = error));
+        return socket;
+      } catch (error) {
+        // The library gives up for ever when this rejects; a connection that fails it tries again.
+        this.firstError = error as Error;
+        return new Socket().destroy();
+      }
+    }
+  };
+}

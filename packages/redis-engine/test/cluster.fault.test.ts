@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { PublishItem } from '@ws-gateway/core';
+import { RedisCluster, replicaInSync, waitFor, type OwnServer } from '@ws-gateway/testkit';
+import { Keys } from '../src/keys.js';
+import { clusterServer, createHarness } from './harness.js';
+import { Flow, item, userOfEach } from './flow.js';
+import { retention } from './open-socket.js';
+
+const PARTITIONS = 16;
+const users = userOfEach(PARTITIONS);
+const keys = new Keys('', PARTITIONS);
+
+let cluster: RedisCluster;
+let flow: Flow;
+
+beforeEach(async () => {
+  cluster = await RedisCluster.start({ replicas: 1 });
+  const harness = await createHarness({ server: clusterServer(cluster.nodes), partitions: PARTITIONS });
+  flow = await Flow.open(harness, users);
+}, 90_000);
+afterEach(async () => {
+  await flow?.close();
+  await cluster?.stop();
+}, 60_000);
+
+/** A room in a partition that another master has. */
+async function roomElsewhere(master: OwnServer): Promise<string> {
+  for (let i = 0; ; i++) {
+    const room = `room/${i}`;
+    const { port } = await cluster.masterOf(keys.slot(keys.partitionOf(room)));
+    if (port !== master.port) return room;
+  }
+}
+
+const inRoom = (stream: string, head: string): PublishItem => ({
+  kind: 'channel',
+  stream,
+  retention: null,
+  head,
+  sourceOffset: -1,
+  recordTimeMs: 1,
+});
+
+describe('a master that dies', () => {
+  // Partition 0 has the list of nodes and their leases.
+  it.each([0, 1])(
+    'of partition %i: its replica takes over, nothing is missing, nothing comes twice',
+    async (dead) => {
+      const { router, edge, sockets, lane } = flow;
+      const slot = keys.slot(dead);
+      const master = await cluster.masterOf(slot);
+      const room = await roomElsewhere(master);
+      await edge.watch(room);
+      await flow.publish(20);
+      await replicaInSync(master);
+      await master.kill();
+      await flow.unhealthy();
+
+      await expect(router.publish({ source: null, items: [item(users[dead]!, 'x')] })).rejects.toMatchObject({
+        code: 'unavailable',
+        retryable: true,
+      });
+      expect(await router.publish({ source: null, items: [inRoom(room, 'meanwhile')] })).toMatchObject({ routed: 1 });
+      await sockets.waitFor(() => sockets.texts('meanwhile').length === 1, 'what others publish meanwhile');
+      expect([router.healthy, edge.healthy]).toEqual([false, false]);
+
+      lane.run();
+      await flow.healthy();
+      await flow.goesOn(20);
+      await lane.end();
+      expect((await cluster.masterOf(slot)).port).not.toBe(master.port);
+      await sockets.waitFor(() => sockets.rebuilds > 0, 'rows written again');
+      await flow.expectAllArrived();
+      expect(sockets.resyncs).toEqual([]);
+      expect((await router.nodes()).map(({ node }) => node).sort()).toEqual(['edge', 'router']);
+    },
+    120_000,
+  );
+
+  it('with records that its replica has not seen: that is told, and their positions prove nothing', async () => {
+    const { router, edge, sockets } = flow;
+    const [partition, user] = [3, users[3]!];
+    const master = await cluster.masterOf(keys.slot(partition));
+    await flow.publish(1);
+    await flow.stopReplication(master);
+    await flow.publish(10);
+    await flow.expectAllArrived();
+    const own = { stream: `t/u/${user}`, retention, user };
+    const [lost] = await edge.positions([own]);
+    await master.kill();
+    await sockets.waitFor(() => sockets.resyncs.length > 0, 'a resync');
+    await flow.healthy();
+    const page = await edge.read(own, lost!, 100);
+    expect([page.recovered, page.offset]).toEqual([false, 1]);
+    await router.publish({ source: null, items: [item(user, 'first after')] });
+    const after = await edge.read(own, { epoch: lost!.epoch, offset: 1 }, 100);
+    expect([after.recovered, after.epoch === lost!.epoch, after.messages.length]).toEqual([true, false, 1]);
+  }, 120_000);
+});
+
+describe('a master that hands over', () => {
+  it('to its replica, on command: nothing is missing while records flow', async () => {
+    const slot = keys.slot(2);
+    const master = await cluster.masterOf(slot);
+    flow.lane.run();
+    await flow.goesOn(20);
+    await flow.admin(await cluster.replicaOf(master)).cluster('FAILOVER');
+    await waitFor(async () => (await cluster.masterOf(slot)).port !== master.port, { what: 'another master' });
+    await expectNothingLost();
+  }, 120_000);
+
+  it('a slot to another master: its partition waits and goes on there', async () => {
+    const slot = keys.slot(2);
+    const from = await cluster.masterOf(slot);
+    const to = await anotherMaster(from);
+    flow.lane.run();
+    await flow.goesOn(20);
+    await moveSlot(slot, from, to);
+    expect((await cluster.masterOf(slot)).port).toBe(to.port);
+    await expectNothingLost();
+  }, 120_000);
+});
+
+async function expectNothingLost(): Promise<void> {
+  await flow.goesOn(20);
+  await flow.lane.end();
+  await flow.healthy();
+  await flow.expectAllArrived();
+  expect(flow.sockets.resyncs).toEqual([]);
+}
+
+async function anotherMaster(than: OwnServer): Promise<OwnServer> {
+  for (let slot = 0; ; slot += 100) {
+    const server = await cluster.masterOf(slot);
+    if (server.port !== than.port) return server;
+  }
+}
+
+/** As `redis-cli --cluster reshard` does it. */
+async function moveSlot(slot: number, from: OwnServer, to: OwnServer): Promise<void> {
+  const [source, target] = [flow.admin(from), flow.admin(to)];
+  const [sourceId, targetId] = [await source.cluster('MYID'), await target.cluster('MYID')];
+  await target.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', sourceId as string);
+  await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', targetId as string);
+  for (;;) {
+    const found = (await source.call('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as string[];
+    if (found.length === 0) break;
+    await source.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...found);
+  }
+  for (const client of [target, source]) await client.call('CLUSTER', 'SETSLOT', slot, 'NODE', targetId as string);
+}
