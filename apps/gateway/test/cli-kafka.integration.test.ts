@@ -158,7 +158,7 @@ test('dev prints the address of its console, with tokens that work', async () =>
   const headers = { authorization: `Bearer ${given.get('admin')}` };
   expect(await fetch(new URL('/api/nodes', address), { headers })).toMatchObject({ status: 200 });
   const query = new URLSearchParams({ token: given.get('token')!, topics: given.get('topics')! });
-  const client = await WsClient.open(`ws://${address.host}/ws?${query}`);
+  const client = await WsClient.open(`ws://${address.host}/ws?${query.toString()}`);
   expect(await client.next('connected')).toMatchObject({ payload: { user: 'u8', topics: [{ topic: 'shop' }] } });
   await client.close();
   dev.child.kill('SIGINT');
