@@ -3,6 +3,8 @@ import { run } from './toolchain.mjs';
 /** Everything that can be said about the code without running it. All steps run, so that one look shows all. */
 const STEPS = [
   ['types', 'tsc', ['-p', 'tsconfig.json']],
+  // The console runs in browsers, with their types.
+  ['types of the console', 'tsc', ['-p', 'apps/gateway/console/tsconfig.json', '--noEmit']],
   ['lint', 'oxlint', ['--type-aware', '--deny-warnings']],
   ['format', 'prettier', ['--check', '--log-level=warn', '.']],
   ['dead code and dependencies', 'knip', ['--no-progress', '--no-config-hints']],

@@ -19,6 +19,7 @@ import { addAdminRoutes } from './admin/admin-api.js';
 import { createBackendCommands } from './backend-commands.js';
 import { createBackendLinks } from './backend-links.js';
 import type { Config } from './config/config.js';
+import { addConsole } from './console/console.js';
 import { createLogging } from './logging.js';
 import { createOutgoing } from './outgoing.js';
 import {
@@ -111,6 +112,7 @@ export async function serve(config: Config, join: JoinGroup = alone): Promise<Ru
     const admin = { engine, census: sockets.census, logger: logger.child({ part: 'admin' }), ...adminOptions(config) };
     addAdminRoutes(transport, admin, config.admin.token);
   }
+  if (config.console.enabled) addConsole(transport, config, node);
   const notifier = new EngineNotifier(engine, { roomRetention: roomRetention(config) });
   const grpc = new GrpcPorts(config, { notifier, logger: logger.child({ part: 'grpc' }) });
   const group = await join({ state: () => stateOf(parts), metrics, openGrpc: () => grpc.open() });

@@ -143,3 +143,24 @@ test('dev --demo shows a record going through and stops what it started', async 
   expect(stdout).toMatch(/\{"rid":-1,"event":"shop".*"payload":\{"title":"Hello","body":"from Kafka"\}/);
   expect(stdout).toMatch(/It took [\d.]+ ms/);
 });
+
+test('dev prints the address of its console, with tokens that work', async () => {
+  const env = {
+    KAFKA_BROKERS: testBrokers(),
+    REDIS_URL: testRedisUrl(),
+    WSGATEWAY_REDIS_KEY_PREFIX: uniqueName('dev'),
+  };
+  const dev = start(['dev', '-c', config, '--user', 'u8', '--port', String(await freePort())], { env });
+  const address = new URL(await dev.line('/#token='));
+  const given = new URLSearchParams(address.hash.slice(1));
+  const page = await fetch(address);
+  expect(page.headers.get('content-type')).toMatch(/^text\/html/);
+  const headers = { authorization: `Bearer ${given.get('admin')}` };
+  expect(await fetch(new URL('/api/nodes', address), { headers })).toMatchObject({ status: 200 });
+  const query = new URLSearchParams({ token: given.get('token')!, topics: given.get('topics')! });
+  const client = await WsClient.open(`ws://${address.host}/ws?${query.toString()}`);
+  expect(await client.next('connected')).toMatchObject({ payload: { user: 'u8', topics: [{ topic: 'shop' }] } });
+  await client.close();
+  dev.child.kill('SIGINT');
+  expect(await dev.ended).toMatchObject({ code: 0 });
+});

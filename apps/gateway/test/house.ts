@@ -6,6 +6,7 @@ import {
   TEST_SECRET,
   uniqueName,
   WsClient,
+  type GatewayOptions,
   type GatewayProcess,
   type ProducedRecord,
 } from '@ws-gateway/testkit';
@@ -25,16 +26,23 @@ export interface NodeOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+interface Internals {
+  readonly starts: readonly GatewayOptions[];
+  readonly kafkaTopics: ReadonlyMap<string, string>;
+}
+
 /** Some gateway processes that share a Kafka group, topics and a Redis prefix which no other test uses. */
 export class House {
-  readonly nodes: readonly GatewayProcess[];
+  readonly nodes: GatewayProcess[];
   readonly group: string;
+  readonly #starts: readonly GatewayOptions[];
   readonly #kafkaTopics: ReadonlyMap<string, string>;
 
-  private constructor(nodes: readonly GatewayProcess[], group: string, kafkaTopics: ReadonlyMap<string, string>) {
+  private constructor(nodes: GatewayProcess[], house: Pick<House, 'group'> & Internals) {
     this.nodes = nodes;
-    this.group = group;
-    this.#kafkaTopics = kafkaTopics;
+    this.group = house.group;
+    this.#starts = house.starts;
+    this.#kafkaTopics = house.kafkaTopics;
   }
 
   static async open(options: HouseOptions = {}): Promise<House> {
@@ -52,12 +60,17 @@ export class House {
       server: { drain: { duration: '500ms', deadline: '15s' } },
       backends: {},
     };
-    const nodes = await Promise.all(
-      (options.nodes ?? [{}]).map(({ role = 'all', config = {}, env = {} }) =>
-        startGateway({ config: { ...shared, role, ...merged(shared, config) }, env }),
-      ),
-    );
-    return new House(nodes, group, kafkaTopics);
+    const starts = (options.nodes ?? [{}]).map(({ role = 'all', config = {}, env = {} }) => ({
+      config: { ...shared, role, ...merged(shared, config) },
+      env,
+    }));
+    const nodes = await Promise.all(starts.map((start) => startGateway(start)));
+    return new House(nodes, { group, starts, kafkaTopics });
+  }
+
+  /** A new process in the place of one that is gone, on its port. */
+  async restart(at: number): Promise<void> {
+    this.nodes[at] = await startGateway({ ...this.#starts[at]!, port: this.nodes[at]!.port });
   }
 
   kafkaTopic(name: string): string {

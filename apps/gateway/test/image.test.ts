@@ -41,8 +41,8 @@ test('the image runs as a user whose number says that it is not root', () => {
 });
 
 test('what a package has beside its sources gets into the image', () => {
-  // On a checkout packages are links and have everything; in the image they have what `files` names.
-  const notShipped = /^(src|test|bench|node_modules|\.turbo|package\.json|tsconfig.*\.json)$/;
+  // On a checkout packages are links and have everything; in the image they have what `files` names, and the README.
+  const notShipped = /^(src|test|bench|node_modules|\.turbo|package\.json|README\.md|tsconfig.*\.json)$/;
   const pending = ['apps/gateway'];
   const left: string[] = [];
   for (const folder of pending) {

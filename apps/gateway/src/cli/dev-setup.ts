@@ -44,7 +44,7 @@ function redisUrl(redis: Config['redis']): string {
   return url.href;
 }
 
-/** The configuration with the servers that were found, a secret, and what is handy at a desk. */
+/** The configuration with the servers that were found, secrets, and what is handy at a desk. */
 export function devConfig(loaded: Loaded, servers: LocalServers, folders: DevFolders): Config {
   const { config, chosen } = loaded;
   const { kafka, redis } = servers;
@@ -55,7 +55,11 @@ export function devConfig(loaded: Loaded, servers: LocalServers, folders: DevFol
     engine: redis === null ? 'memory' : 'redis',
     kafka: { ...config.kafka, ...(kafka === null ? {} : { brokers: kafka.brokers.split(',') }) },
     redis: { ...config.redis, ...(redis === null ? {} : { addr: [new URL(redis.url).host] }) },
-    auth: { ...config.auth, secret: config.auth.secret === '' ? devSecret(folders.dataDir) : config.auth.secret },
+    auth: {
+      ...config.auth,
+      secret: config.auth.secret === '' ? kept(folders.dataDir, 'dev-secret') : config.auth.secret,
+    },
+    admin: { token: config.admin.token === '' ? kept(folders.dataDir, 'dev-admin-token') : config.admin.token },
     console: { enabled: true },
     logger: {
       ...config.logger,
@@ -72,12 +76,12 @@ export function devConfig(loaded: Loaded, servers: LocalServers, folders: DevFol
   };
 }
 
-/** Kept, so that a token from yesterday still works after a restart. */
-function devSecret(dataDir: string): string {
-  const file = join(dataDir, 'dev-secret');
+/** A secret that is made once: a token from yesterday, and a console that is still open, work after a restart. */
+function kept(dataDir: string, name: string): string {
+  const file = join(dataDir, name);
   if (existsSync(file)) {
-    const kept = readFileSync(file, 'utf8').trim();
-    if (kept !== '') return kept;
+    const secret = readFileSync(file, 'utf8').trim();
+    if (secret !== '') return secret;
   }
   const secret = randomBytes(32).toString('hex');
   mkdirSync(dataDir, { recursive: true });

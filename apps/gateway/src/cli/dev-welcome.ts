@@ -42,6 +42,10 @@ export function welcome({ config, servers, gateway, user, token, topic }: DevGat
       'Redis',
       redis === null ? styled('yellow', 'none: one node, in memory') : `${new URL(redis.url).host} (${HOW[redis.how]})`,
     ),
+    fact('Console', 'to look and to operate; signed in as the user below and as admin:'),
+    '',
+    styled('cyan', consoleUrl({ config, url, token, topic })),
+    '',
     fact('User', `${user}, token valid for 24 h:`),
     '',
     token,
@@ -52,6 +56,18 @@ export function welcome({ config, servers, gateway, user, token, topic }: DevGat
     '',
   ];
   return lines.join('\n');
+}
+
+/** Tokens ride in the fragment, which browsers keep to themselves; the page takes them out of the address. */
+function consoleUrl({
+  config,
+  url,
+  token,
+  topic,
+}: Pick<DevGateway, 'config' | 'token' | 'topic'> & { url: string }): string {
+  const page = new URL('/', url.replace(/^ws/, 'http'));
+  page.hash = new URLSearchParams({ token, topics: topic.name, admin: config.admin.token }).toString();
+  return page.href;
 }
 
 /** Commands are not indented: they are copied by whole lines. */

@@ -1,0 +1,81 @@
+import type { AdminClient } from './admin-client.js';
+import { confirmed } from './confirm.js';
+import { button, byId, el, Rows, setText, setTone } from './dom.js';
+import { formatAge, formatCount } from './format.js';
+
+interface Node {
+  readonly node: string;
+  readonly role: string;
+  readonly address: string;
+  readonly version: string;
+  readonly since: string;
+  readonly connections: number;
+  readonly users: number;
+  readonly draining: boolean;
+  readonly lag: Readonly<Record<string, number>>;
+}
+
+type NodeRow = ReturnType<typeof cells> & { readonly drain: HTMLButtonElement };
+
+/** The cluster as the nodes report it, and the way to have one drained. */
+export class NodeTable {
+  readonly #admin: AdminClient;
+  readonly #rows = new Rows<Node, NodeRow>(byId('nodes'), {
+    key: ({ node }) => node,
+    create: (node) => this.#create(node),
+    update: updateRow,
+  });
+
+  constructor(admin: AdminClient) {
+    this.#admin = admin;
+  }
+
+  async load(): Promise<void> {
+    const { nodes } = await this.#admin.call<{ nodes: readonly Node[] }>('GET', 'nodes');
+    this.#rows.show(nodes);
+    const connections = nodes.reduce((sum, node) => sum + node.connections, 0);
+    setText(byId('node-sum'), `${nodes.length}, ${formatCount(connections)} sockets`);
+  }
+
+  #create({ node }: Node): NodeRow {
+    const row = cells(node);
+    const drain = button('Drain', `Drain ${node}`, () => this.#drain(node));
+    row.element.append(el('td', 'action', drain));
+    return { ...row, drain };
+  }
+
+  async #drain(node: string): Promise<void> {
+    const text = `${node} asks its clients to reconnect elsewhere, finishes what it has begun, and ends.`;
+    if (!(await confirmed({ title: 'Drain this node?', text, yes: 'Drain' }))) return;
+    try {
+      await this.#admin.call('POST', `nodes/${encodeURIComponent(node)}/drain`);
+    } catch (error) {
+      setTone(byId('admin-note'), (error as Error).message, 'bad');
+    }
+  }
+}
+
+function cells(node: string) {
+  const head = el('th', 'mono', node);
+  head.scope = 'row';
+  const role = el('td', 'roomy');
+  const connections = el('td', 'number');
+  const users = el('td', 'number');
+  const lag = el('td', 'number');
+  const up = el('td', 'number roomy');
+  return { element: el('tr', '', head, role, connections, users, lag, up), head, role, connections, users, lag, up };
+}
+
+function updateRow(row: NodeRow, { role, address, version, since, draining, ...node }: Node): void {
+  row.head.title = `${address}, version ${version}`;
+  setText(row.role, role);
+  setText(row.connections, formatCount(node.connections));
+  setText(row.users, formatCount(node.users));
+  setText(row.lag, formatCount(Object.values(node.lag).reduce((sum, records) => sum + records, 0)));
+  row.lag.title = Object.entries(node.lag)
+    .map(([topic, records]) => `${topic}: ${records}`)
+    .join('\n');
+  setText(row.up, formatAge((Date.now() - Date.parse(since)) / 1000));
+  row.drain.disabled = draining;
+  setText(row.drain, draining ? 'Draining' : 'Drain');
+}

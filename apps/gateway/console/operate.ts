@@ -1,0 +1,78 @@
+import { AdminClient, AdminRefusal } from './admin-client.js';
+import { byId, el, onSubmit, setText, setTone } from './dom.js';
+import { NodeTable } from './nodes.js';
+import { eachSecond } from './poll.js';
+import { addPublishForm } from './publish.js';
+import type { Settings } from './settings.js';
+import { addUserForm } from './users.js';
+
+/** All that needs the admin token: shown when the node has taken it. */
+export function addOperations(settings: Settings, given: URLSearchParams): void {
+  byId('no-admin').hidden = settings.admin;
+  if (!settings.admin) return;
+  const admin = new AdminClient();
+  const nodes = new NodeTable(admin);
+  addUserForm(admin);
+  addPublishForm(admin, settings.topics);
+  addSubscriptions(admin);
+
+  const show = (): void => {
+    byId('unlock').hidden = admin.hasToken;
+    byId('operations').hidden = !admin.hasToken;
+    byId('lock').hidden = !admin.hasToken;
+  };
+  const forget = (): void => {
+    admin.use('');
+    show();
+  };
+  const poll = async (): Promise<void> => {
+    if (!admin.hasToken) return;
+    try {
+      await nodes.load();
+      setTone(byId('admin-note'), '', 'plain');
+    } catch (error) {
+      setTone(byId('admin-note'), (error as Error).message, 'bad');
+      if (error instanceof AdminRefusal && error.code === 'token_invalid') forget();
+    }
+  };
+  const field = byId('admin-token', HTMLInputElement);
+  onSubmit(byId('unlock', HTMLFormElement), () => {
+    admin.use(field.value.trim());
+    field.value = '';
+    show();
+    // The form is gone, and the focus would go with it.
+    byId('operate').focus();
+    return poll();
+  });
+  byId('lock').addEventListener('click', () => {
+    forget();
+    field.focus();
+  });
+  const token = given.get('admin');
+  if (token !== null) admin.use(token);
+  show();
+  eachSecond(poll);
+}
+
+interface Subscriptions {
+  readonly subscriptions: readonly { readonly id: string; readonly connections: number }[];
+  readonly incomplete?: boolean;
+}
+
+/** On demand only: every node is asked for its own. */
+function addSubscriptions(admin: AdminClient): void {
+  const count = byId('subscription-count');
+  const load = async (): Promise<void> => {
+    try {
+      const { subscriptions, incomplete } = await admin.call<Subscriptions>('GET', 'subscriptions');
+      setText(count, `${subscriptions.length}${incomplete === true ? ', not all nodes answered' : ''}`);
+      const rows = subscriptions.map(({ id, connections }) =>
+        el('li', '', el('span', 'mono grow', id), el('span', 'number', String(connections))),
+      );
+      byId('subscriptions').replaceChildren(...rows);
+    } catch (error) {
+      setText(count, (error as Error).message);
+    }
+  };
+  byId('load-subscriptions').addEventListener('click', () => void load());
+}

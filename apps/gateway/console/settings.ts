@@ -1,0 +1,39 @@
+/** What the node tells of itself, and what the address brought along. */
+
+export interface Settings {
+  readonly node: string;
+  readonly version: string;
+  readonly role: 'all' | 'edge' | 'router';
+  readonly topics: readonly string[];
+  /** null: switched off. */
+  readonly metrics: { readonly path: string; readonly namespace: string } | null;
+  /** The admin API is there. */
+  readonly admin: boolean;
+}
+
+export async function loadSettings(): Promise<Settings> {
+  const response = await fetch('console/settings.json');
+  return (await response.json()) as Settings;
+}
+
+/**
+ * `#token=…&topics=…&admin=…`, as `dev` prints it. A fragment never leaves the browser; it is taken out of the address
+ * at once, so that it is neither copied with it nor kept in the history.
+ */
+export function takeFragment(): URLSearchParams {
+  // The same address with other tokens, in a tab that is open already, is not a new page to the browser.
+  addEventListener('hashchange', () => {
+    if (hasToken(fragment())) location.reload();
+  });
+  const given = fragment();
+  if (hasToken(given)) history.replaceState(null, '', location.pathname + location.search);
+  return given;
+}
+
+function fragment(): URLSearchParams {
+  return new URLSearchParams(location.hash.slice(1));
+}
+
+function hasToken(given: URLSearchParams): boolean {
+  return given.has('token') || given.has('admin');
+}

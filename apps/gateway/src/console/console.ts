@@ -1,0 +1,70 @@
+import type { HttpAnswer, UwsTransport } from '@ws-gateway/uws-transport';
+import type { Config } from '../config/config.js';
+import { version } from '../identity.js';
+import { consoleFiles, type PageFile } from './console-files.js';
+
+/**
+ * Everything comes from here, nothing from elsewhere, and no text can become code: neither a script in the page nor one
+ * made from a string.
+ */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join('; ');
+
+const HEADERS = {
+  'content-security-policy': CONTENT_SECURITY_POLICY,
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  // A new version shall be seen at once, and the files are few.
+  'cache-control': 'no-cache',
+};
+
+/** The operator's page at `/`. It has no rights of its own: it is one more client of the socket and the admin API. */
+export function addConsole(transport: UwsTransport, config: Config, node: string): void {
+  const files = consoleFiles();
+  const index = files.get('/console/index.html');
+  if (index === undefined) throw new Error('the page of the console is missing');
+  const settings = {
+    contentType: 'application/json',
+    body: Buffer.from(JSON.stringify(consoleSettings(config, node))),
+  };
+  transport.route('GET', '/', () => found(index));
+  transport.route('GET', '/console/settings.json', () => found(settings));
+  const file = ({ path }: { path: string }): HttpAnswer => {
+    const page = files.get(path);
+    return page === undefined ? notFound : found(page);
+  };
+  transport.route('GET', '/console/:file', file);
+  transport.route('GET', '/console/client/:file', file);
+}
+
+function found({ contentType, body }: PageFile): HttpAnswer {
+  return { status: 200, headers: { ...HEADERS, 'content-type': contentType }, body };
+}
+
+const notFound: HttpAnswer = {
+  status: 404,
+  body: JSON.stringify({ error: { code: 'unknown_endpoint', message: 'the console has no such file' } }),
+};
+
+/** What the page has to know of the node. Read by anybody, so nothing that is not told to clients anyway. */
+function consoleSettings(config: Config, node: string): object {
+  const { role, metrics, admin, topics } = config;
+  return {
+    node,
+    version,
+    role,
+    topics: [...topics.values()].filter(({ clientVisible }) => clientVisible).map(({ name }) => name),
+    metrics: metrics.enabled ? { path: metrics.path, namespace: metrics.namespace } : null,
+    admin: admin.token !== '',
+  };
+}

@@ -1,0 +1,107 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { waitFor } from '@ws-gateway/testkit';
+import { findBrowser, startBrowser, type Browser, type Page } from '@ws-gateway/testkit/browser';
+import type { ClientOptions } from '../src/index.js';
+import { House, record, token } from './house.js';
+import { startPageServer, type PageServer } from './page-server.js';
+
+/** The published files in a real browser, without a bundler, against real nodes. */
+
+const program = findBrowser();
+const inBrowser = program === null ? describe.skip : describe;
+
+let house: House;
+let browser: Browser;
+let server: PageServer;
+let page: Page;
+let problems: string[] = [];
+/** What the page's token function gives, asked by asked; the last one for ever. */
+let tokens: string[];
+let asked: number;
+
+inBrowser('the client in a browser', () => {
+  beforeAll(async () => {
+    house = await House.open();
+    server = await startPageServer();
+    browser = await startBrowser(program!);
+  }, 90_000);
+  beforeEach(async () => {
+    page = await browser.newPage();
+    problems = [];
+    tokens = [];
+    asked = 0;
+    page.on('pageerror', (error) => problems.push(error.message));
+    await page.exposeFunction('askToken', () => tokens[Math.min(asked++, tokens.length - 1)]);
+    await page.goto(server.url);
+    await page.waitForFunction('window.start');
+  });
+  afterEach(async () => {
+    await page?.close();
+    expect(problems).toEqual([]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    server?.stop();
+    await house?.close();
+  }, 60_000);
+
+  async function start(user: string, options: Partial<ClientOptions> = {}): Promise<void> {
+    if (tokens.length === 0) tokens = [token(user)];
+    const all = { url: house.urls, topics: ['notifications'], backoff: { baseMs: 100, capMs: 500 }, ...options };
+    await page.evaluate(`start(${JSON.stringify(all)})`);
+  }
+  const events = (): Promise<string[]> => page.evaluate<string[]>('events.map(({ name }) => name)');
+  const payloads = (): Promise<unknown[]> => page.evaluate<unknown[]>('payloads');
+  const seconds = (count: number): number => Math.floor(Date.now() / 1000) + count;
+
+  it('gets messages, by listeners and by for await', async () => {
+    await start('ann');
+    const taken = page.evaluate<unknown[]>(`take('notifications', 2)`);
+    await house.produce('notifications', record('ann', { n: 1 }), record('ann', { n: 2 }), record('ann', { n: 3 }));
+    expect(await taken).toEqual([{ n: 1 }, { n: 2 }]);
+    await waitFor(async () => (await payloads()).length === 3);
+    expect(await payloads()).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    expect(await page.evaluate(`request('ping')`)).toEqual({ time: expect.anything() });
+    expect(await page.evaluate('stop()')).toMatchObject({ why: 'client' });
+  });
+
+  it('is told that its user was blocked, and stays away', async () => {
+    await start('bob');
+    await house.produce('user-blocks', record('bob', { blocked: true, reason: 'fraud' }));
+    const closed = `events.find(({ name }) => name === 'closed')`;
+    await page.waitForFunction(closed);
+    expect(await page.evaluate(closed)).toMatchObject({ detail: { why: 'gateway', code: 4500, reason: 'fraud' } });
+  });
+
+  it('asks for a new token when the old one has expired, and misses nothing', async () => {
+    tokens = [token('cat', { exp: seconds(2) }), token('cat', { exp: seconds(3600) })];
+    await start('cat');
+    await waitFor(async () => (await events()).includes('disconnected'));
+    await house.produce('notifications', record('cat', 'missed'));
+    await waitFor(async () => (await payloads()).length === 1);
+    expect(asked).toBe(2);
+    expect(await page.evaluate(`events.find(({ name }) => name === 'disconnected').detail.code`)).toBe(4010);
+    expect(await events()).toEqual([
+      'connected',
+      'disconnected',
+      'reconnecting',
+      'connected',
+      'recovered',
+      'recovered',
+    ]);
+  });
+
+  it('goes on at the second node when the first is killed, and gets what it missed', async () => {
+    await start('dan');
+    const taken = page.evaluate<unknown[]>(`take('notifications', 3)`);
+    await house.produce('notifications', record('dan', 'before'));
+    await waitFor(async () => (await payloads()).length === 1);
+    await house.edges[0]!.kill();
+    await house.produce('notifications', record('dan', 'meanwhile'));
+    await waitFor(async () => (await events()).includes('recovered'), { timeoutMs: 20_000 });
+    await house.produce('notifications', record('dan', 'after'));
+    expect(await taken).toEqual(['before', 'meanwhile', 'after']);
+    expect(await payloads()).toEqual(['before', 'meanwhile', 'after']);
+    expect(await events()).not.toContain('lost');
+  }, 60_000);
+});

@@ -1,0 +1,121 @@
+#!/usr/bin/env node
+/**
+ * node scripts/boot.mjs exec node scripts/screenshots.mjs
+ *
+ * Makes docs/images/console-*.png: the console of a real node with real traffic, light, dark and on a phone. Takes about
+ * a minute and a half, because the charts show two minutes. Wants a build, and looks best with the font Inter installed.
+ */
+import { mkdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import './typescript-sources.mjs';
+
+const IMAGES = fileURLToPath(new URL('../docs/images/', import.meta.url));
+const ADMIN_TOKEN = 'the-admin-token-of-the-screenshots';
+const TRAFFIC_S = Number(process.env.SCREENSHOT_SECONDS ?? 75);
+const TOPICS = ['notifications', 'balance-updates', 'user-blocks', 'wss'];
+const VIEWS = [
+  { name: 'light', user: 'ada', colorScheme: 'light', viewport: { width: 1280, height: 860 } },
+  { name: 'dark', user: 'grace', colorScheme: 'dark', viewport: { width: 1280, height: 860 } },
+  { name: 'phone', user: 'linus', colorScheme: 'light', viewport: { width: 390, height: 1100 }, isMobile: true },
+];
+
+const testkit = await import('../packages/testkit/src/index.ts');
+const { findBrowser, startBrowser } = await import('../packages/testkit/src/browser.ts');
+
+const program = findBrowser();
+if (program === null) throw new Error('a Chromium is needed; on Debian: apt-get install chromium');
+const servers = await testkit.startTestServers((line) => console.error(line));
+const closing = [() => servers.stop()];
+try {
+  await testkit.createTopics(TOPICS, 4);
+  const config = {
+    server: { drain: { duration: '100ms', deadline: '5s' } },
+    admin: { token: ADMIN_TOKEN },
+    console: { enabled: true },
+    backends: {},
+  };
+  const nodes = await Promise.all([{}, {}].map(() => testkit.startGateway({ config })));
+  closing.unshift(() => Promise.all(nodes.map((node) => node.stop())));
+  const sockets = await crowd(nodes);
+  const browser = await startBrowser(program);
+  closing.unshift(() => browser.close());
+  const pages = await Promise.all(VIEWS.map((view) => open(browser, nodes[0], view)));
+  await traffic(sockets);
+  for (const view of pages) await show(view);
+  mkdirSync(IMAGES, { recursive: true });
+  for (const { page, name } of pages) {
+    await page.screenshot({ path: `${IMAGES}console-${name}.png` });
+    console.log(`docs/images/console-${name}.png`);
+  }
+} finally {
+  for (const close of closing) await close();
+}
+
+function token(user) {
+  return testkit.signToken({ sub: user }, testkit.TEST_SECRET);
+}
+
+/** Somebody to deliver to: users on both nodes. */
+async function crowd(nodes) {
+  const users = Array.from({ length: 120 }, (_, at) => `user-${at}`);
+  const open = (user, at) =>
+    testkit.WsClient.open(`${nodes[at % 2].wsUrl}/ws?token=${token(user)}&topics=notifications,balance-updates`);
+  return { users, clients: await Promise.all(users.map(open)) };
+}
+
+async function open(browser, node, { name, user, ...view }) {
+  const context = await browser.newContext(view);
+  const page = await context.newPage();
+  const fragment = new URLSearchParams({
+    token: token(user),
+    topics: 'notifications,balance-updates',
+    admin: ADMIN_TOKEN,
+  });
+  await page.goto(`${node.httpUrl}/#${fragment}`);
+  await page.getByText(`connected as ${user}`).waitFor();
+  return { page, name, user };
+}
+
+/** A resume, and a user looked up. */
+async function show({ page, user }) {
+  await page.locator('#disconnect').click();
+  await page.getByText('not connected', { exact: true }).waitFor();
+  const titles = ['Grace replied to you', 'A new sign-in'];
+  const missed = titles.map((title) => record(user, { title, body: 'while you were away' }));
+  await testkit.produce('notifications', missed);
+  await page.getByRole('button', { name: 'Connect', exact: true }).click();
+  await page.getByText('replayed', { exact: true }).nth(1).waitFor();
+  await page.locator('#user').fill(user);
+  await page.getByRole('button', { name: 'Look up' }).click();
+  await page.locator('#connections li').first().waitFor();
+  await page.evaluate(() => document.activeElement.blur());
+  await page.evaluate(() => scrollTo(0, 0));
+}
+
+/** Comes and goes in waves, as traffic does. */
+async function traffic({ users }) {
+  const texts = ['Your order is on its way', 'Grace replied to you', 'The match begins in 10 minutes', 'A new sign-in'];
+  const watched = VIEWS.map(({ user }) => user);
+  for (let second = 0; second < TRAFFIC_S; second++) {
+    const count = Math.round(60 + 40 * Math.sin(second / 6) + 20 * Math.random());
+    const title = texts[second % texts.length];
+    const records = Array.from({ length: count }, (_, at) =>
+      record(users[(second * 7 + at) % users.length], { title }),
+    );
+    const payload = { title, body: 'from Kafka', data: { order: 4200 + second } };
+    if (second % 3 === 0) records.push(...watched.map((user) => record(user, payload)));
+    await testkit.produce('notifications', records);
+    const balance = { balance: (100 + second * 1.1).toFixed(2), delta: '1.10', currency: 'EUR' };
+    if (second % 5 === 0)
+      await testkit.produce(
+        'balance-updates',
+        watched.map((user) => record(user, balance)),
+      );
+    await delay(1000);
+  }
+}
+
+function record(user, payload) {
+  return { key: user, value: { user_id: user, payload } };
+}
