@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { WsClient, WsRefusedError } from '@ws-gateway/testkit';
+import { WsClient, type WsRefusedError } from '@ws-gateway/testkit';
 import { House, record, token, type NodeOptions } from './house.js';
 
 let house: House | null = null;

@@ -2,8 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { UwsTransport } from '@ws-gateway/uws-transport';
 import { addAdminRoutes } from '../src/admin/admin-api.js';
 import type { AdminDeps } from '../src/admin/admin-route.js';
-import { addRoutes } from '../src/http/routes.js';
-import type { NodeParts } from '../src/http/health.js';
+import { addRoutes, type Group } from '../src/http/routes.js';
 import { document } from './admin-client.js';
 
 /** All that a gateway with everything switched on registers. */
@@ -11,8 +10,7 @@ function served(): string[] {
   const routes: string[] = [];
   const route = (method: string, path: string) => routes.push(`${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
   const transport = { route } as unknown as UwsTransport;
-  const metrics = { at: '/metrics', source: { render: async () => ({ contentType: '', body: '' }) } };
-  addRoutes(transport, {} as NodeParts, metrics);
+  addRoutes(transport, {} as Group, '/metrics');
   addAdminRoutes(transport, {} as AdminDeps, 'token');
   return routes.sort();
 }
