@@ -171,7 +171,15 @@ describe('commands and backends', () => {
     expect(findings).toEqual([]);
     expect(config.backends.http['shop']).toEqual({ url: 'http://shop:1', timeoutMs: 10_000 });
     expect(config.backends.ws).toEqual([
-      { name: 'lobby', url: 'ws://lobby:1', path: '/lobby', closeOnBackendLoss: false, sessionPolicy: 'refuse' },
+      {
+        name: 'lobby',
+        url: 'ws://lobby:1',
+        path: '/lobby',
+        closeOnBackendLoss: false,
+        sessionPolicy: 'refuse',
+        queueBytes: 16 * 1024 * 1024,
+        queueEvents: 100_000,
+      },
     ]);
     expect(config.commands['getCart']).toMatchObject({
       backend: 'shop',

@@ -117,11 +117,11 @@ describe('whatever text a client sends', () => {
         edge.closed(connection, 1000, '');
         checks.push(() => ledger.check(socket.frames));
       }),
-      { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500), ...fuzzSeed },
+      { numRuns: Number(process.env['FUZZ_RUNS'] ?? 300), ...fuzzSeed },
     );
     // None had a second answer that only came later.
     for (const check of checks) check();
-    expect(backend.calls).toBeGreaterThan(50);
+    expect(backend.calls).toBeGreaterThan(30);
     expect(stats.backendRequests.inFlight).toBe(0);
   }, 120_000);
 });
