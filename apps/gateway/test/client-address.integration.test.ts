@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
@@ -91,7 +90,7 @@ function proxyHeader(source: readonly number[]): Buffer {
   return Buffer.concat([signature, Buffer.from([0x21, 0x11, 0, 12, ...source, 10, 0, 0, 1, 0x1f, 0x90, 0, 80])]);
 }
 
-/** The first bytes of the answer. */
+/** The answer: its head when it is an upgrade, all of it when it is a refusal. */
 async function handshake(header: Buffer, port = house.nodes[PROXY_PROTOCOL]!.port): Promise<string> {
   const socket: Socket = connect(port, '127.0.0.1');
   closing.push(() => socket.destroy());
@@ -103,6 +102,8 @@ async function handshake(header: Buffer, port = house.nodes[PROXY_PROTOCOL]!.por
       ...['Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', '', ''],
     ].join('\r\n'),
   );
-  const [answer] = (await once(socket, 'data')) as [Buffer];
-  return answer.toString();
+  let answer = '';
+  socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+  await waitFor(() => /^HTTP\/1.1 101 [^]*\r\n\r\n|\}\}$/.test(answer), { what: 'an answer' });
+  return answer;
 }

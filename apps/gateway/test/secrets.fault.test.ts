@@ -15,6 +15,7 @@ const secrets = {
   redis: 'red-Kf4WmZ9xPq2TbVr7LsNd6YhJcG',
   sasl: 'sas-Hj8YtB3nXw5QzLm1VdRk9PfScT',
   backend: 'bck-Tz2RmV7qLx4WnKd8YbJs1HfPgC',
+  loki: 'lok-Vb6TzN3qWx8RmJd1KpYs5LhGfC',
   link: 'lnk-Xp9LdQ5tNw1VzRk6MbYh3JsFcG',
 };
 const now = Math.floor(Date.now() / 1000);
@@ -69,7 +70,7 @@ beforeAll(async () => {
       },
       ws: [{ name: 'game', url: `ws://service:${secrets.link}@127.0.0.1:${nobody}/?key=${secrets.link}` }],
     },
-    logger: { level: 'debug' },
+    logger: { level: 'debug', loki: { url: `http://service:${secrets.loki}@127.0.0.1:${nobody}/loki/api/v1/push` } },
   };
   running = start(['serve', '-c', configFile(config)]);
   await running.line('"listening"');

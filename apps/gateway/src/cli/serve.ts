@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Config } from '../config/config.js';
+import { nodeName } from '../identity.js';
 import type { JoinGroup, RunningGateway } from '../serve.js';
 import { configOption, configured, flag, type ConfigFlags } from './configured.js';
 import { CliError, exitCodes, failure, reasonOf } from './exit.js';
@@ -44,11 +45,10 @@ export async function startStoppable(config: Config): Promise<RunningGateway> {
 
 /** This process starts the workers and does nothing else. */
 async function supervise(config: Config): Promise<void> {
-  const { createLogger } = await import('@ws-gateway/telemetry');
+  const { createLogging } = await import('../logging.js');
   const { Supervisor, WorkerStartError } = await import('../workers/supervisor.js');
-  const { level, format } = config.logger;
-  const logger = createLogger({ level, format, tokenParams: config.auth.queryParams, fields: { part: 'supervisor' } });
-  const supervisor = new Supervisor(config, logger);
+  const { logger, loki } = createLogging(config, nodeName());
+  const supervisor = new Supervisor(config, logger.child({ part: 'supervisor' }));
   onSignals(
     (signal) => void supervisor.stop(signal),
     () => supervisor.kill(),
@@ -60,7 +60,9 @@ async function supervise(config: Config): Promise<void> {
     if (error instanceof WorkerStartError) throw new CliError(error.exitCode, '', { cause: error });
     throw failure(`cannot start: ${reasonOf(error)}`, error);
   }
-  if (!(await supervisor.stopped)) throw failure('not all workers stopped in order');
+  const clean = await supervisor.stopped;
+  await loki?.stop();
+  if (!clean) throw failure('not all workers stopped in order');
 }
 
 /** Whoever sends a second signal does not want to wait. */
