@@ -96,6 +96,7 @@ describe('impossible combinations', () => {
     ['grpc: {descriptorFiles: [/none.binpb]}', ['grpc.descriptorFiles[0]: cannot read /none.binpb: ENOENT']],
     ['grpc: {tls: {clientCaFile: /dev/null}}', ['grpc.tls.certFile: missing: clientCaFile needs TLS']],
     ['kafka: {tls: {caFile: /none.pem}}', ['kafka.tls.caFile: cannot read /none.pem: ENOENT']],
+    ['redis: {tlsFiles: {certFile: /dev/null}}', ['redis.tlsFiles.keyFile: missing: certFile needs its key']],
     [
       'kafka: {sasl: {username: u, password: p}}',
       ['kafka.sasl.mechanism: missing: kafka.sasl needs mechanism, username and password'],

@@ -16,6 +16,8 @@ export interface KafkaServerOptions extends LocalServerOptions {
   readonly listeners?: readonly KafkaListener[];
   /** More lines for server.properties. */
   readonly settings?: readonly string[];
+  /** SCRAM users that are there from the beginning, as Kafka's format tool takes them. */
+  readonly scramUsers?: readonly string[];
 }
 
 export interface KafkaListener {
@@ -41,8 +43,8 @@ export async function startLocalKafka(options: KafkaServerOptions): Promise<Loca
   const java = await findJava();
   const jars = await kafkaJars(options.cacheDir, options.log);
   return withFreePort(options.port, (port) => {
-    const { dataDir, advertisedPort = port, listeners = [], settings = [] } = options;
-    return startOn(port, { java, jars, dataDir, advertisedPort, listeners, settings });
+    const { dataDir, advertisedPort = port, listeners = [], settings = [], scramUsers = [] } = options;
+    return startOn(port, { java, jars, dataDir, advertisedPort, listeners, settings, scramUsers });
   });
 }
 
@@ -65,6 +67,7 @@ interface Installation extends Pick<KafkaServerOptions, 'dataDir'> {
   readonly advertisedPort: number;
   readonly listeners: readonly KafkaListener[];
   readonly settings: readonly string[];
+  readonly scramUsers: readonly string[];
 }
 
 async function startOn(port: number, installation: Installation): Promise<LocalServer> {
@@ -100,6 +103,7 @@ async function format(installation: Installation, settings: string): Promise<voi
   // The tool takes any text; a leading hyphen would look like a flag to it.
   const clusterId = randomUUID().replaceAll('-', '').slice(0, 22);
   const args = ['format', '--ignore-formatted', '-t', clusterId, '-c', settings];
+  for (const user of installation.scramUsers) args.push('--add-scram', user);
   const { ok, output } = await runTool(installation, 'kafka.tools.StorageTool', args);
   if (!ok) throw new LocalServersError('start_failed', `Kafka could not format its folder: ${output.trim()}`);
 }

@@ -1,6 +1,6 @@
 import type { InboxReader } from './inbox-reader.js';
 
-/** The readers of this node's inboxes: one for all, or one each. A router has none to read. */
+/** The readers of this node's inboxes: one for all, or one each. */
 export class InboxReaders {
   readonly #readers: readonly InboxReader[];
 

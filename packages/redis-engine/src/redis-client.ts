@@ -30,7 +30,9 @@ export function createClients(settings: Settings, keys: Keys): Clients {
     const connector = connectorTo(() => map.masterOf(keys.slot(partition)), server.tls);
     return createRedisClient(server, callTimeoutMs, { Connector: connector });
   };
-  return { calls: keys.all().map(create), inboxes: settings.role === 'router' ? [] : keys.all().map(create) };
+  // A router's only inbox is that of the first partition (membership.ts).
+  const withInbox = settings.role === 'router' ? [0] : keys.all();
+  return { calls: keys.all().map(create), inboxes: withInbox.map(create) };
 }
 
 /**

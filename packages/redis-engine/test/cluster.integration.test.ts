@@ -1,6 +1,6 @@
-import { afterAll, beforeAll } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { CertificateAuthority, RedisCluster } from '@ws-gateway/testkit';
-import { engineConformance } from '@ws-gateway/testkit/engine-conformance';
+import { engineConformance, RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
 import { Redis } from 'ioredis';
 import { rightsIn } from './documented-rights.js';
 import { clusterServer, createHarness } from './harness.js';
@@ -26,4 +26,19 @@ afterAll(() => cluster?.stop());
 const harness = () => createHarness({ server: { ...clusterServer(cluster.nodes), ...access }, partitions: 16 });
 engineConformance('RedisEngine over a Redis Cluster, by TLS, with the documented rights', harness, {
   severalNodes: true,
+});
+
+it('a router in a cluster is told what concerns it', async () => {
+  const { createEngine } = await harness();
+  const [edge, router] = [createEngine('edge'), createEngine('router', { role: 'router' })];
+  const inbox = new RecordingInbox();
+  await edge.start(new RecordingInbox());
+  await router.start(inbox);
+  try {
+    expect(await edge.control({ kind: 'node', node: 'router' }, { command: 'drain' })).toBe(1);
+    await inbox.waitFor(() => inbox.commands.length === 1, 'the command');
+  } finally {
+    await router.stop();
+    await edge.stop();
+  }
 });

@@ -14,8 +14,10 @@ const SCRAM_MODULE = 'org.apache.kafka.common.security.scram.ScramLoginModule';
  * and a plain one for the test itself.
  */
 export class SecureKafka {
-  /** Known to PLAIN from the start; SCRAM users have to be given a password. */
+  /** Known by all mechanisms. */
   static readonly user = { username: 'gateway', password: 'gateway-secret' } as const;
+  /** Known by SCRAM-SHA-512 under another password, until `setPassword`. */
+  static readonly late = { username: 'late', password: 'late-secret' } as const;
 
   readonly #server: OwnServer;
   readonly #ports: { readonly certificate: number; readonly login: number };
@@ -38,6 +40,11 @@ export class SecureKafka {
         { name: 'LOGIN', port: ports.login, protocol: 'SASL_SSL' },
       ],
       settings: settings(folder),
+      scramUsers: [
+        scramUser('SCRAM-SHA-256', SecureKafka.user),
+        scramUser('SCRAM-SHA-512', SecureKafka.user),
+        scramUser('SCRAM-SHA-512', { ...SecureKafka.late, password: 'another' }),
+      ],
     });
     return new SecureKafka(server, ports, folder);
   }
@@ -64,9 +71,9 @@ export class SecureKafka {
     return { certFile: join(this.#folder, 'client.pem'), keyFile: join(this.#folder, 'client-key.pem') };
   }
 
-  /** For `scram-sha-256` or `scram-sha-512`; the broker takes one at a time. */
-  async setPassword(mechanism: string, { username, password }: { username: string; password: string }): Promise<void> {
-    const config = `${mechanism.toUpperCase()}=[password=${password}]`;
+  /** For SCRAM-SHA-512. */
+  async setPassword({ username, password }: User): Promise<void> {
+    const config = `SCRAM-SHA-512=[password=${password}]`;
     // prettier-ignore
     await runKafkaTool({ cacheDir, log: () => undefined }, 'kafka.admin.ConfigCommand',
       ['--bootstrap-server', this.brokers, '--alter', '--add-config', config, '--entity-type', 'users',
@@ -77,6 +84,15 @@ export class SecureKafka {
     await this.#server.stop();
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+interface User {
+  readonly username: string;
+  readonly password: string;
+}
+
+function scramUser(mechanism: string, { username, password }: User): string {
+  return `${mechanism}=[name=${username},password=${password}]`;
 }
 
 async function writeCertificates(folder: string): Promise<void> {

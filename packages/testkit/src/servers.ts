@@ -116,6 +116,7 @@ export async function startKafka(
     /** Not in a container. */
     readonly listeners?: readonly KafkaListener[];
     readonly settings?: readonly string[];
+    readonly scramUsers?: readonly string[];
   } = {},
 ): Promise<OwnServer> {
   const start = (dataDir: string): Promise<LocalServer> =>
