@@ -9,7 +9,7 @@ export interface RedisEngineDependencies {
 export interface RedisEngineOptions {
   /** Unique for each process start: rows of an id that comes again are taken for the same node. No white space. */
   readonly node: string;
-  /** A `router` has no inbox: it is listed among the nodes, but nothing is routed to it. */
+  /** A `router` gets no messages, only commands. */
   readonly role: NodeStatus['role'];
   readonly server: RedisServer;
   readonly keyPrefix: string;
