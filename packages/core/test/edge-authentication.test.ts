@@ -53,7 +53,11 @@ class Desk {
   readonly written: OutgoingRecord[] = [];
   readonly answers = new Map<number, { status: string; payload: unknown }>();
   readonly edge: Edge;
-  readonly #log = new EventLog({ write: async (_, records) => void this.written.push(...records) }, 'p', silent);
+  readonly #log = new EventLog(
+    { write: async (_, records) => void this.written.push(...records), stop: async () => undefined },
+    'ws-presence',
+    silent,
+  );
   connection: object = {};
   #rid = 0;
 
