@@ -14,6 +14,6 @@ export default {
   globalTeardown: '<rootDir>/scripts/jest-global-teardown.mjs',
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
-  testTimeout: 30_000,
+  testTimeout: 120_000,
   maxWorkers: 2,
 };

@@ -145,7 +145,7 @@ describe('the admin API', () => {
       payload: { blocked: true, reason: 'fraud' },
     });
     for (const client of [phone, desk]) expect(await client.closed).toEqual({ code: 4500, reason: 'fraud' });
-    expect(Date.now() - began).toBeLessThan(1000);
+    expect(Date.now() - began).toBeLessThan(10_000);
     for (const node of [0, 1]) {
       const refused = await WsClient.refused(house.url(node, `token=${token('sam')}`));
       expect(refused).toMatchObject({ status: 403, body: { error: { code: 'user_blocked', reason: 'fraud' } } });

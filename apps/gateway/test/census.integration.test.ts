@@ -93,7 +93,7 @@ describe('GET /api/subscriptions', () => {
     const began = Date.now();
     const { body } = await call(house.nodes[2]!, 'GET /api/subscriptions');
     expect(body).toEqual({ subscriptions: [{ id: ids[0], connections: 1 }], incomplete: true });
-    expect(Date.now() - began).toBeLessThan(2000);
+    expect(Date.now() - began).toBeLessThan(10_000);
     await clients[0]!.close();
   });
 });

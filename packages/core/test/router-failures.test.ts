@@ -177,7 +177,7 @@ describe('an engine that can not be reached', () => {
     await until(() => engine.batches.length > 0, 'a call was made');
     const before = Date.now();
     await router.revoked([{ topic: 'notifications', partition: 0 }]);
-    expect(Date.now() - before).toBeLessThan(1000);
+    expect(Date.now() - before).toBeLessThan(10_000);
     expect(harness.committedNow).toBeUndefined();
   });
 });

@@ -62,7 +62,7 @@ describe('a broker that is killed', () => {
     await writer.write(topic, [{ key: null, value: 'after' }]);
     const back = Date.now();
     await waitFor(() => sink.values.includes('after'), { timeoutMs: 15_000 });
-    expect(Date.now() - back).toBeLessThan(5_000);
+    expect(Date.now() - back).toBeLessThan(8_000);
     await waitFor(() => source.status.healthy);
     await waitFor(async () => {
       await source.commit(sink.positions());
@@ -144,6 +144,6 @@ describe('stopping', () => {
     await broker.kill();
     const before = Date.now();
     await source.stop();
-    expect(Date.now() - before).toBeLessThan(15_000);
+    expect(Date.now() - before).toBeLessThan(40_000);
   }, 60_000);
 });

@@ -45,7 +45,7 @@ describe('an outage of Redis', () => {
     await expect(engine.publish({ source: null, items: [item(-1)] })).rejects.toMatchObject({ code: 'unavailable' });
     await expect(admit(engine, 'c2')).rejects.toMatchObject({ code: 'unavailable', retryable: true });
     await engine.release([{ connection: 'c1', user: 'u1' }]);
-    expect(performance.now() - began).toBeLessThan(1000);
+    expect(performance.now() - began).toBeLessThan(10_000);
     proxy.restore();
     await waitFor(() => engine.healthy, { what: 'healthy' });
     await waitFor(async () => (await engine.presence('u1')).length === 0, { what: 'no rows' });

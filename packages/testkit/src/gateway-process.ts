@@ -53,7 +53,7 @@ export interface GatewayProcess {
 export const TEST_SECRET = 'a-secret-for-tests-of-sufficient-length';
 
 const PROGRAM = fileURLToPath(new URL('../../../apps/gateway/bin/ws-gateway', import.meta.url));
-const READY_TIMEOUT_MS = 30_000;
+const READY_TIMEOUT_MS = 60_000;
 
 /** Starts `ws-gateway serve` on a free port with the run's Kafka and Redis; resolves when GET /ready says 200. */
 export async function startGateway(options: GatewayOptions = {}): Promise<GatewayProcess> {

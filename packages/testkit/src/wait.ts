@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface WaitOptions {
-  /** 10 seconds by default: on a busy machine a wait may take long, and a passing test never waits in vain. */
+  /** 30 seconds by default: on a busy machine a wait may take long, and a passing test never waits in vain. */
   readonly timeoutMs?: number;
   /** What is waited for, as the failure's message shall say it. */
   readonly what?: string;
 }
 
 const POLL_MS = 15;
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 30_000;
 
 type Falsy = false | null | undefined | 0 | '';
 

@@ -5,7 +5,7 @@ import { WebSocket, type RawData } from 'ws';
 export interface WsClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly protocols?: readonly string[];
-  /** For the handshake; 5 seconds by default. */
+  /** For the handshake; 20 seconds by default. */
   readonly timeoutMs?: number;
 }
 
@@ -35,7 +35,7 @@ export interface Closed {
   readonly reason: string;
 }
 
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 20_000;
 
 /** A WebSocket client that keeps all it gets, over an implementation that is not the server's. */
 export class WsClient {

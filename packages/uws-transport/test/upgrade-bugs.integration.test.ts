@@ -17,7 +17,7 @@ function storm(...args: string[]): Promise<Outcome> {
   delete env['UWS_HTTP_MAX_HEADERS_SIZE'];
   const command = ['--disable-warning=ExperimentalWarning', '--import', LOADER, STORM, ...args];
   return new Promise((resolve) => {
-    execFile(process.execPath, command, { env, timeout: 20_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, command, { env, timeout: 90_000 }, (error, stdout, stderr) => {
       resolve({ exitCode: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
     });
   });
@@ -38,7 +38,7 @@ it('loses no socket after an asynchronous admission, and leaves stderr empty (30
   await Promise.all([runner(), runner()]);
   const expected = { exitCode: 0, stdout: '{"echoed":200,"closes":[]}\n', stderr: '' };
   expect(outcomes).toEqual(Array.from({ length: 30 }, () => expected));
-}, 60_000);
+}, 600_000);
 
 /**
  * What broke: an upgrade that runs as a microtask inside another request's callback is taken for the upgrade of that
