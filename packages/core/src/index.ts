@@ -32,7 +32,7 @@ export type { SentMessage, SentMessages } from './edge/send-command.js';
 export { parseRfc3339 } from './records/rfc3339.js';
 export { memberText } from './records/member-text.js';
 export { decodeRecord } from './records/decode-record.js';
-export type { DeadLetter, DecodeContext, Decoded } from './records/decoded.js';
+export { deadLetterErrors, type DeadLetter, type DecodeContext, type Decoded } from './records/decoded.js';
 export { Census, type CensusDeps, type RoomMembers, type SubscriptionCounts } from './edge/census.js';
 export { connectionViews, type ConnectionView } from './edge/presence-view.js';
 export * from './notifier.js';
