@@ -27,6 +27,9 @@ export {
   type ResponseStatus,
 } from './frame.js';
 export { Router, type RouterDeps, type RouterOptions } from './router/router.js';
+export { pipeErrorCodes } from './edge/pipe-action.js';
+export { refusalStatuses } from './edge/refusals.js';
+export { requestErrorCodes } from './edge/requests.js';
 export { EngineNotifier } from './edge/engine-notifier.js';
 export type { SentMessage, SentMessages } from './edge/send-command.js';
 export { parseRfc3339 } from './records/rfc3339.js';
