@@ -5,12 +5,17 @@ import { ProgressBar } from '../src/cli/progress-bar.js';
 import { createProgram } from '../src/cli/program.js';
 import { program, run } from './cli-running.js';
 
-/** The program and every command below it, by what is typed. */
-function commands(command: Command = createProgram(), path = 'ws-gateway'): [string, Command][] {
-  return [[path, command], ...command.commands.flatMap((child) => commands(child, `${path} ${child.name()}`))];
+function visible(command: Command): Command[] {
+  const shown = new Set(command.createHelp().visibleCommands(command));
+  return command.commands.filter((child) => shown.has(child));
 }
 
-const names = (command: Command): string[] => command.commands.map((child) => child.name());
+/** The program and every command below it, by what is typed. */
+function commands(command: Command = createProgram(), path = 'ws-gateway'): [string, Command][] {
+  return [[path, command], ...visible(command).flatMap((child) => commands(child, `${path} ${child.name()}`))];
+}
+
+const names = (command: Command): string[] => visible(command).map((child) => child.name());
 
 describe('--help', () => {
   test.each(commands())('%s has an example that is its own', (path, command) => {

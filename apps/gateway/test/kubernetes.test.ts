@@ -286,9 +286,16 @@ describe('pods', () => {
 });
 
 describe('alerts', () => {
-  test('have a name each', () => {
-    const rules = ofKind('PrometheusRule').flatMap(({ spec }) => spec.groups!.flatMap(({ rules: list }) => list));
-    const names = rules.map(({ alert }) => alert);
-    expect(names).toEqual([...new Set(names)]);
+  const rules = ofKind('PrometheusRule').flatMap(({ spec }) => spec.groups!.flatMap(({ rules: list }) => list));
+  const operations = readFileSync(join(repository, 'docs/operations.md'), 'utf8');
+
+  test('have a name and a row in docs/operations.md each, in this order', () => {
+    const documented = [...operations.matchAll(/^\| `(WsGateway\w+)` *\| (.+?) *\| .+ \|$/gm)];
+    expect(documented.map(([, alert]) => alert)).toEqual(rules.map(({ alert }) => alert));
+    // A row names the series that its alert reads.
+    for (const [index, [, , looksAt]] of documented.entries()) {
+      const [series = ''] = /^`(\w+)/.exec(looksAt!)?.slice(1) ?? [];
+      expect(rules[index]!.expr).toContain(`ws_gateway_${series}`);
+    }
   });
 });

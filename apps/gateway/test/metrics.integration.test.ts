@@ -46,7 +46,7 @@ beforeAll(async () => {
     { what: 'a scrape with lag and rate' },
   );
   scraped = new ScrapedSeries(text);
-  client.close();
+  await client.close();
 });
 
 afterAll(() => house?.close());

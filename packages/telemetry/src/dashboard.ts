@@ -127,7 +127,20 @@ const rows: Readonly<Record<string, readonly Panel[]>> = {
         [rate('redis_client_unregistrations_total'), 'unregistered'],
       ],
     },
-    { title: 'Backend links open', unit: 'short', queries: [[sum('backend_link_up', 'backend'), '{{backend}}']] },
+  ],
+  Backends: [
+    {
+      ...{ title: 'Calls by commands', unit: 'short' },
+      queries: [
+        [sum('backend_requests_in_flight'), 'under way'],
+        [sum('backend_requests_queued'), 'waiting'],
+      ],
+    },
+    { title: 'Links open', unit: 'short', queries: [[sum('backend_link_up', 'backend'), '{{backend}}']] },
+    {
+      ...{ title: 'Events that wait for a link', unit: 'short' },
+      queries: [[sum('backend_link_waiting_events', 'backend'), '{{backend}}']],
+    },
   ],
   Process: [
     {

@@ -26,9 +26,12 @@ interface Branch {
 
 /** From commander's own tree, so that nothing is listed twice by hand. */
 function branchesOf(command: Command, path = ''): Branch[] {
-  const commands = command.commands.map((child) => ({ name: child.name(), description: child.description() }));
-  const options = command.createHelp().visibleOptions(command);
-  const below = command.commands.flatMap((child) => branchesOf(child, `${path} ${child.name()}`));
+  const help = command.createHelp();
+  const visible = new Set(help.visibleCommands(command));
+  const children = command.commands.filter((child) => visible.has(child));
+  const commands = children.map((child) => ({ name: child.name(), description: child.description() }));
+  const options = help.visibleOptions(command);
+  const below = children.flatMap((child) => branchesOf(child, `${path} ${child.name()}`));
   return [{ path, commands, options }, ...below];
 }
 
