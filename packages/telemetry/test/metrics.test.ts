@@ -15,12 +15,12 @@ import {
 let metrics: Metrics | undefined;
 afterEach(() => metrics?.stop());
 
-function setUp(options: { perUser?: boolean; clock?: () => number } = {}) {
+function setUp({ redis = true, ...options }: { redis?: boolean; perUser?: boolean; clock?: () => number } = {}) {
   const stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
   const info = { version: '1.0.0', node: 'n1', role: 'all' };
   metrics = createMetrics(
     { namespace: 'ws_gateway', perUser: false, ...options },
-    { ...stats, readiness: () => ({ kafka: true, redis: false }), info },
+    { ...stats, readiness: () => ({ kafka: true, redis }), info },
   );
   return { ...stats, metrics };
 }
@@ -81,7 +81,7 @@ describe('the metrics', () => {
   });
 
   it('show growth from the first event on, because what can be known beforehand starts at 0', async () => {
-    const { metrics: fresh } = setUp();
+    const { metrics: fresh } = setUp({ redis: false });
     const families = await scrape(fresh);
     const at = (name: string) =>
       Object.fromEntries(
@@ -180,8 +180,8 @@ describe('the metrics', () => {
     expect(await rate()).toEqual([0]);
   });
 
-  it('are merged over the processes of a group: sums, but the larger of two lags', async () => {
-    const [one, two] = [setUp(), setUp()];
+  it('are merged over the processes of a group: sums, but the larger of two lags and the worse of two states', async () => {
+    const [one, two] = [setUp(), setUp({ redis: false })];
     for (const world of [one, two]) fill(world);
     two.router.lag.get('notifications')?.set(0, 25);
     const group = new GroupMetrics('ws_gateway');
@@ -192,6 +192,7 @@ describe('the metrics', () => {
     expect(values('kafka_consumer_lag')).toEqual([25, 0]);
     expect(values('build_info')).toEqual([1]);
     expect(values('workers')).toEqual([2]);
+    expect(values('ready')).toEqual([1, 0]);
     one.metrics.stop();
   });
 
