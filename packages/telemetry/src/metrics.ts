@@ -289,7 +289,7 @@ const processMetrics: readonly MetricDefinition[] = [
   },
   {
     ...{ name: 'ready', type: 'gauge', labels: ['part'], aggregator: 'min' },
-    help: 'What /ready looks at: 1, or 0 for the part that keeps the node from being ready (kafka, redis, draining).',
+    help: 'What /ready looks at: 1, or 0 for a part that keeps the node from being ready: kafka, redis, or draining while it drains.',
     read: ({ readiness }) => new Map(Object.entries(readiness()).map(([part, well]) => [part, well ? 1 : 0])),
   },
   {
