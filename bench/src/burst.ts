@@ -2,6 +2,7 @@
 import {
   BareConsumer,
   LoadProducer,
+  settled,
   SocketFleet,
   UsageSeries,
   verify,
@@ -9,12 +10,11 @@ import {
   type LoadShape,
 } from '@ws-gateway/loadtest';
 import { runBench, type Bench } from './bench.js';
-import { SECRET } from './gateway.js';
+import { tokenOf } from './gateway.js';
 import { startKafkaGate } from './kafka-gate.js';
 import { GATEWAY_CORE, LOAD_CORE } from './machine.js';
 import { busyFigures, type Figure, type Report } from './report.js';
 import { createTopics } from './servers.js';
-import { settled } from './wait.js';
 
 const PARTITIONS = 6;
 /** Longer than it takes the gateway to notice that Kafka is there and to join its group. */
@@ -44,7 +44,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const topics = { notifications: kafkaTopic };
   const gateway = await bench.gateway({ topics, until: '/health', brokers: gate.brokers });
   bench.log(`connecting ${users} clients`);
-  const clients = { shape, topics: ['notifications'], secret: SECRET, workers, targets: [gateway] };
+  const clients = { shape, topics: ['notifications'], tokenOf, workers, targets: [gateway] };
   const fleet = bench.ends(await SocketFleet.connect(clients));
   const pids = {
     gateway: [gateway.pid],
@@ -54,7 +54,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const usage = new UsageSeries(pids, [GATEWAY_CORE, LOAD_CORE]);
   bench.log('letting the gateway read');
   gate.open();
-  await settled(async () => (await fleet.state()).received, shape.records, QUIET_MS);
+  await settled(async () => (await fleet.state()).arrived, shape.records, QUIET_MS);
   usage.stop();
 
   const frames = await fleet.arrivals();

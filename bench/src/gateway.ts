@@ -3,15 +3,20 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { signToken } from '@ws-gateway/loadtest';
 import { freePort } from '@ws-gateway/local-servers';
 import { GATEWAY_CORE, ROOT } from './machine.js';
 import { waitFor } from './wait.js';
 
-export const SECRET = 'a-secret-for-benchmarks-of-sufficient-length';
+const SECRET = 'a-secret-for-benchmarks-of-sufficient-length';
 
 const HOST = '127.0.0.1';
 const PROGRAM = join(ROOT, 'apps/gateway/bin/ws-gateway');
 const START_TIMEOUT_MS = 20_000;
+
+export function tokenOf(user: string): string {
+  return signToken({ sub: user }, SECRET);
+}
 
 export interface GatewayOptions {
   readonly brokers: string;

@@ -1,12 +1,19 @@
 /** What a socket costs that is only there. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { LoadProducer, residentBytes, SocketFleet, UsageSeries, nowMicros, verify } from '@ws-gateway/loadtest';
+import {
+  LoadProducer,
+  residentBytes,
+  settled,
+  SocketFleet,
+  UsageSeries,
+  nowMicros,
+  verify,
+} from '@ws-gateway/loadtest';
 import { runBench, type Bench } from './bench.js';
-import { SECRET } from './gateway.js';
+import { tokenOf } from './gateway.js';
 import { GATEWAY_CORE } from './machine.js';
 import { busyFigures, type Report } from './report.js';
 import { createTopics, groupIsStable } from './servers.js';
-import { settled } from './wait.js';
 
 const RATE = 2_000;
 const TICK_MS = 10;
@@ -31,7 +38,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
       shape: { users, records: users },
       targets: [gateway],
       topics: Object.keys(topics),
-      secret: SECRET,
+      tokenOf,
     });
 
   bench.log(`connecting ${warmup} clients, and cutting them: the handshake's own code and heap`);
@@ -55,7 +62,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const produce = { ...shape, brokers, kafkaTopic: topics.notifications, partitions: PARTITIONS, recordBytes: 512 };
   const producer = await LoadProducer.connect(produce);
   await producer.sendPaced(RATE, TICK_MS);
-  await settled(async () => (await fleet.state()).received, sockets, QUIET_MS);
+  await settled(async () => (await fleet.state()).arrived, sockets, QUIET_MS);
   await producer.disconnect();
   const each = (bytes: number): number => bytes / 1024 / sockets;
   return {

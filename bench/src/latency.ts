@@ -3,6 +3,7 @@ import {
   BareConsumer,
   LoadProducer,
   percentilesOf,
+  settled,
   SocketFleet,
   UsageSeries,
   verify,
@@ -10,11 +11,10 @@ import {
   type Percentiles,
 } from '@ws-gateway/loadtest';
 import { runBench, type Bench } from './bench.js';
-import { SECRET } from './gateway.js';
+import { tokenOf } from './gateway.js';
 import { GATEWAY_CORE, LOAD_CORE } from './machine.js';
 import { busyFigures, type Figure, type Report } from './report.js';
 import { createTopics, groupIsStable } from './servers.js';
-import { settled } from './wait.js';
 
 const PARTITIONS = 6;
 const QUIET_MS = 3_000;
@@ -35,7 +35,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const gateways = await Promise.all(Array.from({ length: nodes }, () => bench.gateway({ topics, until: '/ready' })));
   await groupIsStable(admin, bench.id, nodes);
   bench.log(`connecting ${users} clients`);
-  const clients = { shape, topics: ['notifications'], secret: SECRET };
+  const clients = { shape, topics: ['notifications'], tokenOf };
   const fleet = bench.ends(await SocketFleet.connect({ ...clients, targets: gateways }));
   // Beside the gateways on their core: what it costs to read the same records there and do nothing with them.
   const task = { brokers, kafkaTopic, groupId: `${bench.id}-baseline`, shape };
@@ -58,7 +58,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   };
   const usage = new UsageSeries(pids, [GATEWAY_CORE, LOAD_CORE]);
   await producer.sendPaced(rate, tick);
-  await settled(async () => (await fleet.state()).received, shape.records, QUIET_MS);
+  await settled(async () => (await fleet.state()).arrived, shape.records, QUIET_MS);
   usage.stop();
   await producer.disconnect();
 

@@ -33,7 +33,7 @@ import {
 } from './part-options.js';
 import { createEngine } from './engines.js';
 import { GrpcPorts } from './grpc.js';
-import { stateOf, type NodeState } from './http/health.js';
+import { readiness, stateOf, type NodeState } from './http/health.js';
 import { addRoutes, type Group } from './http/routes.js';
 import { nodeName, version } from './identity.js';
 import { NoSockets } from './no-sockets.js';
@@ -80,7 +80,7 @@ export async function serve(config: Config, join: JoinGroup = alone): Promise<Ru
   const stats: Stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
   const metrics = createMetrics(
     { namespace: config.metrics.namespace, perUser: config.metrics.perUser },
-    { ...stats, loki, info: { version, node, role: config.role } },
+    { ...stats, loki, readiness: () => readiness(stateOf(parts)), info: { version, node, role: config.role } },
   );
   const outgoing = createOutgoing(config, { node, stats, logger: logger.child({ part: 'kafka' }) });
   const engine = createEngine(config, node, {

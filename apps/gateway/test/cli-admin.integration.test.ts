@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { WsClient } from '@ws-gateway/testkit';
+import { waitFor, WsClient } from '@ws-gateway/testkit';
 import { ADMIN_TOKEN } from './admin-client.js';
-import { run, type Ended } from './cli-running.js';
+import { run, start, type Ended } from './cli-running.js';
 import { House, token } from './house.js';
 
 let house: House;
@@ -41,6 +41,18 @@ describe('the verbs of the admin API', () => {
     expect(table.at(-1)).toMatch(/^2 nodes, \d connections?$/);
     const { nodes } = JSON.parse((await admin('status', '--json')).stdout) as { nodes: object[] };
     expect(nodes).toHaveLength(2);
+  });
+
+  it('status --watch shows them again and again, until it is interrupted', async () => {
+    const url = ['--url', house.nodes[0]!.httpUrl];
+    const watching = start(['status', '--watch', '50ms', '--json', ...url], {
+      env: { WSGATEWAY_ADMIN_TOKEN: ADMIN_TOKEN },
+    });
+    await waitFor(() => watching.stdout().split('\n').length > 3, { what: 'three lines' });
+    watching.child.kill('SIGINT');
+    const { code, stdout, stderr } = await watching.ended;
+    expect([code, stderr]).toEqual([0, '']);
+    for (const line of stdout.trimEnd().split('\n')) expect(JSON.parse(line)).toHaveProperty('nodes.length', 2);
   });
 
   it('block, unblock and disconnect do so', async () => {

@@ -42,6 +42,9 @@ describe('health of a node', () => {
     await waitFor(unready, { timeoutMs: 10_000, what: 'unready' });
     expect((await ask('/ready')).status).toBe(503);
     expect((await ask('/health')).status).toBe(200);
+    const { body } = await ask('/metrics');
+    for (const line of ['{part="kafka"} 1', '{part="redis"} 0', '{part="draining"} 1'])
+      expect(body).toContain(`\nws_gateway_ready${line}\n`);
     const refused = await WsClient.refused(house.url(0, `token=${token('cleo')}`));
     expect(refused).toMatchObject({ status: 503, body: { error: { code: 'unavailable' } } });
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);

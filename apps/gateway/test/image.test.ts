@@ -53,7 +53,9 @@ test('what a package has beside its sources gets into the image', () => {
     const entries = readdirSync(join(repository, folder)).filter((entry) => !notShipped.test(entry));
     left.push(...entries.filter((entry) => !manifest.files.includes(entry)).map((entry) => `${folder}/${entry}`));
     const own = Object.keys(manifest.dependencies ?? {}).filter((name) => name.startsWith('@ws-gateway/'));
-    const next = own.map((name) => name.replace('@ws-gateway/', 'packages/'));
+    const next = own.map((name) =>
+      name === '@ws-gateway/loadtest' ? 'apps/loadtest' : name.replace('@ws-gateway/', 'packages/'),
+    );
     pending.push(...next.filter((name) => !pending.includes(name)));
   }
   expect(left).toEqual([]);

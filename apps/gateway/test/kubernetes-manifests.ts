@@ -33,7 +33,13 @@ export interface Spec {
   readonly scaleTargetRef?: { readonly kind?: string; readonly name: string };
   readonly triggers?: readonly { readonly metadata: Labels }[];
   readonly endpoints?: readonly { readonly port: string; readonly path: string }[];
-  readonly groups?: readonly { readonly rules: readonly { readonly alert: string; readonly expr: string }[] }[];
+  readonly groups?: readonly { readonly rules: readonly AlertRule[] }[];
+}
+
+interface AlertRule {
+  readonly alert: string;
+  readonly expr: string;
+  readonly annotations: { readonly summary: string; readonly description: string };
 }
 
 interface PolicyPort {

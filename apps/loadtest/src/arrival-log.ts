@@ -31,6 +31,11 @@ export class ArrivalLog {
     return this.#received;
   }
 
+  /** Different records that came to whom they are for. */
+  get arrived(): number {
+    return this.#received - this.#duplicates - this.#misdelivered;
+  }
+
   add(n: number, user: number, atMicros: number): void {
     this.#received++;
     if (n >= this.#shape.records || n % this.#shape.users !== user) {

@@ -19,7 +19,7 @@ async function start(task: ConsumerTask): Promise<void> {
   const { brokers, kafkaTopic, groupId, shape } = task;
   const arrivals = new ArrivalLog(shape);
   log = arrivals;
-  const consumer = kafkaClient(brokers).consumer({ groupId, minBytes: 1, maxWaitTimeInMs: 100 });
+  const consumer = kafkaClient({ brokers }).consumer({ groupId, minBytes: 1, maxWaitTimeInMs: 100 });
   const joined = new Promise<void>((resolve) => consumer.on(consumer.events.GROUP_JOIN, () => resolve()));
   await consumer.connect();
   await consumer.subscribe({ topics: [kafkaTopic], fromBeginning: true });

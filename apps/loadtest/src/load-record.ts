@@ -10,8 +10,9 @@ export interface LoadShape {
 const NUMBER_MARK = Buffer.from('"payload":{"n":');
 const DIGIT_0 = 0x30;
 
+/** Nobody's real user, where the gateway has some. */
 export function userName(user: number): string {
-  return `u${String(user).padStart(6, '0')}`;
+  return `load-${String(user).padStart(6, '0')}`;
 }
 
 /** The value of record n: an envelope of exactly `bytes` bytes, if that is enough for the envelope itself. */

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Message, Producer } from 'kafkajs';
 import { nowMicros } from './clock.js';
-import { kafkaClient, partitionOf } from './kafka.js';
+import { kafkaClient, partitionOf, type KafkaAccess } from './kafka.js';
 import { loadRecord, userName, type LoadShape } from './load-record.js';
 
-export interface ProducerOptions extends LoadShape {
-  readonly brokers: string;
+export interface ProducerOptions extends LoadShape, KafkaAccess {
   readonly kafkaTopic: string;
   readonly partitions: number;
   /** Size of a record's value. */
@@ -31,7 +30,7 @@ export class LoadProducer {
   }
 
   static async connect(options: ProducerOptions): Promise<LoadProducer> {
-    const producer = kafkaClient(options.brokers).producer({ allowAutoTopicCreation: false });
+    const producer = kafkaClient(options).producer({ allowAutoTopicCreation: false });
     await producer.connect();
     return new LoadProducer(options, producer);
   }
@@ -45,14 +44,23 @@ export class LoadProducer {
     const startMicros = nowMicros();
     const sends: Promise<void>[] = [];
     while (this.#produced < this.#options.records) {
-      const due = Math.floor(((nowMicros() - startMicros) * recordsPerSecond) / 1e6);
-      const count = Math.min(due, this.#options.records) - this.#produced;
+      const count = this.#due(startMicros, recordsPerSecond);
       // Not awaited: a record that is due does not wait for the acknowledgement of those before it. Sends may swap
       // (see sendAll), so a user's next record has to come much later than an acknowledgement takes.
       if (count > 0) sends.push(this.#send(count));
       await delay(tickMs);
     }
     await Promise.all(sends);
+  }
+
+  /** The same, but each send waits for the acknowledgement of the one before: in order, however often a user has one. */
+  async sendPacedInOrder(recordsPerSecond: number, tickMs: number): Promise<void> {
+    const startMicros = nowMicros();
+    while (this.#produced < this.#options.records) {
+      const count = this.#due(startMicros, recordsPerSecond);
+      if (count > 0) await this.#send(count);
+      await delay(tickMs);
+    }
   }
 
   /**
@@ -67,6 +75,11 @@ export class LoadProducer {
 
   async disconnect(): Promise<void> {
     await this.#producer.disconnect();
+  }
+
+  #due(startMicros: number, recordsPerSecond: number): number {
+    const due = Math.floor(((nowMicros() - startMicros) * recordsPerSecond) / 1e6);
+    return Math.min(due, this.#options.records) - this.#produced;
   }
 
   async #send(count: number): Promise<void> {

@@ -1,5 +1,5 @@
 import { mergeArrivals, type Arrivals } from './arrival-log.js';
-import type { LoadShape } from './load-record.js';
+import { userName, type LoadShape } from './load-record.js';
 import type { WorkerState, WorkerTask } from './socket-worker.js';
 import { WorkerProcess, type WorkerOptions } from './worker-process.js';
 
@@ -8,7 +8,8 @@ export interface FleetOptions extends WorkerOptions {
   /** The gateways; users are spread in blocks, so that a Kafka partition has users on each of them. */
   readonly targets: readonly { readonly host: string; readonly port: number }[];
   readonly topics: readonly string[];
-  readonly secret: string;
+  /** Signs in a user, by name. */
+  readonly tokenOf: (user: string) => string;
   /** Processes that share the sockets. Default 1. */
   readonly workers?: number;
   /** Handshakes at a time and process. Default 64. */
@@ -25,16 +26,16 @@ export class SocketFleet {
 
   /** Resolves when all sockets have got `connected`; rejects when one of them did not. */
   static async connect(options: FleetOptions): Promise<SocketFleet> {
-    const { workers: count = 1, parallel = 64, shape, targets, topics, secret } = options;
+    const { workers: count = 1, parallel = 64, shape, targets, topics, tokenOf } = options;
     const file = new URL('./socket-worker.js', import.meta.url);
     const fleet = new SocketFleet(Array.from({ length: count }, () => new WorkerProcess(file, options)));
     const sockets = Array.from({ length: shape.users }, (_, user) => {
       const { host, port } = targets[Math.floor((user * targets.length) / shape.users)]!;
-      return { user, host, port };
+      return { user, host, port, token: tokenOf(userName(user)) };
     });
     const tasks = fleet.#workers.map((_, worker): WorkerTask => {
       const own = sockets.filter(({ user }) => user % count === worker);
-      return { shape, topics, secret, parallel, sockets: own };
+      return { shape, topics, parallel, sockets: own };
     });
     const states = await fleet.#callAll<WorkerState>('connect', tasks).catch(async (error: unknown) => {
       await fleet.stop();
@@ -72,7 +73,7 @@ function sumOf(states: readonly WorkerState[]): WorkerState {
   const sum = (of: (state: WorkerState) => number): number => states.reduce((total, state) => total + of(state), 0);
   return {
     open: sum((state) => state.open),
-    received: sum((state) => state.received),
+    arrived: sum((state) => state.arrived),
     otherFrames: sum((state) => state.otherFrames),
     failed: sum((state) => state.failed),
     failures: states.flatMap(({ failures }) => failures),

@@ -3,21 +3,20 @@ import { ArrivalLog, type Arrivals } from './arrival-log.js';
 import { nowMicros } from './clock.js';
 import { readNumber, userName, type LoadShape } from './load-record.js';
 import { LoadSocket, type SocketListener } from './socket-client.js';
-import { signToken } from './token.js';
 import { serveParent } from './worker-process.js';
 
 export interface WorkerTask {
   readonly shape: LoadShape;
   readonly topics: readonly string[];
-  readonly secret: string;
   /** Handshakes at a time. */
   readonly parallel: number;
-  readonly sockets: readonly { readonly user: number; readonly host: string; readonly port: number }[];
+  readonly sockets: readonly { user: number; host: string; port: number; token: string }[];
 }
 
 export interface WorkerState {
   readonly open: number;
-  readonly received: number;
+  /** Different records: one that came twice must not stand for one that has yet to come. */
+  readonly arrived: number;
   /** Frames that are no records of this run. */
   readonly otherFrames: number;
   /** Of sockets that ended, a few of many. */
@@ -54,7 +53,7 @@ class Sockets implements SocketListener {
   state(): WorkerState {
     return {
       open: this.#open.size,
-      received: this.#log.received,
+      arrived: this.#log.arrived,
       otherFrames: this.#otherFrames,
       failures: this.#failures,
       failed: this.#failed,
@@ -91,15 +90,15 @@ class Sockets implements SocketListener {
   }
 
   #connectNext(): void {
-    const { sockets, topics, secret } = this.#task;
+    const { sockets, topics } = this.#task;
     const next = sockets[this.#next++];
     if (next === undefined) {
       if (this.#joining.size === 0) this.#settled.resolve();
       return;
     }
-    const token = signToken({ sub: userName(next.user) }, secret);
+    const { user, ...address } = next;
     const path = `/ws?topics=${topics.join(',')}`;
-    this.#joining.add(new LoadSocket(next.user, { host: next.host, port: next.port, path, token }, this));
+    this.#joining.add(new LoadSocket(user, { ...address, path }, this));
   }
 }
 

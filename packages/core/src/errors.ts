@@ -1,13 +1,16 @@
 /** Why an engine call failed. `retryable` ones may be made again as they were; the others are a defect or a refusal. */
-export type EngineErrorCode =
+export const engineErrorCodes = [
   /** No connection, or it broke before an answer came: the outcome is unknown. Publishing again is harmless. */
-  | 'unavailable'
+  'unavailable',
   /** The call before this one was not applied: publish again from the first unapplied offset, previousOffset -1. */
-  | 'source_gap'
+  'source_gap',
   /** This node's rows were taken away because its lease had run out. */
-  | 'unknown_node'
-  | 'stopped'
-  | 'internal';
+  'unknown_node',
+  'stopped',
+  'internal',
+] as const;
+
+export type EngineErrorCode = (typeof engineErrorCodes)[number];
 
 export class EngineError extends Error {
   override readonly name = 'EngineError';

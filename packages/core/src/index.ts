@@ -27,12 +27,15 @@ export {
   type ResponseStatus,
 } from './frame.js';
 export { Router, type RouterDeps, type RouterOptions } from './router/router.js';
+export { pipeErrorCodes } from './edge/pipe-action.js';
+export { refusalStatuses } from './edge/refusals.js';
+export { requestErrorCodes } from './edge/requests.js';
 export { EngineNotifier } from './edge/engine-notifier.js';
 export type { SentMessage, SentMessages } from './edge/send-command.js';
 export { parseRfc3339 } from './records/rfc3339.js';
 export { memberText } from './records/member-text.js';
 export { decodeRecord } from './records/decode-record.js';
-export type { DeadLetter, DecodeContext, Decoded } from './records/decoded.js';
+export { deadLetterErrors, type DeadLetter, type DecodeContext, type Decoded } from './records/decoded.js';
 export { Census, type CensusDeps, type RoomMembers, type SubscriptionCounts } from './edge/census.js';
 export { connectionViews, type ConnectionView } from './edge/presence-view.js';
 export * from './notifier.js';

@@ -1,3 +1,7 @@
+import { closeCodes } from './close-codes.js';
+import { engineErrorCodes } from './errors.js';
+import type { SlowPolicy } from './topics.js';
+
 /**
  * Plain counters: the hot path adds to a number, and telemetry reads them when it is scraped (a bound prom-client child
  * costs thirty times as much a call). No third-party code here; names of the series are telemetry's business.
@@ -10,6 +14,13 @@ export class LabelCounter {
 
   constructor(labelsMax = 200) {
     this.#labelsMax = labelsMax;
+  }
+
+  /** These are there from the start: a series that begins with 1 has not grown for whoever asks for its increase. */
+  static of(labels: readonly string[]): LabelCounter {
+    const counter = new LabelCounter();
+    for (const label of labels) counter.add(label, 0);
+    return counter;
   }
 
   add(label: string, amount = 1): void {
@@ -48,6 +59,10 @@ export const LATENCY_BOUNDS_SECONDS = [
   0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ] as const;
 
+const SLOW_POLICIES: readonly SlowPolicy[] = ['queue', 'conflate', 'drop-oldest'];
+/** Of RFC 6455, those that clients and networks bring about every day. */
+const WIRE_CODES = [1000, 1001, 1005, 1006] as const;
+
 const CONNECTION_BOUNDS_SECONDS = [1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400] as const;
 
 export class EdgeStats {
@@ -56,7 +71,7 @@ export class EdgeStats {
   connectionsTotal = 0;
   unexpectedCloses = 0;
   readonly authErrors = new LabelCounter();
-  readonly closes = new LabelCounter();
+  readonly closes = LabelCounter.of([...WIRE_CODES, ...Object.values(closeCodes)].map(String));
   readonly connectionSeconds = new Histogram(CONNECTION_BOUNDS_SECONDS);
   /** By message type (`notification`, `room`, `response`, …). */
   readonly messagesSent = new LabelCounter();
@@ -70,8 +85,8 @@ export class EdgeStats {
   /** Frames waiting in slow lanes now, and how often a lane was full. */
   bufferedFrames = 0;
   bufferOverflows = 0;
-  readonly slowConsumerActions = new LabelCounter();
-  readonly resumes = new LabelCounter();
+  readonly slowConsumerActions = LabelCounter.of(SLOW_POLICIES);
+  readonly resumes = LabelCounter.of(['recovered', 'lost']);
   /** Unacknowledged messages that the history lost before their user came back, by topic. */
   readonly expired = new LabelCounter();
   blocksEnforced = 0;
@@ -133,7 +148,8 @@ export class RouterStats {
   readonly deadLetters = new Map<string, LabelCounter>();
   readonly expired = new LabelCounter();
   deserializeErrors = 0;
-  readonly kafkaErrors = new LabelCounter();
+  /** Besides these the codes of the driver. */
+  readonly kafkaErrors = LabelCounter.of(['commit', 'dead_letter_write', 'queue_full']);
   readonly messagesByType = new LabelCounter(100);
   readonly messagesByUser = new LabelCounter(1_000_000);
   /** Lag in records by topic, then partition. */
@@ -149,7 +165,7 @@ export class EngineStats {
   /** Batches handed to nodes. */
   publications = 0;
   readonly operationSeconds = new Histogram(LATENCY_BOUNDS_SECONDS);
-  readonly operationErrors = new LabelCounter();
-  readonly gapRepairs = new LabelCounter();
+  readonly operationErrors = LabelCounter.of(engineErrorCodes);
+  readonly gapRepairs = LabelCounter.of(['repaired', 'lost']);
   presenceRowsReaped = 0;
 }

@@ -3,3 +3,4 @@ export { CommandTableError, type CommandTableErrorCode } from './command-table-e
 export { commandSpecsOf, type CommandEntry } from './command-entries.js';
 export type { CommandSpec, SubscriptionSpec } from './command-spec.js';
 export { defaultCommands } from './default-commands.js';
+export { outcomeCodes } from './outcome.js';

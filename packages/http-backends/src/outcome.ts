@@ -5,15 +5,18 @@ import { parseExact } from './json-text.js';
 import { valueAt } from './sources.js';
 
 /** Codes of answers that are the gateway's own; a backend's own code passes through. */
-type OutcomeCode =
-  | 'unknown_command'
-  | 'bad_request'
-  | 'unavailable'
-  | 'busy'
-  | 'backend_timeout'
-  | 'backend_error'
-  | 'unauthorized'
-  | 'forbidden';
+export const outcomeCodes = [
+  'unknown_command',
+  'bad_request',
+  'unavailable',
+  'busy',
+  'backend_timeout',
+  'backend_error',
+  'unauthorized',
+  'forbidden',
+] as const;
+
+type OutcomeCode = (typeof outcomeCodes)[number];
 
 export function refused(code: OutcomeCode, message: string): BackendOutcome {
   return { status: 'error', payload: { code, message } };

@@ -1,5 +1,7 @@
-// Writes docs/metrics.md from the built definitions: `npm run docs` in this package, after a build.
+// Writes docs/metrics.md and the dashboard from the built definitions: `npm run docs` in this package, after a build.
 import { writeFileSync } from 'node:fs';
-import { metricsDocs } from '../dist/index.js';
+import { dashboardManifest, metricsDocs } from '../dist/index.js';
 
-writeFileSync(new URL('../../../docs/metrics.md', import.meta.url), metricsDocs());
+const repository = new URL('../../../', import.meta.url);
+writeFileSync(new URL('docs/metrics.md', repository), metricsDocs());
+writeFileSync(new URL('kubernetes/monitoring/grafana-dashboard.yaml', repository), dashboardManifest());

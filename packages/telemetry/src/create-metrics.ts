@@ -20,6 +20,8 @@ export interface MetricsInput {
   readonly edge: EdgeStats;
   readonly router: RouterStats;
   readonly engine: EngineStats;
+  /** By part of the node: whether it is as /ready wants it. */
+  readonly readiness: () => Readonly<Record<string, boolean>>;
   /** null: lines are not pushed to Loki. */
   readonly loki?: LokiCounts | null;
   /** Labels of `build_info`: version, node, role. */

@@ -2,4 +2,5 @@ export { createMetrics, type Metrics, type MetricsInput, type MetricsOptions } f
 export { GroupMetrics, type MetricsSnapshot } from './group-metrics.js';
 export { LokiSink, type LokiOptions } from './loki-sink.js';
 export { metricsDocs } from './metrics-docs.js';
+export { dashboardManifest } from './dashboard.js';
 export { createLogger, type LogFormat, type LoggerOptions, type LogLevel } from './winston-logger.js';

@@ -14,6 +14,7 @@ export interface MetricSources {
   readonly system: SystemStats;
   /** Records taken per second, by topic. */
   readonly processed: Rates;
+  readonly readiness: () => Readonly<Record<string, boolean>>;
   readonly loki?: LokiCounts | null;
   readonly info: Readonly<Record<string, string>>;
 }
@@ -34,7 +35,7 @@ export interface MetricDefinition {
   /** When it moves, and what a lasting value means. */
   readonly help: string;
   /** How the values of several processes become one; default `sum`. */
-  readonly aggregator?: 'sum' | 'max' | 'first';
+  readonly aggregator?: 'sum' | 'max' | 'min' | 'first';
   /** One series per user: only with `metrics.perUser`. */
   readonly perUser?: true;
   readonly read: (sources: MetricSources) => Reading;
@@ -285,6 +286,11 @@ const processMetrics: readonly MetricDefinition[] = [
     ...{ name: 'event_loop_lag_seconds', type: 'histogram', labels: [] },
     help: 'How late the event loop is. Above 0.1 for long: everything this process serves waits that long.',
     read: ({ system }) => system.eventLoopLag(),
+  },
+  {
+    ...{ name: 'ready', type: 'gauge', labels: ['part'], aggregator: 'min' },
+    help: 'What /ready looks at: 1, or 0 for a part that keeps the node from being ready: kafka, redis, or draining while it drains.',
+    read: ({ readiness }) => new Map(Object.entries(readiness()).map(([part, well]) => [part, well ? 1 : 0])),
   },
   {
     ...{ name: 'loki_lines_total', type: 'counter', labels: ['result'] },

@@ -2,41 +2,26 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { EdgeStats, EngineStats, Histogram, LabelCounter, RouterStats } from '@ws-gateway/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { createMetrics, GroupMetrics, metricsDocs, type Metrics, type MetricsSnapshot } from '../src/index.js';
-import { parseExposition } from './exposition.js';
-
-/** Contract 9, name by name and label by label. */
-const CONTRACT: Record<string, string> = {
-  ...{ websocket_active_connections: 'gauge', websocket_connections_total: 'counter' },
-  ...{ websocket_connection_duration_seconds: 'histogram', websocket_unexpected_close_total: 'counter' },
-  ...{ websocket_auth_errors_total: 'counter', 'websocket_messages_sent_total{type}': 'counter' },
-  ...{ 'websocket_messages_received_total{type}': 'counter', websocket_bytes_sent_total: 'counter' },
-  ...{ websocket_bytes_received_total: 'counter', websocket_message_latency_seconds: 'histogram' },
-  ...{ websocket_message_buffer_size: 'gauge', websocket_message_buffer_overflow_total: 'counter' },
-  ...{ 'kafka_messages_processed_total{topic}': 'counter', 'kafka_processing_rate{topic}': 'gauge' },
-  ...{ 'kafka_consumer_lag{topic,partition}': 'gauge', kafka_deserialize_errors_total: 'counter' },
-  ...{ 'kafka_errors_total{code}': 'counter', redis_client_registrations_total: 'counter' },
-  ...{ redis_client_unregistrations_total: 'counter', redis_message_publications_total: 'counter' },
-  ...{ redis_operation_latency_seconds: 'histogram', 'redis_operation_errors_total{type}': 'counter' },
-  ...{ 'http_requests_total{method,path}': 'counter', 'http_response_status_code_total{code}': 'counter' },
-  ...{ 'http_request_duration_seconds{path}': 'histogram', system_cpu_usage: 'gauge' },
-  ...{ system_memory_usage_bytes: 'gauge', system_gc_duration_seconds: 'histogram', system_gc_count_total: 'counter' },
-  ...{ system_goroutine_count: 'gauge', 'business_messages_by_type_total{type}': 'counter' },
-  ...{ 'message_age_seconds{topic}': 'histogram', 'kafka_dead_letters_total{topic,reason}': 'counter' },
-  ...{ 'messages_expired_total{topic}': 'counter', 'resumes_total{result}': 'counter' },
-  ...{ 'slow_consumer_actions_total{policy}': 'counter', drain_remaining_connections: 'gauge' },
-  ...{ event_loop_lag_seconds: 'histogram', 'engine_gap_repairs_total{result}': 'counter' },
-  ...{ blocks_enforced_total: 'counter', presence_rows_reaped_total: 'counter' },
-  ...{ 'websocket_closes_total{code}': 'counter' },
-};
+import { contractMetrics, parseExposition } from '@ws-gateway/testkit';
+import {
+  createMetrics,
+  dashboardManifest,
+  GroupMetrics,
+  metricsDocs,
+  type Metrics,
+  type MetricsSnapshot,
+} from '../src/index.js';
 
 let metrics: Metrics | undefined;
 afterEach(() => metrics?.stop());
 
-function setUp(options: { perUser?: boolean; clock?: () => number } = {}) {
+function setUp({ redis = true, ...options }: { redis?: boolean; perUser?: boolean; clock?: () => number } = {}) {
   const stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
   const info = { version: '1.0.0', node: 'n1', role: 'all' };
-  metrics = createMetrics({ namespace: 'ws_gateway', perUser: false, ...options }, { ...stats, info });
+  metrics = createMetrics(
+    { namespace: 'ws_gateway', perUser: false, ...options },
+    { ...stats, readiness: () => ({ kafka: true, redis }), info },
+  );
   return { ...stats, metrics };
 }
 
@@ -80,21 +65,33 @@ describe('the metrics', () => {
   it('have every name, type and label of the contract from the start', async () => {
     const world = setUp();
     const empty = await scrape(world.metrics);
-    for (const [entry, type] of Object.entries(CONTRACT)) {
-      const [, name = '', labels] = /^(\w+)(?:\{(.+)\})?$/.exec(entry) ?? [];
+    for (const { name, type, labels } of contractMetrics) {
       const family = empty.get(`ws_gateway_${name}`);
       expect([name, family?.type]).toEqual([name, type]);
-      if (labels === undefined) expect([name, family?.samples.length]).not.toEqual([name, 0]);
+      if (labels.length === 0) expect([name, family?.samples.length]).not.toEqual([name, 0]);
     }
     fill(world);
     const filled = await scrape(world.metrics);
-    for (const entry of Object.keys(CONTRACT)) {
-      const [, name = '', labels = ''] = /^(\w+)(?:\{(.+)\})?$/.exec(entry) ?? [];
+    for (const { name, type, labels } of contractMetrics) {
       if (name === 'kafka_processing_rate') continue;
       const { le, ...shown } = filled.get(`ws_gateway_${name}`)?.samples[0]?.labels ?? {};
-      expect([name, Object.keys(shown)]).toEqual([name, labels === '' ? [] : labels.split(',')]);
-      expect(le === undefined).toBe(CONTRACT[entry] !== 'histogram');
+      expect([name, Object.keys(shown)]).toEqual([name, labels]);
+      expect(le === undefined).toBe(type !== 'histogram');
     }
+  });
+
+  it('show growth from the first event on, because what can be known beforehand starts at 0', async () => {
+    const { metrics: fresh } = setUp({ redis: false });
+    const families = await scrape(fresh);
+    const at = (name: string) =>
+      Object.fromEntries(
+        families.get(`ws_gateway_${name}`)!.samples.map(({ labels, value }) => [Object.values(labels)[0], value]),
+      );
+    expect(at('engine_gap_repairs_total')).toEqual({ repaired: 0, lost: 0 });
+    expect(at('slow_consumer_actions_total')).toEqual({ queue: 0, conflate: 0, 'drop-oldest': 0 });
+    expect(at('websocket_closes_total')).toMatchObject({ 1006: 0, 4001: 0, 4500: 0 });
+    expect(at('redis_operation_errors_total')).toMatchObject({ unavailable: 0 });
+    expect(at('ready')).toEqual({ kafka: 1, redis: 0 });
   });
 
   it('are served as Prometheus text with a help for each', async () => {
@@ -183,8 +180,8 @@ describe('the metrics', () => {
     expect(await rate()).toEqual([0]);
   });
 
-  it('are merged over the processes of a group: sums, but the larger of two lags', async () => {
-    const [one, two] = [setUp(), setUp()];
+  it('are merged over the processes of a group: sums, but the larger of two lags and the worse of two states', async () => {
+    const [one, two] = [setUp(), setUp({ redis: false })];
     for (const world of [one, two]) fill(world);
     two.router.lag.get('notifications')?.set(0, 25);
     const group = new GroupMetrics('ws_gateway');
@@ -195,6 +192,7 @@ describe('the metrics', () => {
     expect(values('kafka_consumer_lag')).toEqual([25, 0]);
     expect(values('build_info')).toEqual([1]);
     expect(values('workers')).toEqual([2]);
+    expect(values('ready')).toEqual([1, 0]);
     one.metrics.stop();
   });
 
@@ -224,9 +222,11 @@ describe('the metrics', () => {
   });
 });
 
-describe('docs/metrics.md', () => {
-  it('is what the definitions say (scripts/write-docs.mjs writes it)', () => {
-    const path = new URL('../../../docs/metrics.md', import.meta.url);
-    expect(readFileSync(path, 'utf8')).toBe(metricsDocs());
+describe('what is generated (scripts/write-docs.mjs writes it)', () => {
+  it.each([
+    ['docs/metrics.md', metricsDocs],
+    ['kubernetes/monitoring/grafana-dashboard.yaml', dashboardManifest],
+  ])('%s is what the definitions say', (file, content) => {
+    expect(readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8')).toBe(content());
   });
 });

@@ -19,31 +19,37 @@ export function refusalAnswer(refusal: Refusal): HttpAnswer {
   return { status, headers, body: JSON.stringify({ error: { ...details, code, message } }) };
 }
 
+/** What the transport refuses by itself. */
+export const transportStatuses = {
+  bad_request: 400,
+  unknown_endpoint: 404,
+  method_not_allowed: 405,
+  body_too_large: 413,
+  upgrade_required: 426,
+  internal: 500,
+  unavailable: 503,
+} as const;
+
+function refused(code: keyof typeof transportStatuses, message: string, headers = {}): HttpAnswer {
+  const answer = refusalAnswer({ status: transportStatuses[code], code, message });
+  return { ...answer, headers: { ...answer.headers, ...headers } };
+}
+
+const UPGRADE = { upgrade: 'websocket', connection: 'Upgrade' } as const;
+
 export const answers = {
-  badRequest: (message: string) => refusalAnswer({ status: 400, code: 'bad_request', message }),
-  unknownEndpoint: () => refusalAnswer({ status: 404, code: 'unknown_endpoint', message: 'no such endpoint' }),
-  bodyTooLarge: (bytesMax: number) =>
-    refusalAnswer({ status: 413, code: 'body_too_large', message: `the body may have ${bytesMax} bytes` }),
-  internal: () => refusalAnswer({ status: 500, code: 'internal', message: 'internal error' }),
-  unavailable: (message: string) =>
-    refusalAnswer({ status: 503, code: 'unavailable', message, retryAfterSeconds: RETRY_AFTER_SECONDS }),
+  badRequest: (message: string) => refused('bad_request', message),
+  unknownEndpoint: () => refused('unknown_endpoint', 'no such endpoint'),
+  bodyTooLarge: (bytesMax: number) => refused('body_too_large', `the body may have ${bytesMax} bytes`),
+  internal: () => refused('internal', 'internal error'),
+  unavailable: (message: string) => refused('unavailable', message, { 'retry-after': `${RETRY_AFTER_SECONDS}` }),
   methodNotAllowed: (allow: readonly string[]) =>
-    withHeaders(refusalAnswer({ status: 405, code: 'method_not_allowed', message: `use ${allow.join(' or ')}` }), {
-      allow: allow.join(', '),
-    }),
+    refused('method_not_allowed', `use ${allow.join(' or ')}`, { allow: allow.join(', ') }),
   /** A plain request where a WebSocket is spoken. */
-  upgradeRequired: () =>
-    withHeaders(refusalAnswer({ status: 426, code: 'upgrade_required', message: 'this endpoint speaks WebSocket' }), {
-      upgrade: 'websocket',
-      connection: 'Upgrade',
-    }),
+  upgradeRequired: () => refused('upgrade_required', 'this endpoint speaks WebSocket', UPGRADE),
   /** RFC 6455 4.4: name the version that is spoken here. */
   unsupportedVersion: () =>
-    withHeaders(refusalAnswer({ status: 426, code: 'upgrade_required', message: 'Sec-WebSocket-Version must be 13' }), {
-      upgrade: 'websocket',
-      connection: 'Upgrade',
-      'sec-websocket-version': '13',
-    }),
+    refused('upgrade_required', 'Sec-WebSocket-Version must be 13', { ...UPGRADE, 'sec-websocket-version': '13' }),
 };
 
 /**
@@ -68,8 +74,4 @@ export function writeAnswer(
     else [, taken] = res.tryEnd(body, Buffer.byteLength(body));
   });
   return taken;
-}
-
-function withHeaders(answer: HttpAnswer, headers: Readonly<Record<string, string>>): HttpAnswer {
-  return { ...answer, headers: { ...answer.headers, ...headers } };
 }

@@ -1,5 +1,5 @@
 export { type RequestObserver } from './exchange.js';
-export { type HttpAnswer } from './http-answer.js';
+export { transportStatuses, type HttpAnswer } from './http-answer.js';
 export { type HttpRequest } from './http-request.js';
 export { type RouteHandler } from './http-routes.js';
 export { TransportError, type TransportErrorCode } from './transport-error.js';

@@ -13,7 +13,10 @@ interface DataFlags extends ConfigFlags {
 }
 
 export function registerConfig(program: Command): void {
-  const config = program.command('config').description('check, show or describe the configuration');
+  const config = program
+    .command('config')
+    .description('check, show or describe the configuration')
+    .addHelpText('after', '\nExample:\n  $ ws-gateway config check -c config.yaml');
   config
     .command('check')
     .description('list everything that would keep `serve` from starting (exit code 2)')

@@ -95,7 +95,7 @@ function endOf({ why, code, reason }: Closed): void {
   throw new CliError(exitCodes.failure, `${what}: ${code} ${reason}`.trimEnd());
 }
 
-function urlArgument(text: string): URL {
+export function urlArgument(text: string): URL {
   const url = URL.parse(text.replace(/^http/, 'ws'));
   if (url === null || !/^wss?:$/.test(url.protocol) || url.host === '') {
     throw new InvalidArgumentError('It must be ws:// or wss:// and a host.');

@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { registerBlock } from './block.js';
+import { registerCompletion } from './completion.js';
 import { registerConfig } from './config.js';
 import { registerDev } from './dev.js';
 import { registerDisconnect } from './disconnect.js';
 import { registerDrain } from './drain.js';
 import { CliError, exitCodes } from './exit.js';
 import { registerListen } from './listen.js';
+import { registerLoadtest } from './loadtest.js';
 import { complain, endQuietlyWithoutReader } from './output.js';
 import { registerProduce } from './produce.js';
 import { registerPublish } from './publish.js';
@@ -18,25 +20,32 @@ import { registerTopics } from './topics.js';
 import { registerUnblock } from './unblock.js';
 import { registerWorker } from './worker.js';
 
+const EXAMPLES = `
+Examples:
+  $ ws-gateway dev
+  $ JWT_SECRET=… ws-gateway serve -c config.yaml
+  $ ws-gateway help topics`;
+
 /** Runs one command and gives the exit code (contract 7). A command that serves returns when it has stopped. */
 export async function runCli(args: readonly string[]): Promise<number> {
   endQuietlyWithoutReader();
   try {
-    await program().parseAsync(args, { from: 'user' });
+    await createProgram().parseAsync(args, { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
     return report(error);
   }
 }
 
-function program(): Command {
+export function createProgram(): Command {
   const root = new Command('ws-gateway')
     .description('Gateway from Kafka to WebSockets')
     .version(version())
     // Inherited by the commands that are made below.
     .exitOverride()
     .showHelpAfterError('(--help shows what there is)')
-    .configureHelp({ sortSubcommands: false, showGlobalOptions: false });
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .addHelpText('after', EXAMPLES);
   for (const register of [
     registerServe,
     registerDev,
@@ -51,7 +60,9 @@ function program(): Command {
     registerDisconnect,
     registerRevoke,
     registerDrain,
+    registerLoadtest,
     registerConfig,
+    registerCompletion,
     registerWorker,
   ]) {
     register(root);

@@ -1,7 +1,16 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { AdminClient, adminTokenOption, counted, urlOption, type AdminFlags } from './admin-client.js';
 import { configOption } from './configured.js';
-import { print, printJson, styled } from './output.js';
+import { exitCodes, reasonOf } from './exit.js';
+import { note, print, printJson, styled } from './output.js';
+import { aligned } from './table.js';
+import { durationOption } from './token.js';
+
+interface StatusFlags extends AdminFlags {
+  /** Milliseconds; true: as often as is usual. */
+  readonly watch?: number | true;
+}
 
 interface NodeView {
   readonly node: string;
@@ -18,6 +27,7 @@ interface NodeView {
 const EXAMPLES = `
 Examples:
   $ ws-gateway status -c config.yaml
+  $ ws-gateway status --watch 1s
   $ WSGATEWAY_ADMIN_TOKEN=… ws-gateway status --url http://gateway:8080 --json`;
 
 export function registerStatus(program: Command): void {
@@ -27,16 +37,42 @@ export function registerStatus(program: Command): void {
     .option(...urlOption)
     .option(...adminTokenOption)
     .option(...configOption)
+    .option('--watch [duration]', 'again and again, until interrupted (default: every 2s)', durationOption)
     .option('--json', 'as JSON: {"nodes":[…]}')
     .addHelpText('after', EXAMPLES)
     .action(status);
 }
 
-async function status(flags: AdminFlags): Promise<void> {
-  const answer = await new AdminClient(flags).call<{ nodes: readonly NodeView[] }>('GET', '/api/nodes');
-  if (flags.json) return printJson(answer);
-  const { nodes } = answer;
-  const [head, ...rows] = aligned([COLUMNS, ...nodes.map(cells)]);
+interface Status {
+  readonly nodes: readonly NodeView[];
+}
+
+const WATCH_MS = 2000;
+
+async function status(flags: StatusFlags): Promise<void> {
+  const client = new AdminClient(flags);
+  const ask = (): Promise<Status> => client.call<Status>('GET', '/api/nodes');
+  const show = flags.json ? printJson : printTable;
+  show(await ask());
+  if (flags.watch === undefined) return;
+  process.once('SIGINT', () => process.exit(exitCodes.ok));
+  process.once('SIGTERM', () => process.exit(exitCodes.ok));
+  for (;;) {
+    await delay(flags.watch === true ? WATCH_MS : flags.watch);
+    try {
+      const answer = await ask();
+      // On a terminal the table stays where it is.
+      if (process.stdout.isTTY && !flags.json) process.stdout.write('\u001b[H\u001b[2J');
+      show(answer);
+    } catch (error) {
+      // The node that is asked may be the one that is being replaced.
+      note(reasonOf(error));
+    }
+  }
+}
+
+function printTable({ nodes }: Status): void {
+  const [head, ...rows] = aligned([COLUMNS, ...nodes.map(cells)], (column) => NUMBERS.has(COLUMNS[column]!));
   print(styled('bold', head!));
   for (const [at, row] of rows.entries()) print(nodes[at]!.draining ? styled('yellow', row) : row);
   const connections = nodes.reduce((sum, node) => sum + node.connections, 0);
@@ -66,15 +102,4 @@ function upText(since: string): string {
   if (minutes < 60) return `${minutes}m`;
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? `${hours}h${minutes % 60}m` : `${Math.floor(hours / 24)}d${hours % 24}h`;
-}
-
-/** Columns of equal width; numbers to the right, so that they can be compared. */
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => {
-    const padded = row.map((cell, column) =>
-      NUMBERS.has(COLUMNS[column]!) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
-    );
-    return padded.join('  ').trimEnd();
-  });
 }

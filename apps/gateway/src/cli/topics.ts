@@ -16,7 +16,10 @@ interface CreateFlags extends TopicsFlags {
 }
 
 export function registerTopics(program: Command): void {
-  const topics = program.command('topics').description('the Kafka topics of the configuration, dead letters included');
+  const topics = program
+    .command('topics')
+    .description('the Kafka topics of the configuration, dead letters included')
+    .addHelpText('after', '\nExample:\n  $ ws-gateway topics create -c config.yaml --partitions 6');
   topics
     .command('create')
     .description('create those that are missing')

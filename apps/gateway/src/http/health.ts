@@ -46,6 +46,12 @@ export function ready(states: readonly NodeState[]): JsonAnswer {
   return json(200, { status: 'ready', ...(missing.length > 0 ? { missing_topics: missing } : {}) });
 }
 
+/** Of one process, as a metric: what it knows about itself. */
+export function readiness({ failing }: NodeState): Readonly<Record<string, boolean>> {
+  const parts = ['kafka', 'redis', 'draining'] as const;
+  return Object.fromEntries(parts.map((part) => [part, !failing.includes(part)]));
+}
+
 function json(status: number, value: unknown): JsonAnswer {
   return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
 }

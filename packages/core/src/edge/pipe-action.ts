@@ -14,7 +14,10 @@ export interface BadAction {
   readonly problem: string;
 }
 
-export type PipeErrorCode = 'unknown_user' | 'bad_action' | 'unavailable';
+/** What a backend is told over its link. */
+export const pipeErrorCodes = ['unknown_user', 'bad_action', 'unavailable'] as const;
+
+export type PipeErrorCode = (typeof pipeErrorCodes)[number];
 
 /** Never throws. */
 export function parsePipeAction(text: string, bytesMax: number): PipeAction {

@@ -1,7 +1,7 @@
 import type { Refusal } from '../transport.js';
 
 /** HTTP status of each refusal before the upgrade (contract 2). By command the same codes answer `forbidden`. */
-const statusOf = {
+export const refusalStatuses = {
   bad_request: 400,
   unknown_topic: 400,
   token_missing: 401,
@@ -21,7 +21,7 @@ const statusOf = {
   unavailable: 503,
 } as const;
 
-export type RefusalCode = keyof typeof statusOf;
+export type RefusalCode = keyof typeof refusalStatuses;
 
 const RETRY_AFTER_SECONDS: Partial<Record<RefusalCode, number>> = {
   too_many_connections: 10,
@@ -49,7 +49,7 @@ export class RefusalError extends Error {
   toRefusal(): Refusal {
     const retryAfterSeconds = RETRY_AFTER_SECONDS[this.code];
     return {
-      status: statusOf[this.code],
+      status: refusalStatuses[this.code],
       code: this.code,
       message: this.message,
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),

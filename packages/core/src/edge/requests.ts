@@ -6,10 +6,15 @@ import type { EdgeStats } from '../stats.js';
 import type { BackendDesk } from './backend-desk.js';
 import type { Connection } from './connection.js';
 import type { CommandHandler, CommandHandlers, Outcome } from './outcome.js';
-import { RefusalError } from './refusals.js';
+import { RefusalError, type RefusalCode } from './refusals.js';
 import { limitRequest } from './request-limiter.js';
 import { parseRequest, type ClientRequest } from './request.js';
 import type { Sender } from './sender.js';
+
+/** Codes of answers to commands, besides those of refusals. */
+export const requestErrorCodes = ['unknown_command', 'duplicate_rid', 'rate_limited', 'internal_error'] as const;
+
+type RequestErrorCode = (typeof requestErrorCodes)[number];
 
 export interface RequestLimits {
   /** 0: no limit. */
@@ -47,7 +52,8 @@ export class RequestDesk {
       return;
     }
     if (verdict === 'rate_limited') {
-      const payload = { code: 'rate_limited', message: `at most ${this.#limits.requestsPerSecond} requests a second` };
+      const code: RequestErrorCode = 'rate_limited';
+      const payload = { code, message: `at most ${this.#limits.requestsPerSecond} requests a second` };
       if (parsed.ok) this.#answer(connection, parsed.request, { status: 'error', payload });
       else this.#send(connection, responseFrame(parsed.rid, parsed.event, 'error', payload));
       return;
@@ -107,12 +113,12 @@ export class RequestDesk {
       if (error.code === 'bad_request') this.#countBad(connection);
       return;
     }
-    const code = error instanceof EngineError ? 'unavailable' : 'internal_error';
+    const code: RequestErrorCode | RefusalCode = error instanceof EngineError ? 'unavailable' : 'internal_error';
     if (code === 'internal_error') this.#deps.logger.error('request failed', { command: request.command, error });
     this.#answer(connection, request, { status: 'error', payload: { code, message: 'try again later' } });
   }
 
-  #fail(connection: Connection, request: ClientRequest, code: string, message: string): void {
+  #fail(connection: Connection, request: ClientRequest, code: RequestErrorCode, message: string): void {
     this.#answer(connection, request, { status: 'error', payload: { code, message } });
     this.#countBad(connection);
   }

@@ -2,16 +2,19 @@ import type { PublishItem } from '../engine.js';
 import type { Retention } from '../streams.js';
 
 /** Why a record can't be used: the values of header `dlq-error` (contract 3). */
-export type DeadLetterError =
-  | 'empty'
-  | 'not_json'
-  | 'not_object'
-  | 'no_payload'
-  | 'no_audience'
-  | 'bad_audience'
-  | 'bad_member'
-  | 'too_large'
-  | 'unknown_type';
+export const deadLetterErrors = [
+  'empty',
+  'not_json',
+  'not_object',
+  'no_payload',
+  'no_audience',
+  'bad_audience',
+  'bad_member',
+  'too_large',
+  'unknown_type',
+] as const;
+
+export type DeadLetterError = (typeof deadLetterErrors)[number];
 
 /** What became of a record. One for three users is three items with one source offset. */
 export type Decoded = DecodedItems | DeadLetter | Expired;

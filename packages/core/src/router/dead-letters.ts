@@ -1,7 +1,7 @@
 import type { Logger } from '../logger.js';
 import type { OutgoingRecord, RecordWriter, SourceRecord } from '../record-source.js';
 import type { DeadLetter } from '../records/decoded.js';
-import { LabelCounter, type RouterStats } from '../stats.js';
+import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
 import { Backoff } from './backoff.js';
 
@@ -84,10 +84,9 @@ export class DeadLetters {
 
   #count({ policy, partition }: LetterOrigin, letters: readonly Letter[]): void {
     const { stats, logger } = this.#deps;
-    let counter = stats.deadLetters.get(policy.name);
-    if (counter === undefined) stats.deadLetters.set(policy.name, (counter = new LabelCounter()));
+    const counter = stats.deadLetters.get(policy.name);
     for (const { record, reason } of letters) {
-      counter.add(reason.error);
+      counter?.add(reason.error);
       logger.debug('dead letter', { topic: policy.kafkaTopic, partition, offset: record.offset, reason: reason.error });
     }
   }

@@ -8,7 +8,8 @@ import type {
   RecordWriter,
   SourceRecord,
 } from '../record-source.js';
-import type { RouterStats } from '../stats.js';
+import { deadLetterErrors } from '../records/decoded.js';
+import { LabelCounter, type RouterStats } from '../stats.js';
 import type { Retention } from '../streams.js';
 import type { TopicPolicy } from '../topics.js';
 import { Backoff } from './backoff.js';
@@ -83,7 +84,12 @@ export class Router implements RecordSink {
     this.#deps = deps;
     this.#options = { ...defaults, ...options } as RouterOptions & typeof defaults;
     this.#policies = new Map(options.topics.map((policy) => [policy.kafkaTopic, policy]));
-    const { source, engine, logger, clock = Date.now } = deps;
+    const { source, engine, stats, logger, clock = Date.now } = deps;
+    for (const { name } of options.topics) {
+      stats.messagesProcessed.add(name, 0);
+      stats.expired.add(name, 0);
+      stats.deadLetters.set(name, LabelCounter.of(deadLetterErrors));
+    }
     this.#blocks = new BlockRestorer({ source, engine, logger, now: clock }, options);
     this.#deadLetters = new DeadLetters(deps, options.deadLetterTopic || `${options.groupId}-dlq`);
   }

@@ -1,0 +1,249 @@
+import { metricDefinitions } from './metrics.js';
+
+/** One line of a panel: what is asked of Prometheus, and what the line is called. */
+type Query = readonly [expression: string, legend: string];
+
+interface Panel {
+  readonly title: string;
+  /** As Grafana calls it. */
+  readonly unit: string;
+  readonly queries: readonly Query[];
+  /** Default `timeseries`. */
+  readonly type?: 'stat' | 'table' | 'timeseries';
+}
+
+const SELECTED = 'namespace=~"$namespace",pod=~"$pod"';
+
+/** `name{…}` of the chosen nodes. */
+const of = (name: string, matchers = ''): string =>
+  `ws_gateway_${name}{${SELECTED}${matchers === '' ? '' : `,${matchers}`}}`;
+const sum = (name: string, by = ''): string => `sum${by === '' ? '' : ` by (${by})`} (${of(name)})`;
+const rate = (name: string, by = ''): string =>
+  `sum${by === '' ? '' : ` by (${by})`} (rate(${of(name)}[$__rate_interval]))`;
+const quantile = (share: number, name: string, by = ''): string =>
+  `histogram_quantile(${share}, sum by (${by === '' ? 'le' : `${by}, le`}) (rate(${of(`${name}_bucket`)}[$__rate_interval])))`;
+const medianAndTail = (name: string, by = ''): Query[] => {
+  const legend = by === '' ? '' : `{{${by}}} `;
+  return [
+    [quantile(0.5, name, by), `${legend}p50`],
+    [quantile(0.99, name, by), `${legend}p99`],
+  ];
+};
+
+const rows: Readonly<Record<string, readonly Panel[]>> = {
+  'At a glance': [
+    { title: 'Sockets', type: 'stat', unit: 'short', queries: [[sum('websocket_active_connections'), 'sockets']] },
+    { title: 'Deliveries/s', type: 'stat', unit: 'ops', queries: [[rate('websocket_messages_sent_total'), 'frames']] },
+    { title: 'Age p99', type: 'stat', unit: 's', queries: [[quantile(0.99, 'message_age_seconds'), 'p99']] },
+    { title: 'Lag', type: 'stat', unit: 'short', queries: [[sum('kafka_consumer_lag'), 'records']] },
+    {
+      ...{ title: 'Dead letters, 1 h', type: 'stat', unit: 'short' },
+      queries: [[`sum(increase(${of('kafka_dead_letters_total')}[1h]))`, 'records']],
+    },
+    {
+      ...{ title: 'Nodes not ready', type: 'stat', unit: 'short' },
+      queries: [[`count(min by (pod) (${of('ready')}) == 0) or vector(0)`, 'nodes']],
+    },
+  ],
+  Connections: [
+    { title: 'Sockets by node', unit: 'short', queries: [[sum('websocket_active_connections', 'pod'), '{{pod}}']] },
+    {
+      ...{ title: 'Handshakes and ends', unit: 'ops' },
+      queries: [
+        [rate('websocket_connections_total'), 'handshakes'],
+        [rate('websocket_unexpected_close_total'), 'broken off'],
+      ],
+    },
+    { title: 'Closes by code', unit: 'ops', queries: [[rate('websocket_closes_total', 'code'), '{{code}}']] },
+    {
+      ...{ title: 'Refused for token or block', unit: 'ops' },
+      queries: [
+        [rate('websocket_auth_errors_total'), 'token'],
+        [rate('blocks_enforced_total'), 'blocked'],
+      ],
+    },
+    { title: 'Resumes by result', unit: 'ops', queries: [[rate('resumes_total', 'result'), '{{result}}']] },
+    { title: 'Drain remaining', unit: 'short', queries: [[sum('drain_remaining_connections', 'pod'), '{{pod}}']] },
+  ],
+  Delivery: [
+    {
+      title: 'Deliveries/s by type',
+      unit: 'ops',
+      queries: [[rate('websocket_messages_sent_total', 'type'), '{{type}}']],
+    },
+    { title: 'Message age by topic', unit: 's', queries: medianAndTail('message_age_seconds', 'topic') },
+    { title: 'Latency in the node', unit: 's', queries: medianAndTail('websocket_message_latency_seconds') },
+    {
+      ...{ title: 'Bytes', unit: 'Bps' },
+      queries: [
+        [rate('websocket_bytes_sent_total'), 'sent'],
+        [rate('websocket_bytes_received_total'), 'received'],
+      ],
+    },
+    {
+      ...{ title: 'Slow clients by policy', unit: 'ops' },
+      queries: [[rate('slow_consumer_actions_total', 'policy'), '{{policy}}']],
+    },
+    {
+      ...{ title: 'Frames that wait, queues overflowed', unit: 'short' },
+      queries: [
+        [sum('websocket_message_buffer_size', 'pod'), 'waiting {{pod}}'],
+        [rate('websocket_message_buffer_overflow_total'), 'overflows/s'],
+      ],
+    },
+  ],
+  Kafka: [
+    {
+      title: 'Records/s by topic',
+      unit: 'ops',
+      queries: [[rate('kafka_messages_processed_total', 'topic'), '{{topic}}']],
+    },
+    {
+      ...{ title: 'Lag by topic and partition', unit: 'short' },
+      queries: [[sum('kafka_consumer_lag', 'topic, partition'), '{{topic}}/{{partition}}']],
+    },
+    {
+      ...{ title: 'Dead letters by reason', unit: 'ops' },
+      queries: [[rate('kafka_dead_letters_total', 'topic, reason'), '{{topic}} {{reason}}']],
+    },
+    { title: 'Expired by topic', unit: 'ops', queries: [[rate('messages_expired_total', 'topic'), '{{topic}}']] },
+    { title: 'Where messages went', unit: 'ops', queries: [[rate('messages_routed_total', 'result'), '{{result}}']] },
+    { title: 'Errors of the Kafka client', unit: 'ops', queries: [[rate('kafka_errors_total', 'code'), '{{code}}']] },
+  ],
+  Redis: [
+    { title: 'Time of a call', unit: 's', queries: medianAndTail('redis_operation_latency_seconds') },
+    {
+      title: 'Failed calls by kind',
+      unit: 'ops',
+      queries: [[rate('redis_operation_errors_total', 'type'), '{{type}}']],
+    },
+    { title: 'Engine gap repairs', unit: 'ops', queries: [[rate('engine_gap_repairs_total', 'result'), '{{result}}']] },
+    { title: 'Presence rows reaped', unit: 'ops', queries: [[rate('presence_rows_reaped_total'), 'rows']] },
+    {
+      ...{ title: 'Batches and presence rows', unit: 'ops' },
+      queries: [
+        [rate('redis_message_publications_total'), 'batches'],
+        [rate('redis_client_registrations_total'), 'registered'],
+        [rate('redis_client_unregistrations_total'), 'unregistered'],
+      ],
+    },
+  ],
+  Backends: [
+    {
+      ...{ title: 'Calls by commands', unit: 'short' },
+      queries: [
+        [sum('backend_requests_in_flight'), 'under way'],
+        [sum('backend_requests_queued'), 'waiting'],
+      ],
+    },
+    { title: 'Links open', unit: 'short', queries: [[sum('backend_link_up', 'backend'), '{{backend}}']] },
+    {
+      ...{ title: 'Events that wait for a link', unit: 'short' },
+      queries: [[sum('backend_link_waiting_events', 'backend'), '{{backend}}']],
+    },
+  ],
+  Process: [
+    {
+      ...{ title: 'Event loop lag p99', unit: 's' },
+      queries: [[quantile(0.99, 'event_loop_lag_seconds', 'pod'), '{{pod}}']],
+    },
+    { title: 'Cores in use', unit: 'short', queries: [[sum('system_cpu_usage', 'pod'), '{{pod}}']] },
+    { title: 'Memory', unit: 'bytes', queries: [[sum('system_memory_usage_bytes', 'pod'), '{{pod}}']] },
+    {
+      ...{ title: 'Share of time in garbage collection', unit: 'percentunit' },
+      queries: [[rate('system_gc_duration_seconds_sum', 'pod'), '{{pod}}']],
+    },
+    { title: 'Log lines for Loki', unit: 'ops', queries: [[rate('loki_lines_total', 'result'), '{{result}}']] },
+    {
+      ...{ title: 'What runs', type: 'table', unit: 'short' },
+      queries: [[`count by (pod, version, node, role) (${of('build_info')})`, '']],
+    },
+  ],
+};
+
+/** kubernetes/monitoring/grafana-dashboard.yaml: a ConfigMap as Grafana's sidecar looks for. */
+export function dashboardManifest(): string {
+  const json = JSON.stringify(dashboard(), null, 2);
+  return `${HEAD}${json.replace(/^/gm, '    ')}\n`;
+}
+
+const HEAD = `# Generated from packages/telemetry/src/dashboard.ts; do not edit by hand. Grafana's sidecar (in its Helm chart
+# \`sidecar.dashboards.enabled\`) loads every ConfigMap with this label. Without it, import what this command prints:
+#   sed -n 's/^    //p' kubernetes/monitoring/grafana-dashboard.yaml
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: ws-gateway-dashboard
+  labels: { app.kubernetes.io/name: ws-gateway, grafana_dashboard: '1' }
+data:
+  ws-gateway.json: |
+`;
+
+const DATASOURCE = { type: 'prometheus', uid: '${datasource}' } as const;
+const COLUMNS = 24;
+const HEIGHT = { stat: 4, table: 8, timeseries: 8 } as const;
+
+function dashboard(): object {
+  return {
+    uid: 'ws-gateway',
+    title: 'ws-gateway',
+    tags: ['ws-gateway'],
+    schemaVersion: 39,
+    editable: true,
+    refresh: '30s',
+    time: { from: 'now-1h', to: 'now' },
+    templating: {
+      list: [
+        { name: 'datasource', type: 'datasource', query: 'prometheus', label: 'Prometheus' },
+        variable('namespace', 'Namespace', 'label_values(ws_gateway_build_info, namespace)'),
+        variable('pod', 'Node', 'label_values(ws_gateway_build_info{namespace=~"$namespace"}, pod)'),
+      ],
+    },
+    panels: panels(),
+  };
+}
+
+/** "All" is `.*`, which also fits series without the label: those of a gateway outside Kubernetes. */
+function variable(name: string, label: string, query: string): object {
+  const all = { text: 'All', value: '$__all', selected: true };
+  const choice = { includeAll: true, allValue: '.*', multi: true, current: all };
+  return { name, label, type: 'query', datasource: DATASOURCE, query, refresh: 2, sort: 1, ...choice };
+}
+
+function panels(): object[] {
+  const placed: object[] = [];
+  let y = 0;
+  for (const [title, list] of Object.entries(rows)) {
+    placed.push({ id: placed.length + 1, type: 'row', title, gridPos: { x: 0, y: y++, w: COLUMNS, h: 1 } });
+    let x = 0;
+    for (const panel of list) {
+      const [w, h] = [panel.type === 'stat' ? COLUMNS / list.length : COLUMNS / 3, HEIGHT[panel.type ?? 'timeseries']];
+      placed.push({ id: placed.length + 1, ...shown(panel), gridPos: { x, y, w, h } });
+      x += w;
+      if (x >= COLUMNS) [x, y] = [0, y + h];
+    }
+  }
+  return placed;
+}
+
+function shown({ title, unit, queries, type = 'timeseries' }: Panel): object {
+  const table = type === 'table' ? { format: 'table', instant: true } : {};
+  return {
+    ...{ type, title, description: helpOf(queries[0]?.[0] ?? ''), datasource: DATASOURCE },
+    targets: queries.map(([expr, legendFormat], index) => ({
+      ...{ refId: String.fromCodePoint(0x41 + index), datasource: DATASOURCE, expr, legendFormat, ...table },
+    })),
+    fieldConfig: { defaults: { unit, min: 0 }, overrides: [] },
+    options: type === 'timeseries' ? { legend: { displayMode: 'list' }, tooltip: { mode: 'multi', sort: 'desc' } } : {},
+  };
+}
+
+/** What the series means, as docs/metrics.md says it. */
+function helpOf(expression: string): string {
+  const series = /ws_gateway_(\w+)/.exec(expression)?.[1] ?? '';
+  const found = metricDefinitions.find(
+    ({ name }) => series === name || series.replace(/_(bucket|sum|count)$/, '') === name,
+  );
+  if (found === undefined) throw new Error(`no metric ${series}`);
+  return found.help;
+}
