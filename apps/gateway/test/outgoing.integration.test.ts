@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createTopics, readTopic, waitFor, type WsClient } from '@ws-gateway/testkit';
-import { House } from './house.js';
+import { createTopics, readTopic, waitFor, WsClient } from '@ws-gateway/testkit';
+import { House, token } from './house.js';
 
 let house: House;
 let presenceTopic: string;
@@ -52,7 +52,9 @@ describe('what the gateway writes to Kafka', () => {
       const found = await read(presenceTopic, 'ann');
       return found.length === 2 && found;
     });
-    const common = { user_id: 'ann', connection_id: connection, node, timestamp: expect.any(String) };
+    const [{ since } = {}] = events;
+    const common = { user_id: 'ann', connection_id: connection, node, since, timestamp: expect.any(String) };
+    expect(new Date(String(since)).toISOString()).toBe(since);
     expect(events).toEqual([
       { ...common, event: 'connected', reason: '' },
       { ...common, event: 'disconnected', reason: 'bye' },
@@ -89,6 +91,34 @@ describe('what the gateway writes to Kafka', () => {
     await one.close();
   });
 
+  it('tells of a connection that changes its user, to both of them', async () => {
+    const client = await WsClient.open(`${house.nodes[0]!.wsUrl}/web?token=${token('frida')}`);
+    expect(await client.request('authentication', { authToken: token('emil') })).toMatchObject({ status: 'ok' });
+    expect(await client.request('authentication', {})).toMatchObject({ status: 'ok', payload: { user: null } });
+    expect(await client.request('authentication', { authToken: token('frida') })).toMatchObject({ status: 'ok' });
+    await client.close(1000, 'bye');
+    const brief = ({ event, reason }: Record<string, unknown>) => [event, reason];
+    const events = await waitFor(async () => {
+      const found = await read(presenceTopic, 'frida');
+      return found.length === 4 && found;
+    });
+    expect(events.map(brief)).toEqual([
+      ['connected', ''],
+      ['disconnected', 'authentication'],
+      ['connected', ''],
+      ['disconnected', 'bye'],
+    ]);
+    const [first, ended, again, left] = events.map(({ since }) => String(since));
+    expect([ended, left]).toEqual([first, again]);
+    expect(again! > first!).toBe(true);
+    const others = await read(presenceTopic, 'emil');
+    expect(others.map(brief)).toEqual([
+      ['connected', ''],
+      ['disconnected', 'authentication'],
+    ]);
+    expect(new Set([...events, ...others].map(({ connection_id: id }) => id)).size).toBe(1);
+  });
+
   it('tells of connections whose node died, once', async () => {
     const client = await house.connect(1, 'bob', '');
     await waitFor(async () => (await read(presenceTopic, 'bob')).length === 1);
@@ -105,6 +135,8 @@ describe('what the gateway writes to Kafka', () => {
       ['connected', ''],
       ['expired', 'node_lost'],
     ]);
+    // The same time of the same connection, though another node tells of its end.
+    expect(events[1]).toMatchObject({ connection_id: events[0]!['connection_id'], since: events[0]!['since'] });
   }, 40_000);
 
   it('hands messages of clients to back ends, byte for byte and in order', async () => {

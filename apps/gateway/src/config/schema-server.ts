@@ -87,7 +87,11 @@ export const operationKeys = {
   console: group('The console page at /.', { enabled: flagKey(false, 'Serve the page. `dev` turns it on.') }),
   presence: group('Events about connections, written to Kafka.', {
     enabled: flagKey(false, 'Write them.'),
-    kafkaTopic: key(kafkaTopic, 'ws-presence', 'Kafka topic they are written to.'),
+    kafkaTopic: key(
+      kafkaTopic,
+      'ws-presence',
+      'Kafka topic they are written to, under the user as key: `event` (connected, disconnected, expired), `user_id`, `connection_id`, `node`, `since`, `reason`, `timestamp`. `since` is when the connection became its user’s (RFC 3339): the same in all events of that time, later when the command `authentication` makes it the user’s again.',
+    ),
   }),
   subscriptions: group('Events about subscription ids, written to Kafka for those who produce `wss` records.', {
     enabled: flagKey(false, 'Write them.'),

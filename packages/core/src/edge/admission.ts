@@ -120,7 +120,7 @@ export class AdmissionDesk {
         connection: connection.id,
         user: connection.user,
         endpoint: endpoint.path,
-        sinceMs: connection.sinceMs,
+        sinceMs: connection.userSinceMs,
         streams: joiner.streamsOf(join),
         sessions: this.#options.sessions,
         token: connection.identity,

@@ -8,6 +8,7 @@ import { backendRequest, requireFlawless } from './backend-request.js';
 import type { Connection } from './connection.js';
 import type { Joiner } from './joiner.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';
+import type { PresenceEvents } from './presence-events.js';
 import { RefusalError } from './refusals.js';
 import { own, type ClientRequest } from './request.js';
 import type { Sender } from './sender.js';
@@ -20,6 +21,7 @@ interface AuthenticationDeps {
   readonly connections: ConnectionTable;
   readonly joiner: Joiner;
   readonly sender: Sender;
+  readonly presence: PresenceEvents | null;
 }
 
 /**
@@ -29,6 +31,7 @@ interface AuthenticationDeps {
 export class AuthenticationCommand {
   readonly #deps: AuthenticationDeps;
   readonly #sessions: AdmitRequest['sessions'];
+  readonly #changing = new WeakMap<Connection, Promise<void>>();
 
   constructor(deps: AuthenticationDeps, sessions: AdmitRequest['sessions']) {
     this.#deps = deps;
@@ -46,13 +49,8 @@ export class AuthenticationCommand {
     const outcome = await this.#askBackend(connection, request);
     if (outcome !== null && outcome.status !== 'ok') return outcome;
     const identity = await verifiedIdentity(this.#deps.verifier, token.replace(/^bearer +/i, ''));
-    const sameUser = connection.user === identity.user;
-    if (own(request.options, 'update') === true && !sameUser) {
-      throw new RefusalError('user_mismatch', 'update: the token is of another user');
-    }
-    if (sameUser) await this.#register(connection, identity);
-    else await this.#changeUser(connection, identity);
-    connection.identity = identity;
+    const update = own(request.options, 'update') === true;
+    await this.#inTurn(connection, () => this.#takeIdentity(connection, identity, { update }));
     connection.authorization = `Bearer ${token.replace(/^bearer +/i, '')}`;
     return outcome ?? ok({ user: identity.user });
   }
@@ -66,9 +64,33 @@ export class AuthenticationCommand {
 
   async #becomeGuest(connection: Connection): Promise<Outcome> {
     if (!connection.endpoint.guests) throw new RefusalError('token_missing', 'this endpoint is not for guests');
-    if (connection.user !== null) await this.#changeUser(connection, null);
+    await this.#inTurn(connection, () => this.#changeUser(connection, null));
     connection.authorization = '';
     return ok({ user: null });
+  }
+
+  /** One at a time for each connection: it begins with the user whom the one before has left. */
+  async #inTurn(connection: Connection, change: () => Promise<void>): Promise<void> {
+    const before = this.#changing.get(connection) ?? Promise.resolve();
+    const done = before.then(() => {
+      // Nobody would take back what was registered for it now.
+      if (isClosed(connection)) throw new RefusalError('unavailable', 'the connection has ended');
+      return change();
+    });
+    this.#changing.set(
+      connection,
+      done.catch(() => undefined),
+    );
+    await done;
+  }
+
+  async #takeIdentity(connection: Connection, identity: Identity, { update }: { update: boolean }): Promise<void> {
+    const sameUser = connection.user === identity.user;
+    if (update && !sameUser) throw new RefusalError('user_mismatch', 'update: the token is of another user');
+    if (!sameUser) return this.#changeUser(connection, identity);
+    await this.#register(connection, identity);
+    if (isClosed(connection)) await this.#release(connection, identity);
+    else connection.identity = identity;
   }
 
   /**
@@ -76,19 +98,30 @@ export class AuthenticationCommand {
    * connection.
    */
   async #changeUser(connection: Connection, identity: Identity | null): Promise<void> {
-    const { connections, engine, joiner } = this.#deps;
-    const before = connection.identity;
-    connections.changeIdentity(connection, identity);
+    const { connections, joiner, presence } = this.#deps;
+    const { identity: before, userSinceMs } = connection;
+    if (before === null && identity === null) return;
+    connections.changeIdentity(connection, identity, Math.max(Date.now(), userSinceMs + 1));
     try {
       if (identity !== null) await this.#register(connection, identity);
     } catch (error) {
-      connections.changeIdentity(connection, before);
+      if (isClosed(connection)) {
+        await this.#release(connection, before);
+        throw error;
+      }
+      connections.changeIdentity(connection, before, userSinceMs);
       // A block of the former user may have passed while the table named the new one.
       if (before !== null) await this.#register(connection, before).catch(() => this.#resync(connection));
       throw error;
     }
     joiner.leaveAll(connection);
-    if (before !== null) await engine.release([{ connection: connection.id, user: before.user }]);
+    if (isClosed(connection)) await this.#release(connection, identity);
+    else presence?.changedUser(connection);
+    await this.#release(connection, before);
+  }
+
+  async #release({ id }: Connection, identity: Identity | null): Promise<void> {
+    if (identity !== null) await this.#deps.engine.release([{ connection: id, user: identity.user }]);
   }
 
   #resync(connection: Connection): void {
@@ -97,9 +130,14 @@ export class AuthenticationCommand {
 
   /** The user's row, or again; throws RefusalError when the user is blocked or the token was revoked. */
   async #register(connection: Connection, token: Identity): Promise<void> {
-    const { id, endpoint, sinceMs } = connection;
+    const { id, endpoint, userSinceMs: sinceMs } = connection;
     const sessions = this.#sessions;
     const base = { connection: id, user: token.user, endpoint: endpoint.path, sinceMs, streams: [], sessions, token };
     requireAdmitted(await this.#deps.engine.admit(base));
   }
+}
+
+/** Another event may have ended it while an answer was awaited. */
+function isClosed({ state }: Connection): boolean {
+  return state === 'closed';
 }

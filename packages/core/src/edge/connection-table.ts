@@ -31,9 +31,10 @@ export class ConnectionTable {
   }
 
   /** The only way to change who a connection is of: the lists by user follow. */
-  changeIdentity(connection: Connection, identity: Identity | null): void {
+  changeIdentity(connection: Connection, identity: Identity | null, sinceMs: number): void {
     this.#unlink(connection);
     connection.identity = identity;
+    connection.userSinceMs = sinceMs;
     this.#link(connection);
   }
 

@@ -17,6 +17,8 @@ export class Connection {
   readonly endpoint: Endpoint;
   readonly address: string;
   readonly sinceMs: number;
+  /** Since when it is its user's: later than `sinceMs` after the command `authentication`, and never the same twice. */
+  userSinceMs: number;
   /** The client's `Authorization` value or `Bearer <token>`: forwarded to backends, never logged. */
   authorization: string;
   /** null: a guest. Changes by the command `authentication` only. */
@@ -49,6 +51,7 @@ export class Connection {
     this.authorization = origin.authorization;
     this.identity = origin.identity;
     this.sinceMs = origin.sinceMs;
+    this.userSinceMs = origin.sinceMs;
   }
 
   get user(): string | null {

@@ -80,7 +80,7 @@ export class Rebuild {
       connection: connection.id,
       user: connection.user,
       endpoint: connection.endpoint.path,
-      sinceMs: connection.sinceMs,
+      sinceMs: connection.userSinceMs,
       streams: subscriptions.map((subscription) => subscription.retained!),
       sessions: null,
       token: connection.identity,
