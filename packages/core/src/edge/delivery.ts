@@ -133,6 +133,8 @@ export class Delivery {
   }
 
   #hold(subscription: Subscription, message: StreamMessage): void {
+    // It will be closed as soon as it is open, and an open one would not get this any more.
+    if (subscription.connection.pendingClose !== null) return;
     subscription.heldBytes += message.frame.length;
     const bytesMax = subscription.policy.queueBytes;
     if (subscription.heldBytes > bytesMax && subscription.held!.length > 0) {
