@@ -4,6 +4,7 @@ import {
   EdgeStats,
   EngineStats,
   EventLog,
+  LabelCounter,
   MemoryEngine,
   PresenceEvents,
   type AdmitRequest,
@@ -54,9 +55,12 @@ class Desk {
   readonly answers = new Map<number, { status: string; payload: unknown }>();
   readonly edge: Edge;
   readonly #log = new EventLog(
-    { write: async (_, records) => void this.written.push(...records), stop: async () => undefined },
+    {
+      writer: { write: async (_, records) => void this.written.push(...records), stop: async () => undefined },
+      dropped: new LabelCounter(),
+      logger: silent,
+    },
     'ws-presence',
-    silent,
   );
   connection: object = {};
   #rid = 0;
