@@ -3,8 +3,6 @@ import { RawClient } from './support/raw-client.js';
 import { startTransport, until } from './support/test-edge.js';
 import { WsClient } from './support/ws-client.js';
 
-const PING = 9;
-
 it('pings a silent peer, drops it when it does not answer, and keeps the one that does', async () => {
   const running = await startTransport({ heartbeatMs: 1000 });
   const alive = await WsClient.open(running.port);
@@ -14,7 +12,7 @@ it('pings a silent peer, drops it when it does not answer, and keeps the one tha
   // The shortest idleTimeout of uWebSockets.js is 8 s, and it counts in ticks of 4 s.
   await until(() => dead.closed, 'the dead peer was dropped', 17_000);
   expect(performance.now() - since).toBeGreaterThan(3000);
-  expect(dead.frames().map((frame) => frame.opcode)).toContain(PING);
+  expect(dead.pings()).toBeGreaterThan(0);
   const closes = running.edge.connections.map((connection) => connection.closes.map((close) => close.code));
   expect(closes).toEqual([[], [1006]]);
   expect(alive.pings).toBeGreaterThan(0);

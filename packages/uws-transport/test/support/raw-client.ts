@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { until } from './test-edge.js';
 
+const PING = 9;
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 
 /** The lines of a well-formed handshake, to be spoilt by the test. */
@@ -74,9 +75,13 @@ export class RawClient {
     this.tcp.write(clientFrame(opcode, payload));
   }
 
-  /** The frames received so far. */
+  /** The frames received so far, but for pings, which come when they like. */
   frames(): { opcode: number; payload: Buffer }[] {
-    return serverFrames(this.received);
+    return serverFrames(this.received).filter(({ opcode }) => opcode !== PING);
+  }
+
+  pings(): number {
+    return serverFrames(this.received).filter(({ opcode }) => opcode === PING).length;
   }
 
   async end(): Promise<void> {
