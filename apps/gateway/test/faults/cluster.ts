@@ -21,6 +21,7 @@ export interface ClusterOptions {
   readonly topics?: Readonly<Record<string, object>>;
   readonly partitions?: number;
   readonly drain?: { readonly duration: string; readonly deadline: string };
+  readonly heartbeat?: string;
 }
 
 /** Long enough for the longest fault: what a client misses is in the history when it comes back. */
@@ -88,7 +89,10 @@ export class Cluster {
           keyPrefix: this.group,
         },
         topics: Object.fromEntries(topics.map(withHistory)),
-        server: { drain: this.#options.drain ?? { duration: '500ms', deadline: '20s' } },
+        server: {
+          heartbeat: this.#options.heartbeat ?? '25s',
+          drain: this.#options.drain ?? { duration: '500ms', deadline: '20s' },
+        },
         backends: {},
       },
     });

@@ -29,6 +29,8 @@ it(
   async () => {
     const load = await Load.open({
       nodes: [{ role: 'all' }],
+      // Who does not read for half a minute sees no ping either, and would be taken for dead before the end.
+      heartbeat: '120s',
       topics: {
         [TOPIC]: { history: { size: 20, ttl: '1m' }, slow: 'queue', queueBytes: '256kb' },
         [CONFLATED]: { mode: 'latest', slow: 'conflate' },
