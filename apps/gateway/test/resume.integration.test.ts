@@ -6,8 +6,10 @@ const HISTORY = 5;
 
 let house: House;
 beforeAll(async () => {
+  // On both: whichever of them reads the record gives it its place in the room's history.
+  const config = { rooms: { history: { size: HISTORY, ttl: '1m' } } };
   house = await House.open({
-    nodes: [{ config: { rooms: { history: { size: HISTORY, ttl: '1m' } } } }, {}],
+    nodes: [{ config }, { config }],
     topics: { notifications: { history: { size: HISTORY, ttl: '1h' } } },
   });
 }, 60_000);
