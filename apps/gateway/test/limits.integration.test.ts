@@ -61,7 +61,7 @@ describe('sessions of a user', () => {
 
 describe('the life of a connection', () => {
   it('ends with 4002 after limits.maxLifetime, up to a tenth earlier, and the client goes on where it was', async () => {
-    await open({ config: { limits: { maxLifetime: '3s' } } });
+    await open({ config: { limits: { maxLifetime: '6s' } } });
     const startedMs = performance.now();
     const clients = await Promise.all(
       Array.from({ length: 10 }, (_, i) => house!.connect(0, `u${i}`, 'notifications')),
@@ -69,7 +69,7 @@ describe('the life of a connection', () => {
     await house!.produce('notifications', record('u0', 'before'));
     const { epoch, offset } = (await clients[0]!.next('notifications')) as { epoch: string; offset: number };
     for (const client of clients) expect(await client.closed).toMatchObject({ code: 4002, reason: 'lifetime' });
-    expect(performance.now() - startedMs).toBeGreaterThan(2500);
+    expect(performance.now() - startedMs).toBeGreaterThan(5000);
     await house!.produce('notifications', record('u0', 'meanwhile'));
     const back = await house!.connect(0, 'u0', 'notifications', `&recover=notifications:${epoch}:${offset}`);
     expect((await back.next('notifications'))['payload']).toBe('meanwhile');
@@ -78,7 +78,7 @@ describe('the life of a connection', () => {
 
   it('ends with 4010 when its token expires, unless it brings a new one', async () => {
     await open({});
-    const exp = Math.floor(Date.now() / 1000) + 3;
+    const exp = Math.floor(Date.now() / 1000) + 6;
     const [expires, renewed] = [
       await WsClient.open(url(0, 'ann', { exp })),
       await WsClient.open(url(0, 'bob', { exp })),
