@@ -178,11 +178,13 @@ function runNode(
 }
 
 async function roundTrip(broker: string): Promise<string | undefined> {
-  const kafka = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING });
+  const retry = { initialRetryTime: 100, maxRetryTime: 1000, retries: 60 };
+  const kafka = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING, retry });
   const [admin, producer, consumer] = [kafka.admin(), kafka.producer(), kafka.consumer({ groupId: 'g' })];
   try {
     await Promise.all([admin.connect(), producer.connect(), consumer.connect()]);
-    await admin.createTopics({ topics: [{ topic: 't', numPartitions: 1 }] });
+    // Waiting for leaders fails on a broker that is slow to tell its own metadata; the producer asks until it knows.
+    await admin.createTopics({ topics: [{ topic: 't', numPartitions: 1 }], waitForLeaders: false });
     await producer.send({ topic: 't', messages: [{ value: 'hello' }] });
     await consumer.subscribe({ topic: 't', fromBeginning: true });
     return await new Promise((resolve, reject) => {
