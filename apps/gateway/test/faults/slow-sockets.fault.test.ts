@@ -122,10 +122,17 @@ class SlowCrowd {
   }
 
   async flood(): Promise<void> {
+    // By count: on a machine that stalls, the time alone would not fill the kernel's buffers.
+    const target = this.#leastSent() + FLOOD.perSecond * FLOOD.seconds;
     for (const flood of this.#floods) flood.start();
-    await delay(FLOOD.seconds * 1000);
+    await waitFor(() => this.#leastSent() >= target, { what: 'the flood to be sent', timeoutMs: 90_000 });
     await Promise.all(this.#floods.map((flood) => flood.pause()));
     await delay(FLOOD.pauseMs);
+  }
+
+  #leastSent(): number {
+    const counts = this.#floods.flatMap((flood) => [...flood.newest().values()]);
+    return counts.length === 0 ? 0 : Math.min(...counts);
   }
 
   pause(): void {
