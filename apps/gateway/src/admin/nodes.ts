@@ -1,8 +1,14 @@
+import type { NodeRow } from '@ws-gateway/core';
 import type { HttpRequest } from '@ws-gateway/uws-transport';
 import { AdminError } from './admin-error.js';
 import type { AdminDeps } from './admin-route.js';
 
-export async function nodes({ engine }: AdminDeps): Promise<object> {
+/** A node as the API tells it. */
+export interface NodeView extends Omit<NodeRow, 'sinceMs'> {
+  readonly since: string;
+}
+
+export async function nodes({ engine }: AdminDeps): Promise<{ nodes: NodeView[] }> {
   const rows = await engine.nodes();
   return {
     nodes: rows

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
+import type { NodeView } from '../admin/nodes.js';
 import { AdminClient, adminTokenOption, counted, urlOption, type AdminFlags } from './admin-client.js';
 import { configOption } from './configured.js';
 import { exitCodes, reasonOf } from './exit.js';
@@ -10,18 +11,6 @@ import { durationOption } from './token.js';
 interface StatusFlags extends AdminFlags {
   /** Milliseconds; true: as often as is usual. */
   readonly watch?: number | true;
-}
-
-interface NodeView {
-  readonly node: string;
-  readonly role: string;
-  readonly address: string;
-  readonly version: string;
-  readonly since: string;
-  readonly connections: number;
-  readonly users: number;
-  readonly draining: boolean;
-  readonly lag: Readonly<Record<string, number>>;
 }
 
 const EXAMPLES = `
