@@ -1,23 +1,29 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { WsClient } from '@ws-gateway/testkit';
+import { TcpProxy, testRedisUrl, WsClient } from '@ws-gateway/testkit';
 import { House, token } from './house.js';
 
 let house: House;
+/** What stands between the first node and Redis. */
+let toRedis: TcpProxy;
 
 beforeAll(async () => {
+  toRedis = await TcpProxy.start({ port: Number(new URL(testRedisUrl()).port) });
   const config = {
     hubs: [{ name: 'main' }, { name: 'side' }],
     rooms: { history: { size: 10, ttl: '1m' } },
   };
   house = await House.open({
     nodes: [
-      { role: 'edge', config },
+      { role: 'edge', config: { ...config, redis: { addr: `127.0.0.1:${toRedis.port}` } } },
       { role: 'edge', config },
       { role: 'router', config },
     ],
   });
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(async () => {
+  await house?.close();
+  await toRedis?.stop();
+}, 60_000);
 
 async function join(node: number, hub: string, user: string): Promise<WsClient> {
   const client = await WsClient.open(`${house.nodes[node]!.wsUrl}/websocket/${hub}`, {
@@ -109,6 +115,19 @@ describe('rooms', () => {
     expect(await ann.next('notifications')).toMatchObject({ payload: 2, offset: 2 });
     bob.send({ action: 'enter', room: 'no room' });
     expect(await bob.next('error')).toMatchObject({ rid: -1, payload: { code: 'bad_request' } });
+    await ann.close();
+    await bob.close();
+  });
+
+  it('are entered by the bare frame before anything asked for after it is answered, however far Redis is', async () => {
+    const [ann, bob] = await Promise.all([join(0, 'main', 'ann'), join(1, 'main', 'bob')]);
+    await bob.request('enter', { room: 'far' });
+    toRedis.delayMs = 100;
+    ann.send({ action: 'enter', room: 'far' });
+    await ann.request('ping');
+    expect(await bob.request('send', { to: { room: 'far' }, payload: 'from near' })).toMatchObject({ status: 'ok' });
+    expect(await ann.next('room')).toMatchObject({ payload: 'from near' });
+    toRedis.delayMs = 0;
     await ann.close();
     await bob.close();
   });

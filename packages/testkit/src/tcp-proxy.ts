@@ -74,31 +74,36 @@ export class TcpProxy {
   #join(from: Socket, to: Socket): void {
     this.#sockets.add(from);
     from.setNoDelay(true);
-    from.on('data', (chunk) => this.#forward(from, to, chunk));
-    from.on('end', () => this.#later(() => to.end()));
+    const waiting: Action[] = [];
+    from.on('data', (chunk) => this.#later(waiting, () => forward(from, to, chunk)));
+    from.on('end', () => this.#later(waiting, () => to.end()));
     // Told by `close` right after.
     from.on('error', () => undefined);
     from.on('close', (hadError) => {
       this.#sockets.delete(from);
       // Not at once after an orderly end: bytes may still be on their way.
       if (hadError) to.destroy();
-      else this.#later(() => to.end());
+      else this.#later(waiting, () => to.end());
     });
   }
 
-  #forward(from: Socket, to: Socket, chunk: Buffer): void {
-    this.#later(() => {
-      if (to.destroyed || to.write(chunk)) return;
-      from.pause();
-      to.once('drain', () => from.resume());
-    });
+  /** In the order of the calls, also when the delay was changed between them. */
+  #later(waiting: Action[], action: Action): void {
+    if (this.delayMs === 0 && waiting.length === 0) {
+      action();
+      return;
+    }
+    waiting.push(action);
+    setTimeout(() => waiting.shift()!(), this.delayMs);
   }
+}
 
-  /** Timers of equal length fire in the order they were set, so bytes keep theirs. */
-  #later(action: () => void): void {
-    if (this.delayMs === 0) action();
-    else setTimeout(action, this.delayMs);
-  }
+type Action = () => void;
+
+function forward(from: Socket, to: Socket, chunk: Buffer): void {
+  if (to.destroyed || to.write(chunk)) return;
+  from.pause();
+  to.once('drain', () => from.resume());
 }
 
 function breakOff(socket: Socket): void {

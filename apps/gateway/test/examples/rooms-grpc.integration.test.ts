@@ -27,7 +27,7 @@ async function connect(at: number, user: string, query = 't'): Promise<WsClient>
   return client;
 }
 
-/** Bare frames get no answer: a command's answer is the barrier behind them. */
+/** Bare frames get no answer: what is asked for after them is answered when they are done. */
 async function act(client: WsClient, action: 'enter' | 'leave', room: string): Promise<void> {
   client.send({ action, room });
   await client.request('ping');

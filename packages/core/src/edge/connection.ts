@@ -43,6 +43,8 @@ export class Connection {
   rateExceededWindows = 0;
   /** Request ids being answered; made with the first request that takes time. */
   ridsInFlight: Set<number> | null = null;
+  /** The last bare frame, while it is being done; never rejects. */
+  bareInFlight: Promise<void> | null = null;
 
   constructor(id: string, origin: ConnectionOrigin) {
     this.id = id;

@@ -82,7 +82,9 @@ export class RequestDesk {
     }
     try {
       const outcome = handler(connection, request);
-      if (outcome instanceof Promise) void this.#settle(connection, request, outcome);
+      const { bareInFlight } = connection;
+      if (bareInFlight !== null) this.#begin(connection, request, behind(bareInFlight, outcome));
+      else if (outcome instanceof Promise) this.#begin(connection, request, outcome);
       else this.#answer(connection, request, outcome);
     } catch (error) {
       this.#answerError(connection, request, error);
@@ -91,6 +93,16 @@ export class RequestDesk {
 
   #handlerOf(connection: Connection, command: string): CommandHandler | undefined {
     return this.#handlers.get(command) ?? this.#deps.backends.handlerOf(command, connection.endpoint.path);
+  }
+
+  /** A bare frame gets no answer: that it is done is told by the answer to whatever is asked after it. */
+  #begin(connection: Connection, request: ClientRequest, outcome: Promise<Outcome>): void {
+    const settled = this.#settle(connection, request, outcome);
+    if (request.rid !== null) return;
+    connection.bareInFlight = settled;
+    void settled.then(() => {
+      if (connection.bareInFlight === settled) connection.bareInFlight = null;
+    });
   }
 
   async #settle(connection: Connection, request: ClientRequest, outcome: Promise<Outcome>): Promise<void> {
@@ -149,4 +161,10 @@ export class RequestDesk {
     if (badRequests === 0 || connection.badRequests < badRequests) return;
     this.#deps.sender.close(connection, closeReason('too_many_errors'));
   }
+}
+
+/** Settles as the outcome does, and not before what it waits for. */
+async function behind(earlier: Promise<void>, outcome: Outcome | Promise<Outcome>): Promise<Outcome> {
+  const [settled] = await Promise.all([outcome, earlier]);
+  return settled;
 }
