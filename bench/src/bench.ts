@@ -30,7 +30,9 @@ export class Bench<O extends Readonly<Record<string, number>>> {
     return part;
   }
 
-  async gateway(options: Pick<GatewayOptions, 'topics' | 'until'> & { brokers?: string }): Promise<Gateway> {
+  async gateway(
+    options: Pick<GatewayOptions, 'topics' | 'until' | 'engine' | 'history'> & { brokers?: string },
+  ): Promise<Gateway> {
     const { brokers, redisUrl } = this.servers;
     const own = { groupId: this.id, keyPrefix: this.id, redisUrl, brokers };
     const profile = this.#profileDir === undefined ? {} : { profileDir: this.#profileDir };

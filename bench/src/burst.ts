@@ -10,30 +10,44 @@ import {
   type LoadShape,
 } from '@ws-gateway/loadtest';
 import { runBench, type Bench } from './bench.js';
-import { tokenOf } from './gateway.js';
+import { tokenOf, type Gateway } from './gateway.js';
 import { startKafkaGate } from './kafka-gate.js';
 import { GATEWAY_CORE, LOAD_CORE } from './machine.js';
 import { busyFigures, type Figure, type Report } from './report.js';
 import { createTopics } from './servers.js';
+import { stretch, type Stretch } from './stretch.js';
 
-const PARTITIONS = 6;
 /** Longer than it takes the gateway to notice that Kafka is there and to join its group. */
 const QUIET_MS = 15_000;
 
-/** The first `warmup` records are delivered like all others, but not counted: the program is compiled by then. */
-const defaults = { users: 5_000, records: 200_000, warmup: 40_000, bytes: 512, workers: 1 };
+/**
+ * The first `warmup` records are delivered like all others, but not counted: the program is compiled by then. `history`
+ * is what each stream keeps, `memory` 1 takes the embedded engine, `workers` are processes of clients.
+ */
+const defaults = {
+  users: 5_000,
+  records: 200_000,
+  warmup: 40_000,
+  bytes: 512,
+  history: 100,
+  memory: 0,
+  nodes: 1,
+  partitions: 6,
+  workers: 1,
+};
+type Options = typeof defaults;
 
 await runBench('burst', defaults, measure);
 
-async function measure(bench: Bench<typeof defaults>): Promise<Report> {
-  const { users, records, warmup, bytes, workers } = bench.options;
+async function measure(bench: Bench<Options>): Promise<Report> {
+  const { users, records, warmup, bytes, partitions, workers } = bench.options;
   const { brokers, admin, redisPid } = bench.servers;
   const shape = { users, records: records + warmup };
   const kafkaTopic = bench.id;
-  await createTopics(admin, [kafkaTopic], PARTITIONS);
+  await createTopics(admin, [kafkaTopic], partitions);
 
   bench.log(`producing ${shape.records} records`);
-  const produce = { ...shape, brokers, kafkaTopic, partitions: PARTITIONS, recordBytes: bytes };
+  const produce = { ...shape, brokers, kafkaTopic, partitions, recordBytes: bytes };
   const producer = await LoadProducer.connect(produce);
   await producer.sendAll();
   await producer.disconnect();
@@ -41,13 +55,12 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const baseline = await readBare(bench, kafkaTopic, shape);
 
   const gate = bench.ends(await startKafkaGate(brokers));
-  const topics = { notifications: kafkaTopic };
-  const gateway = await bench.gateway({ topics, until: '/health', brokers: gate.brokers });
+  const gateways = await startGateways(bench, gate.brokers);
   bench.log(`connecting ${users} clients`);
-  const clients = { shape, topics: ['notifications'], tokenOf, workers, targets: [gateway] };
+  const clients = { shape, topics: ['notifications'], tokenOf, workers, targets: gateways };
   const fleet = bench.ends(await SocketFleet.connect(clients));
   const pids = {
-    gateway: [gateway.pid],
+    gateway: gateways.map(({ pid }) => pid),
     ...(redisPid !== null && { redis: [redisPid] }),
     clients: fleet.pids,
   };
@@ -60,7 +73,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const frames = await fleet.arrivals();
   return {
     figures: [
-      ...figuresOf(stretch(frames, warmup), usage),
+      ...figuresOf(stretch(frames, warmup), usage, bench.options),
       { name: 'records/s with warm-up', value: stretch(frames, 0).perSecond, unit: '/s' },
       { name: 'bare consumer: records', value: baseline.perSecond, unit: '/s' },
       { name: 'bare consumer: CPU per record', value: baseline.cpuMicros, unit: 'µs' },
@@ -69,35 +82,32 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   };
 }
 
-interface Stretch {
-  readonly records: number;
-  readonly fromMicros: number;
-  readonly toMicros: number;
-  readonly perSecond: number;
+function startGateways(bench: Bench<Options>, brokers: string): Promise<Gateway[]> {
+  const { nodes, memory, history } = bench.options;
+  const engine = memory ? 'memory' : 'redis';
+  const topics = { notifications: bench.id };
+  const start = () => bench.gateway({ topics, until: '/health', brokers, engine, history });
+  return Promise.all(Array.from({ length: nodes }, start));
 }
 
-/** From the frame that arrived behind `skipped` others to the last one. */
-function stretch({ times }: Arrivals, skipped: number): Stretch {
-  const sorted = times.filter((time) => time !== 0).sort();
-  const [fromMicros, toMicros] = [sorted[skipped] ?? NaN, sorted.at(-1) ?? NaN];
-  const records = sorted.length - skipped;
-  return { records, fromMicros, toMicros, perSecond: (records * 1e6) / (toMicros - fromMicros) };
-}
-
-function figuresOf({ records, fromMicros, toMicros, perSecond }: Stretch, usage: UsageSeries): Figure[] {
+function figuresOf(
+  { records, fromMicros, toMicros, perSecond }: Stretch,
+  usage: UsageSeries,
+  { memory, history }: Options,
+): Figure[] {
   const cpu = usage.between(fromMicros, toMicros);
   const each = (name: string): number => ((cpu[name] ?? NaN) * 1e6) / records;
   return [
-    { name: 'records/s', value: perSecond, unit: '/s', atLeast: 35_000 },
-    { name: 'CPU of the gateway per record', value: each('gateway'), unit: 'µs', atMost: 22 },
-    { name: 'CPU of Redis per record', value: each('redis'), unit: 'µs' },
+    { name: 'records/s', value: perSecond, unit: '/s', atLeast: memory ? 65_000 : history > 0 ? 45_000 : 50_000 },
+    { name: 'CPU of the gateway per record', value: each('gateway'), unit: 'µs', atMost: 17 },
+    { name: 'CPU of Redis per record', value: each('redis'), unit: 'µs', atMost: 10 },
     { name: 'CPU of the clients per record', value: each('clients'), unit: 'µs' },
     ...busyFigures(cpu, (toMicros - fromMicros) / 1e6, ['gateway']),
   ];
 }
 
 async function readBare(
-  bench: Bench<typeof defaults>,
+  bench: Bench<Options>,
   kafkaTopic: string,
   shape: LoadShape,
 ): Promise<{ arrivals: Arrivals; perSecond: number; cpuMicros: number }> {

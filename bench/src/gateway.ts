@@ -25,6 +25,10 @@ export interface GatewayOptions {
   /** Gateway topic and the Kafka topic that feeds it. */
   readonly topics: Readonly<Record<string, string>>;
   readonly keyPrefix: string;
+  /** Default redis. */
+  readonly engine?: 'redis' | 'memory';
+  /** Messages kept of each stream; default as the gateway's. */
+  readonly history?: number;
   /** What must say 200 before it counts as started. */
   readonly until: '/health' | '/ready';
   /** A CPU profile is written there when the gateway ends. */
@@ -67,14 +71,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function config(options: GatewayOptions, port: number): unknown {
-  const { brokers, redisUrl, groupId, topics, keyPrefix } = options;
+  const { brokers, redisUrl, groupId, topics, keyPrefix, engine = 'redis', history } = options;
   const { hostname, port: redisPort, username, password } = new URL(redisUrl);
+  const kept = history === undefined ? {} : { history: { size: history } };
   return {
+    engine,
     server: { host: HOST, port, drain: { duration: '0s', deadline: '10s' } },
     kafka: { bootstrapServers: brokers, groupId, topics: Object.keys(topics), fromBeginning: true },
     redis: { addr: `${hostname}:${redisPort || 6379}`, username, password, keyPrefix },
     auth: { secret: SECRET },
-    topics: Object.fromEntries(Object.entries(topics).map(([name, kafkaTopic]) => [name, { kafkaTopic }])),
+    topics: Object.fromEntries(Object.entries(topics).map(([name, kafkaTopic]) => [name, { kafkaTopic, ...kept }])),
     grpc: { enabled: false },
     logger: { level: 'warn' },
   };

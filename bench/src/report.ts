@@ -41,6 +41,11 @@ export function busyFigures(
   ];
 }
 
+/** Of an even number of values the higher one in the middle. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
 export function reportJson(name: string, options: Readonly<Record<string, number>>, report: Report): string {
   return JSON.stringify({ bench: name, machine: machine(), options, correct: isCorrect(report), ...report }, null, 2);
 }
@@ -76,12 +81,12 @@ function verdictRows(verdicts: Readonly<Record<string, Verdict>>): string[][] {
   ];
 }
 
-function rounded(value: number): string {
+export function rounded(value: number): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2);
 }
 
 /** First column to the left, the others to the right. */
-function table(rows: readonly (readonly string[])[]): string {
+export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const line = (row: readonly string[]): string =>
     row
