@@ -13,6 +13,7 @@ const { EngineStats } = await import('@ws-gateway/core');
 const { RedisEngine } = await import('../src/index.ts');
 const { publishArgs, splitItems } = await import('../src/publish-call.ts');
 const { MessageDecoder } = await import('../src/wire.ts');
+const { RecentRecords } = await import('../src/recent-records.ts');
 
 const url = new URL(process.argv[2] ?? 'redis://127.0.0.1:6379');
 const USERS = 5000;
@@ -126,6 +127,7 @@ async function codec(retention) {
     const [chunk] = splitItems(batch, 1e6, () => 0);
     publishArgs(chunk, {
       previousOffset: -1,
+      originSuffix: ' 1234567890 ',
       epoch: '123456abcdefg',
       server: '123456',
       inboxLengthMax: 4096,
@@ -135,11 +137,11 @@ async function codec(retention) {
   console.log(
     `  encode          ${(((performance.now() - began) * 1000) / runs / BATCH).toFixed(2)} µs a message (arguments only)`,
   );
-  const header = Buffer.from('m\tnotifications/u/user-1234\t1700000000000\tabcdefgh","offset":1234}');
-  const body = Buffer.alloc(FRAME_BYTES, 'x');
-  const decoder = new MessageDecoder();
+  const header = Buffer.from('m\tnotifications/u/user-1234\t1700000000000 1234567890 77\tabcdefgh","offset":1234}');
+  const parts = [header, Buffer.alloc(FRAME_BYTES, 'x')];
+  const decoder = new MessageDecoder(inbox, new RecentRecords());
   began = performance.now();
-  for (let i = 0; i < runs * BATCH; i++) decoder.decode(header, body, inbox);
+  for (let i = 0; i < runs * BATCH; i++) decoder.decode(parts, 0, 1);
   console.log(`  decode          ${(((performance.now() - began) * 1000) / runs / BATCH).toFixed(2)} µs a message`);
 }
 
