@@ -62,19 +62,33 @@ describe('the lane of a slow socket', () => {
     expect(lane.push(null, frame('x'), answers)).toBe('overflow');
   });
 
-  it('copies frames, because the batch they lie in is much larger', () => {
-    const lane = new SlowLane(0);
-    const batch = frame('one two');
-    lane.push(subscription('n/u/a', 'queue', 100), batch.subarray(0, 3), answers);
-    batch.fill(0);
-    expect(drain(lane)).toEqual(['one']);
-  });
-
   it('forgets its own past while a long backlog moves through it', () => {
     const lane = new SlowLane(0);
     const notifications = subscription('n/u/a', 'queue', 1_000_000);
     for (let at = 0; at < 1000; at++) lane.push(notifications, frame(String(at)), answers);
     expect(drain(lane)).toEqual(Array.from({ length: 1000 }, (_, at) => String(at)));
     expect(lane.length).toBe(0);
+  });
+
+  // Fails when dropping looks for the oldest from the front each time: it took 38 % of a node with 50 such lanes.
+  it('drops the oldest as fast behind a million dropped ones as behind none, and keeps no trace of them', () => {
+    const lane = new SlowLane(0);
+    const ticks = subscription('t/u/a', 'drop-oldest', 2);
+    const one = frame('t');
+    for (let at = 0; at < 1_000_000; at++) lane.push(ticks, one, answers);
+    lane.push(ticks, frame('u'), answers);
+    expect(drain(lane)).toEqual(['t', 'u']);
+  });
+
+  it('keeps the order of what it holds for several topics, also when the oldest of one is dropped', () => {
+    const lane = new SlowLane(0);
+    const ticks = subscription('t/u/a', 'drop-oldest', 4);
+    const other = subscription('n/u/a', 'queue', 100);
+    for (const text of ['t1', 't2']) lane.push(ticks, frame(text), answers);
+    lane.push(other, frame('n1'), answers);
+    lane.push(ticks, frame('t3'), answers);
+    lane.push(null, frame('a1'), answers);
+    lane.push(ticks, frame('t4'), answers);
+    expect(drain(lane)).toEqual(['n1', 't3', 'a1', 't4']);
   });
 });

@@ -24,6 +24,9 @@ export class Sender {
   /** Connections with a filled outbox. */
   #dirty: Connection[] = [];
   readonly #slow = new Set<Connection>();
+  /** The last frame that was put into a lane, and the copy that its lanes share. */
+  #copied: Uint8Array | null = null;
+  #copy: Uint8Array = new Uint8Array();
 
   constructor(stats: EdgeStats, options: { answerQueueBytes: number; now?: () => number }) {
     this.#stats = stats;
@@ -36,7 +39,7 @@ export class Sender {
     if (connection.state !== 'open') return;
     this.#stats.bytesSent += frame.length;
     if (connection.lane !== null) {
-      this.#queue(connection, connection.lane, { frame, subscription });
+      this.#queue(connection, connection.lane, { frame: this.#copyOf(frame), subscription });
       return;
     }
     if (connection.outbox.push(frame) === 1) this.#dirty.push(connection);
@@ -52,6 +55,7 @@ export class Sender {
 
   /** Sends what was collected. */
   flush(): void {
+    this.#copied = null;
     if (this.#dirty.length === 0) return;
     const dirty = this.#dirty;
     this.#dirty = [];
@@ -127,6 +131,18 @@ export class Sender {
     // Looked at after the cork: inside it every send says "sent". A send may also have closed the connection.
     if (connection.state === 'open' && connection.lane === null && socket.bufferedBytes() > 0)
       this.#enterLane(connection);
+  }
+
+  /**
+   * What the engine hands over is a view into a batch many times as large, so lanes keep a copy: one for all of them,
+   * because a message for many meets all the slow ones at once.
+   */
+  #copyOf(frame: Uint8Array): Uint8Array {
+    if (this.#copied !== frame) {
+      this.#copied = frame;
+      this.#copy = Buffer.from(frame);
+    }
+    return this.#copy;
   }
 
   #queue(connection: Connection, lane: SlowLane, item: { frame: Uint8Array; subscription: Subscription | null }): void {
