@@ -240,9 +240,11 @@ describe('delivery to sockets', () => {
     ahead.subscription.epoch = 'e';
     ahead.subscription.offset = 2;
     house.batch([PUBLIC, 1, 'a']);
+    expect(ahead.socket.channels.has(PUBLIC)).toBe(false);
     house.batch([PUBLIC, 2, 'b']);
+    expect(ahead.socket.channels.has(PUBLIC)).toBe(true);
     house.batch([PUBLIC, 3, 'c']);
-    expect(ahead.socket.frames).toEqual(['c']);
+    expect(ahead.socket.frames).toEqual([]);
     expect(crowd[1]!.socket.frames).toEqual(['a']);
     expect(house.published).toEqual([`${PUBLIC}=b`, `${PUBLIC}=c`]);
   });
@@ -261,5 +263,30 @@ describe('delivery to sockets', () => {
     slow.socket.buffered = 0;
     house.sender.drained(slow.connection);
     expect(slow.socket.frames).toEqual(['a', 'c']);
+  });
+
+  it('takes a single newcomer into the native fan-out of a crowd', () => {
+    const house = new House();
+    Array.from({ length: 20 }, () => house.subscriber(PUBLIC));
+    house.batch([PUBLIC, 1, 'a']);
+    const { socket } = house.subscriber(PUBLIC);
+    house.batch([PUBLIC, 2, 'b']);
+    house.batch([PUBLIC, 3, 'c']);
+    expect([socket.frames, socket.channels.has(PUBLIC)]).toEqual([['b'], true]);
+  });
+
+  it('queues one copy of a message for all slow sockets, made before its bytes change', () => {
+    const house = new House();
+    const slow = Array.from({ length: 3 }, () => house.subscriber(PUBLIC));
+    for (const { socket } of slow) socket.stalled = true;
+    house.batch([PUBLIC, 1, 'a']);
+    const batch = Buffer.from('b and much more');
+    const message = { stream: PUBLIC, epoch: 'e', recordTimeMs: 1, except: '', seen: false };
+    house.delivery.deliver({ ...message, offset: 2, frame: batch.subarray(0, 1) });
+    house.delivery.endBatch();
+    batch.fill(0);
+    const queued = slow.map(({ connection }) => connection.lane!.shift()!);
+    expect(queued.map((frame) => Buffer.from(frame).toString())).toEqual(['b', 'b', 'b']);
+    expect(new Set(queued).size).toBe(1);
   });
 });

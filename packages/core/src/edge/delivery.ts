@@ -58,7 +58,7 @@ export class Delivery {
       const subscription = singles[at];
       if (subscription !== undefined) this.#serve(subscription, message);
     }
-    if (channel.shared && singles.length >= NATIVE_FROM) this.#crowded.add(channel);
+    if (singles.length > 0 && isCrowd(channel)) this.#crowded.add(channel);
   }
 
   endBatch(): void {
@@ -180,6 +180,11 @@ export class Delivery {
     }
     return age;
   }
+}
+
+/** Those that join a crowd, or have caught up, do not wait until they are one by themselves. */
+function isCrowd({ shared, singles, natives }: Channel): boolean {
+  return shared && singles.length + natives.length >= NATIVE_FROM;
 }
 
 /**
