@@ -6,18 +6,15 @@ import { isCorrect, reportJson, reportText, type Report } from './report.js';
 import { startServers, type Servers } from './servers.js';
 
 /** What a measurement works with. Everything it starts is handed to `ends`, and ended in reverse order. */
-export class Bench<O extends Readonly<Record<string, number>>> {
+export class LocalBench<O extends Readonly<Record<string, number>>> {
   readonly options: O;
-  readonly servers: Servers;
-  /** Unique, for topics, groups and key prefixes: servers that are not ours are left as they were, but for these. */
-  readonly id = `bench-${randomUUID().slice(0, 8)}`;
-  readonly #profileDir: string | undefined;
+  /** CPU profiles of what is measured are to be written there. */
+  readonly profile: { readonly profileDir?: string };
   readonly #started: { stop(): Promise<void> }[] = [];
 
-  constructor(options: O, servers: Servers, profileDir: string | undefined) {
+  constructor(options: O, profileDir: string | undefined) {
     this.options = options;
-    this.servers = servers;
-    this.#profileDir = profileDir;
+    this.profile = profileDir === undefined ? {} : { profileDir };
   }
 
   log(line: string): void {
@@ -30,17 +27,40 @@ export class Bench<O extends Readonly<Record<string, number>>> {
     return part;
   }
 
+  async end(): Promise<void> {
+    for (const part of this.#started.splice(0).reverse()) await part.stop();
+  }
+}
+
+/** A measurement with a Kafka and a Redis. */
+export class Bench<O extends Readonly<Record<string, number>>> {
+  readonly options: O;
+  readonly servers: Servers;
+  /** Unique, for topics, groups and key prefixes: servers that are not ours are left as they were, but for these. */
+  readonly id = `bench-${randomUUID().slice(0, 8)}`;
+  readonly #local: LocalBench<O>;
+
+  constructor(local: LocalBench<O>, servers: Servers) {
+    this.options = local.options;
+    this.servers = servers;
+    this.#local = local;
+  }
+
+  log(line: string): void {
+    this.#local.log(line);
+  }
+
+  /** See LocalBench. */
+  ends<T extends { stop(): Promise<void> }>(part: T): T {
+    return this.#local.ends(part);
+  }
+
   async gateway(
-    options: Pick<GatewayOptions, 'topics' | 'until' | 'engine' | 'history'> & { brokers?: string },
+    options: Pick<GatewayOptions, 'topics' | 'until' | 'engine' | 'history' | 'settings'> & { brokers?: string },
   ): Promise<Gateway> {
     const { brokers, redisUrl } = this.servers;
     const own = { groupId: this.id, keyPrefix: this.id, redisUrl, brokers };
-    const profile = this.#profileDir === undefined ? {} : { profileDir: this.#profileDir };
-    return this.ends(await startGateway({ ...own, ...profile, ...options }));
-  }
-
-  async end(): Promise<void> {
-    for (const part of this.#started.splice(0).reverse()) await part.stop();
+    return this.ends(await startGateway({ ...own, ...this.#local.profile, ...options }));
   }
 }
 
@@ -50,25 +70,31 @@ export async function runBench<O extends Readonly<Record<string, number>>>(
   defaults: O,
   measure: (bench: Bench<O>) => Promise<Report>,
 ): Promise<void> {
+  await runLocalBench(name, defaults, async (local) => {
+    local.log('starting Kafka and Redis');
+    const servers = local.ends(await startServers((line) => local.log(line)));
+    return measure(new Bench(local, servers));
+  });
+}
+
+/** The same without a Kafka and a Redis. */
+export async function runLocalBench<O extends Readonly<Record<string, number>>>(
+  name: string,
+  defaults: O,
+  measure: (bench: LocalBench<O>) => Promise<Report>,
+): Promise<void> {
   const { options, json, profile } = readOptions(defaults);
   assertPinned();
-  const log = (line: string): void => console.error(line);
-  log('starting Kafka and Redis');
-  const servers = await startServers(log);
-  const bench = new Bench(options, servers, profile);
-  const end = async (): Promise<void> => {
-    await bench.end();
-    await servers.stop();
-  };
+  const bench = new LocalBench(options, profile);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void end().finally(() => process.exit(1)));
+    process.once(signal, () => void bench.end().finally(() => process.exit(1)));
   }
   try {
     const report = await measure(bench);
     console.log((json ? reportJson : reportText)(name, options, report));
     process.exitCode = isCorrect(report) ? 0 : 1;
   } finally {
-    await end();
+    await bench.end();
   }
 }
 

@@ -24,6 +24,8 @@ export interface GatewayOptions {
   readonly groupId: string;
   /** Gateway topic and the Kafka topic that feeds it. */
   readonly topics: Readonly<Record<string, string>>;
+  /** What differs from the defaults. */
+  readonly settings?: GatewaySettings;
   readonly keyPrefix: string;
   /** Default redis. */
   readonly engine?: 'redis' | 'memory';
@@ -33,6 +35,12 @@ export interface GatewayOptions {
   readonly until: '/health' | '/ready';
   /** A CPU profile is written there when the gateway ends. */
   readonly profileDir?: string;
+}
+
+export interface GatewaySettings {
+  readonly heartbeat?: string;
+  /** Of topics. */
+  readonly topics?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /** The shipped program, alone on its core. */
@@ -71,16 +79,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function config(options: GatewayOptions, port: number): unknown {
-  const { brokers, redisUrl, groupId, topics, keyPrefix, engine = 'redis', history } = options;
+  const { brokers, redisUrl, groupId, topics, keyPrefix, engine = 'redis', history, settings = {} } = options;
+  const { heartbeat = '25s', topics: settingsOf = {} } = settings;
   const { hostname, port: redisPort, username, password } = new URL(redisUrl);
   const kept = history === undefined ? {} : { history: { size: history } };
   return {
     engine,
-    server: { host: HOST, port, drain: { duration: '0s', deadline: '10s' } },
+    server: { host: HOST, port, heartbeat, drain: { duration: '0s', deadline: '10s' } },
     kafka: { bootstrapServers: brokers, groupId, topics: Object.keys(topics), fromBeginning: true },
     redis: { addr: `${hostname}:${redisPort || 6379}`, username, password, keyPrefix },
     auth: { secret: SECRET },
-    topics: Object.fromEntries(Object.entries(topics).map(([name, kafkaTopic]) => [name, { kafkaTopic, ...kept }])),
+    topics: Object.fromEntries(
+      Object.entries(topics).map(([name, kafkaTopic]) => [name, { kafkaTopic, ...kept, ...settingsOf[name] }]),
+    ),
     grpc: { enabled: false },
     logger: { level: 'warn' },
   };

@@ -23,6 +23,19 @@ export function isCorrect(report: Report): boolean {
   return Object.values(report.verdicts).every(isFaultless);
 }
 
+/** Of the same receivers at different times, or of different ones. */
+export function addVerdicts(a: Verdict, b: Verdict): Verdict {
+  return {
+    received: a.received + b.received,
+    lost: a.lost + b.lost,
+    duplicates: a.duplicates + b.duplicates,
+    outOfOrder: a.outOfOrder + b.outOfOrder,
+    misdelivered: a.misdelivered + b.misdelivered,
+  };
+}
+
+export const NO_VERDICT: Verdict = { received: 0, lost: 0, duplicates: 0, outOfOrder: 0, misdelivered: 0 };
+
 /**
  * What processes and cores did with their time, of what `UsageSeries.between` says. `measured` are the names of those on
  * the gateway's core: what else ran there is noise, and much of it makes the run worthless.

@@ -1,11 +1,12 @@
 export { mergeArrivals, ArrivalLog, type Arrivals } from './arrival-log.js';
 export { BareConsumer } from './bare-consumer.js';
 export { nowMicros } from './clock.js';
-export { userName, type LoadShape } from './load-record.js';
+export { readNumber, userName, type LoadShape } from './load-record.js';
 export { runLoadTest, type LoadTestOptions, type LoadTestResult, type Progress } from './load-test.js';
 export { percentilesOf, type Percentiles } from './percentiles.js';
 export { cpuSeconds, residentBytes } from './process-usage.js';
 export { LoadProducer } from './producer.js';
+export { LoadSocket, type SocketListener, type SocketTarget } from './socket-client.js';
 export { SocketFleet, type FleetOptions } from './socket-fleet.js';
 export { settled } from './settled.js';
 export { signToken } from './token.js';

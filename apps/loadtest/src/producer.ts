@@ -9,6 +9,8 @@ export interface ProducerOptions extends LoadShape, KafkaAccess {
   readonly partitions: number;
   /** Size of a record's value. */
   readonly recordBytes: number;
+  /** Of each record. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const BULK_RECORDS = 2000;
@@ -92,10 +94,10 @@ export class LoadProducer {
   }
 
   #message(n: number): Message {
-    const { users, partitions, recordBytes } = this.#options;
+    const { users, partitions, recordBytes, headers = {} } = this.#options;
     const user = n % users;
     const value = loadRecord(n, users, recordBytes);
     this.sentAt[n] = nowMicros();
-    return { key: userName(user), value, partition: partitionOf(user, partitions) };
+    return { key: userName(user), value, partition: partitionOf(user, partitions), headers };
   }
 }

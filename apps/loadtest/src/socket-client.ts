@@ -38,10 +38,12 @@ export class LoadSocket {
   readonly user: number;
   readonly #listener: SocketListener;
   readonly #socket: Socket;
-  readonly #reader: FrameReader;
+  /** null: frames are not looked at. */
+  #reader: FrameReader | null;
   /** The answer to the handshake so far; null when it is complete. */
   #head: Buffer | null = Buffer.alloc(0);
   #closed = false;
+  #bytesReceived = 0;
 
   constructor(user: number, target: SocketTarget, listener: SocketListener) {
     this.user = user;
@@ -63,6 +65,21 @@ export class LoadSocket {
     this.#socket.write(request(target));
   }
 
+  /** Behind the answer to the handshake. */
+  get bytesReceived(): number {
+    return this.#bytesReceived;
+  }
+
+  /** From the next read on bytes are counted and nothing else: a crowd costs little then. Pings stay unanswered. */
+  countOnly(): void {
+    this.#reader = null;
+  }
+
+  /** Reads nothing any more, and stays: what is sent to it fills the buffers on the way. */
+  stall(): void {
+    this.#socket.pause();
+  }
+
   /** Cuts the connection; the listener is not told. */
   destroy(): void {
     this.#closed = true;
@@ -71,8 +88,13 @@ export class LoadSocket {
 
   #receive(bytes: Buffer): void {
     if (this.#closed) return;
-    if (this.#head === null) this.#reader.read(bytes);
+    if (this.#head === null) this.#read(bytes);
     else this.#readHead(Buffer.concat([this.#head, bytes]));
+  }
+
+  #read(bytes: Buffer): void {
+    this.#bytesReceived += bytes.length;
+    this.#reader?.read(bytes);
   }
 
   #readHead(head: Buffer): void {
@@ -89,7 +111,7 @@ export class LoadSocket {
     }
     this.#head = null;
     this.#listener.opened(this);
-    if (head.length > end + HEAD_END.length) this.#reader.read(head.subarray(end + HEAD_END.length));
+    if (head.length > end + HEAD_END.length) this.#read(head.subarray(end + HEAD_END.length));
   }
 
   #end(why: string): void {

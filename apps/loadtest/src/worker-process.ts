@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 export interface WorkerOptions {
   /** CPU core to run on; without it wherever this process may run. */
   readonly core?: number;
+  /** A CPU profile is written there when it ends. */
+  readonly profileDir?: string;
 }
 
 interface Answer {
@@ -22,11 +24,15 @@ interface Waiting {
 export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
+  readonly #options: WorkerOptions;
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
 
   constructor(file: URL, options: WorkerOptions = {}) {
-    const command = [process.execPath, fileURLToPath(file)];
+    this.#options = options;
+    const { profileDir } = options;
+    const flags = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
+    const command = [process.execPath, ...flags, fileURLToPath(file)];
     if (options.core !== undefined) command.unshift('taskset', '-c', String(options.core));
     this.#child = spawn(command[0]!, command.slice(1), {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -52,7 +58,9 @@ export class WorkerProcess {
   }
 
   async stop(): Promise<void> {
-    this.#child.kill('SIGKILL');
+    // It ends with its parent's side, and only then writes a profile.
+    if (this.#options.profileDir !== undefined && this.#child.connected) this.#child.disconnect();
+    else this.#child.kill('SIGKILL');
     await this.#exited;
   }
 

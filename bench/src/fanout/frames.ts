@@ -1,0 +1,54 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { publicStream, pushHead } from '@ws-gateway/core';
+
+/** Short, so that a whole push fits into 200 bytes. */
+export const TOPIC = 't';
+export const STREAM = publicStream(TOPIC);
+
+/** More than a flush to 1,000 sockets and the pause that the edge's transport makes behind it. */
+const TURN_MS = 40;
+
+/** One call of a server. */
+export interface BurstTask {
+  readonly messages: number;
+  readonly perTurn: number;
+  /** Of a whole frame. */
+  readonly bytes: number;
+}
+
+/** The heads of pushes as the router makes them, so long that with its position each frame has `bytes` bytes. */
+export function heads({ messages, bytes }: BurstTask, epoch: string, firstOffset: number): string[] {
+  return Array.from({ length: messages }, (_, n) => {
+    const tail = tailOf(epoch, firstOffset + n);
+    const missing = bytes - headOf(n, '').length - tail.length;
+    if (missing < 0) throw new Error(`a frame has ${bytes - missing} bytes at least`);
+    return headOf(n, 'x'.repeat(missing));
+  });
+}
+
+/** What the engine puts behind it. */
+export function tailOf(epoch: string, offset: number): string {
+  return `${epoch}","offset":${offset}}`;
+}
+
+function headOf(n: number, padding: string): string {
+  const fields = { event: TOPIC, topic: TOPIC, type: TOPIC, id: `${n}`, timestamp: '2026-01-01T00:00:00Z' };
+  return pushHead({ ...fields, payload: `{"n":${n},"x":"${padding}"}` }, null, STREAM);
+}
+
+/**
+ * Hands over `perTurn` messages in each turn of the loop that has any. Between them is time enough to write them; it is
+ * not used, so it does not count: gives the seconds of CPU.
+ */
+export async function measureBurst(
+  { messages, perTurn }: BurstTask,
+  publish: (first: number, end: number) => void,
+): Promise<number> {
+  const before = process.cpuUsage();
+  for (let n = 0; n < messages; n += perTurn) {
+    publish(n, Math.min(n + perTurn, messages));
+    await delay(TURN_MS);
+  }
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}
