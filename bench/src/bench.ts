@@ -56,7 +56,9 @@ export class Bench<O extends Readonly<Record<string, number>>> {
   }
 
   async gateway(
-    options: Pick<GatewayOptions, 'topics' | 'until' | 'engine' | 'history' | 'settings'> & { brokers?: string },
+    options: Pick<GatewayOptions, 'topics' | 'until' | 'engine' | 'history' | 'settings' | 'probe'> & {
+      brokers?: string;
+    },
   ): Promise<Gateway> {
     const { brokers, redisUrl } = this.servers;
     const own = { groupId: this.id, keyPrefix: this.id, redisUrl, brokers };

@@ -14,8 +14,8 @@ const HOST = '127.0.0.1';
 const PROGRAM = join(ROOT, 'apps/gateway/bin/ws-gateway');
 const START_TIMEOUT_MS = 20_000;
 
-export function tokenOf(user: string): string {
-  return signToken({ sub: user }, SECRET);
+export function tokenOf(user: string, claims: Readonly<Record<string, unknown>> = {}): string {
+  return signToken({ sub: user, ...claims }, SECRET);
 }
 
 export interface GatewayOptions {
@@ -35,6 +35,8 @@ export interface GatewayOptions {
   readonly until: '/health' | '/ready';
   /** A CPU profile is written there when the gateway ends. */
   readonly profileDir?: string;
+  /** Preloaded, and what it needs in its environment. */
+  readonly probe?: { readonly file: URL; readonly env: Readonly<Record<string, string>> };
 }
 
 export interface GatewaySettings {
@@ -57,10 +59,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const file = join(folder, 'config.yaml');
   // JSON is YAML.
   await writeFile(file, JSON.stringify(config(options, port)));
-  const { profileDir } = options;
-  const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
+  const { profileDir, probe } = options;
+  const flags = [
+    ...(profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]),
+    ...(probe === undefined ? [] : [`--import=${probe.file.href}`]),
+    process.env['BENCH_NODE_OPTIONS'],
+  ];
   const child = spawn('taskset', ['-c', String(GATEWAY_CORE), PROGRAM, 'serve', '-c', file], {
-    env: { ...process.env, NODE_OPTIONS: [...profile, process.env['BENCH_NODE_OPTIONS']].join(' ') },
+    env: { ...process.env, ...probe?.env, NODE_OPTIONS: flags.join(' ') },
     // Its log goes where ours goes: stdout is for the figures.
     stdio: ['ignore', 2, 2],
   });

@@ -1,4 +1,4 @@
-/** What a socket costs that is only there. */
+/** What a socket costs that is only there, and what it costs in uWebSockets.js without a gateway. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   LoadProducer,
@@ -7,11 +7,13 @@ import {
   SocketFleet,
   UsageSeries,
   nowMicros,
+  type FleetOptions,
   verify,
 } from '@ws-gateway/loadtest';
+import { BareServer } from './bare-server.js';
 import { runBench, type Bench } from './bench.js';
 import { tokenOf } from './gateway.js';
-import { GATEWAY_CORE } from './machine.js';
+import { GATEWAY_CORE, slabBytes } from './machine.js';
 import { busyFigures, type Report } from './report.js';
 import { createTopics, groupIsStable } from './servers.js';
 
@@ -19,6 +21,8 @@ const RATE = 2_000;
 const TICK_MS = 10;
 const QUIET_MS = 3_000;
 const PARTITIONS = 6;
+/** As the gateway's `connected` has it here. */
+const FRAME_BYTES = 517;
 
 /** The window is two heartbeats of 25 s. */
 const defaults = { sockets: 10_000, warmup: 500, settle: 15, seconds: 50 };
@@ -33,29 +37,35 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const gateway = await bench.gateway({ topics, until: '/ready' });
   await groupIsStable(admin, bench.id, 1);
   const freshBytes = residentBytes(gateway.pid);
-  const connect = (users: number): Promise<SocketFleet> =>
+  const bare = bench.ends(await BareServer.start(FRAME_BYTES));
+  const connect = (users: number, target: FleetOptions['targets'][number]): Promise<SocketFleet> =>
     SocketFleet.connect({
       shape: { users, records: users },
-      targets: [gateway],
+      targets: [target],
       topics: Object.keys(topics),
       tokenOf,
     });
 
-  bench.log(`connecting ${warmup} clients, and cutting them: the handshake's own code and heap`);
-  await (await connect(warmup)).stop();
+  bench.log(`connecting ${warmup} clients to each, and cutting them: the handshake's own code and heap`);
+  for (const target of [bare, gateway]) await (await connect(warmup, target)).stop();
   await delay(settle * 1000);
   const warmBytes = residentBytes(gateway.pid);
-  bench.log(`connecting ${sockets} clients`);
-  const fleet = bench.ends(await connect(sockets));
+  const bareWarmBytes = residentBytes(bare.pid);
+  const slabBefore = slabBytes();
+  bench.log(`connecting ${sockets} clients to each`);
+  bench.ends(await connect(sockets, bare));
+  const slabAfter = slabBytes();
+  const fleet = bench.ends(await connect(sockets, gateway));
   await delay(settle * 1000);
   const fullBytes = residentBytes(gateway.pid);
   bench.log(`watching them do nothing for ${seconds} s`);
-  const usage = new UsageSeries({ gateway: [gateway.pid] }, [GATEWAY_CORE]);
+  const usage = new UsageSeries({ gateway: [gateway.pid], bare: [bare.pid] }, [GATEWAY_CORE]);
   const startMicros = nowMicros();
   await delay(seconds * 1000);
   usage.stop();
   const cpu = usage.between(startMicros, startMicros + seconds * 1e6);
   const laterBytes = residentBytes(gateway.pid);
+  const bareBytes = residentBytes(bare.pid);
 
   bench.log('one record for each of them');
   const shape = { users: sockets, records: sockets };
@@ -67,12 +77,15 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const each = (bytes: number): number => bytes / 1024 / sockets;
   return {
     figures: [
-      { name: 'memory per socket', value: each(fullBytes - warmBytes), unit: 'KiB', atMost: 6 },
-      { name: 'memory per socket after the idle time', value: each(laterBytes - warmBytes), unit: 'KiB', atMost: 6 },
+      { name: 'memory per socket', value: each(fullBytes - warmBytes), unit: 'KiB', atMost: 3.5 },
+      { name: 'memory per socket after the idle time', value: each(laterBytes - warmBytes), unit: 'KiB', atMost: 3.5 },
       { name: 'memory per socket, counted from the fresh process', value: each(laterBytes - freshBytes), unit: 'KiB' },
+      { name: 'memory per socket, bare uWebSockets.js', value: each(bareBytes - bareWarmBytes), unit: 'KiB' },
+      { name: "the kernel's, both ends of a connection", value: each(slabAfter - slabBefore), unit: 'KiB' },
       { name: 'memory of the fresh process', value: freshBytes / 2 ** 20, unit: 'MiB' },
       { name: 'memory of the process with all sockets', value: laterBytes / 2 ** 20, unit: 'MiB' },
-      ...busyFigures(cpu, seconds, ['gateway']),
+      { name: 'CPU of the gateway', value: (100 * cpu['gateway']!) / seconds, unit: '%', atMost: 3 },
+      ...busyFigures(cpu, seconds, ['gateway', 'bare']),
     ],
     verdicts: { gateway: verify(await fleet.arrivals(), sockets) },
   };

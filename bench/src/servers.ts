@@ -60,8 +60,15 @@ async function localPid(url: string): Promise<number | null> {
   return pid === undefined ? null : Number(pid);
 }
 
-export async function createTopics(admin: Admin, names: readonly string[], partitions: number): Promise<void> {
-  const topics = names.map((topic) => ({ topic, numPartitions: partitions }));
+/** `config` is Kafka's own for a topic. */
+export async function createTopics(
+  admin: Admin,
+  names: readonly string[],
+  partitions: number,
+  config: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+  const topics = names.map((topic) => ({ topic, numPartitions: partitions, configEntries }));
   await admin.createTopics({ topics, waitForLeaders: false });
   await waitFor('the partitions to have leaders', 10_000, async () => {
     const metadata = await admin.fetchTopicMetadata({ topics: [...names] });

@@ -1,6 +1,8 @@
 export { mergeArrivals, ArrivalLog, type Arrivals } from './arrival-log.js';
 export { BareConsumer } from './bare-consumer.js';
+export { Churn } from './churn.js';
 export { nowMicros } from './clock.js';
+export { HandshakeLoad } from './handshake-load.js';
 export { readNumber, userName, type LoadShape } from './load-record.js';
 export { runLoadTest, type LoadTestOptions, type LoadTestResult, type Progress } from './load-test.js';
 export { percentilesOf, type Percentiles } from './percentiles.js';

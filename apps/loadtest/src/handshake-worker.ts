@@ -1,0 +1,73 @@
+/** Entry of the process of a HandshakeLoad. */
+import { LoadSocket, type SocketListener } from './socket-client.js';
+import { serveParent } from './worker-process.js';
+
+export interface HandshakeTask {
+  readonly host: string;
+  readonly port: number;
+  /** Path and query. */
+  readonly path: string;
+  /** One handshake each. */
+  readonly tokens: readonly string[];
+  /** Handshakes at a time. */
+  readonly parallel: number;
+}
+
+export interface HandshakeOutcome {
+  /** Handshakes that got their first frame. */
+  readonly done: number;
+  /** Size of the last one's first frame. */
+  readonly frameBytes: number;
+  readonly failed: number;
+  /** Of those that failed, a few. */
+  readonly failures: readonly string[];
+}
+
+const SHOWN_MAX = 5;
+
+/** Connects, is cut as soon as the first frame has come, and so on with the next token. */
+class Handshakes implements SocketListener {
+  readonly #task: HandshakeTask;
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #failures: string[] = [];
+  #next = 0;
+  #done = 0;
+  #failed = 0;
+  #frameBytes = 0;
+
+  constructor(task: HandshakeTask) {
+    this.#task = task;
+  }
+
+  async run(): Promise<HandshakeOutcome> {
+    for (let i = 0; i < this.#task.parallel; i++) this.#connectNext();
+    await this.#ended.promise;
+    return { done: this.#done, frameBytes: this.#frameBytes, failed: this.#failed, failures: this.#failures };
+  }
+
+  /** The first frame must come before the handshake counts as done. */
+  opened(): void {}
+
+  frame(socket: LoadSocket, bytes: Buffer, { start, end }: { start: number; end: number }): void {
+    if (!bytes.toString('utf8', start, end).includes('"event":"connected"')) return;
+    socket.destroy();
+    this.#frameBytes = end - start;
+    this.#done++;
+    this.#connectNext();
+  }
+
+  closed(_socket: LoadSocket, why: string): void {
+    this.#failed++;
+    if (this.#failures.length < SHOWN_MAX) this.#failures.push(why);
+    this.#connectNext();
+  }
+
+  #connectNext(): void {
+    const { tokens, parallel: _, ...target } = this.#task;
+    const token = tokens[this.#next];
+    if (token !== undefined) new LoadSocket(this.#next++, { ...target, token }, this);
+    else if (this.#done + this.#failed === tokens.length) this.#ended.resolve();
+  }
+}
+
+serveParent({ run: (task: HandshakeTask) => new Handshakes(task).run() });
