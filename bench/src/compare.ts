@@ -1,6 +1,6 @@
 /**
  * Two variants of one measurement, in turn, so that a slow moment of the machine meets both:
- * `compare burst "--users 1000" "--users 15000"`.
+ * `compare burst users=1000 users=15000,workers=2`.
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -16,16 +16,17 @@ const { values, positionals } = parseArgs({
 });
 const [name, ...variants] = positionals;
 if (name === undefined || variants.length !== 2) {
-  throw new Error('compare [--rounds 3] <measurement> "<options of one>" "<options of the other>"');
+  throw new Error('compare [--rounds 3] <measurement> <option=value,…> <option=value,…>');
 }
 
 interface Run extends Report {
   readonly correct: boolean;
 }
 
-async function measure(options: string): Promise<Run> {
+async function measure(variant: string): Promise<Run> {
   const file = join(ROOT, `bench/dist/${name}.js`);
-  const { stdout } = await run(process.execPath, [file, '--json', ...options.split(' ').filter(Boolean)]);
+  const options = variant.split(',').map((option) => `--${option}`);
+  const { stdout } = await run(process.execPath, [file, '--json', ...options]);
   return JSON.parse(stdout) as Run;
 }
 

@@ -81,7 +81,8 @@ export class LoadProducer {
 
   #due(startMicros: number, recordsPerSecond: number): number {
     const due = Math.floor(((nowMicros() - startMicros) * recordsPerSecond) / 1e6);
-    return Math.min(due, this.#options.records) - this.#produced;
+    // After a stall there is more than a broker takes in one request; the rest is due at the next tick.
+    return Math.min(due - this.#produced, this.#options.records - this.#produced, BULK_RECORDS);
   }
 
   async #send(count: number): Promise<void> {

@@ -267,7 +267,7 @@ export class MemoryEngine implements Engine {
     const { retention, recordTimeMs } = item;
     const kept = retention === null ? null : this.#append(stream, item, retention);
     if (here) {
-      const frame = Buffer.from(kept?.text ?? item.head);
+      const frame = kept?.frame ?? Buffer.from(item.head);
       const except = ('except' in item ? item.except : undefined) ?? '';
       queue.add({
         stream,
@@ -284,8 +284,8 @@ export class MemoryEngine implements Engine {
 
   #append(name: StreamName, item: UserItem | ChannelItem | BlockItem, retention: Retention) {
     const stream = this.#stream(name);
-    const text = stream.append(item, retention, this.#clock());
-    return { text, epoch: stream.epoch, offset: stream.offset };
+    const frame = stream.append(item, retention, this.#clock());
+    return { frame, epoch: stream.epoch, offset: stream.offset };
   }
 
   #block(user: string, block: Block | null, queue: DeliveryQueue): void {

@@ -5,8 +5,8 @@ interface Entry {
   readonly offset: number;
   readonly acceptedMs: number;
   readonly recordTimeMs: number;
-  /** Text: bytes are made when somebody reads, and until then a frame takes no memory of its own. */
-  readonly head: string;
+  /** Bytes: as text, made of many pieces, what is kept made garbage collection the dearest part of a burst. */
+  readonly frame: Uint8Array;
 }
 
 const EPOCH_KEPT_MS_MIN = 86_400_000;
@@ -34,11 +34,16 @@ export class MemoryStream {
     return this.#forgetAtMs <= nowMs;
   }
 
-  /** Returns the message's frame as text. */
-  append(item: { head: string; recordTimeMs: number }, retention: Retention, nowMs: number): string {
+  /** Returns the message's frame. */
+  append(
+    { head, recordTimeMs }: { head: string; recordTimeMs: number },
+    retention: Retention,
+    nowMs: number,
+  ): Uint8Array {
     this.touch(retention, nowMs);
     const offset = ++this.offset;
-    const entry = { offset, acceptedMs: nowMs, recordTimeMs: item.recordTimeMs, head: item.head };
+    const frame = Buffer.from(`${head}${this.epoch}","offset":${offset}}`);
+    const entry = { offset, acceptedMs: nowMs, recordTimeMs, frame };
     if (retention.mode === 'latest') this.#entries = [entry];
     else {
       this.#entries.push(entry);
@@ -46,7 +51,7 @@ export class MemoryStream {
       if (this.#entries.length > retention.size * 1.25 + 8)
         this.#entries.splice(0, this.#entries.length - retention.size);
     }
-    return this.#frameText(entry);
+    return frame;
   }
 
   read(retention: Retention, after: Position | null, options: { limit: number; nowMs: number }): HistoryPage {
@@ -70,21 +75,8 @@ export class MemoryStream {
     return entries.filter((entry) => entry.acceptedMs >= nowMs - ttlMs);
   }
 
-  #message(entry: Entry): StreamMessage {
-    const frame = Buffer.from(this.#frameText(entry));
-    return {
-      stream: this.name,
-      epoch: this.epoch,
-      offset: entry.offset,
-      recordTimeMs: entry.recordTimeMs,
-      frame,
-      except: '',
-      seen: false,
-    };
-  }
-
-  #frameText({ head, offset }: Entry): string {
-    return `${head}${this.epoch}","offset":${offset}}`;
+  #message({ offset, recordTimeMs, frame }: Entry): StreamMessage {
+    return { stream: this.name, epoch: this.epoch, offset, recordTimeMs, frame, except: '', seen: false };
   }
 }
 
