@@ -74,6 +74,15 @@ export async function createTopics(
     const metadata = await admin.fetchTopicMetadata({ topics: [...names] });
     return metadata.topics.every((topic) => topic.partitions.filter(({ leader }) => leader >= 0).length === partitions);
   });
+  // A leader may be named before it knows that it is one. A first send that meets such a partition is repeated by kafkajs
+  // as a whole, and what the others took of it is there twice.
+  await waitFor('the leaders to serve', 10_000, async () => {
+    const offsets = Promise.all(names.map((topic) => admin.fetchTopicOffsets(topic)));
+    return offsets.then(
+      () => true,
+      () => false,
+    );
+  });
 }
 
 /** Resolves when so many members share the partitions and no rebalance is under way. */

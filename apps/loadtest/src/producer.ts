@@ -13,7 +13,8 @@ export interface ProducerOptions extends LoadShape, KafkaAccess {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const BULK_RECORDS = 2000;
+/** Far below what a broker takes in one request, also when all of them are for one partition. */
+const BULK_RECORDS = 1000;
 
 /** Writes the records of a run in the order of their numbers, and keeps when each was sent and acknowledged. */
 export class LoadProducer {
@@ -81,7 +82,7 @@ export class LoadProducer {
 
   #due(startMicros: number, recordsPerSecond: number): number {
     const due = Math.floor(((nowMicros() - startMicros) * recordsPerSecond) / 1e6);
-    // After a stall there is more than a broker takes in one request; the rest is due at the next tick.
+    // After a stall it may be a lot; the rest is due at the next tick.
     return Math.min(due - this.#produced, this.#options.records - this.#produced, BULK_RECORDS);
   }
 
