@@ -319,7 +319,11 @@ inBrowser('the console in a browser', () => {
     await console.frame('before');
     await house.nodes[0]!.kill();
     await console.says('live-state', /^reconnecting/);
+    // Once it is in the stream it can only be replayed.
+    const witness = await house.connect(1, 'rob', 'notifications');
     await house.produce('notifications', record('rob', 'missed'));
+    await witness.next('notifications');
+    await witness.close();
     await house.restart(0);
     await console.says('live-state', /^connected as rob/);
     await console.page.locator('#frames .replayed', { hasText: 'missed' }).waitFor();
