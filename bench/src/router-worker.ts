@@ -5,13 +5,12 @@ import {
   MemoryEngine,
   Router,
   RouterStats,
-  type Logger,
   type PublishBatch,
   type PublishResult,
   type RecordWriter,
-  type TopicPolicy,
 } from '@ws-gateway/core';
 import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
+import { defaultPolicy, logger } from './parts.js';
 
 export interface RouterTask {
   readonly brokers: string;
@@ -59,14 +58,6 @@ class DiscardEngine extends MemoryEngine {
   }
 }
 
-const logger: Logger = {
-  error: (message, fields) => console.error(message, fields),
-  warn: (message, fields) => console.error(message, fields),
-  info: () => undefined,
-  debug: () => undefined,
-  child: () => logger,
-};
-
 /** All records of the load can be used. */
 const noLetters: RecordWriter = {
   write: () => Promise.reject(new Error('a record of the load became a dead letter')),
@@ -88,29 +79,14 @@ async function start(task: RouterTask): Promise<void> {
     fromBeginning: true,
     createTopics: false,
   });
-  const options = { topics: [policy(kafkaTopic)], groupId, deadLetterTopic: '', roomRetention: null };
+  const options = {
+    topics: [defaultPolicy('notifications', kafkaTopic)],
+    groupId,
+    deadLetterTopic: '',
+    roomRetention: null,
+  };
   const limits = { maxRecordBytes: 1024 * 1024, perUserStats: false };
   await new Router({ source, engine, writer: noLetters, stats, logger }, { ...options, ...limits }).start();
-}
-
-/** As the gateway's `notifications`. */
-function policy(kafkaTopic: string): TopicPolicy {
-  return {
-    name: 'notifications',
-    kafkaTopic,
-    type: 'notification',
-    format: 'envelope',
-    retention: { mode: 'ordered', size: 100, ttlMs: 3_600_000 },
-    slow: 'queue',
-    queueBytes: 256 * 1024,
-    ttlMs: 0,
-    ack: false,
-    snapshot: false,
-    guests: false,
-    clientVisible: true,
-    audienceFromKey: false,
-    blocks: false,
-  };
 }
 
 serveParent({

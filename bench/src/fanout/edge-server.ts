@@ -1,6 +1,5 @@
 /** Entry of the measured process: the edge and its transport, fed by the memory engine from messages as a router has them. */
 import {
-  defaultMessageType,
   Edge,
   EdgeStats,
   EngineStats,
@@ -9,38 +8,15 @@ import {
   type EdgeDeps,
   type EdgeOptions,
   type Identity,
-  type Logger,
   type PublishItem,
-  type TopicPolicy,
 } from '@ws-gateway/core';
 import { serveParent } from '@ws-gateway/loadtest';
 import { createUwsTransport } from '@ws-gateway/uws-transport';
+import { defaultPolicy, logger } from '../parts.js';
 import { heads, measureBurst, STREAM, TOPIC, type BurstTask } from './frames.js';
 
-const retention = { mode: 'ordered', size: 100, ttlMs: 3_600_000 } as const;
-const policy: TopicPolicy = {
-  name: TOPIC,
-  kafkaTopic: TOPIC,
-  type: defaultMessageType(TOPIC),
-  format: 'envelope',
-  retention,
-  slow: 'queue',
-  queueBytes: 256 * 1024,
-  ttlMs: 0,
-  ack: false,
-  snapshot: false,
-  guests: false,
-  clientVisible: true,
-  audienceFromKey: false,
-  blocks: false,
-};
-const logger: Logger = {
-  error: (message, fields) => console.error(message, fields),
-  warn: (message, fields) => console.error(message, fields),
-  info: () => undefined,
-  debug: () => undefined,
-  child: () => logger,
-};
+const policy = defaultPolicy(TOPIC);
+const retention = policy.retention!;
 
 const engine = new MemoryEngine({ node: 'fanout', stats: new EngineStats() });
 // What is not used here is left out: touching it is a failure that is seen at once.
