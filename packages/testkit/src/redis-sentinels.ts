@@ -94,7 +94,8 @@ function watching({ master, replica }: { master: OwnServer; replica: OwnServer }
   return [
     `sentinel monitor ${GROUP} 127.0.0.1 ${master.port} 2`,
     `sentinel down-after-milliseconds ${GROUP} ${DOWN_AFTER_MS}`,
-    `sentinel failover-timeout ${GROUP} 10000`,
+    // After twice this time an election that came to nothing is held again.
+    `sentinel failover-timeout ${GROUP} 5000`,
     `sentinel known-replica ${GROUP} 127.0.0.1 ${replica.port}`,
   ];
 }
