@@ -6,8 +6,6 @@ import type { Keys } from './keys.js';
 import { newLife } from './node-names.js';
 import type { Settings } from './options.js';
 import type { Reaper } from './reaper.js';
-import type { Call } from './script-link.js';
-import type { ScriptName } from './scripts.js';
 
 /** Without a refresh for so long the node does not count as registered any more. */
 const STALE_MS = 3000;
@@ -81,7 +79,7 @@ export class Membership {
     this.#datasets = await Promise.all(
       partitions.map((partition) => {
         const openKeys = [keys.key(partition, 'SEQUENCE', this.#name), keys.key(partition, 'DATASET')];
-        return this.#run<string>(partition, 'open-inbox', { keys: openKeys, args: [newIdentity()] });
+        return this.#parts.calls.of(partition).run<string>('open-inbox', { keys: openKeys, args: [newIdentity()] });
       }),
     );
     readers.follow(partitions.map((partition) => keys.key(partition, 'INBOX', this.#name)));
@@ -159,35 +157,22 @@ export class Membership {
   }
 
   #lease(register: boolean): Promise<number> {
-    const { keys } = this.#parts;
+    const { keys, calls } = this.#parts;
     const leaseKeys = [keys.key(0, 'NODES'), keys.key(0, 'STATUS', this.#name)];
     const args = [this.#name, this.#settings.leaseMs, this.#statusJson, register ? '1' : ''];
-    return this.#run<number>(0, 'lease', { keys: leaseKeys, args });
+    return calls.of(0).run<number>('lease', { keys: leaseKeys, args });
   }
 
   async #checkInbox(partition: number, processed: number) {
-    const { keys } = this.#parts;
+    const { keys, calls } = this.#parts;
     const inboxKeys = [
       keys.key(partition, 'SEQUENCE', this.#name),
       keys.key(partition, 'INBOX', this.#name),
       keys.key(partition, 'DATASET'),
     ];
     const call = { keys: inboxKeys, args: [processed] };
-    const [sequence, dataset] = await this.#run<[string, string]>(partition, 'check-inbox', call);
+    const [sequence, dataset] = await calls.of(partition).run<[string, string]>('check-inbox', call);
     return { sequence, dataset, processed };
-  }
-
-  async #run<Reply>(partition: number, name: ScriptName, call: Call): Promise<Reply> {
-    const link = this.#parts.calls.of(partition);
-    const startedMs = performance.now();
-    try {
-      return await link.run<Reply>(name, call);
-    } catch (error) {
-      // A connection that is open and silent would stay so for many minutes.
-      const silent = performance.now() - startedMs >= this.#settings.callTimeoutMs;
-      if (silent && link.ready) link.reconnect();
-      throw error;
-    }
   }
 }
 

@@ -6,7 +6,7 @@ import { sentinelConnector } from './sentinel-connector.js';
 import { connectorTo, DISCONNECT_TIMEOUT_MS } from './slot-connector.js';
 
 const RETRY_DELAY_MAX_MS = 1000;
-/** A node of a cluster that hangs must not keep us from asking the next one. */
+/** A Sentinel, or a node of a cluster, that hangs must not keep us from asking the next one. */
 const ASK_TIMEOUT_MS = 2000;
 
 /** For calls, and for waiting on inboxes: one connection each, or in a cluster one a partition. */
@@ -41,7 +41,7 @@ export function createClients(settings: Settings, keys: Keys): Clients {
  */
 function createRedisClient(server: RedisServer, connectTimeoutMs: number, own: RedisOptions = {}): Redis {
   const { sentinel, host, port, username, password, db, tls } = server;
-  return new Redis({
+  const client = new Redis({
     ...(sentinel === undefined ? { host, port } : sentinelOptions(sentinel, tls)),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
@@ -59,6 +59,15 @@ function createRedisClient(server: RedisServer, connectTimeoutMs: number, own: R
     retryStrategy: (attempt) => Math.min(RETRY_DELAY_MAX_MS, 50 * attempt) * (0.75 + Math.random() / 2),
     ...own,
   });
+  limitGreeting(client, connectTimeoutMs);
+  return client;
+}
+
+/** The library waits for ever for the first answers of a server that took the connection and hangs. */
+function limitGreeting(client: Redis, timeoutMs: number): void {
+  let timer: NodeJS.Timeout | undefined;
+  client.on('connect', () => (timer = setTimeout(() => client.disconnect(true), timeoutMs)));
+  for (const event of ['ready', 'close'] as const) client.on(event, () => clearTimeout(timer));
 }
 
 function sentinelOptions(sentinel: NonNullable<RedisServer['sentinel']>, tls: RedisServer['tls']): RedisOptions {
@@ -71,6 +80,7 @@ function sentinelOptions(sentinel: NonNullable<RedisServer['sentinel']>, tls: Re
     Connector: sentinelConnector,
     failoverDetector: true,
     sentinelReconnectStrategy: () => RETRY_DELAY_MAX_MS,
+    sentinelCommandTimeout: ASK_TIMEOUT_MS,
     ...(username === undefined ? {} : { sentinelUsername: username }),
     ...(password === undefined ? {} : { sentinelPassword: password }),
     // Without the first of them the library talks to the master in the clear, whatever `tls` says.

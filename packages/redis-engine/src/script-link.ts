@@ -21,7 +21,8 @@ const LEAVE_AFTER_MS = 500;
 
 /**
  * Runs scripts over one connection, in the order of the calls. Fails at once while disconnected and after a deadline
- * otherwise; then the outcome is unknown, and nothing is repeated here: order is the caller's.
+ * otherwise; then the outcome is unknown, and nothing is repeated here: order is the caller's. A connection on which
+ * nothing at all was answered within a deadline is dropped: one to a lost machine would stay open for many minutes.
  */
 export class ScriptLink {
   readonly #redis: Redis;
@@ -33,6 +34,7 @@ export class ScriptLink {
   readonly #pending = new Set<Pending>();
   readonly #sweeper: NodeJS.Timeout;
   #corked = false;
+  #answeredMs = 0;
   #readySinceMs = Infinity;
   #server = serverName('');
 
@@ -89,11 +91,6 @@ export class ScriptLink {
     return this.#send<Reply>(name, name, [...args], { buffers });
   }
 
-  /** Drops the connection, as one that no longer answers; a new one is made at once. */
-  reconnect(): void {
-    this.#redis.disconnect(true);
-  }
-
   stop(): void {
     clearInterval(this.#sweeper);
     this.#redis.disconnect();
@@ -125,13 +122,17 @@ export class ScriptLink {
     return new Promise((resolve, reject) => {
       const pending = { deadlineMs: performance.now() + this.#timeoutMs, reject };
       this.#pending.add(pending);
+      const settled = (): void => {
+        this.#pending.delete(pending);
+        this.#answeredMs = performance.now();
+      };
       answer.then(
         (reply) => {
-          this.#pending.delete(pending);
+          settled();
           resolve(reply);
         },
         (error: unknown) => {
-          this.#pending.delete(pending);
+          settled();
           reject(error as Error);
         },
       );
@@ -143,6 +144,8 @@ export class ScriptLink {
     for (const pending of this.#pending) {
       if (pending.deadlineMs > nowMs) return;
       this.#pending.delete(pending);
+      const isSilent = this.#answeredMs < pending.deadlineMs - this.#timeoutMs;
+      if (isSilent && this.readyForMs >= 0) this.#drop('connection gives no answer');
       pending.reject(new EngineError('unavailable', `redis gave no answer within ${this.#timeoutMs} ms`));
     }
   }
@@ -161,10 +164,13 @@ export class ScriptLink {
 
   /** What we call for is on another server now: a new connection is led there. */
   #leave(): void {
-    if (this.readyForMs < LEAVE_AFTER_MS) return;
+    if (this.readyForMs >= LEAVE_AFTER_MS) this.#drop('server serves no calls');
+  }
+
+  #drop(why: string): void {
     this.#readySinceMs = Infinity;
-    this.#logger.warn('redis server serves no calls, connecting anew', {});
-    this.reconnect();
+    this.#logger.warn(`redis ${why}, connecting anew`, {});
+    this.#redis.disconnect(true);
   }
 
   #identify(): void {

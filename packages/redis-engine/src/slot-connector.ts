@@ -8,6 +8,14 @@ export const DISCONNECT_TIMEOUT_MS = 250;
 
 type Connector = NonNullable<RedisOptions['Connector']>;
 
+/**
+ * What a connector resolves to instead of rejecting. The library gives a connection up for ever when `connect` rejects,
+ * even when it was only told to disconnect and begin again; one that is closed at once it tries again.
+ */
+export function closedSocket(): Socket {
+  return new Socket().destroy();
+}
+
 /** For the library: each connect begins with the question where to. */
 export function connectorTo(find: () => Promise<Address>, tls: ConnectionOptions | undefined): Connector {
   return class extends AbstractConnector {
@@ -18,11 +26,8 @@ export function connectorTo(find: () => Promise<Address>, tls: ConnectionOptions
     async connect(): Promise<Socket> {
       this.connecting = true;
       const socket = await this.#open();
-      // Meanwhile it was told to stop.
-      if (!this.connecting) {
-        socket.destroy();
-        throw new Error('Connection is closed.');
-      }
+      // Meanwhile it was told to disconnect.
+      if (!this.connecting) return socket.destroy();
       this.stream = socket as typeof this.stream;
       return socket;
     }
@@ -39,9 +44,8 @@ export function connectorTo(find: () => Promise<Address>, tls: ConnectionOptions
         socket.once('error', (error) => (this.firstError = error));
         return socket;
       } catch (error) {
-        // The library gives up for ever when this rejects; a connection that fails it tries again.
         this.firstError = error as Error;
-        return new Socket().destroy();
+        return closedSocket();
       }
     }
   };

@@ -13,10 +13,14 @@ const keys = new Keys('', PARTITIONS);
 let cluster: RedisCluster;
 let flow: Flow;
 
+async function openFlow(options: Parameters<typeof createHarness>[0] = {}): Promise<Flow> {
+  const harness = await createHarness({ server: clusterServer(cluster.nodes), partitions: PARTITIONS, ...options });
+  return Flow.open(harness, users);
+}
+
 beforeEach(async () => {
   cluster = await RedisCluster.start({ replicas: 1 });
-  const harness = await createHarness({ server: clusterServer(cluster.nodes), partitions: PARTITIONS });
-  flow = await Flow.open(harness, users);
+  flow = await openFlow();
 }, 90_000);
 afterEach(async () => {
   await flow?.close();
@@ -95,6 +99,23 @@ describe('a master that dies', () => {
     await router.publish({ source: null, items: [item(user, 'first after')] });
     const after = await edge.read(own, { epoch: lost!.epoch, offset: 1 }, 100);
     expect([after.recovered, after.epoch === lost!.epoch, after.messages.length]).toEqual([true, false, 1]);
+  }, 120_000);
+});
+
+describe('a master that hangs', () => {
+  // ioredis waits for ever for the first answer of a server that has taken the connection.
+  it('with new connections to it: they end, and its replica takes over', async () => {
+    await flow.close();
+    // Given up, and made anew to the same server, before that is replaced.
+    flow = await openFlow({ callTimeoutMs: 500 });
+    const master = await cluster.masterOf(8000);
+    flow.lane.run();
+    await flow.goesOn(20);
+    await replicaInSync(master);
+    const thaw = await flow.freeze(master);
+    await flow.unhealthy();
+    await expectNothingLost();
+    thaw();
   }, 120_000);
 });
 

@@ -72,6 +72,13 @@ export class Flow {
     await this.admin(master).client('KILL', 'TYPE', 'replica');
   }
 
+  /** Until the returned function is called the server takes connections and answers nothing. */
+  async freeze(server: { port: number }): Promise<() => void> {
+    const pid = Number(/^process_id:(\d+)/m.exec(await this.admin(server).info('server'))![1]);
+    process.kill(pid, 'SIGSTOP');
+    return () => process.kill(pid, 'SIGCONT');
+  }
+
   /** A connection of one's own, which ends with this. */
   admin({ port }: { port: number }): Redis {
     // One to a dead server would keep the process for two seconds.
@@ -81,10 +88,12 @@ export class Flow {
   }
 
   async close(): Promise<void> {
-    await this.lane.end();
+    const ended = this.lane.end();
     for (const client of this.#admins) client.disconnect();
     await this.edge.stop();
     await this.router.stop();
+    // Not before: a record that never gets through is given up only when the router has stopped.
+    await ended;
   }
 }
 

@@ -101,6 +101,26 @@ describe('an outage of Redis', () => {
     expect((await engine.presence('u1')).map(({ connection }) => connection)).toEqual(['c2']);
   });
 
+  // ioredis waits for ever for the first answer on a connection that was taken.
+  it('gives up connections that were taken and then say nothing', async () => {
+    const proxy = await TcpProxy.start(serverAt(testRedisUrl()));
+    const harness = await createHarness({ server: { host: '127.0.0.1', port: proxy.port }, callTimeoutMs: 500 });
+    const engine = harness.createEngine('n1');
+    cleanups.push(
+      () => proxy.stop(),
+      () => engine.stop(),
+    );
+    await engine.start(new RecordingInbox());
+    proxy.cut();
+    await waitFor(() => !engine.healthy && proxy.connections === 0, { what: 'unhealthy' });
+    // What these say is not heard within this test.
+    proxy.delayMs = 600_000;
+    proxy.restore();
+    await waitFor(() => proxy.connections === 2, { what: 'silent connections for calls and for the inbox' });
+    proxy.delayMs = 0;
+    await waitFor(() => engine.healthy, { what: 'healthy' });
+  });
+
   it('asks for a rebuild when Redis comes back empty, and begins new epochs', async () => {
     const first = await startRedis();
     const server = { host: '127.0.0.1', port: first.port };

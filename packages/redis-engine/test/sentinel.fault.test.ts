@@ -63,4 +63,22 @@ describe('a master under Sentinels', () => {
     await flow.expectAllArrived();
     expect(flow.sockets.resyncs).toEqual([]);
   }, 120_000);
+
+  // ioredis gives a connection up for ever when it hears of a new master while it asks who the master is.
+  it('hands over while a Sentinel hangs that is being asked for it: records flow again, by the new one', async () => {
+    await flow.publish(20);
+    await replicaInSync(redis.master);
+    const thaw = await flow.freeze(redis.nodes[0]!);
+    await flow.admin(redis.master).client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await flow.unhealthy();
+    await flow.admin(redis.nodes[1]!).call('SENTINEL', 'FAILOVER', redis.name);
+    const replica = flow.admin(redis.replica);
+    const isMaster = async () => (await replica.info('replication')).includes('role:master');
+    await waitFor(isMaster, { timeoutMs: 40_000, what: 'another master' });
+    await flow.healthy();
+    await flow.publish(20);
+    await flow.expectAllArrived();
+    expect(flow.sockets.resyncs).toEqual([]);
+    thaw();
+  }, 120_000);
 });

@@ -94,7 +94,7 @@ export class TcpProxy {
       return;
     }
     waiting.push(action);
-    setTimeout(() => waiting.shift()!(), this.delayMs);
+    setTimeout(() => waiting.shift()!(), this.delayMs).unref();
   }
 }
 
