@@ -1,9 +1,9 @@
 /** How fast one node brings a pile of records from Kafka to its sockets, and what each costs. */
 import {
-  BareConsumer,
   LoadProducer,
   settled,
   SocketFleet,
+  startBareConsumer,
   UsageSeries,
   verify,
   type Arrivals,
@@ -112,7 +112,7 @@ async function readBare(
   shape: LoadShape,
 ): Promise<{ arrivals: Arrivals; perSecond: number; cpuMicros: number }> {
   const task = { brokers: bench.servers.brokers, kafkaTopic, groupId: `${bench.id}-baseline`, shape };
-  const consumer = await BareConsumer.start(task, { core: GATEWAY_CORE });
+  const consumer = await startBareConsumer(task, { core: GATEWAY_CORE });
   const usage = new UsageSeries({ consumer: [consumer.pid] });
   await settled(() => consumer.received(), shape.records, QUIET_MS);
   usage.stop();

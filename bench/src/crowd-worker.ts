@@ -92,9 +92,6 @@ class Crowd implements SocketListener {
     await this.#joinStalling(targets);
   }
 
-  /** The first frame must come before the handshake counts as done. */
-  opened(): void {}
-
   frame(socket: LoadSocket, bytes: Buffer, { start, end }: { start: number; end: number }): void {
     const joined = this.#joining.get(socket);
     if (joined !== undefined) {

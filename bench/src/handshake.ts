@@ -5,7 +5,7 @@ import { BareServer } from './bare-server.js';
 import { runBench, type Bench } from './bench.js';
 import { tokenOf, type Gateway } from './gateway.js';
 import { GATEWAY_CORE } from './machine.js';
-import { busyFigures, type Figure, type Report } from './report.js';
+import { busyFigures, mean, sumOf, type Figure, type Report } from './report.js';
 import { createTopics, groupIsStable } from './servers.js';
 import { waitFor } from './wait.js';
 
@@ -82,10 +82,7 @@ function figuresOf(stretches: readonly Stretch[], usage: UsageSeries, handshakes
   const of = (kind: Kind, process: string): number[] =>
     all.filter((stretch) => stretch.kind === kind).map(({ cpu }) => ((cpu[process] ?? NaN) * 1e6) / handshakes);
   const goals = { 'new token': 200, 'same token': 120 };
-  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-  const total: Record<string, number> = {};
-  for (const { cpu } of all)
-    for (const [name, seconds] of Object.entries(cpu)) total[name] = (total[name] ?? 0) + seconds;
+  const seconds = all.reduce((sum, stretch) => sum + stretch.seconds, 0);
   return [
     ...(['new token', 'same token'] as const).flatMap((kind): Figure[] => [
       { name: `${kind}: CPU of the gateway`, value: mean(of(kind, 'gateway')), unit: 'µs', atMost: goals[kind] },
@@ -94,10 +91,6 @@ function figuresOf(stretches: readonly Stretch[], usage: UsageSeries, handshakes
     ]),
     { name: 'bare uWebSockets.js: CPU', value: mean(of('bare', 'bare')), unit: 'µs' },
     { name: 'bare uWebSockets.js: least of a round', value: Math.min(...of('bare', 'bare')), unit: 'µs' },
-    ...busyFigures(total, sum(all.map(({ seconds }) => seconds)), ['gateway', 'bare']),
+    ...busyFigures(sumOf(all.map(({ cpu }) => cpu)), seconds, ['gateway', 'bare']),
   ];
-
-  function mean(values: readonly number[]): number {
-    return sum(values) / values.length;
-  }
 }

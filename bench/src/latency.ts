@@ -1,10 +1,10 @@
 /** Time from producing a record to its frame at a client on either of two nodes, at a steady rate. */
 import {
-  BareConsumer,
   LoadProducer,
   percentilesOf,
   settled,
   SocketFleet,
+  startBareConsumer,
   UsageSeries,
   verify,
   type Arrivals,
@@ -39,7 +39,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const fleet = bench.ends(await SocketFleet.connect({ ...clients, targets: gateways }));
   // Beside the gateways on their core: what it costs to read the same records there and do nothing with them.
   const task = { brokers, kafkaTopic, groupId: `${bench.id}-baseline`, shape };
-  const consumer = baseline === 0 ? null : bench.ends(await BareConsumer.start(task, { core: GATEWAY_CORE }));
+  const consumer = baseline === 0 ? null : bench.ends(await startBareConsumer(task, { core: GATEWAY_CORE }));
   const producer = await LoadProducer.connect({
     ...shape,
     brokers,

@@ -1,9 +1,17 @@
 /** How fast a router reads, decodes and encodes records when nothing is done with them, beside a bare consumer. */
-import { BareConsumer, LoadProducer, settled, UsageSeries, verify, type Arrivals } from '@ws-gateway/loadtest';
+import {
+  LoadProducer,
+  ReaderProcess,
+  settled,
+  startBareConsumer,
+  UsageSeries,
+  verify,
+  type Arrivals,
+} from '@ws-gateway/loadtest';
 import { runBench, type Bench } from './bench.js';
 import { GATEWAY_CORE } from './machine.js';
 import { median, type Report } from './report.js';
-import { RouterProcess } from './router-process.js';
+import type { RouterTask } from './router-worker.js';
 import { createTopics } from './servers.js';
 import { stretch } from './stretch.js';
 
@@ -35,9 +43,9 @@ async function measure(bench: Bench<Options>): Promise<Report> {
     const task = { brokers, kafkaTopic, shape: { users, records } };
     const bare = await pass(
       bench,
-      await BareConsumer.start({ ...task, groupId: `${groupId}-bare` }, { core: GATEWAY_CORE }),
+      await startBareConsumer({ ...task, groupId: `${groupId}-bare` }, { core: GATEWAY_CORE }),
     );
-    const router = await pass(bench, await RouterProcess.start({ brokers, kafkaTopic, groupId, records }));
+    const router = await pass(bench, await startRouter({ brokers, kafkaTopic, groupId, records }));
     passes.push({ bare, router });
   }
   const of = (value: (round: { bare: Pass; router: Pass }) => number): number => median(passes.map(value));
@@ -60,13 +68,18 @@ async function measure(bench: Bench<Options>): Promise<Report> {
   };
 }
 
+/** A router alone on the gateway's core, whose engine throws everything away. */
+function startRouter(task: RouterTask): Promise<ReaderProcess> {
+  return ReaderProcess.start(new URL('./router-worker.js', import.meta.url), task, { core: GATEWAY_CORE });
+}
+
 interface Pass {
   readonly arrivals: Arrivals;
   readonly perSecond: number;
   readonly cpuMicros: number;
 }
 
-async function pass(bench: Bench<Options>, reader: BareConsumer | RouterProcess): Promise<Pass> {
+async function pass(bench: Bench<Options>, reader: ReaderProcess): Promise<Pass> {
   const { records, warmup } = bench.options;
   const usage = new UsageSeries({ reader: [reader.pid] });
   await settled(() => reader.received(), records + warmup, QUIET_MS);

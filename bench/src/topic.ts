@@ -11,7 +11,7 @@ import { runBench, type Bench } from './bench.js';
 import { Crowd } from './crowd.js';
 import { tokenOf, type Gateway } from './gateway.js';
 import { GATEWAY_CORE, LOAD_CORE } from './machine.js';
-import { addVerdicts, busyFigures, type Figure, type Report } from './report.js';
+import { addVerdicts, busyFigures, sumOf, type Figure, type Report } from './report.js';
 import { createTopics, groupIsStable } from './servers.js';
 import { waitFor } from './wait.js';
 
@@ -196,10 +196,4 @@ function report(
     figures: [...figures, ...busyFigures(cpu, seconds, ['gateway'])],
     verdicts,
   };
-}
-
-function sumOf(rows: readonly Readonly<Record<string, number>>[]): Record<string, number> {
-  const sums: Record<string, number> = {};
-  for (const row of rows) for (const [name, value] of Object.entries(row)) sums[name] = (sums[name] ?? 0) + value;
-  return sums;
 }

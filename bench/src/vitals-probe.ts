@@ -34,12 +34,11 @@ function watch(path: string): void {
   });
   const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
   setInterval(() => {
-    const { rss, heapUsed, external } = process.memoryUsage();
+    const { rss, heapUsed } = process.memoryUsage();
     const vitals: Vitals = {
       atMs: performance.now(),
       rss,
       heapUsed,
-      external,
       lagMs: { p50: late(lag.percentile(50)), p99: late(lag.percentile(99)), max: late(lag.max) },
       gc: { pauseMaxMs, majors },
     };

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GatewayOptions } from './gateway.js';
+import { mean } from './report.js';
 
 /** What the probe writes. Bytes, and milliseconds. */
 export interface Vitals {
@@ -9,7 +10,6 @@ export interface Vitals {
   readonly atMs: number;
   readonly rss: number;
   readonly heapUsed: number;
-  readonly external: number;
   readonly lagMs: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly gc: { readonly pauseMaxMs: number; readonly majors: number };
 }
@@ -53,7 +53,6 @@ export class VitalsLog {
 
 /** Of the straight line through the points, in the unit of `y` per unit of `x`. */
 export function slope(points: readonly { readonly x: number; readonly y: number }[]): number {
-  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [meanX, meanY] = [mean(points.map(({ x }) => x)), mean(points.map(({ y }) => y))];
   const covariance = points.reduce((sum, { x, y }) => sum + (x - meanX) * (y - meanY), 0);
   return covariance / points.reduce((sum, { x }) => sum + (x - meanX) ** 2, 0);

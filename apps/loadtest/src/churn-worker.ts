@@ -45,9 +45,6 @@ class Sockets implements SocketListener {
     return { connected: this.#connected, failed: this.#failed, failures: this.#failures };
   }
 
-  /** The first frame must come before the handshake counts as done. */
-  opened(): void {}
-
   frame(socket: LoadSocket): void {
     if (this.#joining.delete(socket)) this.#connected++;
   }

@@ -45,9 +45,6 @@ class Handshakes implements SocketListener {
     return { done: this.#done, frameBytes: this.#frameBytes, failed: this.#failed, failures: this.#failures };
   }
 
-  /** The first frame must come before the handshake counts as done. */
-  opened(): void {}
-
   frame(socket: LoadSocket, bytes: Buffer, { start, end }: { start: number; end: number }): void {
     if (!bytes.toString('utf8', start, end).includes('"event":"connected"')) return;
     socket.destroy();

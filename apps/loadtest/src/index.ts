@@ -1,5 +1,4 @@
 export { mergeArrivals, ArrivalLog, type Arrivals } from './arrival-log.js';
-export { BareConsumer } from './bare-consumer.js';
 export { Churn } from './churn.js';
 export { nowMicros } from './clock.js';
 export { HandshakeLoad } from './handshake-load.js';
@@ -9,6 +8,7 @@ export { percentilesOf, type Percentiles } from './percentiles.js';
 export { cpuSeconds, residentBytes } from './process-usage.js';
 export { LoadProducer } from './producer.js';
 export { LoadSocket, type SocketListener, type SocketTarget } from './socket-client.js';
+export { ReaderProcess, startBareConsumer } from './reader-process.js';
 export { SocketFleet, type FleetOptions } from './socket-fleet.js';
 export { settled } from './settled.js';
 export { signToken } from './token.js';

@@ -4,8 +4,6 @@ import { FrameReader, pongFrame } from './frame-reader.js';
 
 /** Told by all sockets of a process: one object, so that a socket needs no closures of its own. */
 export interface SocketListener {
-  /** The upgrade was answered with 101. */
-  opened(socket: LoadSocket): void;
   /** bytes[start..end) is only valid during the call. */
   frame(socket: LoadSocket, bytes: Buffer, frame: { start: number; end: number }): void;
   /** Called once for a socket, whoever ended it. `why` is for people. */
@@ -110,7 +108,6 @@ export class LoadSocket {
       return;
     }
     this.#head = null;
-    this.#listener.opened(this);
     if (head.length > end + HEAD_END.length) this.#read(head.subarray(end + HEAD_END.length));
   }
 

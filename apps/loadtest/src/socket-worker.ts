@@ -64,9 +64,6 @@ class Sockets implements SocketListener {
     return this.#log.arrivals();
   }
 
-  /** The first frame must come before the handshake counts as done. */
-  opened(): void {}
-
   frame(socket: LoadSocket, bytes: Buffer, { start, end }: { start: number; end: number }): void {
     const n = readNumber(bytes, start, end);
     if (n >= 0) this.#log.add(n, socket.user, nowMicros());

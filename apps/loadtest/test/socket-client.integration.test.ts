@@ -31,7 +31,6 @@ function open(port: number, token: string): { frames: string[]; closed: Promise<
   const frames: string[] = [];
   const end = Promise.withResolvers<string>();
   const listener: SocketListener = {
-    opened: () => undefined,
     frame: (_, bytes, { start, end: to }) => frames.push(bytes.toString('utf8', start, to)),
     closed: (_, why) => end.resolve(why),
   };

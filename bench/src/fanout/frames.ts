@@ -5,7 +5,7 @@ import { publicStream, pushHead } from '@ws-gateway/core';
 export const TOPIC = 't';
 export const STREAM = publicStream(TOPIC);
 
-/** More than a flush to 1,000 sockets and the pause that the edge's transport makes behind it. */
+/** More than a flush to 1,000 sockets takes. */
 const TURN_MS = 40;
 
 /** One call of a server. */

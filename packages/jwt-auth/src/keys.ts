@@ -20,8 +20,7 @@ export function keyResolver(options: TokenVerifierOptions, algorithms: readonly 
   return (header, token) => {
     const secret = secrets?.get(header.alg ?? '');
     if (secret !== undefined) return secret;
-    const kind = keyKindOf(header.alg ?? '');
-    if (kind === 'public' && publicKey !== null) return publicKey(header, token);
+    if (keyKindOf(header.alg ?? '') === 'public' && publicKey !== null) return publicKey(header, token);
     // jose checks the allow-list first, so this is a broken invariant and not a client's mistake.
     throw new Error('no key for an allowed algorithm');
   };

@@ -1,0 +1,40 @@
+import type { Arrivals } from './arrival-log.js';
+import type { ConsumerTask } from './consumer-worker.js';
+import { WorkerProcess, type WorkerOptions } from './worker-process.js';
+
+/** What reads records in a process of its own and notes when they came. */
+export class ReaderProcess {
+  readonly #worker: WorkerProcess;
+
+  private constructor(worker: WorkerProcess) {
+    this.#worker = worker;
+  }
+
+  /** Resolves when it reads. The file answers `start` with a task, `received` and `arrivals`. */
+  static async start(file: URL, task: unknown, options: WorkerOptions = {}): Promise<ReaderProcess> {
+    const worker = new WorkerProcess(file, options);
+    await worker.call('start', task);
+    return new ReaderProcess(worker);
+  }
+
+  get pid(): number {
+    return this.#worker.pid;
+  }
+
+  received(): Promise<number> {
+    return this.#worker.call('received');
+  }
+
+  arrivals(): Promise<Arrivals> {
+    return this.#worker.call('arrivals');
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.stop();
+  }
+}
+
+/** The baseline: a kafkajs consumer that reads the records, notes the time and does nothing else. */
+export function startBareConsumer(task: ConsumerTask, options: WorkerOptions = {}): Promise<ReaderProcess> {
+  return ReaderProcess.start(new URL('./consumer-worker.js', import.meta.url), task, options);
+}
