@@ -39,9 +39,11 @@ describe('requests of a client', () => {
     expect(await client.request('unsubscribe', { topics: ['notifications'] })).toMatchObject({ status: 'ok' });
     await house.produce('notifications', record('bob', 2));
     // Subscribed before it is in the stream, it would come live as well.
-    const history = async () => (await client.request('history', { topic: 'notifications', limit: 10 })).payload;
-    await waitFor(async () => ((await history()) as { offset: number }).offset === 2);
-    const { epoch } = (await history()) as { epoch: string };
+    const { epoch } = await waitFor(async () => {
+      const { payload } = await client.request('history', { topic: 'notifications', limit: 10 });
+      const page = payload as { epoch: string; offset: number };
+      return page.offset === 2 && page;
+    });
     const resumed = await client.request('subscribe', { topics: [{ topic: 'notifications', epoch, offset: 1 }] });
     expect(resumed).toMatchObject({ payload: { topics: [{ recovered: true, replayed: 1, offset: 2 }] } });
     expect(await client.next('notifications')).toMatchObject({ payload: 2, offset: 2 });

@@ -60,7 +60,9 @@ describe('a broker that is killed', () => {
 
     await ownKafka({ dataDir, port: broker.port });
     await writer.write(topic, [{ key: null, value: 'after' }]);
+    const back = Date.now();
     await waitFor(() => sink.values.includes('after'), { timeoutMs: 15_000 });
+    expect(Date.now() - back).toBeLessThan(8_000);
     await waitFor(() => source.status.healthy);
     await waitFor(async () => {
       await source.commit(sink.positions());

@@ -15,7 +15,7 @@ export const scale = isFull
  * shares two cores with other tests, and there only tells "late" from "never".
  */
 export function promisedMs(ms: number): number {
-  return isFull ? ms : 10 * ms;
+  return isFull ? ms : 5 * ms;
 }
 
 export function userNames(count: number = scale.users): string[] {
