@@ -48,8 +48,12 @@ inBrowser('the console in a browser', () => {
     await house.produce('notifications', { key: 'ann', value: '{"user_id":"ann","payload":{"price":1.10}}' });
     await console.frame('{"price":1.10}');
     await console.page.locator('#frames summary', { hasText: 'Hello' }).click();
-    expect(await console.page.locator('#frames pre').last().textContent()).toContain('"id": "n-1"');
-    expect(await console.page.locator('#streams tr', { hasText: 'notifications/u/ann' }).innerText()).toMatch(/\b2\b/);
+    // What opens is written a moment after the click.
+    await console.page.locator('#frames pre', { hasText: '"id": "n-1"' }).waitFor();
+    await console.page
+      .locator('#streams tr', { hasText: 'notifications/u/ann' })
+      .getByText('2', { exact: true })
+      .waitFor();
     await console.page
       .locator('.tile', { hasText: 'Connections' })
       .getByText(/^[1-9]/)
