@@ -31,6 +31,8 @@ export interface RecordSource {
 export interface RecordSourceStatus {
   /** In the group and in touch with a broker. */
   readonly healthy: boolean;
+  /** `start` was called. */
+  readonly started: boolean;
   /** Subscribed topics that don't exist on the broker. */
   readonly missingTopics: readonly string[];
 }
@@ -41,9 +43,8 @@ export interface PartitionOffset {
   readonly offset: number;
 }
 
-export interface AssignedPartition {
-  readonly topic: string;
-  readonly partition: number;
+/** `offset` is where reading begins. */
+export interface AssignedPartition extends PartitionOffset {
   /** Offset of the partition's next record when it was assigned (high watermark). */
   readonly endOffset: number;
 }
@@ -61,7 +62,9 @@ export interface RecordSink {
   records(topic: string, partition: number, records: readonly SourceRecord[], endOffset: number): void;
 }
 
-export type HeaderValue = Uint8Array | string | readonly (Uint8Array | string)[] | undefined;
+/** Kafka's headers may have no value (null), and several of one name (a list). */
+export type HeaderValue = OneHeaderValue | readonly OneHeaderValue[] | undefined;
+type OneHeaderValue = Uint8Array | string | null;
 
 export interface SourceRecord {
   readonly offset: number;

@@ -220,7 +220,7 @@ describe('a record that the engine refuses', () => {
 
   it('is given up when the engine works for other partitions meanwhile', async () => {
     const { engine, router, writer } = await started();
-    await router.assigned([{ topic: 'notifications', partition: 1, endOffset: 0 }]);
+    await router.assigned([{ topic: 'notifications', partition: 1, offset: 0, endOffset: 0 }]);
     engine.refuse = ({ source }) => (source!.partition === 0 ? defect : null);
     harness.push(recordsOf(0, 2));
     let next = 0;

@@ -28,7 +28,7 @@ export async function until(condition: () => boolean, what: string): Promise<voi
 }
 
 class TestSource implements RecordSource {
-  readonly status = { healthy: true, missingTopics: [] };
+  readonly status = { started: true, healthy: true, missingTopics: [] };
   readonly paused = new Set<string>();
   /** Newest committed offset of each partition, and how many commits there were. */
   readonly committed = new Map<string, number>();
@@ -198,7 +198,7 @@ export class RouterHarness {
   /** Starts with partition 0 of notifications. */
   async start(endOffset = 0): Promise<void> {
     await this.router.start();
-    await this.router.assigned([{ topic: 'notifications', partition: 0, endOffset }]);
+    await this.router.assigned([{ topic: 'notifications', partition: 0, offset: 0, endOffset }]);
   }
 
   push(records: readonly SourceRecord[], partition = 0): void {

@@ -92,7 +92,7 @@ describe('a lane', () => {
 
   it('does not wait for another one', async () => {
     const { engine, router } = await started({ chunkRecords: 5 });
-    await router.assigned([{ topic: 'notifications', partition: 1, endOffset: 0 }]);
+    await router.assigned([{ topic: 'notifications', partition: 1, offset: 0, endOffset: 0 }]);
     engine.refuse = ({ source }) => (source!.partition === 0 ? new Error('defect') : null);
     harness.push(recordsOf(0, 3));
     harness.push(recordsOf(0, 50), 1);
@@ -151,7 +151,7 @@ describe('the router', () => {
     const { engine, router } = harness;
     engine.claimFailures = 1;
     await router.start();
-    const assigned = router.assigned([{ topic: 'notifications', partition: 0, endOffset: 7 }]);
+    const assigned = router.assigned([{ topic: 'notifications', partition: 0, offset: 0, endOffset: 7 }]);
     harness.push(recordsOf(4, 7));
     expect(engine.batches).toHaveLength(0);
     await assigned;
@@ -200,7 +200,7 @@ describe('the router', () => {
     harness.push(recordsOf(0, 10));
     await harness.committed(10);
     await router.revoked([{ topic: 'notifications', partition: 0 }]);
-    await router.assigned([{ topic: 'notifications', partition: 0, endOffset: 12 }]);
+    await router.assigned([{ topic: 'notifications', partition: 0, offset: 0, endOffset: 12 }]);
     harness.push(recordsOf(8, 12));
     await harness.committed(12);
     expect(engine.offsets).toEqual(range(0, 12));
@@ -212,7 +212,7 @@ describe('the router', () => {
     engine.gate = new Promise(() => {});
     harness.push(recordsOf(0, 10));
     expect(source.paused.size).toBe(1);
-    await router.assigned([{ topic: 'notifications', partition: 0, endOffset: 10 }]);
+    await router.assigned([{ topic: 'notifications', partition: 0, offset: 0, endOffset: 10 }]);
     expect(source.paused.size).toBe(0);
   });
 
@@ -237,7 +237,7 @@ describe('the router', () => {
 
   it('takes no notice of topics and partitions that are not its own', async () => {
     const { router, engine } = await started();
-    await router.assigned([{ topic: 'other', partition: 0, endOffset: 0 }]);
+    await router.assigned([{ topic: 'other', partition: 0, offset: 0, endOffset: 0 }]);
     router.records('other', 0, recordsOf(0, 5), 5);
     harness.push(recordsOf(0, 5), 9);
     harness.push(recordsOf(0, 5));

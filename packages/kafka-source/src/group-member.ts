@@ -1,6 +1,5 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs';
 import type {
-  AssignedPartition,
   Logger,
   PartitionOffset,
   RecordSink,
@@ -276,9 +275,8 @@ export class GroupMember {
     const starts = await this.#findStarts(isLeader, signal);
     if (!starts) return;
     if (starts.length > 0) {
-      const assigned: AssignedPartition[] = starts.map(({ offset: _, ...partition }) => partition);
       this.#owned.markHandedOut();
-      await this.#callSink('assigned', ASSIGN_TIMEOUT_MS, async () => sink.assigned(assigned));
+      await this.#callSink('assigned', ASSIGN_TIMEOUT_MS, async () => sink.assigned(starts));
       if (signal.aborted) return;
       this.#open(starts);
     }

@@ -48,6 +48,7 @@ export class KafkajsRecordSource implements RecordSource {
   #contactSince = 0;
   #lastContact = 0;
   #failing = false;
+  #isStarted = false;
 
   constructor(options: KafkajsRecordSourceOptions) {
     this.#options = options;
@@ -59,11 +60,13 @@ export class KafkajsRecordSource implements RecordSource {
   get status(): RecordSourceStatus {
     const waiting = this.#missing.length === this.#options.topics.length;
     const inTouch = Date.now() - this.#lastContact < CONTACT_MAX_MS;
-    return { healthy: this.#member?.healthy ?? (waiting && inTouch), missingTopics: this.#missing };
+    const healthy = this.#member?.healthy ?? (waiting && inTouch);
+    return { started: this.#isStarted, healthy, missingTopics: this.#missing };
   }
 
   /** Resolves when the first assignment is with the sink, or at the latest after ten seconds; `status` tells which. */
   async start(sink: RecordSink): Promise<void> {
+    this.#isStarted = true;
     this.#running = this.#run(sink);
     const waiting = new AbortController();
     await Promise.race([this.#started.promise, pause(START_TIMEOUT_MS, waiting.signal)]);

@@ -204,11 +204,14 @@ function toMessage({ key, value, headers }: OutgoingRecord): Message {
 function toHeaders(headers: Readonly<Record<string, HeaderValue>>): IHeaders {
   const result: IHeaders = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || typeof value === 'string') result[name] = value;
-    else if (value instanceof Uint8Array) result[name] = toBuffer(value);
-    else result[name] = value.map((part) => (typeof part === 'string' ? part : toBuffer(part)));
+    // kafkajs writes null, too; its types just don't know.
+    result[name] = (Array.isArray(value) ? value.map(toHeader) : toHeader(value as HeaderValue)) as IHeaders[string];
   }
   return result;
+}
+
+function toHeader<Value>(value: Value): Value | Buffer {
+  return value instanceof Uint8Array ? toBuffer(value) : value;
 }
 
 function toBuffer(bytes: Uint8Array): Buffer {

@@ -107,7 +107,7 @@ describe('the position of a group', () => {
     const second = await nodes.start({ topics: [topic], groupId });
     await waitFor(() => second.sink.received.length === 4);
     expect(second.sink.values).toEqual(['7', '8', '9', 'while nobody ran']);
-    expect([...second.sink.owned.values()]).toEqual([{ topic, partition: 0, endOffset: 11 }]);
+    expect([...second.sink.owned.values()]).toEqual([{ topic, partition: 0, offset: 7, endOffset: 11 }]);
   });
 
   test('no record is handed over before `assigned` has resolved', async () => {

@@ -29,7 +29,7 @@ describe('topics that come and go', () => {
   test('a missing topic is waited for while the others flow, and read from its first record', async () => {
     const [there, missing] = [await freshTopic(), uniqueName('topics')];
     const { source, sink, log } = await nodes.start({ topics: [there, missing], fromBeginning: false });
-    expect(source.status).toEqual({ healthy: true, missingTopics: [missing] });
+    expect(source.status).toEqual({ started: true, healthy: true, missingTopics: [missing] });
     expect(log.has('topics missing')).toBe(true);
     await produce(there, [{ value: 'flows' }]);
     await waitFor(() => sink.values.includes('flows'));
@@ -47,14 +47,14 @@ describe('topics that come and go', () => {
   test('with no topic at all the source is healthy, waits, and stops', async () => {
     const missing = uniqueName('topics');
     const { source } = await nodes.start({ topics: [missing] });
-    expect(source.status).toEqual({ healthy: true, missingTopics: [missing] });
+    expect(source.status).toEqual({ started: true, healthy: true, missingTopics: [missing] });
     await source.stop();
   });
 
   test('missing topics are created when that is wanted', async () => {
     const topic = uniqueName('topics');
     const { source, sink } = await nodes.start({ topics: [topic], createTopics: true, fromBeginning: false });
-    expect(source.status).toEqual({ healthy: true, missingTopics: [] });
+    expect(source.status).toEqual({ started: true, healthy: true, missingTopics: [] });
     await produce(topic, [{ value: 'v' }]);
     await waitFor(() => sink.received.length === 1);
   });
@@ -105,7 +105,7 @@ describe('topics that come and go', () => {
     await waitFor(() => source.status.missingTopics.length === 1);
     await produce(kept, [{ value: 'flows' }]);
     await waitFor(() => sink.values.includes('flows'));
-    expect(source.status).toEqual({ healthy: true, missingTopics: [deleted] });
+    expect(source.status).toEqual({ started: true, healthy: true, missingTopics: [deleted] });
     expect(sink.violations).toEqual([]);
   });
 

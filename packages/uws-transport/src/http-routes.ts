@@ -75,7 +75,9 @@ export class HttpRoutes {
   }
 
   #match(head: RequestHead): Match {
-    const { method, path } = head;
+    const { path } = head;
+    // RFC 9110 9.3.2: as GET, without the body (see writeAnswer).
+    const method = head.method === 'HEAD' ? 'GET' : head.method;
     const candidates = this.#routes.filter((route) => fits(route.path, path));
     if (candidates.length === 0) return this.#unmatched(method, path);
 

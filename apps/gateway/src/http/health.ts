@@ -27,7 +27,8 @@ type Failing = (typeof FAILINGS)[number];
 /** A topic that doesn't exist yet fails nothing: the others flow, so it is only named. */
 export function stateOf({ edge, engine, source }: NodeParts): NodeState {
   const failing: Failing[] = [];
-  if (source !== null && !source.status.healthy) failing.push('kafka');
+  // Kafka is read when the engine is there: until then nothing is known about it, and the engine is what to look at.
+  if (source !== null && !source.status.healthy && (source.status.started || engine.healthy)) failing.push('kafka');
   if (!engine.healthy) failing.push('redis');
   if (edge?.draining === true) failing.push('draining');
   return { connections: edge?.connectionCount ?? 0, failing, missingTopics: source?.status.missingTopics ?? [] };

@@ -20,23 +20,23 @@ const POSITION = /([\s\S]+?):([A-Za-z0-9]{1,32}):(\d{1,16})(?:,|$)/gy;
 export function parseHandshakeQuery(query: string, tokenParameters: readonly string[]): HandshakeQuery {
   const parameters = decode(query);
   let token: string | null = null;
-  for (const name of tokenParameters) token ??= parameters.get(name) ?? null;
-  return {
-    token,
-    topics: parseTopics(parameters.get('topics') ?? ''),
-    recover: parseRecover(parameters.get('recover') ?? ''),
-  };
+  for (const name of tokenParameters) token ??= parameters.get(name)?.[0] ?? null;
+  const list = (name: string): string => parameters.get(name)?.join(',') ?? '';
+  return { token, topics: parseTopics(list('topics')), recover: parseRecover(list('recover')) };
 }
 
-/** First non-empty value of each name. Unlike URLSearchParams it refuses a broken percent-encoding instead of guessing. */
-function decode(query: string): Map<string, string> {
-  const parameters = new Map<string, string>();
+/** Non-empty values of each name. Unlike URLSearchParams it refuses a broken percent-encoding instead of guessing. */
+function decode(query: string): Map<string, string[]> {
+  const parameters = new Map<string, string[]>();
   for (const pair of query.split('&')) {
     if (pair === '') continue;
     const equals = pair.indexOf('=');
     const name = decodePart(equals < 0 ? pair : pair.slice(0, equals));
     const value = equals < 0 ? '' : decodePart(pair.slice(equals + 1));
-    if (value !== '' && !parameters.has(name)) parameters.set(name, value);
+    if (value === '') continue;
+    const values = parameters.get(name);
+    if (values === undefined) parameters.set(name, [value]);
+    else values.push(value);
   }
   return parameters;
 }

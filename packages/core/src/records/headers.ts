@@ -36,7 +36,7 @@ export function headerText(value: HeaderValue): string | null | undefined {
   if (value === undefined || value === null) return null;
   if (typeof value === 'string') return value;
   if (value instanceof Uint8Array) return utf8Text(value);
-  return headerText((value as readonly (Uint8Array | string)[]).at(-1));
+  return headerText((value as Extract<HeaderValue, readonly unknown[]>).at(-1));
 }
 
 function utf8Text(bytes: Uint8Array): string | undefined {

@@ -33,6 +33,8 @@ export interface LaneDeps {
 export interface LaneOptions extends ChunkLimits {
   readonly policy: TopicPolicy;
   readonly partition: number;
+  /** See AssignedPartition. */
+  readonly offset: number;
   readonly endOffset: number;
   /** Records held unsettled; reached, the partition is paused until half of it is settled. */
   readonly laneQueueBytes: number;
@@ -124,6 +126,7 @@ export class Lane {
 
   /** Begins to work. Records may be pushed before. */
   async run(): Promise<void> {
+    this.#reportLag();
     while (!this.closed.aborted) {
       if (this.#failure !== null) await this.#recover();
       else if (this.#inFlight < IN_FLIGHT_MAX && this.#hasWork()) await this.#step();
@@ -303,7 +306,7 @@ export class Lane {
     const { name } = this.#options.policy;
     let partitions = lag.get(name);
     if (partitions === undefined) lag.set(name, (partitions = new Map()));
-    const next = this.#tracker.position ?? this.#firstOffset ?? this.#endOffset;
+    const next = this.#tracker.position ?? this.#firstOffset ?? this.#options.offset;
     partitions.set(this.partition, Math.max(0, this.#endOffset - next));
   }
 }

@@ -139,7 +139,7 @@ export class Router implements RecordSink {
     if (lane === undefined) {
       this.#deps.logger.debug('records of a partition that is not ours', { topic, partition });
     } else if (lane.hasForeignPast(endOffset)) {
-      this.#reopen({ topic, partition, endOffset }, records);
+      this.#reopen({ topic, partition, offset: records[0]?.offset ?? endOffset, endOffset }, records);
     } else {
       lane.push(records, endOffset);
     }
@@ -147,7 +147,7 @@ export class Router implements RecordSink {
 
   /** The lane is there at once, so that records that come early find it; it begins to work when the engine knows of it. */
   async #open(assigned: AssignedPartition): Promise<void> {
-    const { topic, partition, endOffset } = assigned;
+    const { topic, partition, offset, endOffset } = assigned;
     const policy = this.#policies.get(topic);
     if (policy === undefined) {
       this.#deps.logger.error('assigned a topic that is not configured', { topic, partition });
@@ -158,7 +158,7 @@ export class Router implements RecordSink {
     const deps = { source, engine, stats, logger, deadLetters: this.#deadLetters, turns: this.#turns };
     const lane = new Lane(
       { ...deps, progress: this.#progress, now: clock },
-      { ...this.#options, policy, partition, endOffset },
+      { ...this.#options, policy, partition, offset, endOffset },
     );
     this.#lanes.set(laneKey(topic, partition), lane);
     // Assigned twice without being revoked: the driver starts over from what was committed, and so does the lane. The
