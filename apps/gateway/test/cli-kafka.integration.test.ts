@@ -93,6 +93,24 @@ describe('serve', () => {
     expect(await gateway.ended).toMatchObject({ code: 0, signal: null });
   });
 
+  test('serves on when nobody reads its lines any more, and still stops in order', async () => {
+    const args = await server();
+    const gateway = start([...args, '-c', config], { env: { ...env, WSGATEWAY_ADMIN_TOKEN: 'admin-secret' } });
+    await gateway.line('listening');
+    const address = `127.0.0.1:${args.at(-1)}`;
+    const client = await WsClient.open(`ws://${address}/ws?token=${signToken({ sub: 'u1' }, TEST_SECRET)}`);
+    gateway.child.stdout!.destroy();
+    const headers = { authorization: 'Bearer admin-secret' };
+    // Each writes a line.
+    for (const user of ['u2', 'u3', 'u4']) {
+      const blocked = await fetch(`http://${address}/api/blocks/${user}`, { method: 'POST', headers });
+      expect(blocked.status).toBe(200);
+    }
+    gateway.child.kill('SIGTERM');
+    expect(await client.closed).toMatchObject({ code: 4000 });
+    expect(await gateway.ended).toMatchObject({ code: 0, signal: null });
+  });
+
   test('a second signal ends a stop that takes long, with exit code 1', async () => {
     const args = await server();
     const gateway = start([...args, '-c', config], { env: { ...env, WSGATEWAY_SERVER_DRAIN_DURATION: '40s' } });

@@ -162,6 +162,8 @@ describe('a handshake', () => {
     const protocol = await open('', { protocols: ['bearer', token('protocol')] });
     expect(protocol.protocol).toBe('bearer');
     expect(await userOf(protocol)).toBe('protocol');
+    for (const authorization of ['Basic dTpw', 'Bearer'])
+      expect(await userOf(await open(`token=${token('query')}`, { headers: { authorization } }))).toBe('query');
     const bad = await refused(`/ws?token=${token('query')}`, { headers: { authorization: 'Bearer nonsense' } });
     expect(bad).toMatchObject({ status: 401, body: { error: { code: 'token_invalid' } } });
   });

@@ -138,7 +138,13 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
     expect(letters.map(({ headers }) => headers['dlq-error'])).toEqual(['not_json', 'empty', 'no_audience']);
     expect(letters[0]).toMatchObject({
       value: '{broken',
-      headers: { trace: 'abc', none: 'null', twice: 'x,', 'dlq-topic': house.kafkaTopic('notifications'), 'dlq-partition': '0' },
+      headers: {
+        trace: 'abc',
+        none: 'null',
+        twice: 'x,',
+        'dlq-topic': house.kafkaTopic('notifications'),
+        'dlq-partition': '0',
+      },
     });
     expect(letters[1]!.value).toBeNull();
     expect(payloads(client)).toEqual(['after']);

@@ -30,6 +30,8 @@ export interface BackendSubscription {
 export interface BackendOutcome {
   readonly status: 'ok' | 'error' | 'unauthorized' | 'forbidden';
   readonly payload: unknown;
+  /** Whom the answer names as the bearer of the token, where the command is to say so. */
+  readonly user?: string;
   /** What is wrong with the request itself, for which the backend was not asked. */
   readonly mistake?: string;
 }

@@ -85,7 +85,7 @@ class Desk {
       tokenParameters: ['token'],
       allowedOrigins: [],
       clientAddress: () => '::1',
-      connectionsPerUser: 0,
+      connectionsPerUser: 2,
       connectionsPerAddress: 0,
       handshakesPerSecond: 0,
       maxLifetimeMs: 0,
@@ -101,19 +101,25 @@ class Desk {
   static async open(user: string): Promise<Desk> {
     const desk = new Desk();
     await desk.engine.start(desk.edge);
-    const handshake = { path: '/web', query: `token=${user}`, authorization: '', origin: null };
-    const from = { protocols: '', forwardedFor: '', remoteAddress: '::1' };
-    const admission = await desk.edge.admit({ ...handshake, ...from }, new AbortController().signal);
-    if (!admission.admitted) throw new Error(admission.refusal.message);
-    desk.connection = admission.connection;
-    desk.edge.opened(admission.connection, desk.#socket());
+    await desk.connect(user);
     return desk;
   }
 
+  /** One more connection, which is the one that authenticates from now on. */
+  async connect(user: string): Promise<void> {
+    const handshake = { path: '/web', query: `token=${user}`, authorization: '', origin: null };
+    const from = { protocols: '', forwardedFor: '', remoteAddress: '::1' };
+    const admission = await this.edge.admit({ ...handshake, ...from }, new AbortController().signal);
+    if (!admission.admitted) throw new Error(admission.refusal.message);
+    this.connection = admission.connection;
+    this.edge.opened(admission.connection, this.#socket());
+  }
+
   /** Gives the number of the request; the answer comes later. */
-  authenticate(user: string): number {
+  authenticate(user: string, update?: true): number {
     const rid = ++this.#rid;
-    const request = { rid, command: 'authentication', options: user === '' ? {} : { authToken: user } };
+    const options = { ...(user === '' ? {} : { authToken: user }), ...(update && { update }) };
+    const request = { rid, command: 'authentication', options };
     this.edge.message(this.connection, new TextEncoder().encode(JSON.stringify(request)).buffer);
     return rid;
   }
@@ -194,6 +200,24 @@ describe('presence of a connection that changes its user', () => {
     expect(await desk.answer(desk.authenticate('bob'))).toMatchObject({ status: 'forbidden' });
     expect(await desk.engine.presence('ann')).toEqual([before]);
     expect(brief(await desk.events())).toEqual(['ann connected']);
+  });
+});
+
+describe('a connection that stays what it was', () => {
+  it('when an update brings no token', async () => {
+    desk = await Desk.open('ann');
+    const answer = await desk.answer(desk.authenticate('', true));
+    expect(answer).toMatchObject({ status: 'forbidden', payload: { code: 'user_mismatch' } });
+    expect(await desk.rows('ann')).toEqual([1]);
+  });
+
+  it('when the other user has as many connections as are allowed', async () => {
+    desk = await Desk.open('bob');
+    await desk.connect('bob');
+    await desk.connect('cleo');
+    const answer = await desk.answer(desk.authenticate('bob'));
+    expect(answer).toMatchObject({ status: 'forbidden', payload: { code: 'too_many_connections' } });
+    expect(await desk.rows('cleo', 'bob')).toEqual([1, 2]);
   });
 });
 

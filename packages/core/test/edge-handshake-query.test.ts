@@ -26,6 +26,13 @@ describe('the query of a handshake', () => {
     expect(parse('topics=a,b,a,,%20b').topics).toEqual(['a', 'b']);
     expect(parse('topics=').topics).toEqual([]);
     expect(parse('topics=a%2Cb').topics).toEqual(['a', 'b']);
+    expect(parse('topics=a&topics=b,a&recover=a:e:1&recover=b:e:2')).toMatchObject({
+      topics: ['a', 'b'],
+      recover: new Map([
+        ['a', { epoch: 'e', offset: 1 }],
+        ['b', { epoch: 'e', offset: 2 }],
+      ]),
+    });
   });
 
   it('refuses over-long or malformed names and broken percent-encoding', () => {

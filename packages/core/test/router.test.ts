@@ -40,6 +40,15 @@ describe('a lane', () => {
     expect(stats.lag.get('notifications')?.get(0)).toBe(0);
   });
 
+  it('knows the lag of a partition before its first record comes', async () => {
+    const { router, stats } = await started();
+    await router.assigned([{ topic: 'notifications', partition: 1, offset: 3, endOffset: 7 }]);
+    expect([...stats.lag.get('notifications')!]).toEqual([
+      [0, 0],
+      [1, 4],
+    ]);
+  });
+
   it('bounds a chunk by bytes, of records and of the frames they become', async () => {
     const { engine } = await started({ chunkBytes: 5000 });
     harness.push(recordsOf(0, 4, () => ({ user_id: 'u', payload: 'x'.repeat(3000) })));

@@ -28,6 +28,8 @@ export interface CommandSpec {
   readonly required?: readonly string[];
   /** Member of the payload → path in the backend's answer. Absent: the answer is the payload. */
   readonly answer?: Readonly<Record<string, string>>;
+  /** Paths in the backend's answer, the first one present: the id of the user whom it has authenticated. */
+  readonly user?: readonly string[];
   /** What a good answer subscribes the connection to. */
   readonly subscription?: SubscriptionSpec;
 }

@@ -17,6 +17,7 @@ export const defaultCommands: readonly CommandSpec[] = [
     backend: 'user',
     onlyWithBackend: true,
     authorization: 'authToken',
+    user: ['id', 'userId', 'user_id', 'sub'],
     options: members(['authToken'], {
       authToken: { type: 'string', maxLength: 16_384, pattern: '^[\\x21-\\x7e]+( [\\x21-\\x7e]+)*$' },
       update: { type: 'boolean' },

@@ -1,7 +1,7 @@
 import type { BackendOutcome } from '@ws-gateway/core';
 import type { BackendAnswer } from './backend-caller.js';
 import type { CommandSpec } from './command-spec.js';
-import { parseExact } from './json-text.js';
+import { parseExact, scalarText } from './json-text.js';
 import { valueAt } from './sources.js';
 
 /** Codes of answers that are the gateway's own; a backend's own code passes through. */
@@ -33,7 +33,9 @@ export function outcomeOf(spec: CommandSpec, answer: BackendAnswer): BackendOutc
   const body = parsed(answer.text);
   if (status >= 200 && status < 300) {
     if (body === undefined) return refused('backend_error', 'the answer of the backend is not JSON');
-    return spec.answer === undefined ? { status: 'ok', payload: body } : selected(spec.answer, body);
+    const outcome = spec.answer === undefined ? { status: 'ok' as const, payload: body } : selected(spec.answer, body);
+    const user = spec.user?.map((path) => scalarText(valueAt(body, path))).find((id) => id !== null);
+    return user === undefined ? outcome : { ...outcome, user };
   }
   const own = isErrorBody(body) ? body : null;
   const message = `the backend answered ${status}`;

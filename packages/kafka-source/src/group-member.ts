@@ -1,11 +1,5 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs';
-import type {
-  Logger,
-  PartitionOffset,
-  RecordSink,
-  RouterStats,
-  SourceRecord,
-} from '@ws-gateway/core';
+import type { Logger, PartitionOffset, RecordSink, RouterStats, SourceRecord } from '@ws-gateway/core';
 import { createClient, PATIENT_RETRY } from './client.js';
 import { ConsumerCluster, type PartitionRange } from './consumer-cluster.js';
 import { toSourceRecords } from './convert.js';

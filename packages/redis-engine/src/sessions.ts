@@ -75,7 +75,6 @@ export class Sessions {
   }
 
   async release(connections: readonly ReleasedConnection[]): Promise<void> {
-    this.#stats.unregistrations += connections.length;
     for (const connection of connections) this.#forget(connection);
     await this.flush();
   }
@@ -194,7 +193,9 @@ export class Sessions {
     const releaseKeys = [keys.base(partition), keys.key(partition, 'NODE_CONNECTIONS', membership.name)];
     const args = chunk.flatMap(({ connection, user }) => [connection, user]);
     try {
-      await calls.of(partition).run<number>('release', { keys: releaseKeys, args });
+      // Of a refused handshake there was no row.
+      const removed = await calls.of(partition).run<number>('release', { keys: releaseKeys, args });
+      this.#stats.unregistrations += removed;
     } catch {
       // Counted by the link. They wait for the next refresh that works.
       for (const released of chunk) this.#forget(released);

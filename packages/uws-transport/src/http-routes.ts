@@ -93,7 +93,8 @@ export class HttpRoutes {
 
   #unmatched(method: string, path: string): Match {
     if (!this.#options.isEndpoint(path)) return { found: false, label: 'unknown', answer: answers.unknownEndpoint() };
-    const answer = method === 'GET' ? answers.upgradeRequired() : answers.methodNotAllowed(['GET']);
+    const answer =
+      method === 'GET' || method === 'HEAD' ? answers.upgradeRequired() : answers.methodNotAllowed(['GET']);
     return { found: false, label: endpointLabel(path), answer };
   }
 }

@@ -162,7 +162,11 @@ describe('a path without a route', () => {
     expect((await fetch(`${base}/ws`, { method: 'DELETE' })).headers.get('allow')).toBe('GET');
   });
 
-  it('answers HEAD without a body, so that the connection stays in step', async () => {
+  it('answers HEAD as GET, without a body', async () => {
+    running.transport.route('GET', '/health', () => ({ status: 200, body: '{"a":1}' }));
+    const head = await fetch(`${base}/health`, { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, '7', '']);
+    expect((await fetch(`${base}/ws`, { method: 'HEAD' })).status).toBe(426);
     const raw = new RawClient(running.port);
     raw.request(['HEAD /nowhere HTTP/1.1', 'Host: x']);
     await until(() => raw.received.includes('\r\n\r\n'), 'the head came');

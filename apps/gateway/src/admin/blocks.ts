@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { TopicPolicy } from '@ws-gateway/core';
 import type { HttpRequest } from '@ws-gateway/uws-transport';
 import { AdminError } from './admin-error.js';
@@ -50,7 +51,7 @@ interface BlockPayload {
 async function apply(deps: AdminDeps, user: string, payload: BlockPayload): Promise<boolean> {
   const policy = [...deps.topics.values()].find(({ blocks }) => blocks) ?? UNHEARD;
   const value = Buffer.from(JSON.stringify({ user_id: user, payload }));
-  const items = messageItems(deps, policy, { value, id: null });
+  const items = messageItems(deps, policy, { value, id: randomUUID() });
   const isBlock = items.some((item) => item.kind === 'block' && item.block !== null);
   // Such a record would lift a block that is there: no one who writes to block a user wants that.
   if (payload.blocked && !isBlock) throw new AdminError('bad_request', 'expires_at: is over');

@@ -65,7 +65,7 @@ export class AdminClient {
       return failure(`${this.#base} has no admin API: admin.token is not set there, or it is another program`);
     }
     const said = code === undefined ? `HTTP ${status}, which is no answer of the admin API` : `${message} (${code})`;
-    return failure(`${this.#base}: ${said}`);
+    return status === 400 ? badUsage(`${this.#base}: ${said}`) : failure(`${this.#base}: ${said}`);
   }
 }
 

@@ -4,7 +4,7 @@ import { nodeName } from '../identity.js';
 import type { JoinGroup, RunningGateway } from '../serve.js';
 import { configOption, configured, flag, type ConfigFlags } from './configured.js';
 import { CliError, exitCodes, failure, reasonOf } from './exit.js';
-import { complain } from './output.js';
+import { complain, serveWithoutReader } from './output.js';
 
 interface ServeFlags extends ConfigFlags {
   readonly role?: string;
@@ -28,6 +28,7 @@ export function registerServe(program: Command): void {
         'server.port': flag('port', flags.port),
       });
       await exitOnDefects(config);
+      serveWithoutReader();
       if (config.server.workers > 1) await supervise(config);
       else await stopped(await startStoppable(config));
       // A library's forgotten timer must not keep a node alive that has stopped.

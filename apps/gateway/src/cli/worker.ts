@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { SupervisorLink } from '../workers/supervisor-link.js';
 import { badUsage, exitCodes, reasonOf } from './exit.js';
-import { complain } from './output.js';
+import { complain, serveWithoutReader } from './output.js';
 import { exitOnDefects, startGateway, stopped } from './serve.js';
 
 /** One process of `server.workers`. Not for people: `serve` starts it and gives it its configuration. */
@@ -21,6 +21,7 @@ async function worker(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopAsked.resolve(signal));
   const { config } = await link.started;
   await exitOnDefects(config);
+  serveWithoutReader();
   const starting = startGateway(config, (member) => link.join(member));
   // A start or stop that fails is reported by whoever waits for the gateway.
   void stopAsked.promise.then(async (reason) => (await starting).stop(reason)).catch(() => undefined);

@@ -1,4 +1,5 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import type { Finding } from './finding.js';
 import { when, type Rule } from './rule.js';
 
@@ -116,13 +117,23 @@ interface CertificateFiles {
 }
 
 function certificatePair(path: string, { certFile, keyFile, caFile = '' }: CertificateFiles): Finding[] {
-  return [
+  const findings = [
     ...when(certFile !== '' && keyFile === '', `${path}.keyFile`, 'missing: certFile needs its key'),
     ...when(certFile === '' && keyFile !== '', `${path}.certFile`, 'missing: keyFile needs its certificate'),
     ...unreadable(`${path}.certFile`, certFile),
     ...unreadable(`${path}.keyFile`, keyFile),
     ...unreadable(`${path}.caFile`, caFile),
   ];
+  return findings.length > 0 || certFile === '' ? findings : unusable(path, certFile, keyFile);
+}
+
+function unusable(path: string, certFile: string, keyFile: string): Finding[] {
+  try {
+    createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
+    return [];
+  } catch (error) {
+    return [{ path, message: `cannot use ${certFile} with ${keyFile}: ${(error as Error).message}` }];
+  }
 }
 
 function unreadable(path: string, file: string): Finding[] {

@@ -21,14 +21,17 @@ function notificationService({ method, query, headers, body }: Asked): Answer {
   return { status: 200, body: LIST };
 }
 
+/** It has sessions of its own beside tokens. */
+function userService({ headers: { authorization } }: Asked): Answer {
+  if (authorization === token('stranger')) return { status: 403, body: { code: 'suspended', message: 'not you' } };
+  if (authorization === 'forged') return { status: 401, body: { code: 'no_session', message: 'who is that?' } };
+  return { status: 200, body: { id: authorization === 'session-of-zoe' ? 'zoe' : 'ann', name: 'Ann' } };
+}
+
 beforeAll(async () => {
   topic = uniqueName('wss');
   [users, notifications, mobile] = await Promise.all([
-    HttpBackend.start(({ headers }) =>
-      headers.authorization === token('stranger')
-        ? { status: 403, body: { code: 'suspended', message: 'not you' } }
-        : { status: 200, body: { id: 'ann', name: 'Ann' } },
-    ),
+    HttpBackend.start(userService),
     HttpBackend.start(notificationService),
     HttpBackend.start(({ path }) => ({ status: 200, body: { path } })),
     createTopics([topic], 2),
@@ -84,7 +87,7 @@ describe('the commands example', () => {
     await other.close();
   });
 
-  it('lets nobody be whom the user service refuses, or whose token is none', async () => {
+  it('lets nobody be whom the user service refuses', async () => {
     const client = await WsClient.open(`${nodes[0]!.wsUrl}/web`);
     await client.next('connected');
     expect(await client.request('authentication', { authToken: token('stranger') })).toMatchObject({
@@ -92,13 +95,27 @@ describe('the commands example', () => {
       payload: { code: 'suspended' },
     });
     expect(await client.request('authentication', { authToken: 'forged' })).toMatchObject({
-      status: 'forbidden',
-      payload: { code: 'token_invalid' },
+      status: 'unauthorized',
+      payload: { code: 'no_session' },
     });
     expect(await client.request('getMyNotifications', { where: { types: ['a'] } })).toMatchObject({
       status: 'unauthorized',
       payload: { code: 'no_token', message: 'who are you?' },
     });
+    await client.close();
+  });
+
+  it('believes the user service what is no token of the gateway', async () => {
+    const client = await WsClient.open(`${nodes[0]!.wsUrl}/web`);
+    await client.next('connected');
+    expect(await client.request('authentication', { authToken: 'session-of-zoe' })).toMatchObject({
+      status: 'ok',
+      payload: { id: 'zoe', name: 'Ann' },
+    });
+    const { event } = await client.request('getMyNotifications', { where: { types: ['a'] } });
+    const hashed = '{"command":"","resource":"notification","hash":"","where":{"userId":"zoe","types":["a"]}}';
+    expect(event).toBe(md5(hashed));
+    expect(notifications.last.headers.authorization).toBe('session-of-zoe');
     await client.close();
   });
 
@@ -140,7 +157,7 @@ describe('the commands example', () => {
     const list = await client.request('getMyNotifications', options);
     expect(list).toEqual({ rid: 2, event: id, status: 'ok', payload: LIST });
     expect(notifications.last.query.toString()).toBe('limit=5&skip=10&sort=-createdAt&type=offer&type=news');
-    expect(notifications.last.headers.authorization).toBe(`Bearer ${token('ann')}`);
+    expect(notifications.last.headers.authorization).toBe(token('ann'));
 
     const where = { notifications: ['n1', 'n2'] };
     expect(await client.request('updateNotifications', { where, status: 'read' })).toMatchObject({

@@ -6,7 +6,7 @@ import type { Handshake } from '../transport.js';
 import type { ConnectionTable } from './connection-table.js';
 import { Connection } from './connection.js';
 import { AcceptRate } from './accept-rate.js';
-import { requireAdmitted } from './admit-result.js';
+import { requireAdmitted, requireRoomFor } from './admit-result.js';
 import type { Endpoint, Endpoints } from './endpoints.js';
 import { hubRequests } from './hub-requests.js';
 import { parseHandshakeQuery, type HandshakeQuery } from './handshake-query.js';
@@ -48,7 +48,7 @@ export interface Admitted {
   readonly protocol: string | null;
 }
 
-const BEARER = /^bearer +([^ ]+) *$/i;
+const BEARER = /^bearer +(.+)$/i;
 
 /**
  * Decides about a handshake: cheap local checks first, then the token, then one atomic step in the engine. Until the
@@ -76,7 +76,7 @@ export class AdmissionDesk {
     requireBare(endpoint, query);
     const address = this.#options.clientAddress(handshake);
     this.#checkAddress(address);
-    const bearer = findToken(handshake, query);
+    const bearer = findBearer(handshake, query);
     const identity = await this.#identify(bearer.token, endpoint);
     const topics = query.topics.map((name) => this.#deps.access.require(name, identity));
     this.#deps.access.requireRoomFor(topics.length);
@@ -89,9 +89,9 @@ export class AdmissionDesk {
     this.#deps.pipes.requireOpen(endpoint);
     // The address may have filled up while the token was verified.
     this.#checkAddress(address);
-    this.#checkUser(identity);
+    requireRoomFor(identity, this.#deps.connections, this.#options.connectionsPerUser);
     signal.throwIfAborted();
-    const connection = this.#register({ endpoint, address, identity, token: bearer.token });
+    const connection = this.#register({ endpoint, address, identity, authorization: bearer.authorization });
     try {
       const join = await this.#enter(connection, requests);
       return { connection, join, protocol: bearer.protocol };
@@ -141,14 +141,14 @@ export class AdmissionDesk {
     endpoint: Endpoint;
     address: string;
     identity: Identity | null;
-    token: string | null;
+    authorization: string;
   }): Connection {
     const { identity } = origin;
     const sinceMs = Date.now();
     const connection = new Connection(`${this.#options.node}-${(++this.#sequence).toString(36)}`, {
       endpoint: origin.endpoint,
       address: origin.address,
-      authorization: origin.token === null ? '' : `Bearer ${origin.token}`,
+      authorization: origin.authorization,
       identity,
       sinceMs,
     });
@@ -188,23 +188,26 @@ export class AdmissionDesk {
     if (limit === 0 || this.#deps.connections.countOfAddress(address) < limit) return;
     throw new RefusalError('too_many_connections', `at most ${limit} connections per address`);
   }
-
-  #checkUser(identity: Identity | null): void {
-    const limit = this.#options.connectionsPerUser;
-    if (limit === 0 || identity === null || this.#deps.connections.countOfUser(identity.user) < limit) return;
-    throw new RefusalError('too_many_connections', `at most ${limit} connections per user`);
-  }
 }
 
-/** First source that is present wins: Authorization, query, subprotocol (contract 2). */
-function findToken(handshake: Handshake, query: HandshakeQuery): { token: string | null; protocol: string | null } {
+interface Bearer {
+  readonly token: string | null;
+  /** For backends: the header as it came, or what it would have been. */
+  readonly authorization: string;
+  readonly protocol: string | null;
+}
+
+/**
+ * First source that is present wins: Authorization, query, subprotocol (contract 2). A header of another scheme is none:
+ * it is for somebody else on the way, as that of a proxy with a password.
+ */
+function findBearer(handshake: Handshake, query: HandshakeQuery): Bearer {
   const offered = handshake.protocols.split(',').map((part) => part.trim());
   const offersBearer = offered[0] === 'bearer' && offered.length > 1 && offered[1] !== '';
   const protocol = offersBearer ? 'bearer' : null;
-  const header = BEARER.exec(handshake.authorization)?.[1];
-  if (header !== undefined) return { token: header, protocol };
-  // A header of another scheme is present but holds no token: it is not silently passed over.
-  if (handshake.authorization.trim() !== '') return { token: '', protocol };
-  if (query.token !== null) return { token: query.token, protocol };
-  return { token: offersBearer ? offered[1]! : null, protocol };
+  const authorization = handshake.authorization.trim();
+  const header = BEARER.exec(authorization)?.[1];
+  if (header !== undefined) return { token: header, authorization, protocol };
+  const token = query.token ?? (offersBearer ? offered[1]! : null);
+  return { token, authorization: token === null ? '' : `Bearer ${token}`, protocol };
 }

@@ -1,8 +1,10 @@
-import type { BackendCommands } from '../backend-commands.js';
+import type { BackendCommands, BackendOutcome } from '../backend-commands.js';
 import { closeReason } from '../close-codes.js';
-import type { AdmitRequest, Engine } from '../engine.js';
+import type { Engine } from '../engine.js';
+import { isUserId } from '../names.js';
 import type { Identity, TokenVerifier } from '../token-verifier.js';
-import { requireAdmitted } from './admit-result.js';
+import type { AdmissionOptions } from './admission.js';
+import { requireAdmitted, requireRoomFor } from './admit-result.js';
 import type { ConnectionTable } from './connection-table.js';
 import { backendRequest, requireFlawless } from './backend-request.js';
 import type { Connection } from './connection.js';
@@ -13,6 +15,16 @@ import { RefusalError } from './refusals.js';
 import { own, type ClientRequest } from './request.js';
 import type { Sender } from './sender.js';
 import { verifiedIdentity } from './verified-identity.js';
+
+/** Of somebody whom a backend knows: what a token of ours could limit is not limited. */
+const NO_CLAIMS: Omit<Identity, 'user'> = {
+  expiresAtMs: null,
+  issuedAtMs: null,
+  tokenId: null,
+  topics: null,
+  rooms: null,
+  presence: false,
+};
 
 interface AuthenticationDeps {
   readonly engine: Engine;
@@ -26,16 +38,17 @@ interface AuthenticationDeps {
 
 /**
  * The command `authentication`: another token on an open socket. The same user keeps everything (and a new expiry); a
- * change of user drops all subscriptions, unless `update` demands that it is the same; no token makes a guest.
+ * change of user drops all subscriptions, unless `update` demands that it is the same; no token makes a guest. A backend
+ * that is asked about the token is believed: what is no token of ours is then of the user whom it names.
  */
 export class AuthenticationCommand {
   readonly #deps: AuthenticationDeps;
-  readonly #sessions: AdmitRequest['sessions'];
+  readonly #options: Pick<AdmissionOptions, 'sessions' | 'connectionsPerUser'>;
   readonly #changing = new WeakMap<Connection, Promise<void>>();
 
-  constructor(deps: AuthenticationDeps, sessions: AdmitRequest['sessions']) {
+  constructor(deps: AuthenticationDeps, options: Pick<AdmissionOptions, 'sessions' | 'connectionsPerUser'>) {
     this.#deps = deps;
-    this.#sessions = sessions;
+    this.#options = options;
   }
 
   get handlers(): CommandHandlers {
@@ -45,24 +58,35 @@ export class AuthenticationCommand {
   async #authenticate(connection: Connection, request: ClientRequest): Promise<Outcome> {
     const token = own(request.options, 'authToken') ?? '';
     if (typeof token !== 'string') throw new RefusalError('bad_request', 'authToken: a text');
-    if (token === '') return this.#becomeGuest(connection);
+    const update = own(request.options, 'update') === true;
+    if (token === '') return this.#becomeGuest(connection, { update });
     const outcome = await this.#askBackend(connection, request);
     if (outcome !== null && outcome.status !== 'ok') return outcome;
-    const identity = await verifiedIdentity(this.#deps.verifier, token.replace(/^bearer +/i, ''));
-    const update = own(request.options, 'update') === true;
+    const identity = await this.#identityOf(token, outcome);
     await this.#inTurn(connection, () => this.#takeIdentity(connection, identity, { update }));
-    connection.authorization = `Bearer ${token.replace(/^bearer +/i, '')}`;
-    return outcome ?? ok({ user: identity.user });
+    connection.authorization = token;
+    return outcome === null ? ok({ user: identity.user }) : { status: 'ok', payload: outcome.payload };
+  }
+
+  async #identityOf(token: string, outcome: BackendOutcome | null): Promise<Identity> {
+    try {
+      return await verifiedIdentity(this.#deps.verifier, token.replace(/^bearer +/i, ''));
+    } catch (error) {
+      const user = outcome?.user ?? '';
+      if (!(error instanceof RefusalError) || error.code !== 'token_invalid' || !isUserId(user)) throw error;
+      return { ...NO_CLAIMS, user };
+    }
   }
 
   /** null: no backend is configured for it. */
-  async #askBackend(connection: Connection, request: ClientRequest): Promise<Outcome | null> {
+  async #askBackend(connection: Connection, request: ClientRequest): Promise<BackendOutcome | null> {
     const { backends } = this.#deps;
     if (!backends.has(request.command, connection.endpoint.path)) return null;
     return requireFlawless(await backends.execute(request.command, backendRequest(connection, request)));
   }
 
-  async #becomeGuest(connection: Connection): Promise<Outcome> {
+  async #becomeGuest(connection: Connection, { update }: { update: boolean }): Promise<Outcome> {
+    if (update && connection.user !== null) throw new RefusalError('user_mismatch', 'update: the token is missing');
     if (!connection.endpoint.guests) throw new RefusalError('token_missing', 'this endpoint is not for guests');
     await this.#inTurn(connection, () => this.#changeUser(connection, null));
     connection.authorization = '';
@@ -101,6 +125,7 @@ export class AuthenticationCommand {
     const { connections, joiner, presence } = this.#deps;
     const { identity: before, userSinceMs } = connection;
     if (before === null && identity === null) return;
+    requireRoomFor(identity, connections, this.#options.connectionsPerUser);
     connections.changeIdentity(connection, identity, Math.max(Date.now(), userSinceMs + 1));
     try {
       if (identity !== null) await this.#register(connection, identity);
@@ -131,7 +156,7 @@ export class AuthenticationCommand {
   /** The user's row, or again; throws RefusalError when the user is blocked or the token was revoked. */
   async #register(connection: Connection, token: Identity): Promise<void> {
     const { id, endpoint, userSinceMs: sinceMs } = connection;
-    const sessions = this.#sessions;
+    const { sessions } = this.#options;
     const base = { connection: id, user: token.user, endpoint: endpoint.path, sinceMs, streams: [], sessions, token };
     requireAdmitted(await this.#deps.engine.admit(base));
   }

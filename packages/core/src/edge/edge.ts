@@ -132,7 +132,7 @@ export class Edge implements EdgeHandler, Inbox {
         ...new SubscribeCommands({ joiner, access }).handlers,
         ...new RoomCommands(joiner, options.rooms).handlers,
         ...new HistoryCommands({ engine, access, census: this.census }, options.rooms.policy).handlers,
-        ...new AuthenticationCommand({ ...deps, connections, joiner, sender: this.#sender }, options.sessions).handlers,
+        ...new AuthenticationCommand({ ...deps, connections, joiner, sender: this.#sender }, options).handlers,
         ...new SendCommand({ engine, sent: deps.sent }, sendOptions(options)).handlers,
       },
       options.limits,
@@ -173,7 +173,10 @@ export class Edge implements EdgeHandler, Inbox {
       this.#joins.set(connection, join);
       return { admitted: true, connection, protocol };
     } catch (error) {
-      if (error instanceof RefusalError) return { admitted: false, refusal: error.toRefusal() };
+      if (error instanceof RefusalError) {
+        if (error.code === 'user_blocked') this.#deps.stats.blocksEnforced++;
+        return { admitted: false, refusal: error.toRefusal() };
+      }
       if (!signal.aborted) this.#deps.logger.error('admission failed', { error });
       const refusal = new RefusalError('unavailable', 'the handshake could not be completed');
       return { admitted: false, refusal: refusal.toRefusal() };

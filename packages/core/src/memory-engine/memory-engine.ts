@@ -136,8 +136,7 @@ export class MemoryEngine implements Engine {
   }
 
   async release(connections: readonly ReleasedConnection[]): Promise<void> {
-    for (const connection of connections) this.#sessions.release(connection);
-    this.#stats.unregistrations += connections.length;
+    for (const connection of connections) if (this.#sessions.release(connection)) this.#stats.unregistrations++;
   }
 
   async watch(stream: StreamName): Promise<void> {

@@ -48,9 +48,12 @@ export class MemorySessions {
     return { status: 'admitted', replaced: replaced.map((row) => row.connection) };
   }
 
-  release({ connection, user }: ReleasedConnection): void {
+  /** False: there was no row. */
+  release({ connection, user }: ReleasedConnection): boolean {
     const rows = this.#users.get(user);
-    if (rows?.delete(connection) === true && rows.size === 0) this.#users.delete(user);
+    if (rows?.delete(connection) !== true) return false;
+    if (rows.size === 0) this.#users.delete(user);
+    return true;
   }
 
   presence(user: string): PresenceRow[] {
