@@ -71,7 +71,10 @@ describe('impossible combinations', () => {
     ],
     [
       'server: {proxyProtocol: true, tls: {certFile: package.json, keyFile: package.json}}',
-      ['server.proxyProtocol: cannot be used together with server.tls: let the proxy end TLS'],
+      [
+        'server.tls: cannot use package.json with package.json: error:0480006C:PEM routines::no start line',
+        'server.proxyProtocol: cannot be used together with server.tls: let the proxy end TLS',
+      ],
     ],
     ['server: {port: 0, workers: 2}', ['server.port: must be given when workers share it']],
     ['auth: {algorithms: []}', ['auth.algorithms: must name at least one algorithm']],
