@@ -72,7 +72,7 @@ class TestEngine {
   /** Applied items in order. */
   readonly items: PublishItem[] = [];
   readonly batches: PublishBatch[] = [];
-  readonly claims: AssignedPartition[] = [];
+  readonly claims: Omit<AssignedPartition, 'offset'>[] = [];
   readonly applied = new Map<string, number>();
   inFlight = 0;
   inFlightMax = 0;
