@@ -136,7 +136,10 @@ export async function serve(config: Config, join: JoinGroup = alone): Promise<Ru
     stopping.abort();
     metrics.stop();
   });
-  keepReporting(gateway, () => engine.report(statusOf(config, { edge, stats, port, stopping: stopping.signal })));
+  const report = (): void => engine.report(statusOf(config, { edge, stats, port, stopping: stopping.signal }));
+  // Who asked for the drain looks at once whether it has begun.
+  stopping.signal.addEventListener('abort', report);
+  keepReporting(gateway, report);
   return gateway;
 }
 
@@ -162,6 +165,7 @@ function createTransport(
   const options: UwsTransportOptions = {
     ...transportOptions(config),
     isEndpoint: (path) => edge?.isEndpoint(path) ?? false,
+    ...(edge !== null && { unknownEndpoint: (path: string) => edge.unknownEndpoint(path) }),
     onRequest: (method, path, status, seconds) => metrics.observeRequest(method, path, status, seconds),
   };
   return createUwsTransport(sockets, options, logger.child({ part: 'transport' }));

@@ -37,6 +37,8 @@ describe('a hub', () => {
   it('is refused by name when there is none', async () => {
     const refused = await WsClient.refused(`${house.nodes[0]!.wsUrl}/websocket/nope?token=${token('a')}`);
     expect(refused).toMatchObject({ status: 404, body: { error: { code: 'unknown_hub' } } });
+    const plain = await fetch(`${house.nodes[0]!.httpUrl}/websocket/nope`);
+    expect([plain.status, await plain.json()]).toMatchObject([404, { error: { code: 'unknown_hub' } }]);
   });
 
   it('carries messages to all its members on all nodes, but not back to the sender or into another hub', async () => {

@@ -10,7 +10,10 @@ beforeAll(async () => {
   const config = { rooms: { history: { size: HISTORY, ttl: '1m' } } };
   house = await House.open({
     nodes: [{ config }, { config }],
-    topics: { notifications: { history: { size: HISTORY, ttl: '1h' } } },
+    topics: {
+      notifications: { history: { size: HISTORY, ttl: '1h' } },
+      news: { guests: true, history: { size: HISTORY, ttl: '1h' } },
+    },
   });
 }, 60_000);
 afterAll(() => house.close());
@@ -99,7 +102,36 @@ describe('a position in the query', () => {
   });
 });
 
+describe('a position in a topic without history', () => {
+  it('proves nothing', async () => {
+    const query = `token=${token('jan')}&topics=user-blocks&recover=user-blocks:e1:7`;
+    const client = await WsClient.open(house.url(0, query));
+    expect(rowOf(await client.next('connected'))).toEqual({ topic: 'user-blocks', recovered: false, replayed: 0 });
+    await client.close();
+  });
+});
+
 describe('a position by command', () => {
+  it('of a guest is one in what all get', async () => {
+    const toAll = (payload: number) => ({ key: null, value: { payload }, headers: { 'ws-audience': 'topic' } });
+    const guest = async () => {
+      const client = await WsClient.open(`${house.nodes[1]!.wsUrl}/web`);
+      await client.next('connected');
+      return client;
+    };
+    const first = await guest();
+    const before = rowOf(await first.request('subscribe', { topics: ['news'] })) as unknown as { public: Row };
+    await house.produce('news', toAll(1), toAll(2));
+    await first.next(({ payload }) => payload === 2);
+    const again = await guest();
+    const { epoch, offset } = before.public;
+    const topics = [{ topic: 'news', epoch, offset: offset + 1 }];
+    const answer = await again.request('subscribe', { topics });
+    expect(rowOf(answer)).toMatchObject({ public: { recovered: true, replayed: 1 } });
+    expect(await again.next('news')).toMatchObject({ payload: 2 });
+    for (const client of [first, again]) await client.close();
+  });
+
   it('goes on from there, as by the query', async () => {
     const epoch = await withRecords('gus', 4);
     const client = await house.connect(1, 'gus', '');

@@ -35,6 +35,7 @@ export class Membership {
   #refreshedMs = -Infinity;
   #checking: Promise<void> | null = null;
   #statusJson: string;
+  #draining = false;
 
   constructor(
     parts: MembershipParts,
@@ -57,8 +58,13 @@ export class Membership {
     return this.#joined && performance.now() - this.#refreshedMs < STALE_MS;
   }
 
+  /** Told with the next refresh; that the node drains is told at once. */
   report(status: NodeStatus): void {
+    const begins = status.draining && !this.#draining;
+    this.#draining = status.draining;
     this.#statusJson = JSON.stringify({ ...status, node: this.#settings.node } satisfies NodeRow);
+    // A failure is made up for by the next refresh.
+    if (begins && this.#joined) this.check().catch(() => undefined);
   }
 
   /** Nothing is known of the registration until the next check: the connection broke. */

@@ -79,7 +79,7 @@ const websocketMetrics: readonly MetricDefinition[] = [
   },
   {
     ...{ name: 'websocket_messages_sent_total', type: 'counter', labels: ['type'] },
-    help: 'Frames written to sockets, by message type.',
+    help: 'Frames written to sockets, by the default type of their topic, or what else they are.',
     read: ({ edge }) => edge.messagesSent,
   },
   {

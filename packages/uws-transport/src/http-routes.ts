@@ -1,7 +1,8 @@
+import type { Refusal } from '@ws-gateway/core';
 import type { HttpResponse } from 'uWebSockets.js';
 import type { DeferredTasks } from './deferred-tasks.js';
 import { Exchange, type RequestObserver } from './exchange.js';
-import { answers, type HttpAnswer } from './http-answer.js';
+import { answers, refusalAnswer, type HttpAnswer } from './http-answer.js';
 import { BodyCollector, type HttpRequest, type RequestHead } from './http-request.js';
 import { TransportError } from './transport-error.js';
 
@@ -11,6 +12,7 @@ interface HttpRoutesOptions {
   readonly maxBodyBytes: number;
   readonly writeTimeoutMs: number;
   readonly isEndpoint: (path: string) => boolean;
+  readonly unknownEndpoint: ((path: string) => Refusal) | undefined;
   readonly observe: RequestObserver | undefined;
   readonly onError: (error: unknown) => void;
 }
@@ -92,7 +94,11 @@ export class HttpRoutes {
   }
 
   #unmatched(method: string, path: string): Match {
-    if (!this.#options.isEndpoint(path)) return { found: false, label: 'unknown', answer: answers.unknownEndpoint() };
+    const { isEndpoint, unknownEndpoint } = this.#options;
+    if (!isEndpoint(path)) {
+      const answer = unknownEndpoint === undefined ? answers.unknownEndpoint() : refusalAnswer(unknownEndpoint(path));
+      return { found: false, label: 'unknown', answer };
+    }
     const answer =
       method === 'GET' || method === 'HEAD' ? answers.upgradeRequired() : answers.methodNotAllowed(['GET']);
     return { found: false, label: endpointLabel(path), answer };

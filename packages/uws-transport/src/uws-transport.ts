@@ -1,4 +1,4 @@
-import type { ChannelPublisher, EdgeHandler, Logger } from '@ws-gateway/core';
+import type { ChannelPublisher, EdgeHandler, Logger, Refusal } from '@ws-gateway/core';
 import type { TemplatedApp, us_listen_socket, WebSocket, WebSocketBehavior } from 'uWebSockets.js';
 import { loadAddon } from './addon.js';
 import { closeCodeOf } from './close-code.js';
@@ -36,6 +36,8 @@ export interface UwsTransportOptions {
   readonly proxyProtocol?: ProxyTrust | undefined;
   /** Paths that speak WebSocket: a plain request there is answered 426 instead of 404. */
   readonly isEndpoint?: ((path: string) => boolean) | undefined;
+  /** What a request for any other path is told. Default: `unknown_endpoint`. */
+  readonly unknownEndpoint?: ((path: string) => Refusal) | undefined;
   readonly onRequest?: RequestObserver | undefined;
   /** What a handler threw. The socket concerned is closed with 1011. Default: logged. */
   readonly onError?: ((error: unknown) => void) | undefined;
@@ -84,6 +86,7 @@ export class UwsTransport implements ChannelPublisher {
       maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
       writeTimeoutMs,
       isEndpoint,
+      unknownEndpoint: options.unknownEndpoint,
       observe,
       onError,
     });

@@ -8,7 +8,7 @@ import type { EdgeStats } from '../stats.js';
 import { isRevokedBy, type Revocation } from '../revocation.js';
 import type { TokenVerifier } from '../token-verifier.js';
 import type { TopicPolicy } from '../topics.js';
-import type { Admission, ChannelPublisher, EdgeHandler, Handshake, Socket } from '../transport.js';
+import type { Admission, ChannelPublisher, EdgeHandler, Handshake, Refusal, Socket } from '../transport.js';
 import { EVERY_CONNECTION, userStream } from '../streams.js';
 import { AdmissionDesk, type AdmissionOptions } from './admission.js';
 import { AuthenticationCommand } from './authentication-command.js';
@@ -160,6 +160,11 @@ export class Edge implements EdgeHandler, Inbox {
   /** Paths where a WebSocket is spoken: a plain request there is answered 426. */
   isEndpoint(path: string): boolean {
     return this.#endpoints.has(path);
+  }
+
+  /** What a request for a path says where there is no endpoint. */
+  unknownEndpoint(path: string): Refusal {
+    return this.#endpoints.unknown(path).toRefusal();
   }
 
   get draining(): boolean {

@@ -44,8 +44,12 @@ export class Endpoints {
   /** Throws RefusalError `unknown_hub` or `unknown_endpoint`. */
   require(path: string): Endpoint {
     const endpoint = this.#byPath.get(path);
-    if (endpoint !== undefined) return endpoint;
-    if (path.startsWith(HUBS)) throw new RefusalError('unknown_hub', 'no such hub');
-    throw new RefusalError('unknown_endpoint', 'no such endpoint; try /ws');
+    if (endpoint === undefined) throw this.unknown(path);
+    return endpoint;
+  }
+
+  unknown(path: string): RefusalError {
+    if (path.startsWith(HUBS)) return new RefusalError('unknown_hub', 'no such hub');
+    return new RefusalError('unknown_endpoint', 'no such endpoint; try /ws');
   }
 }

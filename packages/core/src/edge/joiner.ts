@@ -72,7 +72,9 @@ export class Joiner {
       const subscription = new Subscription(connection, channels.obtain(request.stream, request.shared), request);
       subscription.channel.addSingle(subscription);
       connection.subscriptions.push(subscription);
-      return { subscription, after: request.after, replay: [], recovered: null };
+      // Where nothing is kept a position proves nothing.
+      const recovered = request.after !== null && subscription.retained === null ? false : null;
+      return { subscription, after: request.after, replay: [], recovered };
     });
     const shared = join.filter(({ subscription }) => subscription.channel.shared);
     try {
@@ -114,7 +116,7 @@ export class Joiner {
       if (kind !== 'topic') continue;
       const row = topics.get(name) ?? { topic: name };
       const stream = this.describeStream(part);
-      if (stream === null) topics.set(name, row);
+      if (stream === null) topics.set(name, part.recovered === null ? row : { ...row, recovered: false, replayed: 0 });
       else topics.set(name, channel.shared ? { ...row, public: stream } : { ...row, ...stream });
     }
     return [...topics.values()];

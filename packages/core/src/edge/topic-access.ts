@@ -51,7 +51,9 @@ export class TopicAccess {
         requests.push({ ...target, stream, shared: false, after: take(stream) ?? bare });
       }
       const stream = publicStream(topic.name);
-      requests.push({ ...target, stream, shared: true, after: take(stream) });
+      // A guest has no other stream that the topic's name could mean.
+      const bare = user === null ? take(topic.name) : null;
+      requests.push({ ...target, stream, shared: true, after: take(stream) ?? bare });
     }
     if (used.size === recover.size) return requests;
     throw new RefusalError('bad_request', 'recover: names a stream that is not subscribed');
