@@ -20,12 +20,15 @@ export function escapeLikeGo(json: string): string {
 
 type NumberReviver = (key: string, value: unknown, context?: { readonly source?: string }) => unknown;
 
+/** Sixteen digits in a row, an exponent, a last 0 behind the point, a negative zero: what may be written otherwise. */
+const MAY_CHANGE = /\d{16}|\d[eE]|\.\d*0(?!\d)|-0/;
+
 /**
- * JSON.parse that keeps numbers a double can't hold (64-bit ids, 1e999): JSON.stringify writes them out as they came. Only
- * text with sixteen digits in a row or a long exponent pays for it.
+ * JSON.parse that keeps numbers as they are written, also those that a double can't hold (64-bit ids, 1e999, 1.0):
+ * JSON.stringify writes them out as they came. Only text in which some may change pays for it.
  */
 export function parseExact(text: string): unknown {
-  return /\d{16}|\d[eE][+-]?\d{3}/.test(text) ? JSON.parse(text, keepNumber) : JSON.parse(text);
+  return MAY_CHANGE.test(text) ? JSON.parse(text, keepNumber) : JSON.parse(text);
 }
 
 /** The text of a string or number as `parseExact` gives it; null for anything else. */

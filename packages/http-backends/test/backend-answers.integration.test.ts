@@ -49,11 +49,13 @@ describe('answers of a backend', () => {
     expect(await outcomeOf(204, '')).toEqual({ status: 'ok', payload: null });
   });
 
-  it('keep numbers that are too long for a double', async () => {
-    const body = '{"id":12345678901234567890,"short":1.50,"list":[9007199254740993]}';
-    const { payload } = await outcomeOf(200, body);
-    expect(JSON.stringify(payload)).toBe(body);
-  });
+  it.each(['[12345678901234567890,1.5,9007199254740993]', '{"a":1.0}', '{"a":1.10}', '[1e2]', '[1E-2]', '{"a":-0}'])(
+    'keep numbers as they came: %s',
+    async (body) => {
+      const { payload } = await outcomeOf(200, body);
+      expect(JSON.stringify(payload)).toBe(body);
+    },
+  );
 
   it('of 401, 403 and other errors get their status, and their own body when it has code and message', async () => {
     const own = '{"code":"E17","message":"no","detail":[1]}';

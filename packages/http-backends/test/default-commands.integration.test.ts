@@ -66,7 +66,9 @@ describe('the commands of the seed', () => {
     const update = '{"where":{"notifications":[12345678901234567890]},"status":"read"}';
     expect(await asked('updateNotifications', update)).toMatch(/\{"ids":\[12345678901234567890\],"status":"read"\}$/);
     const schedules = '{"where":{"from":9007199254740993,"to":1.50,"timezone":"UTC"}}';
-    expect(await asked('getSchedules', schedules)).toMatch(/from=9007199254740993&to=1.50?&tz=UTC/);
+    expect(await asked('getSchedules', schedules)).toMatch(/from=9007199254740993&to=1.50&tz=UTC/);
+    const small = '{"where":{"from":1.0,"to":1e2,"timezone":"UTC"}}';
+    expect(await asked('getSchedules', small)).toMatch(/from=1.0&to=1e2&tz=UTC/);
   });
 
   it('getSchedules translates its names and repeats a parameter per item', async () => {

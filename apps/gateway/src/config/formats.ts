@@ -119,15 +119,25 @@ function listOf(name: string, check: (element: string) => true | string): Format
     name: `list of ${name}`,
     read(written) {
       if (!Array.isArray(written)) fail(`must be a list of ${name}`);
-      for (const element of written as unknown[]) {
-        if (typeof element !== 'string') fail(`must be a list of ${name}; ${JSON.stringify(element)} is not text`);
-        const verdict = check(element);
-        if (verdict !== true) fail(`${JSON.stringify(element)} ${verdict}`);
-      }
+      const noText = (written as unknown[]).filter((element) => typeof element !== 'string');
+      if (noText.length > 0) fail(`must be a list of ${name}; ${quoted(noText)} is not text`);
+      failOnAny((written as string[]).map((element) => [element, check(element)]));
       return written as string[];
     },
     fromText: listFromText,
   };
+}
+
+/** Names all elements that are wrong, each with what is wrong. */
+function failOnAny(verdicts: readonly (readonly [element: unknown, verdict: true | string])[]): void {
+  const wrong = new Map<string, unknown[]>();
+  for (const [element, verdict] of verdicts)
+    if (verdict !== true) wrong.set(verdict, [...(wrong.get(verdict) ?? []), element]);
+  if (wrong.size > 0) fail([...wrong].map(([verdict, elements]) => `${quoted(elements)} ${verdict}`).join('; '));
+}
+
+function quoted(elements: readonly unknown[]): string {
+  return elements.map((element) => JSON.stringify(element)).join(', ');
 }
 
 export const texts = listOf('texts', () => true);
@@ -216,9 +226,8 @@ function addressList(min: number): Format<readonly string[]> {
     read(written) {
       const list = typeof written === 'string' ? splitList(written) : written;
       if (!Array.isArray(list) || list.length < min) fail('must be host:port, or several of them separated by commas');
-      for (const element of list as unknown[]) {
-        if (typeof element !== 'string' || !isAddress(element)) fail(`${JSON.stringify(element)} is not host:port`);
-      }
+      const isGood = (element: unknown): boolean => typeof element === 'string' && isAddress(element);
+      failOnAny((list as unknown[]).map((element) => [element, isGood(element) || 'is not host:port']));
       return list as string[];
     },
     fromText: listFromText,
