@@ -81,7 +81,7 @@ describe('server.tls', () => {
     [
       'files of gRPC that are no certificate',
       { certFile, keyFile },
-      'grpc.tls: certificate or key can not be used',
+      `grpc.tls: cannot use ${keyFile} with ${keyFile}`,
       { grpc: { port: 0, tls: { certFile: keyFile, keyFile } } },
     ],
   ])('with %s is an error of the configuration', async (_, tls, message, more: object = {}) => {
