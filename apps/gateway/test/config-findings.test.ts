@@ -190,6 +190,18 @@ describe('all findings come at once', () => {
     );
   });
 
+  test.each([
+    ['hubs: [{name: main}, {name: main}, {nme: x}]', ['hubs[2].nme', 'hubs[2].name', 'hubs[1].name']],
+    ['topics: {b: {snapshot: true}, c: {slow: q}}', ['topics.c.slow', 'topics.b.snapshot']],
+    [
+      'backends: {http: {user: {url: "ftp://x"}}}\ncommands: {foo: {backend: nope}}',
+      ['backends.http.user.url', 'commands.foo.backend'],
+    ],
+    ['topics: {b: {snapshot: true, slow: q}}', ['topics.b.slow']],
+  ])('also combinations beside an entry that is wrong: %s', (yaml, paths) => {
+    expect(loadWithSecret(yaml).findings.map(({ path }) => path)).toEqual(paths);
+  });
+
   test('but what follows from another finding alone is left out', () => {
     expect(findingsOf(load('auth: {secret: 5}'))).toEqual(['auth.secret: must be text (put it in quotes)']);
   });

@@ -8,7 +8,7 @@ export type Purpose = 'serve' | 'dev' | 'tool';
 export interface Rule {
   /** For the documentation. */
   readonly doc: string;
-  /** The rule is skipped when one of these (or a part of it) is wrong by itself: its value is only a stand-in then. */
+  /** The rule is skipped when one of these is wrong by itself: its value is only a stand-in then. See brokenRules. */
   readonly reads: readonly string[];
   check(values: SchemaValues, purpose: Purpose): readonly Finding[];
 }
