@@ -1,5 +1,5 @@
 import { isName, isUserId } from '@ws-gateway/core';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Config } from '../config/config.js';
 import { duration } from '../config/formats.js';
 import { configOption, configured, type ConfigFlags } from './configured.js';
@@ -14,12 +14,14 @@ interface TokenFlags extends ConfigFlags {
   readonly json?: true;
 }
 
+const TTL_HELP = 'how long it is valid (0: for ever)';
+
 export function registerToken(program: Command): void {
   program
     .command('token')
     .description('sign a token with the configured secret')
     .requiredOption('--user <id>', 'the user it is for', userOption)
-    .option('--ttl <duration>', 'how long it is valid (0: for ever)', durationOption, 3_600_000)
+    .addOption(new Option('--ttl <duration>', TTL_HELP).argParser(durationOption).default(3_600_000, '1h'))
     .option('--topics <names>', 'the only topics it allows, separated by commas (default: all)', namesOption)
     .option('--rooms <names>', 'the only rooms it allows, separated by commas (default: all)', namesOption)
     .option(...configOption)
