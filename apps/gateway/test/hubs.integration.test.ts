@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { TcpProxy, testRedisUrl, WsClient } from '@ws-gateway/testkit';
+import { TcpProxy, testRedisUrl, waitFor, WsClient } from '@ws-gateway/testkit';
 import { House, token } from './house.js';
 
 let house: House;
@@ -89,6 +89,27 @@ describe('a hub', () => {
     expect(await ann.request('send', { to: { user: 'bob' } })).toMatchObject({ payload: { code: 'bad_request' } });
     await ann.close();
     await bob.close();
+  });
+});
+
+describe('a room within a hub', () => {
+  it('gives what was for all who come back, and does not claim that this was everything', async () => {
+    const ann = await join(0, 'main', 'ann');
+    const { payload } = await ann.request('enter', { room: 'lobby' });
+    await ann.request('leave', { room: 'lobby' });
+    await house.produce('notifications', { value: { room: 'lobby', payload: 'for all' } });
+    const { epoch } = payload as { epoch: string };
+    // Only when it is in the room's history there is something to come back to.
+    await waitFor(async () => {
+      const page = await ann.request('history', { room: 'lobby', limit: 5 });
+      return (page['payload'] as { offset: number }).offset === 1;
+    });
+    // What was said within the hub meanwhile is not kept.
+    expect(await ann.request('enter', { room: 'lobby', epoch, offset: 0 })).toMatchObject({
+      payload: { stream: 'room/lobby', offset: 1, recovered: false, replayed: 1 },
+    });
+    expect(await ann.next('notifications')).toMatchObject({ payload: 'for all' });
+    await ann.close();
   });
 });
 
