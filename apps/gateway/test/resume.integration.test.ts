@@ -113,7 +113,8 @@ describe('a position in a topic without history', () => {
 
 describe('a position by command', () => {
   it('of a guest is one in what all get', async () => {
-    const toAll = (payload: number) => ({ key: null, value: { payload }, headers: { 'ws-audience': 'topic' } });
+    const headers = { 'ws-audience': 'topic' };
+    const toAll = (payload: number) => ({ key: null, value: { payload }, headers, partition: 0 });
     const guest = async () => {
       const client = await WsClient.open(`${house.nodes[1]!.wsUrl}/web`);
       await client.next('connected');
