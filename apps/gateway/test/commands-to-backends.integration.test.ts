@@ -150,6 +150,11 @@ describe('commands of the table', () => {
       payload: { name: 'Ann' },
     });
     expect(calls.at(-1)).toMatchObject({ url: '/api/me', headers: { authorization: authToken } });
+    // Nobody is named by this answer, and the token names nobody either.
+    expect(await client.request('authentication', { authToken: 'forged' })).toMatchObject({
+      status: 'forbidden',
+      payload: { code: 'token_invalid' },
+    });
     await client.close();
   });
 

@@ -10,8 +10,7 @@ import {
 import { House, record } from './house.js';
 
 const USERS = Array.from({ length: 12 }, (_, i) => `user-${i}`);
-/** A Sentinel that stood still for two seconds does nothing for thirty (its TILT mode), and elections can be lost. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 40_000;
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -71,7 +70,7 @@ describe('gateways on', () => {
       await replicaInSync(master);
       await master.kill();
     });
-  }, 240_000);
+  }, 180_000);
 
   it('a Redis under Sentinels keep their sockets when the master dies, and records go on', async () => {
     const redis = await RedisSentinels.start();
@@ -82,5 +81,5 @@ describe('gateways on', () => {
       await replicaInSync(redis.master);
       await redis.master.kill();
     });
-  }, 240_000);
+  }, 180_000);
 });

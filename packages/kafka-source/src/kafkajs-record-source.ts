@@ -40,7 +40,8 @@ export class KafkajsRecordSource implements RecordSource {
   readonly #positions: StartPositions;
   readonly #stop = new AbortController();
   readonly #started = Promise.withResolvers<void>();
-  #running: Promise<void> = Promise.resolve();
+  /** null before the start. */
+  #running: Promise<void> | null = null;
   #member: GroupMember | null = null;
   #lastMember: string | null = null;
   #missing: readonly string[] = [];
@@ -48,7 +49,6 @@ export class KafkajsRecordSource implements RecordSource {
   #contactSince = 0;
   #lastContact = 0;
   #failing = false;
-  #isStarted = false;
 
   constructor(options: KafkajsRecordSourceOptions) {
     this.#options = options;
@@ -61,12 +61,11 @@ export class KafkajsRecordSource implements RecordSource {
     const waiting = this.#missing.length === this.#options.topics.length;
     const inTouch = Date.now() - this.#lastContact < CONTACT_MAX_MS;
     const healthy = this.#member?.healthy ?? (waiting && inTouch);
-    return { started: this.#isStarted, healthy, missingTopics: this.#missing };
+    return { started: this.#running !== null, healthy, missingTopics: this.#missing };
   }
 
   /** Resolves when the first assignment is with the sink, or at the latest after ten seconds; `status` tells which. */
   async start(sink: RecordSink): Promise<void> {
-    this.#isStarted = true;
     this.#running = this.#run(sink);
     const waiting = new AbortController();
     await Promise.race([this.#started.promise, pause(START_TIMEOUT_MS, waiting.signal)]);

@@ -25,19 +25,18 @@ export function styled(style: Style, text: string): string {
   return styleText(style, text, { stream: process.stdout });
 }
 
-let servesOn = false;
-
 /** `ws-gateway listen … | head -1` is a normal end, not an error. */
 export function endQuietlyWithoutReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (servesOn) return;
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
-  });
+  process.stdout.on('error', endOnBrokenPipe);
 }
 
 /** A node has sockets to keep: whoever reads its lines may go, and its disk may fill up. */
 export function serveWithoutReader(): void {
-  servesOn = true;
-  process.stderr.on('error', () => undefined);
+  process.stdout.off('error', endOnBrokenPipe);
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+}
+
+function endOnBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
 }

@@ -14,14 +14,16 @@ interface TokenFlags extends ConfigFlags {
   readonly json?: true;
 }
 
-const TTL_HELP = 'how long it is valid (0: for ever)';
-
 export function registerToken(program: Command): void {
   program
     .command('token')
     .description('sign a token with the configured secret')
     .requiredOption('--user <id>', 'the user it is for', userOption)
-    .addOption(new Option('--ttl <duration>', TTL_HELP).argParser(durationOption).default(3_600_000, '1h'))
+    .addOption(
+      new Option('--ttl <duration>', 'how long it is valid (0: for ever)')
+        .argParser(durationOption)
+        .default(3_600_000, '1h'),
+    )
     .option('--topics <names>', 'the only topics it allows, separated by commas (default: all)', namesOption)
     .option('--rooms <names>', 'the only rooms it allows, separated by commas (default: all)', namesOption)
     .option(...configOption)

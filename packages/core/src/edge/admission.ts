@@ -6,7 +6,7 @@ import type { Handshake } from '../transport.js';
 import type { ConnectionTable } from './connection-table.js';
 import { Connection } from './connection.js';
 import { AcceptRate } from './accept-rate.js';
-import { requireAdmitted, requireRoomFor } from './admit-result.js';
+import { requireAdmitted, requirePlaceFor } from './admit-result.js';
 import type { Endpoint, Endpoints } from './endpoints.js';
 import { hubRequests } from './hub-requests.js';
 import { parseHandshakeQuery, type HandshakeQuery } from './handshake-query.js';
@@ -89,7 +89,7 @@ export class AdmissionDesk {
     this.#deps.pipes.requireOpen(endpoint);
     // The address may have filled up while the token was verified.
     this.#checkAddress(address);
-    requireRoomFor(identity, this.#deps.connections, this.#options.connectionsPerUser);
+    requirePlaceFor(identity, this.#deps.connections, this.#options.connectionsPerUser);
     signal.throwIfAborted();
     const connection = this.#register({ endpoint, address, identity, authorization: bearer.authorization });
     try {

@@ -4,7 +4,7 @@ import type { Engine } from '../engine.js';
 import { isUserId } from '../names.js';
 import type { Identity, TokenVerifier } from '../token-verifier.js';
 import type { AdmissionOptions } from './admission.js';
-import { requireAdmitted, requireRoomFor } from './admit-result.js';
+import { requireAdmitted, requirePlaceFor } from './admit-result.js';
 import type { ConnectionTable } from './connection-table.js';
 import { backendRequest, requireFlawless } from './backend-request.js';
 import type { Connection } from './connection.js';
@@ -26,6 +26,8 @@ const NO_CLAIMS: Omit<Identity, 'user'> = {
   presence: false,
 };
 
+type AuthenticationOptions = Pick<AdmissionOptions, 'sessions' | 'connectionsPerUser'>;
+
 interface AuthenticationDeps {
   readonly engine: Engine;
   readonly verifier: TokenVerifier;
@@ -43,10 +45,10 @@ interface AuthenticationDeps {
  */
 export class AuthenticationCommand {
   readonly #deps: AuthenticationDeps;
-  readonly #options: Pick<AdmissionOptions, 'sessions' | 'connectionsPerUser'>;
+  readonly #options: AuthenticationOptions;
   readonly #changing = new WeakMap<Connection, Promise<void>>();
 
-  constructor(deps: AuthenticationDeps, options: Pick<AdmissionOptions, 'sessions' | 'connectionsPerUser'>) {
+  constructor(deps: AuthenticationDeps, options: AuthenticationOptions) {
     this.#deps = deps;
     this.#options = options;
   }
@@ -65,7 +67,7 @@ export class AuthenticationCommand {
     const identity = await this.#identityOf(token, outcome);
     await this.#inTurn(connection, () => this.#takeIdentity(connection, identity, { update }));
     connection.authorization = token;
-    return outcome === null ? ok({ user: identity.user }) : { status: 'ok', payload: outcome.payload };
+    return ok(outcome === null ? { user: identity.user } : outcome.payload);
   }
 
   async #identityOf(token: string, outcome: BackendOutcome | null): Promise<Identity> {
@@ -125,7 +127,7 @@ export class AuthenticationCommand {
     const { connections, joiner, presence } = this.#deps;
     const { identity: before, userSinceMs } = connection;
     if (before === null && identity === null) return;
-    requireRoomFor(identity, connections, this.#options.connectionsPerUser);
+    requirePlaceFor(identity, connections, this.#options.connectionsPerUser);
     connections.changeIdentity(connection, identity, Math.max(Date.now(), userSinceMs + 1));
     try {
       if (identity !== null) await this.#register(connection, identity);
