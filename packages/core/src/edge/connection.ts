@@ -4,7 +4,7 @@ import type { RetainedStream } from '../streams.js';
 import type { Identity } from '../token-verifier.js';
 import type { StreamPolicy } from '../topics.js';
 import type { Socket } from '../transport.js';
-import type { Channel } from './channels.js';
+import type { Channel, Group } from './channels.js';
 import type { Endpoint } from './endpoints.js';
 import type { SlowLane } from './slow-lane.js';
 
@@ -102,8 +102,8 @@ export class Subscription implements SubscriptionTarget {
   offset = 0;
   /** Index in the channel's list of singly or natively served subscriptions. */
   index = -1;
-  /** True while the transport's own fan-out serves this subscription. */
-  native = false;
+  /** Set while the transport's own fan-out serves this subscription. */
+  group: Group | null = null;
   /** What made a subscription id's subscription: asked again by a reload. */
   query: { readonly command: string; readonly call: BackendRequest } | null = null;
   /** Live frames that wait for the history before them; null when live. */

@@ -1,10 +1,11 @@
 import type { StreamMessage } from '../engine.js';
 import { Histogram, LATENCY_BOUNDS_SECONDS, type EdgeStats } from '../stats.js';
-import type { StreamName } from '../streams.js';
+import type { Position, StreamName } from '../streams.js';
 import type { ChannelPublisher } from '../transport.js';
 import { closeReason } from '../close-codes.js';
 import type { Channel, ChannelTable } from './channels.js';
 import type { Connection, HeldFrame, Subscription } from './connection.js';
+import { Crowds } from './crowds.js';
 import type { Sender } from './sender.js';
 
 /** Fewer subscribers than this are served one by one: joining the transport's channel pays only for a crowd. */
@@ -20,7 +21,7 @@ const NATIVE_FROM = 16;
 export class Delivery {
   readonly #channels: ChannelTable;
   readonly #sender: Sender;
-  readonly #publisher: ChannelPublisher;
+  readonly #crowds: Crowds;
   readonly #stats: EdgeStats;
   /** Shared channels with subscribers that may move to native fan-out at the end of the batch. */
   readonly #crowded = new Set<Channel>();
@@ -30,7 +31,7 @@ export class Delivery {
   constructor(deps: { channels: ChannelTable; sender: Sender; publisher: ChannelPublisher; stats: EdgeStats }) {
     this.#channels = deps.channels;
     this.#sender = deps.sender;
-    this.#publisher = deps.publisher;
+    this.#crowds = new Crowds(deps.publisher);
     this.#stats = deps.stats;
   }
 
@@ -48,7 +49,7 @@ export class Delivery {
       channel.offset = message.offset;
     }
     if (natives.length > 0 && !message.seen) {
-      this.#publisher.publish(channel.stream, message.frame);
+      this.#crowds.publish(channel, message.frame);
       channel.published = true;
       this.#count(natives[0]!, message, natives.length);
       this.#stats.bytesSent += message.frame.length * natives.length;
@@ -65,6 +66,7 @@ export class Delivery {
     this.#sender.flush();
     for (const channel of this.#crowded) this.#promote(channel);
     this.#crowded.clear();
+    this.#crowds.begin();
     if (this.#batchAtMs !== 0) this.#stats.messageLatency.observe((performance.now() - this.#batchStarted) / 1000);
     this.#batchAtMs = 0;
   }
@@ -95,19 +97,29 @@ export class Delivery {
 
   /** From native to single service, at the position where the channel is. */
   demote(subscription: Subscription): void {
-    const { channel, connection } = subscription;
-    if (!subscription.native) return;
-    connection.socket?.leave(channel.stream);
-    channel.remove(subscription);
-    subscription.epoch = channel.epoch;
-    subscription.offset = channel.offset;
-    channel.addSingle(subscription);
+    if (subscription.group === null) return;
+    const { epoch, offset } = this.positionOf(subscription);
+    this.detach(subscription);
+    subscription.epoch = epoch;
+    subscription.offset = offset;
+    subscription.channel.addSingle(subscription);
   }
 
   detach(subscription: Subscription): void {
-    const { channel, connection } = subscription;
-    if (subscription.native) connection.socket?.leave(channel.stream);
+    const { channel, connection, group } = subscription;
+    if (group !== null) {
+      this.#crowds.settle(channel, group);
+      connection.socket?.leave(group.name);
+    }
     channel.remove(subscription);
+  }
+
+  /** What the socket has been given, in front of what it will be given from here on. */
+  positionOf(subscription: Subscription): Position {
+    const { channel, group, epoch, offset } = subscription;
+    if (group === null) return { epoch, offset };
+    this.#crowds.settle(channel, group);
+    return { epoch: channel.epoch, offset: channel.offset };
   }
 
   /** The sender of a message is left out of it, and native fan-out can't leave anybody out. */
@@ -159,9 +171,11 @@ export class Delivery {
       // One that is ahead of the channel (its history was read past what has arrived here) would get frames twice.
       if (channel.offset > 0 && (subscription.epoch !== channel.epoch || subscription.offset > channel.offset))
         continue;
+      const group = channel.groupWithRoom();
+      this.#crowds.settle(channel, group);
       channel.remove(subscription);
-      channel.addNative(subscription);
-      connection.socket?.join(channel.stream);
+      channel.addNative(subscription, group);
+      connection.socket?.join(group.name);
     }
   }
 

@@ -6,7 +6,7 @@ import type { Retention } from '../streams.js';
 import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
 import type { Letter } from './dead-letters.js';
-import { recordBytes, type RecordQueue } from './record-queue.js';
+import type { RecordQueue } from './record-queue.js';
 
 /** A run of records of one partition, decoded: what goes to the engine in one call. */
 export interface Chunk {
@@ -55,15 +55,16 @@ export class ChunkDecoder {
 
   /** null when the queue is empty. */
   take(queue: RecordQueue): { chunk: Chunk; letters: Letter[] } | null {
-    if (queue.isEmpty) return null;
+    if (queue.length === 0) return null;
     const { chunkRecords, chunkBytes } = this.#limits;
     const context: DecodeContext = { ...this.#limits, partition: this.#origin.partition, nowMs: this.#deps.now() };
     const made: Made = { items: [], letters: [], records: [], frameLength: 0 };
+    const bytesBefore = queue.bytes;
     let bytes = 0;
     while (made.records.length < chunkRecords && Math.max(bytes, made.frameLength) < chunkBytes) {
       const record = queue.take();
       if (record === undefined) break;
-      bytes += recordBytes(record);
+      bytes = bytesBefore - queue.bytes;
       made.records.push(record);
       this.#decode(record, context, made);
     }

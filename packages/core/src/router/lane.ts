@@ -10,7 +10,7 @@ import type { DeadLetters, Letter } from './dead-letters.js';
 import { Isolation, isRefusal, type EngineProgress, type IsolationWork } from './isolation.js';
 import type { LoopTurns } from './loop-turns.js';
 import { OffsetTracker } from './offset-tracker.js';
-import { RecordQueue, recordBytes } from './record-queue.js';
+import { RecordQueue } from './record-queue.js';
 
 /** Two hide the round trip; more would only lengthen what is repeated after a failure. */
 const IN_FLIGHT_MAX = 2;
@@ -95,7 +95,7 @@ export class Lane {
 
   /** Everything handed over is settled. */
   get isIdle(): boolean {
-    return this.#queue.isEmpty && this.#chunks.length === 0;
+    return this.#queue.length === 0 && this.#chunks.length === 0;
   }
 
   /** Aborts when the lane is closed: what waits for the engine on the lane's behalf gives up then. */
@@ -115,10 +115,11 @@ export class Lane {
       (records[0]?.offset ?? 0) > this.#lastOffset ? records : records.filter((r) => r.offset > this.#lastOffset);
     const last = fresh.at(-1);
     if (last === undefined || this.closed.aborted) return;
-    for (const record of fresh) this.#unsettledBytes += recordBytes(record);
+    const bytesBefore = this.#queue.bytes;
+    this.#queue.push(fresh);
+    this.#unsettledBytes += this.#queue.bytes - bytesBefore;
     if (!this.#paused && this.#unsettledBytes >= this.#options.laneQueueBytes) this.#pause();
     this.#lastOffset = last.offset;
-    this.#queue.push(fresh);
     this.#firstOffset ??= fresh[0]!.offset;
     this.#reportLag();
     this.#changes.notify();
@@ -165,15 +166,26 @@ export class Lane {
   }
 
   #hasWork(): boolean {
-    if (this.#chunks.some(({ state }) => state === 'ready')) return true;
-    return !this.#queue.isEmpty && this.#writing < WRITING_MAX;
+    if (this.#readyChunk() !== undefined) return true;
+    return this.#queue.length > 0 && this.#writing < WRITING_MAX;
   }
 
   async #step(): Promise<void> {
-    await this.#deps.turns.next();
+    await this.#deps.turns.next(() => this.#shareOfTurn());
     if (this.closed.aborted || this.#failure !== null) return;
-    const chunk = this.#chunks.find(({ state }) => state === 'ready') ?? this.#takeChunk();
+    const chunk = this.#readyChunk() ?? this.#takeChunk();
     if (chunk?.state === 'ready') void this.#publish(chunk);
+  }
+
+  /** How much of a full chunk the next one is. */
+  #shareOfTurn(): number {
+    const { chunkRecords, chunkBytes } = this.#options;
+    const waiting = Math.max(this.#queue.length / chunkRecords, this.#queue.bytes / chunkBytes);
+    return this.#readyChunk() === undefined ? Math.min(1, waiting) : 1;
+  }
+
+  #readyChunk(): Chunk | undefined {
+    return this.#chunks.find(({ state }) => state === 'ready');
   }
 
   #takeChunk(): Chunk | null {

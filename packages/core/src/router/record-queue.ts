@@ -8,13 +8,23 @@ export class RecordQueue {
   #batches: (readonly SourceRecord[])[] = [];
   /** Index in the first batch. */
   #next = 0;
+  #length = 0;
+  #bytes = 0;
 
-  push(records: readonly SourceRecord[]): void {
-    if (records.length > 0) this.#batches.push(records);
+  get length(): number {
+    return this.#length;
   }
 
-  get isEmpty(): boolean {
-    return this.#batches.length === 0;
+  /** What its records take, with what they cost besides. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  push(records: readonly SourceRecord[]): void {
+    if (records.length === 0) return;
+    this.#batches.push(records);
+    this.#length += records.length;
+    for (const record of records) this.#bytes += recordBytes(record);
   }
 
   peek(): SourceRecord | undefined {
@@ -24,6 +34,8 @@ export class RecordQueue {
   take(): SourceRecord | undefined {
     const record = this.peek();
     if (record === undefined) return undefined;
+    this.#length--;
+    this.#bytes -= recordBytes(record);
     this.#next++;
     if (this.#next === this.#batches[0]!.length) {
       this.#batches.shift();
@@ -35,10 +47,12 @@ export class RecordQueue {
   clear(): void {
     this.#batches = [];
     this.#next = 0;
+    this.#length = 0;
+    this.#bytes = 0;
   }
 }
 
-export function recordBytes(record: SourceRecord): number {
+function recordBytes(record: SourceRecord): number {
   let bytes = RECORD_OVERHEAD_BYTES + (record.value?.length ?? 0) + (record.key?.length ?? 0);
   for (const name in record.headers) {
     const value = record.headers[name];
