@@ -103,6 +103,38 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
     for (const client of [ann, bob, guestOfTopic]) await client.close();
   });
 
+  // More than the 256 that are served in one turn of the event loop.
+  it('gives a crowd everything in order and once, also who joins while it comes', async () => {
+    const crowd = await Promise.all(
+      Array.from({ length: 600 }, (_, at) => house.connect(0, `crowd-${at}`, 'notifications')),
+    );
+    const count = 200;
+    const half = count / 2;
+    const publish = (from: number, end: number) =>
+      house.produce(
+        'notifications',
+        ...Array.from({ length: end - from }, (_, at) => ({
+          key: 'crowd',
+          value: { payload: from + at },
+          headers: { 'ws-audience': 'topic' },
+        })),
+      );
+    const first = publish(0, half);
+    const late = await Promise.all(
+      Array.from({ length: 10 }, (_, at) => house.connect(0, `late-${at}`, 'notifications')),
+    );
+    await first;
+    await publish(half, count);
+    for (const client of [...crowd, ...late]) await client.next(({ payload }) => payload === count - 1, 20_000);
+
+    const all = Array.from({ length: count }, (_, at) => at);
+    expect(crowd.filter((client) => payloads(client).join() !== all.join())).toHaveLength(0);
+    const isTail = (got: unknown[]): boolean =>
+      got.length >= half && got.join() === all.slice(count - got.length).join();
+    expect(late.filter((client) => !isTail(payloads(client)))).toHaveLength(0);
+    for (const client of [...crowd, ...late]) client.terminate();
+  });
+
   it('takes the newest balance to a client that comes later', async () => {
     await house.produce('balance-updates', record('fay', { balance: 1 }), record('fay', { balance: 2 }));
     const live = await house.connect(0, 'fay', 'balance-updates');

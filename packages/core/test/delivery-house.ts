@@ -1,5 +1,6 @@
 import { ChannelTable } from '../src/edge/channels.js';
 import { Connection, Subscription } from '../src/edge/connection.js';
+import { Crowds } from '../src/edge/crowds.js';
 import { Delivery } from '../src/edge/delivery.js';
 import { Sender } from '../src/edge/sender.js';
 import { EdgeStats, type Socket, type StreamMessage, type TopicPolicy } from '../src/index.js';
@@ -53,6 +54,7 @@ export class PaperSocket implements Socket {
 
   end(code: number): void {
     this.closed = code;
+    this.all.push('end');
   }
 }
 
@@ -63,13 +65,11 @@ export class House {
   readonly published: string[] = [];
   readonly sockets: PaperSocket[] = [];
   nowMs = 0;
-  readonly sender = new Sender(this.stats, { answerQueueBytes: 1000, now: () => this.nowMs });
-  readonly delivery = new Delivery({
-    channels: this.channels,
-    sender: this.sender,
-    stats: this.stats,
-    publisher: { publish: (channel, frame) => this.#publish(channel, Buffer.from(frame).toString()) },
+  readonly crowds = new Crowds({
+    publish: (channel, frame) => this.#publish(channel, Buffer.from(frame).toString()),
   });
+  readonly sender = new Sender(this, { answerQueueBytes: 1000, now: () => this.nowMs });
+  readonly delivery = new Delivery(this);
 
   subscriber(stream: string, topic: TopicPolicy = topicPolicy('notifications'), held = false) {
     const socket = new PaperSocket();

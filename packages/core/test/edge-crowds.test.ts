@@ -1,8 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Subscription } from '../src/edge/connection.js';
+import { closeReason } from '../src/close-codes.js';
+import { Subscription } from '../src/edge/connection.js';
 import { House, type PaperSocket } from './delivery-house.js';
+import { topicPolicy } from './policies.js';
 
 const PUBLIC = 'notifications/*';
 /** Three groups of at most 256. */
@@ -56,12 +58,28 @@ describe('native fan-out to a crowd', () => {
     expect(fanned('b')).toBe(600);
   });
 
-  it('gives a socket of the last group what it lacks before it is told where it is', () => {
+  it('gives a socket of the last group what it lacks before anything else: an answer, a message of its own, the end', () => {
+    const { socket, connection } = lastOf(members);
     house.batch([PUBLIC, 2, 'b']);
-    const { socket, subscription } = lastOf(members);
-    expect(socket.fanned).toEqual([]);
-    expect(house.delivery.positionOf(subscription)).toEqual({ epoch: 'e', offset: 2 });
-    expect(socket.fanned).toEqual(['b']);
+    house.sender.send(connection, 'answer', 'answer');
+    house.batch([PUBLIC, 3, 'c']);
+    house.sender.push(connection, Buffer.from('own'), null);
+    house.batch([PUBLIC, 4, 'd']);
+    house.sender.close(connection, closeReason('resync'));
+    expect(socket.all).toEqual(['a', 'b', 'answer', 'c', 'own', 'd', 'end']);
+  });
+
+  it('lets a message for all not overtake one for one socket in the same batch', () => {
+    const own = 'notifications/u/ann';
+    const { socket, connection } = members[0]!;
+    const channel = house.channels.obtain(own, false);
+    const topic = topicPolicy('notifications');
+    const subscription = new Subscription(connection, channel, { kind: 'topic', name: topic.name, policy: topic });
+    channel.addSingle(subscription);
+    connection.subscriptions.push(subscription);
+    house.delivery.release(subscription, []);
+    house.batch([own, 1, 'first'], [PUBLIC, 2, 'b'], [own, 2, 'last']);
+    expect(socket.all).toEqual(['a', 'first', 'b', 'last']);
   });
 
   it('goes on when all but one group have left in the middle of a round', async () => {
@@ -78,7 +96,7 @@ describe('native fan-out to a crowd', () => {
 
   // Whoever joins, lags or leaves at whatever moment: an unbroken run of messages from the first one on.
   it('leaves no gap and doubles nothing, whatever happens when', async () => {
-    const acts = fc.constantFrom('message', 'turn', 'join', 'leave', 'demote', 'look');
+    const acts = fc.constantFrom('message', 'turn', 'join', 'leave', 'demote', 'answer');
     const steps = fc.array(fc.tuple(acts, fc.nat(10_000)), { minLength: 50, maxLength: 200, size: 'max' });
     await fc.assert(fc.asyncProperty(steps, runSteps), { numRuns: 20 });
   });
@@ -92,13 +110,13 @@ async function runSteps(steps: [act: string, at: number][]): Promise<void> {
   message();
   for (const [act, at] of steps) {
     const place = at % present.length;
-    const { subscription } = present[place]!;
+    const { subscription, connection } = present[place]!;
     if (act === 'message') message();
     else if (act === 'turn') await turn();
     else if (act === 'join') present.push(house.subscriber(PUBLIC));
     else if (act === 'leave') leave(house, present.splice(place, 1)[0]!.subscription);
     else if (act === 'demote') house.delivery.demote(subscription);
-    else house.delivery.positionOf(subscription);
+    else house.sender.send(connection, '', 'answer');
   }
   message();
   const { groups, frames } = present[0]!.subscription.channel;

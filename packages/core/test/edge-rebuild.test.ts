@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ChannelTable } from '../src/edge/channels.js';
 import { ConnectionTable } from '../src/edge/connection-table.js';
 import { Connection, Subscription } from '../src/edge/connection.js';
+import { Crowds } from '../src/edge/crowds.js';
 import { Delivery } from '../src/edge/delivery.js';
 import type { Interests } from '../src/edge/interests.js';
 import { Rebuild } from '../src/edge/rebuild.js';
@@ -31,8 +32,9 @@ describe('rows written again after the engine lost its data', () => {
     const stats = new EdgeStats();
     const channels = new ChannelTable();
     const connections = new ConnectionTable();
-    const sender = new Sender(stats, { answerQueueBytes: 1000 });
-    const delivery = new Delivery({ channels, sender, stats, publisher: { publish: () => undefined } });
+    const crowds = new Crowds({ publish: () => undefined });
+    const sender = new Sender({ stats, crowds }, { answerQueueBytes: 1000 });
+    const delivery = new Delivery({ channels, sender, crowds, stats });
     const watch = async (): Promise<void> => {
       // The records 1 and 2 came before this row, 3 right behind it.
       delivery.deliver(message(3));

@@ -1,5 +1,6 @@
 import type { ChannelPublisher } from '../transport.js';
 import type { Channel, Group } from './channels.js';
+import type { Connection } from './connection.js';
 
 /**
  * Publishes to the natively served sockets of channels, one group of each channel in a turn of the event loop.
@@ -32,7 +33,13 @@ export class Crowds {
     this.#publisher.publish(group.name, frame);
   }
 
-  /** Gives the group what the channel has and it has not. Before a socket joins, leaves, or is told where it is. */
+  /** Before anything else is sent to the socket: frames leave in the order in which they came. */
+  settleFor({ subscriptions }: Connection): void {
+    if (this.#behind.size === 0) return;
+    for (const { channel, group } of subscriptions) if (group !== null) this.settle(channel, group);
+  }
+
+  /** Gives the group what the channel has and it has not. Before a socket joins or leaves it. */
   settle(channel: Channel, group: Group): void {
     const { frames, framesEnd } = channel;
     if (group.size > 0) {

@@ -1,11 +1,10 @@
 import type { StreamMessage } from '../engine.js';
 import { Histogram, LATENCY_BOUNDS_SECONDS, type EdgeStats } from '../stats.js';
-import type { Position, StreamName } from '../streams.js';
-import type { ChannelPublisher } from '../transport.js';
+import type { StreamName } from '../streams.js';
 import { closeReason } from '../close-codes.js';
 import type { Channel, ChannelTable } from './channels.js';
 import type { Connection, HeldFrame, Subscription } from './connection.js';
-import { Crowds } from './crowds.js';
+import type { Crowds } from './crowds.js';
 import type { Sender } from './sender.js';
 
 /** Fewer subscribers than this are served one by one: joining the transport's channel pays only for a crowd. */
@@ -28,10 +27,10 @@ export class Delivery {
   #batchAtMs = 0;
   #batchStarted = 0;
 
-  constructor(deps: { channels: ChannelTable; sender: Sender; publisher: ChannelPublisher; stats: EdgeStats }) {
+  constructor(deps: { channels: ChannelTable; sender: Sender; crowds: Crowds; stats: EdgeStats }) {
     this.#channels = deps.channels;
     this.#sender = deps.sender;
-    this.#crowds = new Crowds(deps.publisher);
+    this.#crowds = deps.crowds;
     this.#stats = deps.stats;
   }
 
@@ -49,6 +48,8 @@ export class Delivery {
       channel.offset = message.offset;
     }
     if (natives.length > 0 && !message.seen) {
+      // What lies in an outbox came before.
+      this.#sender.flush();
       this.#crowds.publish(channel, message.frame);
       channel.published = true;
       this.#count(natives[0]!, message, natives.length);
@@ -97,12 +98,12 @@ export class Delivery {
 
   /** From native to single service, at the position where the channel is. */
   demote(subscription: Subscription): void {
+    const { channel } = subscription;
     if (subscription.group === null) return;
-    const { epoch, offset } = this.positionOf(subscription);
     this.detach(subscription);
-    subscription.epoch = epoch;
-    subscription.offset = offset;
-    subscription.channel.addSingle(subscription);
+    subscription.epoch = channel.epoch;
+    subscription.offset = channel.offset;
+    channel.addSingle(subscription);
   }
 
   detach(subscription: Subscription): void {
@@ -112,14 +113,6 @@ export class Delivery {
       connection.socket?.leave(group.name);
     }
     channel.remove(subscription);
-  }
-
-  /** What the socket has been given, in front of what it will be given from here on. */
-  positionOf(subscription: Subscription): Position {
-    const { channel, group, epoch, offset } = subscription;
-    if (group === null) return { epoch, offset };
-    this.#crowds.settle(channel, group);
-    return { epoch: channel.epoch, offset: channel.offset };
   }
 
   /** The sender of a message is left out of it, and native fan-out can't leave anybody out. */

@@ -127,7 +127,7 @@ export class Joiner {
     const { subscription, recovered } = part;
     if (subscription.retained === null) return null;
     const { channel } = subscription;
-    const at = this.#deps.delivery.positionOf(subscription);
+    const at = subscription.group === null ? subscription : channel;
     const row = { stream: channel.stream, epoch: at.epoch, offset: at.offset };
     return recovered === null ? row : { ...row, recovered, replayed: part.replay.length };
   }

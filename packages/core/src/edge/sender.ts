@@ -1,6 +1,7 @@
 import { closeReason, type CloseReason } from '../close-codes.js';
 import type { EdgeStats } from '../stats.js';
 import type { Connection, Subscription } from './connection.js';
+import type { Crowds } from './crowds.js';
 import { SlowLane, type LanePolicy } from './slow-lane.js';
 
 /** Bytes that a slow socket may have in the transport's own buffer before its lane waits for it. */
@@ -19,6 +20,7 @@ const DRAIN_FRAMES_PER_TURN = 256;
  */
 export class Sender {
   readonly #stats: EdgeStats;
+  readonly #crowds: Crowds;
   readonly #answers: LanePolicy;
   readonly #now: () => number;
   /** Connections with a filled outbox. */
@@ -28,8 +30,12 @@ export class Sender {
   #copied: Uint8Array | null = null;
   #copy: Uint8Array = new Uint8Array();
 
-  constructor(stats: EdgeStats, options: { answerQueueBytes: number; now?: () => number }) {
+  constructor(
+    { stats, crowds }: { stats: EdgeStats; crowds: Crowds },
+    options: { answerQueueBytes: number; now?: () => number },
+  ) {
     this.#stats = stats;
+    this.#crowds = crowds;
     this.#answers = { slow: 'queue', queueBytes: options.answerQueueBytes };
     this.#now = options.now ?? Date.now;
   }
@@ -37,6 +43,7 @@ export class Sender {
   /** Collects a frame until `flush`. `subscription` null: an answer, a room-less broadcast or another frame without topic. */
   push(connection: Connection, frame: Uint8Array, subscription: Subscription | null): void {
     if (connection.state !== 'open') return;
+    this.#crowds.settleFor(connection);
     this.#stats.bytesSent += frame.length;
     if (connection.lane !== null) {
       this.#queue(connection, connection.lane, { frame: this.#copyOf(frame), subscription });
@@ -70,6 +77,7 @@ export class Sender {
       return;
     }
     if (connection.outbox.length > 0) this.#flushOne(connection);
+    this.#crowds.settleFor(connection);
     connection.state = 'closing';
     socket.end(reason.code, reason.reason);
   }
