@@ -1,4 +1,6 @@
-import { describe, expect, it } from '@jest/globals';
+import { setImmediate as turn } from 'node:timers/promises';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { closeReason } from '../src/close-codes.js';
 import { House } from './delivery-house.js';
 import { topicPolicy } from './policies.js';
 
@@ -192,5 +194,56 @@ describe('delivery to sockets', () => {
     const queued = slow.map(({ connection }) => connection.lane!.shift()!);
     expect(queued.map((frame) => Buffer.from(frame).toString())).toEqual(['b', 'b', 'b']);
     expect(new Set(queued).size).toBe(1);
+  });
+
+  describe('of one message for very many sockets', () => {
+    const OWN_OF = (at: number): string => `notifications/u/user-${at}`;
+    let house: House;
+    let all: ReturnType<House['subscriber']>[];
+
+    beforeEach(() => {
+      house = new House();
+      all = Array.from({ length: 1200 }, (_, at) => house.subscriber(OWN_OF(at)));
+      for (const { connection } of all) house.sender.push(connection, Buffer.from('all'), null);
+      house.sender.flush();
+    });
+
+    const served = (): number => all.filter(({ socket }) => socket.frames.length > 0).length;
+
+    it('writes to 512 in a turn of the event loop', async () => {
+      const counts = [served()];
+      for (let turns = 0; turns < 3; turns++) {
+        await turn();
+        counts.push(served());
+      }
+      expect(counts).toEqual([512, 1024, 1200, 1200]);
+    });
+
+    it('writes to others meanwhile, and what follows rides along, in order', async () => {
+      house.batch([OWN_OF(0), 1, 'own'], [OWN_OF(1199), 1, 'own']);
+      expect(all[0]!.socket.calls).toEqual([['all'], ['own']]);
+      expect(all[1199]!.socket.calls).toEqual([]);
+      await turn();
+      await turn();
+      expect(all[1199]!.socket.calls).toEqual([['all', 'own']]);
+    });
+
+    it('keeps nobody waiting for an answer, and closes behind what was collected', () => {
+      const [asks, leaves] = [all[1198]!, all[1199]!];
+      house.sender.send(asks.connection, 'answer', 'answer');
+      house.sender.close(leaves.connection, closeReason('drain'));
+      expect([asks.socket.all, leaves.socket.all]).toEqual([
+        ['all', 'answer'],
+        ['all', 'end'],
+      ]);
+    });
+
+    it('is done before a message for a crowd that came later', () => {
+      const crowd = Array.from({ length: 20 }, () => house.subscriber(PUBLIC));
+      house.batch([PUBLIC, 1, 'a']);
+      house.batch([PUBLIC, 2, 'b']);
+      expect(crowd.every(({ socket }) => socket.all.join() === 'a,b')).toBe(true);
+      expect(served()).toBe(1200);
+    });
   });
 });

@@ -49,7 +49,7 @@ export class Delivery {
     }
     if (natives.length > 0 && !message.seen) {
       // What lies in an outbox came before.
-      this.#sender.flush();
+      this.#sender.flushAll();
       this.#crowds.publish(channel, message.frame);
       channel.published = true;
       this.#count(natives[0]!, message, natives.length);
