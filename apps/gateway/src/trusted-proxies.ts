@@ -24,7 +24,8 @@ export class TrustedProxies {
    */
   clientAddress(handshake: Pick<Handshake, 'remoteAddress' | 'forwardedFor'>): string {
     const { remoteAddress, forwardedFor } = handshake;
-    if (!this.#trusts(remoteAddress)) return remoteAddress;
+    // Nearly always the first: asking the list takes 4 µs.
+    if (forwardedFor === '' || !this.#trusts(remoteAddress)) return remoteAddress;
     const hops = forwardedFor.split(',').map((hop) => withoutPort(hop.trim()));
     const client = hops.findLast((hop) => !this.#trusts(hop)) ?? '';
     return isIP(client) === 0 ? remoteAddress : client;

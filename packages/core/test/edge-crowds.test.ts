@@ -84,7 +84,7 @@ describe('native fan-out to a crowd', () => {
 
   it('goes on when all but one group have left in the middle of a round', async () => {
     house.batch([PUBLIC, 2, 'b']);
-    const first = members.filter(({ subscription }) => subscription.group === subscription.channel.groups[0]);
+    const first = members.filter(({ subscription }) => subscription.group === subscription.channel.crowd!.groups[0]);
     for (const { subscription } of members)
       if (!first.some((m) => m.subscription === subscription)) leave(house, subscription);
     house.batch([PUBLIC, 3, 'c']);
@@ -119,7 +119,7 @@ async function runSteps(steps: [act: string, at: number][]): Promise<void> {
     else house.sender.send(connection, '', 'answer');
   }
   message();
-  const { groups, frames } = present[0]!.subscription.channel;
+  const { groups, frames } = present[0]!.subscription.channel.crowd!;
   for (let turns = 0; turns < 2 * groups.length; turns++) await turn();
   const broken = present.find(({ socket }) => !isUnbroken(socket, offset));
   expect(broken?.socket.all).toBeUndefined();
@@ -138,6 +138,6 @@ function isUnbroken(socket: PaperSocket, last: number): boolean {
 }
 
 function lastOf(members: readonly Member[]): Member {
-  const { groups } = members[0]!.subscription.channel;
+  const { groups } = members[0]!.subscription.channel.crowd!;
   return members.find(({ subscription }) => subscription.group === groups.at(-1))!;
 }

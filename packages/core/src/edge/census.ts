@@ -170,7 +170,7 @@ class Survey {
 function membersOf(channel: Channel | undefined): object {
   const users = new Set<string>();
   let connections = 0;
-  for (const subscription of [...(channel?.singles ?? []), ...(channel?.natives ?? [])]) {
+  for (const subscription of channel?.subscriptions() ?? []) {
     connections++;
     const { user } = subscription.connection;
     if (user !== null) users.add(user);
@@ -180,10 +180,10 @@ function membersOf(channel: Channel | undefined): object {
 
 function subscriptionsOf(channels: Iterable<Channel>): object {
   const counts = new Map<string, number>();
-  for (const { stream, singles, natives } of channels) {
+  for (const { stream, size } of channels) {
     if (!stream.startsWith(SUBSCRIPTIONS)) continue;
     if (counts.size === NAMES_MAX) return { counts: Object.fromEntries(counts), truncated: true };
-    counts.set(stream.slice(SUBSCRIPTIONS.length), singles.length + natives.length);
+    counts.set(stream.slice(SUBSCRIPTIONS.length), size);
   }
   return { counts: Object.fromEntries(counts), truncated: false };
 }

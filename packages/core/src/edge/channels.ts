@@ -1,16 +1,6 @@
 import type { StreamName } from '../streams.js';
 import type { Subscription } from './connection.js';
-
-/** Sockets of a channel that are published to together: written to one by one that takes 2 ms. */
-const GROUP_SIZE = 256;
-
-/** Some of the natively served sockets of a channel: one channel of the transport. */
-export interface Group {
-  readonly name: string;
-  size: number;
-  /** How many frames of the channel it has been given, of all since the channel began. */
-  given: number;
-}
+import { takeOut, type Crowd } from './crowd.js';
 
 /**
  * A stream with at least one subscriber on this node. Streams of many (public, room, hub, subscription id) may be served
@@ -23,73 +13,33 @@ export class Channel {
   readonly shared: boolean;
   /** Served one by one: a user's devices, and of a shared stream those that join, lag or have just caught up. */
   readonly singles: Subscription[] = [];
-  readonly natives: Subscription[] = [];
-  /** Of the natively served: filled one after the other, so a client's place is about the same in all its channels. */
-  readonly groups: Group[] = [];
-  /** The newest frames: those that some group has not been given. */
-  frames: Uint8Array[] = [];
-  /** How many frames there were since the channel began. */
-  framesEnd = 0;
+  /** Those that the transport serves; null until there are enough for it. */
+  crowd: Crowd | null = null;
   epoch = '';
   /** Newest offset seen here: where every natively served subscription is. */
   offset = 0;
-  /** Something was published natively since backlogs were last looked at. */
-  published = false;
 
   constructor(stream: StreamName, shared: boolean) {
     this.stream = stream;
     this.shared = shared;
   }
 
-  get empty(): boolean {
-    return this.singles.length === 0 && this.natives.length === 0;
+  get size(): number {
+    return this.singles.length + (this.crowd?.members.length ?? 0);
+  }
+
+  /** To look through: it changes when one of them leaves. */
+  subscriptions(): readonly Subscription[] {
+    return this.crowd === null ? this.singles : this.singles.concat(this.crowd.members);
   }
 
   addSingle(subscription: Subscription): void {
     subscription.index = this.singles.push(subscription) - 1;
   }
 
-  /** The group must have been given everything. */
-  addNative(subscription: Subscription, group: Group): void {
-    group.size++;
-    subscription.group = group;
-    subscription.index = this.natives.push(subscription) - 1;
-  }
-
-  groupWithRoom(): Group {
-    const group = this.groups.find(({ size }) => size < GROUP_SIZE);
-    if (group !== undefined) return group;
-    const added = { name: `${this.stream}\n${this.groups.length}`, size: 0, given: this.framesEnd };
-    this.groups.push(added);
-    return added;
-  }
-
-  addFrame(frame: Uint8Array): void {
-    this.frames.push(frame);
-    this.framesEnd++;
-  }
-
-  /** Forgets the frames that all groups have been given. */
-  forgetGiven(): void {
-    const given = Math.min(this.framesEnd, ...this.groups.map((group) => group.given));
-    this.frames.splice(0, this.frames.length - (this.framesEnd - given));
-  }
-
-  /** The last one takes the place of the removed one: order among subscribers means nothing. */
   remove(subscription: Subscription): void {
-    const list = subscription.group === null ? this.singles : this.natives;
-    if (subscription.group !== null) this.#leaveGroup(subscription.group);
-    subscription.group = null;
-    const last = list.pop();
-    if (last === undefined) throw new Error(`channel ${this.stream}: removed more subscriptions than were added`);
-    if (last === subscription) return;
-    list[subscription.index] = last;
-    last.index = subscription.index;
-  }
-
-  #leaveGroup(group: Group): void {
-    group.size--;
-    while (this.groups.at(-1)?.size === 0) this.groups.pop();
+    if (subscription.group === null) takeOut(this.singles, subscription);
+    else this.crowd!.remove(subscription);
   }
 }
 
@@ -114,7 +64,7 @@ export class ChannelTable {
   }
 
   dropIfEmpty(channel: Channel): boolean {
-    if (!channel.empty) return false;
+    if (channel.size > 0) return false;
     this.#shared.delete(channel);
     return this.#channels.delete(channel.stream);
   }

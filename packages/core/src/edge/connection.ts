@@ -4,7 +4,8 @@ import type { RetainedStream } from '../streams.js';
 import type { Identity } from '../token-verifier.js';
 import type { StreamPolicy } from '../topics.js';
 import type { Socket } from '../transport.js';
-import type { Channel, Group } from './channels.js';
+import type { Channel } from './channels.js';
+import type { Group } from './crowd.js';
 import type { Endpoint } from './endpoints.js';
 import type { SlowLane } from './slow-lane.js';
 

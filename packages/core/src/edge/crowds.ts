@@ -1,9 +1,9 @@
 import type { ChannelPublisher } from '../transport.js';
-import type { Channel, Group } from './channels.js';
 import type { Connection } from './connection.js';
+import type { Crowd, Group } from './crowd.js';
 
 /**
- * Publishes to the natively served sockets of channels, one group of each channel in a turn of the event loop.
+ * Publishes to crowds, one group of each in a turn of the event loop.
  *
  * Writing to a socket takes 7 µs. Written to in one turn, a crowd of thousands would keep the loop from everything else,
  * and most of all from its own next messages: from Kafka to here they wait for the loop three times. What comes while a
@@ -11,8 +11,8 @@ import type { Connection } from './connection.js';
  */
 export class Crowds {
   readonly #publisher: ChannelPublisher;
-  /** Channels with frames that some group has not been given. */
-  readonly #behind = new Set<Channel>();
+  /** Crowds with frames that some group has not been given. */
+  readonly #behind = new Set<Crowd>();
   /** Which group's turn is next. */
   #turn = 0;
   #underWay = false;
@@ -21,27 +21,27 @@ export class Crowds {
     this.#publisher = publisher;
   }
 
-  /** A channel of one group has it at once, any other one with the next round. */
-  publish(channel: Channel, frame: Uint8Array): void {
-    if (channel.groups.length > 1) {
-      channel.addFrame(Buffer.from(frame));
-      this.#behind.add(channel);
+  /** A crowd of one group has it at once, any other one with the next round. */
+  publish(crowd: Crowd, frame: Uint8Array): void {
+    if (crowd.groups.length > 1) {
+      crowd.addFrame(Buffer.from(frame));
+      this.#behind.add(crowd);
       return;
     }
-    const group = channel.groups[0]!;
-    this.settle(channel, group);
+    const group = crowd.groups[0]!;
+    this.settle(crowd, group);
     this.#publisher.publish(group.name, frame);
   }
 
   /** Before anything else is sent to the socket: frames leave in the order in which they came. */
   settleFor({ subscriptions }: Connection): void {
     if (this.#behind.size === 0) return;
-    for (const { channel, group } of subscriptions) if (group !== null) this.settle(channel, group);
+    for (const { channel, group } of subscriptions) if (group !== null) this.settle(channel.crowd!, group);
   }
 
-  /** Gives the group what the channel has and it has not. Before a socket joins or leaves it. */
-  settle(channel: Channel, group: Group): void {
-    const { frames, framesEnd } = channel;
+  /** Gives the group what the crowd has and it has not. Before a socket joins or leaves it. */
+  settle(crowd: Crowd, group: Group): void {
+    const { frames, framesEnd } = crowd;
     if (group.size > 0) {
       for (let at = frames.length - (framesEnd - group.given); at < frames.length; at++) {
         this.#publisher.publish(group.name, frames[at]!);
@@ -57,10 +57,10 @@ export class Crowds {
 
   #runTurn(): void {
     let groups = 0;
-    for (const channel of this.#behind) {
-      groups = Math.max(groups, channel.groups.length);
-      const group = channel.groups[this.#turn];
-      if (group !== undefined) this.settle(channel, group);
+    for (const crowd of this.#behind) {
+      groups = Math.max(groups, crowd.groups.length);
+      const group = crowd.groups[this.#turn];
+      if (group !== undefined) this.settle(crowd, group);
     }
     this.#turn++;
     if (this.#turn >= groups) this.#endRound();
@@ -70,9 +70,9 @@ export class Crowds {
 
   #endRound(): void {
     this.#turn = 0;
-    for (const channel of this.#behind) {
-      channel.forgetGiven();
-      if (channel.frames.length === 0) this.#behind.delete(channel);
+    for (const crowd of this.#behind) {
+      crowd.forgetGiven();
+      if (crowd.frames.length === 0) this.#behind.delete(crowd);
     }
   }
 }

@@ -4,6 +4,7 @@ import type { StreamName } from '../streams.js';
 import { closeReason } from '../close-codes.js';
 import type { Channel, ChannelTable } from './channels.js';
 import type { Connection, HeldFrame, Subscription } from './connection.js';
+import { Crowd } from './crowd.js';
 import type { Crowds } from './crowds.js';
 import type { Sender } from './sender.js';
 
@@ -41,20 +42,13 @@ export class Delivery {
     }
     const channel = this.#channels.get(message.stream);
     if (channel === undefined) return;
-    const { singles, natives } = channel;
+    const { singles, crowd } = channel;
     if (message.except !== '') this.#single(channel, message.except);
     if (message.offset > 0) {
       channel.epoch = message.epoch;
       channel.offset = message.offset;
     }
-    if (natives.length > 0 && !message.seen) {
-      // What lies in an outbox came before.
-      this.#sender.flushAll();
-      this.#crowds.publish(channel, message.frame);
-      channel.published = true;
-      this.#count(natives[0]!, message, natives.length);
-      this.#stats.bytesSent += message.frame.length * natives.length;
-    }
+    if (crowd !== null && crowd.members.length > 0 && !message.seen) this.#publish(crowd, message);
     // Backwards: serving one may close it, which takes it out of the list.
     for (let at = singles.length - 1; at >= 0; at--) {
       const subscription = singles[at];
@@ -86,11 +80,11 @@ export class Delivery {
 
   /** Takes natively served sockets whose backlog grew into their own lanes; only channels used since the last look. */
   sweep(): void {
-    for (const channel of this.#channels.shared()) {
-      if (!channel.published) continue;
-      channel.published = false;
-      for (let at = channel.natives.length - 1; at >= 0; at--) {
-        const subscription = channel.natives[at];
+    for (const { crowd } of this.#channels.shared()) {
+      if (!crowd?.published) continue;
+      crowd.published = false;
+      for (let at = crowd.members.length - 1; at >= 0; at--) {
+        const subscription = crowd.members[at];
         if (subscription !== undefined && this.#sender.lagging(subscription.connection)) this.demote(subscription);
       }
     }
@@ -109,15 +103,27 @@ export class Delivery {
   detach(subscription: Subscription): void {
     const { channel, connection, group } = subscription;
     if (group !== null) {
-      this.#crowds.settle(channel, group);
+      this.#crowds.settle(channel.crowd!, group);
       connection.socket?.leave(group.name);
     }
     channel.remove(subscription);
   }
 
+  #publish(crowd: Crowd, message: StreamMessage): void {
+    // What lies in an outbox came before. Sending it may close sockets.
+    this.#sender.flushAll();
+    const [first] = crowd.members;
+    if (first === undefined) return;
+    this.#crowds.publish(crowd, message.frame);
+    crowd.published = true;
+    const sockets = crowd.members.length;
+    this.#count(first, message, sockets);
+    this.#stats.bytesSent += message.frame.length * sockets;
+  }
+
   /** The sender of a message is left out of it, and native fan-out can't leave anybody out. */
   #single(channel: Channel, connection: string): void {
-    const sender = channel.natives.find((subscription) => subscription.connection.id === connection);
+    const sender = channel.crowd?.members.find((subscription) => subscription.connection.id === connection);
     if (sender !== undefined) this.demote(sender);
   }
 
@@ -157,6 +163,7 @@ export class Delivery {
   }
 
   #promote(channel: Channel): void {
+    const crowd = (channel.crowd ??= new Crowd(channel.stream));
     for (let at = channel.singles.length - 1; at >= 0; at--) {
       const subscription = channel.singles[at]!;
       const { connection } = subscription;
@@ -164,10 +171,10 @@ export class Delivery {
       // One that is ahead of the channel (its history was read past what has arrived here) would get frames twice.
       if (channel.offset > 0 && (subscription.epoch !== channel.epoch || subscription.offset > channel.offset))
         continue;
-      const group = channel.groupWithRoom();
-      this.#crowds.settle(channel, group);
+      const group = crowd.groupWithRoom();
+      this.#crowds.settle(crowd, group);
       channel.remove(subscription);
-      channel.addNative(subscription, group);
+      crowd.add(subscription, group);
       connection.socket?.join(group.name);
     }
   }
@@ -190,8 +197,8 @@ export class Delivery {
 }
 
 /** Those that join a crowd, or have caught up, do not wait until they are one by themselves. */
-function isCrowd({ shared, singles, natives }: Channel): boolean {
-  return shared && singles.length + natives.length >= NATIVE_FROM;
+function isCrowd({ shared, size }: Channel): boolean {
+  return shared && size >= NATIVE_FROM;
 }
 
 /**

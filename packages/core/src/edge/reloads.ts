@@ -34,7 +34,7 @@ export class Reloads {
     const channel = this.#deps.channels.get(message.stream);
     if (channel === undefined) return true;
     const answers = new Map<string, Promise<BackendOutcome>>();
-    for (const subscription of [...channel.singles, ...channel.natives]) void this.#reload(subscription, answers);
+    for (const subscription of [...channel.subscriptions()]) void this.#reload(subscription, answers);
     return true;
   }
 
