@@ -71,8 +71,12 @@ export async function createTopics(
   const topics = names.map((topic) => ({ topic, numPartitions: partitions, configEntries }));
   await admin.createTopics({ topics, waitForLeaders: false });
   await waitFor('the partitions to have leaders', 10_000, async () => {
-    const metadata = await admin.fetchTopicMetadata({ topics: [...names] });
-    return metadata.topics.every((topic) => topic.partitions.filter(({ leader }) => leader >= 0).length === partitions);
+    // Rejects as long as the broker has not heard of a topic.
+    const metadata = await admin.fetchTopicMetadata({ topics: [...names] }).catch(() => null);
+    return (
+      metadata?.topics.every(({ partitions: all }) => all.filter(({ leader }) => leader >= 0).length === partitions) ??
+      false
+    );
   });
   // A leader may be named before it knows that it is one. A first send that meets such a partition is repeated by kafkajs
   // as a whole, and what the others took of it is there twice.

@@ -37,7 +37,39 @@ describe('kafkajs as patched', () => {
     expect(records.length).toBe(200_000);
     expect(String(records.at(-1).value)).toBe('x');
   });
+
+  // Made of numbers where they are exact, of BigInts where they are not.
+  test.each([
+    0,
+    1,
+    -1,
+    63,
+    64,
+    -64,
+    -65,
+    2 ** 20 - 1,
+    2 ** 20,
+    -(2 ** 20),
+    -(2 ** 20) - 1,
+    2 ** 31,
+    -(2 ** 45),
+    2 ** 53,
+  ])('reads a time %i ms from the first one of its batch', (delta) => {
+    expect(timeOf({ first: 1_700_000_000_000n, delta: BigInt(delta) })).toBe(`${1_700_000_000_000n + BigInt(delta)}`);
+    expect(timeOf({ first: 2n ** 60n + 1n, delta: BigInt(delta) })).toBe(`${2n ** 60n + 1n + BigInt(delta)}`);
+  });
 });
+
+/** The time of a record as the driver reads it, digit for digit. */
+function timeOf({ first, delta }: { first: bigint; delta: bigint }): string {
+  const Decoder = kafkajs('./src/protocol/decoder');
+  const Encoder = kafkajs('./src/protocol/encoder');
+  const Long = kafkajs('./src/utils/long');
+  const decodeRecord = kafkajs('./src/protocol/recordBatch/record/v0/decoder');
+  const record = new Encoder().writeInt8(0).writeVarLong(new Long(delta));
+  record.writeVarInt(0).writeVarIntBytes(null).writeVarIntBytes(Buffer.from('x')).writeVarIntArray([]);
+  return decodeRecord(new Decoder(record.buffer), { firstOffset: '0', firstTimestamp: `${first}` }).timestamp;
+}
 
 /** A record batch (format 2) of records without key and headers, value "x", all with the batch's first offset. */
 function batchOf(count: number): Buffer {

@@ -35,6 +35,20 @@ describe('a record arrives as it was written', () => {
     expect(sink.violations).toEqual([]);
   });
 
+  test('times of one batch that lie far apart, before and behind the first', async () => {
+    const topic = await freshTopic();
+    const { sink } = await nodes.start({ topics: [topic] });
+    const now = Date.now();
+    const times = [now, now + 1, 1, now - 2 ** 31, now - 2 ** 20];
+    await produce(
+      topic,
+      times.map((timestamp) => ({ key: null, value: 'v', timestamp })),
+    );
+    await waitFor(() => sink.received.length === times.length);
+    expect(sink.received.map(({ timestamp }) => timestamp)).toEqual(times);
+    expect(sink.received.map(({ offset }) => offset)).toEqual([0, 1, 2, 3, 4]);
+  });
+
   test('a null value stays null and an empty one empty', async () => {
     const topic = await freshTopic();
     const { sink } = await nodes.start({ topics: [topic] });
