@@ -71,7 +71,7 @@ export class House {
   readonly sender = new Sender(this, { answerQueueBytes: 1000, now: () => this.nowMs });
   readonly delivery = new Delivery(this);
 
-  subscriber(stream: string, topic: TopicPolicy = topicPolicy('notifications'), held = false) {
+  subscriber(stream: string, topic?: TopicPolicy, held?: boolean) {
     const socket = new PaperSocket();
     this.sockets.push(socket);
     const connection = new Connection(`c${Math.random()}`, {
@@ -83,12 +83,21 @@ export class House {
     });
     connection.socket = socket;
     connection.state = 'open';
+    return { socket, connection, subscription: this.subscribe(connection, stream, topic, held) };
+  }
+
+  subscribe(
+    connection: Connection,
+    stream: string,
+    topic: TopicPolicy = topicPolicy('notifications'),
+    held = false,
+  ): Subscription {
     const channel = this.channels.obtain(stream, !stream.includes('/u/'));
     const subscription = new Subscription(connection, channel, { kind: 'topic', name: topic.name, policy: topic });
-    subscription.channel.addSingle(subscription);
+    channel.addSingle(subscription);
     connection.subscriptions.push(subscription);
     if (!held) this.delivery.release(subscription, []);
-    return { socket, connection, subscription };
+    return subscription;
   }
 
   batch(...messages: [stream: string, offset: number, text: string, epoch?: string][]): void {

@@ -2,9 +2,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { closeReason } from '../src/close-codes.js';
-import { Subscription } from '../src/edge/connection.js';
+import type { Subscription } from '../src/edge/connection.js';
 import { House, type PaperSocket } from './delivery-house.js';
-import { topicPolicy } from './policies.js';
 
 const PUBLIC = 'notifications/*';
 /** Three groups of at most 256. */
@@ -72,12 +71,7 @@ describe('native fan-out to a crowd', () => {
   it('lets a message for all not overtake one for one socket in the same batch', () => {
     const own = 'notifications/u/ann';
     const { socket, connection } = members[0]!;
-    const channel = house.channels.obtain(own, false);
-    const topic = topicPolicy('notifications');
-    const subscription = new Subscription(connection, channel, { kind: 'topic', name: topic.name, policy: topic });
-    channel.addSingle(subscription);
-    connection.subscriptions.push(subscription);
-    house.delivery.release(subscription, []);
+    house.subscribe(connection, own);
     house.batch([own, 1, 'first'], [PUBLIC, 2, 'b'], [own, 2, 'last']);
     expect(socket.all).toEqual(['a', 'first', 'b', 'last']);
   });

@@ -8,7 +8,7 @@ const GROUP_SIZE = 256;
 export interface Group {
   readonly name: string;
   size: number;
-  /** How many frames it has been given, of all since the crowd began. */
+  /** How many of the crowd's frames it has been given. */
   given: number;
 }
 
@@ -17,10 +17,8 @@ export class Crowd {
   readonly members: Subscription[] = [];
   /** Filled one after the other, so a client's place is about the same in all its crowds. */
   readonly groups: Group[] = [];
-  /** The newest frames: those that some group has not been given. */
+  /** Those that some group has not been given, and what came after them. */
   readonly frames: Uint8Array[] = [];
-  /** How many frames there were since the crowd began. */
-  framesEnd = 0;
   /** Something was published since backlogs were last looked at. */
   published = false;
   readonly #stream: StreamName;
@@ -46,20 +44,16 @@ export class Crowd {
   groupWithRoom(): Group {
     const group = this.groups.find(({ size }) => size < GROUP_SIZE);
     if (group !== undefined) return group;
-    const added = { name: `${this.#stream}\n${this.groups.length}`, size: 0, given: this.framesEnd };
+    const added = { name: `${this.#stream}\n${this.groups.length}`, size: 0, given: this.frames.length };
     this.groups.push(added);
     return added;
   }
 
-  addFrame(frame: Uint8Array): void {
-    this.frames.push(frame);
-    this.framesEnd++;
-  }
-
   /** Forgets the frames that all groups have been given. */
   forgetGiven(): void {
-    const given = Math.min(this.framesEnd, ...this.groups.map((group) => group.given));
-    this.frames.splice(0, this.frames.length - (this.framesEnd - given));
+    const count = Math.min(this.frames.length, ...this.groups.map(({ given }) => given));
+    this.frames.splice(0, count);
+    for (const group of this.groups) group.given -= count;
   }
 }
 

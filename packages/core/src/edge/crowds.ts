@@ -24,7 +24,7 @@ export class Crowds {
   /** A crowd of one group has it at once, any other one with the next round. */
   publish(crowd: Crowd, frame: Uint8Array): void {
     if (crowd.groups.length > 1) {
-      crowd.addFrame(Buffer.from(frame));
+      crowd.frames.push(Buffer.from(frame));
       this.#behind.add(crowd);
       return;
     }
@@ -41,13 +41,11 @@ export class Crowds {
 
   /** Gives the group what the crowd has and it has not. Before a socket joins or leaves it. */
   settle(crowd: Crowd, group: Group): void {
-    const { frames, framesEnd } = crowd;
+    const { frames } = crowd;
     if (group.size > 0) {
-      for (let at = frames.length - (framesEnd - group.given); at < frames.length; at++) {
-        this.#publisher.publish(group.name, frames[at]!);
-      }
+      for (let at = group.given; at < frames.length; at++) this.#publisher.publish(group.name, frames[at]!);
     }
-    group.given = framesEnd;
+    group.given = frames.length;
   }
 
   /** Begins a round, if none is under way. */
