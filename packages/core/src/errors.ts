@@ -43,3 +43,16 @@ export class TokenError extends Error {
 export class VerifierUnavailableError extends Error {
   override readonly name = 'VerifierUnavailableError';
 }
+
+/** Why the application did not let a client without a token in; also the refusal's code. */
+export type AdmissionDeniedCode = 'token_missing' | 'not_allowed';
+
+export class AdmissionDeniedError extends Error {
+  override readonly name = 'AdmissionDeniedError';
+  readonly code: AdmissionDeniedCode;
+
+  constructor(code: AdmissionDeniedCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}

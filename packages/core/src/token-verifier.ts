@@ -1,15 +1,15 @@
-/** Who the bearer is and what the token allows (contract 2). */
+/** Who a client is and what it may do, by its token or by what the application says of it. */
 export interface Identity {
   readonly user: string;
-  /** ms since the epoch; null: no `exp`. */
+  /** ms since the epoch; null: never. */
   readonly expiresAtMs: number | null;
   readonly issuedAtMs: number | null;
   readonly tokenId: string | null;
-  /** Claim `topics`; null: no limit. */
+  /** The only topics allowed; null: no limit. */
   readonly topics: ReadonlySet<string> | null;
-  /** Claim `rooms`; null: no limit. */
+  /** The only rooms allowed; null: no limit. */
   readonly rooms: ReadonlySet<string> | null;
-  /** Claim `presence`: may ask for others. */
+  /** May ask for the presence of others. */
   readonly presence: boolean;
 }
 
@@ -19,4 +19,22 @@ export interface Identity {
  */
 export interface TokenVerifier {
   verify(token: string): Promise<Identity>;
+}
+
+/** What is known of a handshake that brings no token. */
+export interface TokenlessHandshake {
+  readonly path: string;
+  /** As it came, without the question mark. */
+  readonly query: string;
+  /** By name in small letters; only those that the application wants to see, as far as they are there. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly address: string;
+}
+
+/**
+ * Asks the application who a client without a token is. Rejects with AdmissionDeniedError when the application says no,
+ * with VerifierUnavailableError when it says nothing that could be used: that never admits anybody.
+ */
+export interface HandshakeIdentifier {
+  identify(handshake: TokenlessHandshake): Promise<Identity>;
 }

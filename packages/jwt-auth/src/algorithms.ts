@@ -34,31 +34,38 @@ const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
 
 const RSA_BITS_MIN = 2048;
 
-/** The allow-list, checked; throws AuthConfigError. */
-export function allowedAlgorithms(names: readonly string[] | undefined): readonly string[] {
-  const list = names ?? ['HS256'];
-  if (list.length === 0) throw new AuthConfigError('no_algorithm', 'auth.algorithms: at least one is needed');
-  for (const name of list) {
+export const asymmetricAlgorithms: readonly string[] = [...ALGORITHMS.keys()].filter(
+  (name) => keyKindOf(name) === 'public',
+);
+
+/** The allow-list without repetitions; throws AuthConfigError, whose message starts with `path`. */
+export function checkedAlgorithms(names: readonly string[], path: string): readonly string[] {
+  if (names.length === 0) throw new AuthConfigError('no_algorithm', `${path}: must name at least one algorithm`);
+  for (const name of names) {
     if (ALGORITHMS.has(name)) continue;
     const known = [...ALGORITHMS.keys()].join(', ');
-    throw new AuthConfigError('unknown_algorithm', `auth.algorithms: ${name} is not one of ${known}`);
+    throw new AuthConfigError('unknown_algorithm', `${path}: must be one of ${known}, not ${name}`);
   }
-  return [...new Set(list)];
+  return [...new Set(names)];
 }
 
 export function keyKindOf(algorithm: string): KeyKind | undefined {
   return ALGORITHMS.get(algorithm)?.kind;
 }
 
-/** Refuses at start what would make every token of the algorithm fail later. */
-export function requireFittingKey(algorithm: string, key: KeyObject): void {
+/** Says why no token of the algorithm could ever be verified by the key; null: the key fits. */
+export function misfitOf(algorithm: string, key: KeyObject): string | null {
   const { keyTypes, curve } = ALGORITHMS.get(algorithm) ?? SECRET;
   const { asymmetricKeyType = '', asymmetricKeyDetails: details } = key;
   const fits = keyTypes.includes(asymmetricKeyType) && (curve ?? details?.namedCurve) === details?.namedCurve;
-  if (!fits) {
-    const kind = [asymmetricKeyType, details?.namedCurve].filter(Boolean).join(' ');
-    throw new AuthConfigError('bad_key', `auth.publicKeyFile: a key of type ${kind} does not fit ${algorithm}`);
-  }
-  if (details?.modulusLength !== undefined && details.modulusLength < RSA_BITS_MIN)
-    throw new AuthConfigError('bad_key', `auth.publicKeyFile: RSA keys need at least ${RSA_BITS_MIN} bits`);
+  if (fits) return null;
+  const kind = [asymmetricKeyType, details?.namedCurve].filter(Boolean).join(' ');
+  return `must fit ${algorithm}, not be a key of type ${kind}`;
+}
+
+/** Throws AuthConfigError for a key that is too short to be trusted. */
+export function requireStrongKey(key: KeyObject, path: string): void {
+  const bits = key.asymmetricKeyDetails?.modulusLength;
+  if (bits === undefined || bits >= RSA_BITS_MIN) return;
+  throw new AuthConfigError('bad_key', `${path}: an RSA key must have at least ${RSA_BITS_MIN} bits, not ${bits}`);
 }

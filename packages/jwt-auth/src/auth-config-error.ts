@@ -1,5 +1,6 @@
 /** What is wrong with the `auth` section; nothing of it can be repaired while the program runs. */
-export type AuthConfigErrorCode = 'no_algorithm' | 'unknown_algorithm' | 'missing_key' | 'key_conflict' | 'bad_key';
+export type AuthConfigErrorCode =
+  'no_algorithm' | 'unknown_algorithm' | 'missing_key' | 'key_conflict' | 'bad_key' | 'bad_issuer' | 'bad_url';
 
 /** The message starts with the key path and never holds key material. */
 export class AuthConfigError extends Error {

@@ -1,19 +1,19 @@
 import type { Identity } from '@ws-gateway/core';
 
-const REMEMBERED_MS = 60_000;
-
 /**
- * Verified tokens by their digest, until they expire, 60 s at most. Bounded: the least recently used one makes room,
+ * Whom somebody was found to be, by the digest of what was brought, until it expires, `rememberedMs` at most. Bounded: the least recently used one makes room,
  * which costs its bearer one more verification and nothing else.
  */
 export class IdentityCache {
   readonly #entries = new Map<string, Entry>();
   readonly #entriesMax: number;
+  readonly #rememberedMs: number;
   /** How often an entry made room before its time. */
   evictions = 0;
 
-  constructor(entriesMax: number) {
+  constructor(entriesMax: number, rememberedMs: number) {
     this.#entriesMax = entriesMax;
+    this.#rememberedMs = rememberedMs;
   }
 
   get size(): number {
@@ -31,7 +31,7 @@ export class IdentityCache {
   }
 
   put(digest: string, identity: Identity, nowMs: number): void {
-    const untilMs = Math.min(nowMs + REMEMBERED_MS, identity.expiresAtMs ?? Infinity);
+    const untilMs = Math.min(nowMs + this.#rememberedMs, identity.expiresAtMs ?? Infinity);
     if (untilMs <= nowMs || this.#entriesMax <= 0) return;
     this.#entries.delete(digest);
     if (this.#entries.size >= this.#entriesMax) this.#dropOldest(nowMs);

@@ -1,3 +1,4 @@
 export { AuthConfigError, type AuthConfigErrorCode } from './auth-config-error.js';
+export { HttpHandshakeIdentifier, type HandshakeIdentifierOptions } from './http-handshake-identifier.js';
 export { createTokenVerifier, JoseTokenVerifier } from './jose-token-verifier.js';
-export type { TokenVerifierOptions } from './options.js';
+export type { IssuerOptions, TokenVerifierDeps, TokenVerifierOptions } from './options.js';

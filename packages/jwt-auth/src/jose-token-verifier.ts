@@ -1,21 +1,24 @@
 import { hash } from 'node:crypto';
-import { TokenError, VerifierUnavailableError, type Identity, type TokenVerifier } from '@ws-gateway/core';
-import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose';
-import { allowedAlgorithms } from './algorithms.js';
+import { TokenError, type Identity, type TokenVerifier } from '@ws-gateway/core';
+import { decodeJwt } from 'jose';
+import { AuthConfigError } from './auth-config-error.js';
 import { identityOf } from './claims.js';
 import { IdentityCache } from './identity-cache.js';
-import { keyResolver } from './keys.js';
-import type { TokenVerifierOptions } from './options.js';
+import type { TokenVerifierDeps, TokenVerifierOptions } from './options.js';
+import { TrustedIssuer, type IssuerEntry, type IssuerRules } from './trusted-issuer.js';
 
-/** Contract 2 lets request line and headers be 16 kB; a longer token can only come in a frame, and is nobody's. */
+/** Request line and headers may be 16 kB together; a longer token can only come in a frame, and is nobody's. */
 const TOKEN_LENGTH_MAX = 16 * 1024;
 const CACHE_ENTRIES_MAX = 10_000;
+const REMEMBERED_MS = 60_000;
 /** Strict where jose is lenient: no white space, no padding, no empty part. */
 const COMPACT_JWS = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
-/** Throws AuthConfigError when the options can't work; a key set is first fetched for the first token. */
-export function createTokenVerifier(options: TokenVerifierOptions, clock: () => number = Date.now): JoseTokenVerifier {
-  return new JoseTokenVerifier(options, clock);
+const DAY_MS = 86_400_000;
+
+/** Throws AuthConfigError when the options can't work. Nothing is fetched before `start` or the first token. */
+export function createTokenVerifier(options: TokenVerifierOptions, deps: TokenVerifierDeps = {}): JoseTokenVerifier {
+  return new JoseTokenVerifier(options, deps);
 }
 
 /**
@@ -25,24 +28,41 @@ export function createTokenVerifier(options: TokenVerifierOptions, clock: () => 
 export class JoseTokenVerifier implements TokenVerifier {
   readonly #clock: () => number;
   readonly #userClaim: string;
-  readonly #verifyOptions: JWTVerifyOptions;
-  readonly #keyOf: JWTVerifyGetKey;
+  readonly #clockToleranceMs: number;
+  /** The `auth` section itself; null when only its `issuers` have keys. */
+  readonly #own: TrustedIssuer | null;
+  /** What `iss` makes a token one of the section itself; null: all but those of `issuers`, if there are any. */
+  readonly #ownName: string | null;
+  readonly #issuers: ReadonlyMap<string, TrustedIssuer>;
   readonly #cache: IdentityCache;
   /** Not bounded here: each entry is a handshake or request that waits, and those are bounded where they enter. */
   readonly #inFlight = new Map<string, Promise<Identity>>();
 
-  constructor(options: TokenVerifierOptions, clock: () => number) {
-    const algorithms = allowedAlgorithms(options.algorithms);
+  constructor(options: TokenVerifierOptions, deps: TokenVerifierDeps) {
+    const { clock = Date.now, monotonicClock = () => performance.now(), logger, keySetReadMs: readMs } = deps;
     this.#clock = clock;
     this.#userClaim = options.userClaim || 'sub';
-    this.#keyOf = keyResolver(options, algorithms);
-    this.#cache = new IdentityCache(options.cacheEntriesMax ?? CACHE_ENTRIES_MAX);
-    this.#verifyOptions = {
-      algorithms: [...algorithms],
-      ...(options.issuer ? { issuer: options.issuer } : {}),
-      ...(options.audience?.length ? { audience: audienceOf(options.audience) } : {}),
-      requiredClaims: options.requireExp ? ['exp'] : [],
-    };
+    this.#clockToleranceMs = options.clockToleranceMs ?? 0;
+    this.#cache = new IdentityCache(options.cacheEntriesMax ?? CACHE_ENTRIES_MAX, REMEMBERED_MS);
+    const make = (entry: IssuerEntry): TrustedIssuer =>
+      new TrustedIssuer(entry, rulesOf(options), { clock, monotonicClock, logger, readMs });
+    const issuers = issuerEntries(options);
+    this.#issuers = new Map(issuers.map((entry) => [entry.issuer ?? '', make(entry)]));
+    const own = ownEntry(options);
+    this.#ownName = own?.issuer || null;
+    // Where issuers are listed and the section has no key of its own, its algorithms are nobody's.
+    this.#own = issuers.length > 0 && !hasKey(own) ? null : make(own);
+    if (this.#ownName !== null && this.#issuers.has(this.#ownName))
+      throw new AuthConfigError('bad_issuer', 'auth.issuers: must not list auth.issuer again');
+  }
+
+  /** Begins to read the key sets, and goes on until `stop`: the first token needs not wait for them then. */
+  start(): void {
+    for (const { keySet } of this.#all()) keySet?.start();
+  }
+
+  stop(): void {
+    for (const { keySet } of this.#all()) keySet?.stop();
   }
 
   /** Tokens remembered now, and how many had to make room so far. */
@@ -52,8 +72,7 @@ export class JoseTokenVerifier implements TokenVerifier {
 
   async verify(token: string): Promise<Identity> {
     // Also from untyped callers: the length and shape are looked at before anything is spent on the token.
-    if (typeof token !== 'string' || token.length > TOKEN_LENGTH_MAX || !COMPACT_JWS.test(token))
-      throw new TokenError('token_invalid', 'not a signed JSON web token');
+    if (typeof token !== 'string' || token.length > TOKEN_LENGTH_MAX || !COMPACT_JWS.test(token)) throw notAToken();
     const digest = hash('sha256', token, 'base64');
     const known = this.#cache.get(digest, this.#clock());
     if (known !== undefined) return known;
@@ -67,53 +86,82 @@ export class JoseTokenVerifier implements TokenVerifier {
   }
 
   async #verifyNow(digest: string, token: string): Promise<Identity> {
-    const identity = identityOf(await this.#claimsOf(token), this.#userClaim);
+    const claims = await this.#issuerOf(token).claimsOf(token);
+    const identity = this.#inTolerance(identityOf(claims, this.#userClaim));
     this.#cache.put(digest, identity, this.#clock());
     return identity;
   }
 
-  async #claimsOf(token: string): Promise<JWTPayload> {
-    const options = { ...this.#verifyOptions, currentDate: new Date(this.#clock()) };
-    try {
-      return (await jwtVerify(token, this.#keyOf, options)).payload;
-    } catch (error) {
-      if (error instanceof errors.JWKSMultipleMatchingKeys) return tryEach(error, token, options);
-      throw refusalOf(error);
-    }
+  /** Who comes after `exp`, by the tolerance, may stay until the tolerance ends; all others go at `exp` itself. */
+  #inTolerance(identity: Identity): Identity {
+    const { expiresAtMs } = identity;
+    if (expiresAtMs === null || expiresAtMs > this.#clock()) return identity;
+    return { ...identity, expiresAtMs: expiresAtMs + this.#clockToleranceMs };
+  }
+
+  /** Throws TokenError. The claim that chooses the key is verified with it afterwards. */
+  #issuerOf(token: string): TrustedIssuer {
+    if (this.#issuers.size === 0 && this.#own !== null) return this.#own;
+    const name = issuerNameIn(token);
+    const listed = typeof name === 'string' ? this.#issuers.get(name) : undefined;
+    if (listed !== undefined) return listed;
+    const isOwn = this.#ownName === null ? name === undefined : name === this.#ownName;
+    if (isOwn && this.#own !== null) return this.#own;
+    throw new TokenError('token_invalid', 'claim "iss" is missing or not accepted');
+  }
+
+  #all(): readonly TrustedIssuer[] {
+    return [...(this.#own === null ? [] : [this.#own]), ...this.#issuers.values()];
   }
 }
 
-/** A token without `kid` while several keys of its type are published, as during a rotation: any of them may fit. */
-async function tryEach(
-  keys: errors.JWKSMultipleMatchingKeys,
-  token: string,
-  options: JWTVerifyOptions,
-): Promise<JWTPayload> {
-  for await (const key of keys) {
-    try {
-      return (await jwtVerify(token, key, options)).payload;
-    } catch (error) {
-      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw refusalOf(error);
-    }
+function rulesOf(options: TokenVerifierOptions): IssuerRules {
+  return {
+    requireExp: options.requireExp ?? false,
+    clockToleranceMs: options.clockToleranceMs ?? 0,
+    keySet: {
+      timeoutMs: options.jwksTimeoutMs ?? 5_000,
+      maxStaleMs: options.jwksMaxStaleMs ?? DAY_MS,
+      refreshMs: options.jwksRefreshMs ?? 600_000,
+      cooldownMs: options.jwksCooldownMs ?? 30_000,
+    },
+  };
+}
+
+function ownEntry(options: TokenVerifierOptions): IssuerEntry {
+  const { algorithms = ['HS256'], secret = '', secrets = [], ...rest } = options;
+  const more = secrets.map((text, index) => ({ path: `auth.secrets[${index}]`, secret: text }));
+  const all = [{ path: 'auth.secret', secret }, ...more].filter((entry) => entry.secret !== '');
+  return { ...rest, path: 'auth', algorithms, secrets: all };
+}
+
+function issuerEntries({ issuers = [] }: TokenVerifierOptions): IssuerEntry[] {
+  const names = new Set<string>();
+  return issuers.map((entry, index) => {
+    const path = `auth.issuers[${index}]`;
+    const { issuer = '', secret = '', algorithms = [], ...keys } = entry;
+    if (issuer === '') throw new AuthConfigError('bad_issuer', `${path}.issuer: must not be empty`);
+    if (names.has(issuer)) throw new AuthConfigError('bad_issuer', `${path}.issuer: must differ from all before it`);
+    names.add(issuer);
+    const secrets = secret === '' ? [] : [{ path: `${path}.secret`, secret }];
+    return { ...keys, path, issuer, secrets, ...(algorithms.length > 0 ? { algorithms } : {}) };
+  });
+}
+
+function hasKey({ secrets, publicKeyFile = '', jwksUrl = '' }: IssuerEntry): boolean {
+  return secrets.length > 0 || publicKeyFile !== '' || jwksUrl !== '';
+}
+
+/** What the token says without proof. */
+function issuerNameIn(token: string): unknown {
+  try {
+    return decodeJwt(token).iss;
+  } catch {
+    // It is not a token at all, whoever is asked.
+    throw notAToken();
   }
-  throw new TokenError('token_invalid', 'the signature does not verify');
 }
 
-/** Messages reach the client: they name the check that failed, never a value of the token or of the configuration. */
-function refusalOf(cause: unknown): Error {
-  if (cause instanceof VerifierUnavailableError) return cause;
-  if (cause instanceof errors.JWTExpired) return new TokenError('token_expired', 'the token has expired', { cause });
-  return new TokenError('token_invalid', invalidReason(cause), { cause });
-}
-
-function invalidReason(cause: unknown): string {
-  if (cause instanceof errors.JOSEAlgNotAllowed) return 'the algorithm is not allowed';
-  if (cause instanceof errors.JWSSignatureVerificationFailed) return 'the signature does not verify';
-  if (cause instanceof errors.JWKSNoMatchingKey) return 'the key is not known';
-  if (cause instanceof errors.JWTClaimValidationFailed) return `claim "${cause.claim}" is missing or not accepted`;
-  return 'not a signed JSON web token';
-}
-
-function audienceOf(audience: string | readonly string[]): string | string[] {
-  return typeof audience === 'string' ? audience : [...audience];
+function notAToken(): TokenError {
+  return new TokenError('token_invalid', 'not a signed JSON web token');
 }

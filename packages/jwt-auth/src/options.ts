@@ -1,23 +1,53 @@
-/** The `auth` section of the configuration. Empty text counts as not set. */
-export interface TokenVerifierOptions {
+import type { Logger } from '@ws-gateway/core';
+
+/** Where the keys of one issuer come from, and what its tokens must say. Empty text and lists count as not set. */
+export interface IssuerOptions {
+  /** What `iss` must be; of the `auth` section itself empty means that it is not looked at. */
+  readonly issuer?: string;
   /** Shared secret of the HS algorithms. */
   readonly secret?: string;
-  /** The allow-list; default HS256. */
-  readonly algorithms?: readonly string[];
   /** PEM public key or certificate of the asymmetric algorithms. */
   readonly publicKeyFile?: string;
   /** Key set of the asymmetric algorithms, instead of a file. */
   readonly jwksUrl?: string;
-  readonly issuer?: string;
   readonly audience?: string | readonly string[];
+  /** The allow-list. Default: HS256 for a secret, all asymmetric ones that fit for a public key or key set. */
+  readonly algorithms?: readonly string[];
+}
+
+/** The `auth` section of the configuration, as far as tokens are concerned. */
+export interface TokenVerifierOptions extends IssuerOptions {
+  /** The allow-list; default HS256. */
+  readonly algorithms?: readonly string[];
+  /** More secrets of the HS algorithms: each of them verifies, as `secret` does. */
+  readonly secrets?: readonly string[];
+  /** More issuers, told apart by `iss`. */
+  readonly issuers?: readonly IssuerOptions[];
   /** The claim that names the user; default `sub`. */
   readonly userClaim?: string;
   /** Refuse tokens without `exp`. */
   readonly requireExp?: boolean;
+  /** How far the clocks of the issuers may be off; default 0. */
+  readonly clockToleranceMs?: number;
   /** Verified tokens remembered at most; default 10 000. */
   readonly cacheEntriesMax?: number;
-  /** How long the key set may take to arrive; default 5 s. */
+  /** How long a key set may take to arrive; default 5 s. */
   readonly jwksTimeoutMs?: number;
-  /** Shortest time between two fetches that an unknown key id causes; default 30 s. */
+  /** How long a key set that can not be read again is used on; default 24 h. */
+  readonly jwksMaxStaleMs?: number;
+  /** Time between two reads of a key set; default 10 min. */
+  readonly jwksRefreshMs?: number;
+  /** What an invented key id may cost: so long it takes until one more early read is allowed; default 30 s. */
   readonly jwksCooldownMs?: number;
+}
+
+/** What the verifier may be given; each has a default. */
+export interface TokenVerifierDeps {
+  /** Time of day in ms, which tokens speak of. */
+  readonly clock?: () => number;
+  /** A clock in ms that nobody sets, for everything that lasts. */
+  readonly monotonicClock?: () => number;
+  readonly logger?: Logger;
+  /** Written here: when each issuer's key set was last read, by the monotonic clock. */
+  readonly keySetReadMs?: Map<string, number>;
 }

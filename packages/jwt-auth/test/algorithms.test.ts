@@ -109,7 +109,7 @@ describe('algorithms', () => {
     expect(configCode({ algorithms: ['RS256', 'ES256'], publicKeyFile: rsaPem })).toMatch(/^bad_key .*ES256/);
     expect(configCode({ ...RS, publicKeyFile: rsaPem, jwksUrl: 'http://x/' })).toMatch(/^key_conflict/);
     for (const jwksUrl of ['nonsense', 'file:///etc/keys'])
-      expect(configCode({ ...RS, jwksUrl })).toMatch(/^bad_key auth\.jwksUrl/);
+      expect(configCode({ ...RS, jwksUrl })).toMatch(/^bad_url auth\.jwksUrl/);
   });
 });
 

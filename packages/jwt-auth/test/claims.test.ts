@@ -3,7 +3,7 @@ import { createTokenVerifier, type TokenVerifierOptions } from '../src/index.js'
 import { codeOf, NOW_MS, NOW_S, SECRET, sign } from './keys.js';
 
 function verifier(options: TokenVerifierOptions = {}) {
-  return createTokenVerifier({ secret: SECRET, ...options }, () => NOW_MS);
+  return createTokenVerifier({ secret: SECRET, ...options }, { clock: () => NOW_MS });
 }
 
 async function outcome(claims: Record<string, unknown>, options: TokenVerifierOptions = {}): Promise<string> {
@@ -69,6 +69,27 @@ describe('claims of a verified token', () => {
     expect(await outcome({ sub: 'u1', nbf: NOW_S + 1 })).toBe('token_invalid');
     expect(await outcome({ sub: 'u1', exp: 'tomorrow' })).toBe('token_invalid');
     expect(await outcome({ sub: 'u1', iat: 'today' })).toBe('token_invalid');
+  });
+
+  it('are forgiven a clock that is off by no more than the tolerance, in exp, nbf and iat', async () => {
+    const clockToleranceMs = 30_000;
+    for (const [claims, expected] of [
+      [{ exp: NOW_S - 29 }, 'accepted'],
+      [{ exp: NOW_S - 30 }, 'token_expired'],
+      [{ nbf: NOW_S + 30 }, 'accepted'],
+      [{ nbf: NOW_S + 31 }, 'token_invalid'],
+      [{ iat: NOW_S + 30 }, 'accepted'],
+      [{ iat: NOW_S + 31 }, 'token_invalid'],
+    ] as const)
+      expect([claims, await outcome({ sub: 'u1', ...claims }, { clockToleranceMs })]).toEqual([claims, expected]);
+    expect(await outcome({ sub: 'u1', iat: NOW_S + 1 })).toBe('token_invalid');
+  });
+
+  it('end a connection at exp, tolerance or not; one that came after exp stays until the tolerance ends', async () => {
+    const tolerant = verifier({ clockToleranceMs: 30_000 });
+    const endOf = async (exp: number) => (await tolerant.verify(await sign({ sub: 'u1', exp }))).expiresAtMs;
+    expect(await endOf(NOW_S + 5)).toBe(NOW_MS + 5_000);
+    expect(await endOf(NOW_S - 5)).toBe(NOW_MS + 25_000);
   });
 
   it('may say an expiry beyond all dates', async () => {

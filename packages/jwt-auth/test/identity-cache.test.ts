@@ -7,7 +7,7 @@ import { keySet, startJwksServer } from './jwks-server.js';
 function cached(cacheEntriesMax?: number) {
   const clock = { nowMs: NOW_MS };
   const limit = cacheEntriesMax === undefined ? {} : { cacheEntriesMax };
-  const verifier = createTokenVerifier({ secret: SECRET, ...limit }, () => clock.nowMs);
+  const verifier = createTokenVerifier({ secret: SECRET, ...limit }, { clock: () => clock.nowMs });
   return { clock, verifier };
 }
 

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
-import { createTokenVerifier, type TokenVerifierOptions } from '../src/index.js';
-import { codeOf, makeKeyPair, SECRET, sign } from './keys.js';
+import { createTokenVerifier, type TokenVerifierDeps, type TokenVerifierOptions } from '../src/index.js';
+import { codeOf, makeKeyPair, SECRET, sign, type KeyPair } from './keys.js';
 import { keySet, startJwksServer, type JwksServer } from './jwks-server.js';
 
 let server: JwksServer | undefined;
@@ -18,8 +18,8 @@ afterEach(async () => {
   server = undefined;
 });
 
-function verifierOf(jwksUrl: string, options: TokenVerifierOptions = {}) {
-  return createTokenVerifier({ algorithms: ['RS256', 'ES256', 'EdDSA'], jwksUrl, ...options });
+function verifierOf(jwksUrl: string, options: TokenVerifierOptions = {}, deps: TokenVerifierDeps = {}) {
+  return createTokenVerifier({ algorithms: ['RS256', 'ES256', 'EdDSA'], jwksUrl, ...options }, deps);
 }
 
 describe('a key set by URL', () => {
@@ -50,15 +50,31 @@ describe('a key set by URL', () => {
     expect(await codeOf(verifier.verify(oldToken))).toBe('token_invalid');
   });
 
-  it('is not fetched for every invented key id', async () => {
+  it('is fetched for an invented key id as often as a small budget allows', async () => {
     const pair = await makeKeyPair('ES256', 'k1');
     const { url } = await serve(keySet(pair.jwk));
-    const verifier = verifierOf(url);
-    for (let i = 0; i < 20; i++) {
-      const token = await sign({ sub: 'u1' }, { alg: 'ES256', key: pair.privateKey, kid: `guess-${i}` });
+    const time = { ms: 0 };
+    const verifier = verifierOf(url, { jwksCooldownMs: 30_000 }, { monotonicClock: () => time.ms });
+    const guess = async (kid: string): Promise<void> => {
+      const token = await sign({ sub: 'u1' }, { alg: 'ES256', key: pair.privateKey, kid });
       expect(await codeOf(verifier.verify(token))).toBe('token_invalid');
-    }
-    expect(server?.requests).toBe(1);
+    };
+    for (let i = 0; i < 20; i++) await guess(`guess-${i}`);
+    expect(server?.requests).toBe(6);
+    time.ms += 60_000;
+    for (let i = 20; i < 40; i++) await guess(`guess-${i}`);
+    expect(server?.requests).toBe(8);
+  });
+
+  it('has a key that the issuer adds right after a fetch, for the first token that names it', async () => {
+    const [old, next] = await Promise.all([makeKeyPair('ES256', 'old'), makeKeyPair('ES256', 'next')]);
+    const { url } = await serve(keySet(old.jwk));
+    const verifier = verifierOf(url);
+    const tokenOf = ({ privateKey, jwk }: KeyPair, sub: string) =>
+      sign({ sub }, { alg: 'ES256', key: privateKey, kid: jwk.kid ?? '' });
+    expect(await codeOf(verifier.verify(await tokenOf(old, 'u1')))).toBe('accepted');
+    if (server !== undefined) server.respond = keySet(old.jwk, next.jwk);
+    expect(await codeOf(verifier.verify(await tokenOf(next, 'u2')))).toBe('accepted');
   });
 
   it('is tried key by key when the token names none', async () => {
@@ -87,6 +103,9 @@ describe('a key set by URL', () => {
     ['redirects', (response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end()],
     ['answers no JSON', (response) => response.end('<html>')],
     ['answers no key set', (response) => response.end('{"keys":7}')],
+    ['answers an empty key set', (response) => response.end('{"keys":[]}')],
+    ['answers without end', (response) => response.write(' '.repeat(2_000_000))],
+    ['answers deeply nested JSON', (response) => response.end('['.repeat(400_000))],
     ['breaks off', (response) => response.destroy()],
   ])('makes the verifier unavailable while the server %s, and works again after it', async (_, broken) => {
     const pair = await makeKeyPair('ES256', 'k1');

@@ -1,0 +1,61 @@
+import { AuthConfigError } from './auth-config-error.js';
+
+/** An HTTP answer whose body was read to its end. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+export interface HttpQuestion {
+  readonly url: URL;
+  /** For all of it: connecting, waiting, reading. */
+  readonly timeoutMs: number;
+  readonly bytesMax: number;
+  /** JSON text; without one the question is a GET. */
+  readonly body?: string;
+}
+
+/**
+ * Asks a service that the gateway trusts. Redirects are not followed; a longer body than allowed rejects. Once more when
+ * the connection ended before any answer: a kept one may be closed by the other side in the moment it is used, and a
+ * question does no harm twice.
+ */
+export async function ask({ url, timeoutMs, bytesMax, body }: HttpQuestion): Promise<HttpAnswer> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const accept = { accept: 'application/json' };
+  const question: RequestInit =
+    body === undefined
+      ? { method: 'GET', headers: accept }
+      : { method: 'POST', headers: { ...accept, 'content-type': 'application/json' }, body };
+  const attempt = (): Promise<Response> => fetch(url, { ...question, redirect: 'manual', signal });
+  const response = await attempt().catch((error: unknown) => {
+    if (isEndedUnanswered(error)) return attempt();
+    throw error;
+  });
+  return { status: response.status, text: await boundedText(response, bytesMax) };
+}
+
+/** Throws AuthConfigError, whose message starts with `path`. */
+export function serviceUrl(text: string, path: string): URL {
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol)) return url;
+  throw new AuthConfigError('bad_url', `${path}: must be an http or https URL`);
+}
+
+/** By the code of the cause: `fetch` itself only ever says that it failed. */
+function isEndedUnanswered(error: unknown): boolean {
+  const { cause } = error as { readonly cause?: { readonly code?: unknown } };
+  return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(String(cause?.code));
+}
+
+async function boundedText({ body }: Response, bytesMax: number): Promise<string> {
+  if (body === null) return '';
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.byteLength;
+    if (bytes > bytesMax) throw new Error(`the answer is longer than ${bytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
