@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { House, record } from './house.js';
+import { House, record } from './gateway-cluster.js';
 
 let house: House;
 

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WsClient, WsRefusedError } from '@ws-gateway/testkit';
-import { House, record, token } from './house.js';
+import { House, record, token } from './gateway-cluster.js';
 
 const PER_SECOND = 10;
 

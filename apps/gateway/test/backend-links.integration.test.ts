@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
 import { metric } from './faults/cluster.js';
-import { House, token } from './house.js';
+import { House, token } from './gateway-cluster.js';
 import { LinkBackend } from './link-backend.js';
 
 let house: House;

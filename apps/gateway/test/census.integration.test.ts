@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WsClient } from '@ws-gateway/testkit';
-import { ADMIN_TOKEN, call } from './admin-client.js';
-import { House, token } from './house.js';
+import { ADMIN_TOKEN, call } from './admin/admin-client.js';
+import { House, token } from './gateway-cluster.js';
 
 let house: House;
 let backend: Server;

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
-import { House, token } from './house.js';
+import { House, token } from './gateway-cluster.js';
 
 let house: House;
 

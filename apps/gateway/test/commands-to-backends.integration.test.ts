@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WsClient } from '@ws-gateway/testkit';
 import { metric } from './faults/cluster.js';
-import { House, token } from './house.js';
+import { House, token } from './gateway-cluster.js';
 
 let house: House;
 let backend: Server;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { House, record, token } from './house.js';
+import { House, record, token } from './gateway-cluster.js';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
 
 let house: House;

@@ -7,7 +7,7 @@ import { credentials, status, type ChannelCredentials } from '@grpc/grpc-js';
 import { freePort, startGateway } from '@ws-gateway/testkit';
 import { generate } from 'selfsigned';
 import { notify } from './grpc-client.js';
-import { House } from './house.js';
+import { House } from './gateway-cluster.js';
 
 interface Certificate {
   readonly cert: string;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { signToken, TEST_SECRET, WsClient, type WsClientOptions } from '@ws-gateway/testkit';
-import { House, token } from './house.js';
+import { House, token } from './gateway-cluster.js';
 
 let house: House;
 

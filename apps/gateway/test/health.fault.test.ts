@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startRedis, TcpProxy, waitFor, WsClient } from '@ws-gateway/testkit';
-import { House, record, token } from './house.js';
+import { House, record, token } from './gateway-cluster.js';
 
 let house: House;
 let redis: Awaited<ReturnType<typeof startRedis>>;

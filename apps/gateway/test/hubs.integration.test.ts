@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TcpProxy, testRedisUrl, waitFor, WsClient } from '@ws-gateway/testkit';
-import { House, token } from './house.js';
+import { House, token } from './gateway-cluster.js';
 
 let house: House;
 /** What stands between the first node and Redis. */

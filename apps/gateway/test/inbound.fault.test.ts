@@ -10,7 +10,7 @@ import {
   type Frame,
   type OwnServer,
 } from '@ws-gateway/testkit';
-import { House, token } from './house.js';
+import { House, token } from './gateway-cluster.js';
 
 /** Hubs whose messages also go to Kafka, while that Kafka is killed and comes back. */
 const TOPIC = 'ws-inbound';

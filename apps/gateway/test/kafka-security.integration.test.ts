@@ -12,7 +12,7 @@ import {
   type Config,
   type GatewayProcess,
 } from '@ws-gateway/testkit';
-import { record, token } from './house.js';
+import { record, token } from './gateway-cluster.js';
 
 const PATIENCE = { timeoutMs: 30_000 };
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { WsClient, type WsRefusedError } from '@ws-gateway/testkit';
-import { House, record, token, type NodeOptions } from './house.js';
+import { House, record, token, type NodeOptions } from './gateway-cluster.js';
 
 let house: House | null = null;
 afterEach(async () => {

@@ -1,9 +1,9 @@
 import { contractMetrics, parseExposition, waitFor } from '@ws-gateway/testkit';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { House, record } from './house.js';
-import { manifestsOf } from './kubernetes-manifests.js';
-import { namedIn } from './promql.js';
-import { ScrapedSeries } from './scraped-series.js';
+import { House, record } from './gateway-cluster.js';
+import { manifestsOf } from './deployment/kubernetes-manifests.js';
+import { namedIn } from './deployment/promql.js';
+import { ScrapedSeries } from './deployment/scraped-series.js';
 
 /** The parts of a Grafana dashboard that the tests look at. */
 interface Dashboard {

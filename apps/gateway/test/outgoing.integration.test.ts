@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTopics, readTopic, waitFor, WsClient } from '@ws-gateway/testkit';
-import { House, token } from './house.js';
+import { House, token } from './gateway-cluster.js';
 
 let house: House;
 let presenceTopic: string;

@@ -7,7 +7,7 @@ import {
   type Config,
   type GatewayProcess,
 } from '@ws-gateway/testkit';
-import { House, record } from './house.js';
+import { House, record } from './gateway-cluster.js';
 
 const USERS = Array.from({ length: 12 }, (_, i) => `user-${i}`);
 const PATIENCE_MS = 40_000;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient, type Frame } from '@ws-gateway/testkit';
-import { House, record, token } from './house.js';
+import { House, record, token } from './gateway-cluster.js';
 
 const HISTORY = 5;
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
-import { ADMIN_TOKEN, call } from './admin-client.js';
-import { House, token } from './house.js';
+import { ADMIN_TOKEN, call } from './admin/admin-client.js';
+import { House, token } from './gateway-cluster.js';
 
 let house: House;
 beforeAll(async () => {

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort, signToken, startRedis, testBrokers, uniqueName, waitFor, WsClient } from '@ws-gateway/testkit';
-import { configFile, start, type Running } from './cli-running.js';
+import { configFile, start, type Running } from './cli/running.js';
 import { notify } from './grpc-client.js';
 
 /** Long and random enough that nine of their characters are nothing else. */

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { freePort, testRedisUrl, TEST_SECRET, uniqueName, waitFor } from '@ws-gateway/testkit';
 import { WebSocket } from 'ws';
-import { configFile, run, start, type Running } from './cli-running.js';
-import { token } from './house.js';
+import { configFile, run, start, type Running } from './cli/running.js';
+import { token } from './gateway-cluster.js';
 
 const FIXTURES = new URL('../../../packages/uws-transport/test/fixtures/', import.meta.url);
 const certFile = fileURLToPath(new URL('localhost.crt', FIXTURES));

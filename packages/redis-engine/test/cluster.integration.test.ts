@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { CertificateAuthority, RedisCluster } from '@ws-gateway/testkit';
-import { engineConformance, RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
+import { engineConformance, RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import { rightsIn } from './documented-rights.js';
 import { clusterServer, createHarness } from './harness.js';

@@ -1,4 +1,4 @@
-import { engineConformance } from '@ws-gateway/testkit/engine-conformance';
+import { engineConformance } from '@ws-gateway/conformance/engine';
 import { createHarness } from './harness.js';
 
 engineConformance('RedisEngine', () => createHarness(), { severalNodes: true });

@@ -1,6 +1,6 @@
 import type { Engine } from '@ws-gateway/core';
 import { TcpProxy, testRedisUrl } from '@ws-gateway/testkit';
-import { edgeModel, type ModelHarness } from '@ws-gateway/testkit/edge-model';
+import { edgeModel, type ModelHarness } from '@ws-gateway/conformance/edge-model';
 import { createHarness, serverAt } from './harness.js';
 
 /** Each node has a cable of its own: it is dead when that is cut and nobody mends it. */

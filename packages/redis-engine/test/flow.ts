@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine, EngineError, PublishItem, StreamMessage } from '@ws-gateway/core';
 import { replicaInSync, waitFor } from '@ws-gateway/testkit';
-import { RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
+import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import { Keys } from '../src/keys.js';
 import type { createHarness } from './harness.js';

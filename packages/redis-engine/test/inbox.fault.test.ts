@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { EngineStats, type Engine, type PublishItem } from '@ws-gateway/core';
 import { TcpProxy, testRedisUrl, waitFor } from '@ws-gateway/testkit';
-import { RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
+import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import { createHarness, serverAt } from './harness.js';
 

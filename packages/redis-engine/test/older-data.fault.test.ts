@@ -3,7 +3,7 @@ import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Engine, PublishItem, Retention } from '@ws-gateway/core';
 import { newDataDir, startRedis, TcpProxy, waitFor, type OwnServer } from '@ws-gateway/testkit';
-import { RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
+import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import { serverName } from '../src/epoch.js';
 import type { RedisEngineOptions } from '../src/index.js';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { EngineStats, type Engine, type PublishBatch, type PublishItem, type Retention } from '@ws-gateway/core';
 import { startRedis, TcpProxy, testRedisUrl, waitFor } from '@ws-gateway/testkit';
-import { RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
+import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import type { ReapedRow } from '../src/index.js';
 import { createHarness, serverAt } from './harness.js';

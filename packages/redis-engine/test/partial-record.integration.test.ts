@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from '@jest/globals';
 import type { PublishItem } from '@ws-gateway/core';
 import { testRedisUrl } from '@ws-gateway/testkit';
-import { RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
+import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import { createHarness } from './harness.js';
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { PublishItem, StreamMessage } from '@ws-gateway/core';
 import { startRedis, waitFor } from '@ws-gateway/testkit';
-import { RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
+import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { createHarness, serverAt } from './harness.js';
 import { OpenSocket, retention } from './open-socket.js';
 

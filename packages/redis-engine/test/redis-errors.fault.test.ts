@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { EngineError, EngineStats, type Logger, type PublishItem, type Retention } from '@ws-gateway/core';
 import { startRedis, testRedisUrl, waitFor } from '@ws-gateway/testkit';
-import { RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
+import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis, ReplyError } from 'ioredis';
 import { RedisEngine } from '../src/index.js';
 import { toEngineError } from '../src/script-errors.js';

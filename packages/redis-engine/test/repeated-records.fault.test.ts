@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Engine, PublishItem, Retention } from '@ws-gateway/core';
 import { startRedis, waitFor } from '@ws-gateway/testkit';
-import { RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
+import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { createHarness, serverAt } from './harness.js';
 
 const retention: Retention = { mode: 'ordered', size: 100, ttlMs: 600_000 };

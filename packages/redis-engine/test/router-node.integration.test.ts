@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { testRedisUrl, waitFor } from '@ws-gateway/testkit';
-import { RecordingInbox } from '@ws-gateway/testkit/engine-conformance';
+import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import { createHarness } from './harness.js';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CertificateAuthority, startRedis, TcpProxy, type OwnServer } from '@ws-gateway/testkit';
-import { engineConformance } from '@ws-gateway/testkit/engine-conformance';
+import { engineConformance } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import type { RedisServer } from '../src/options.js';
 import { rightsIn } from './documented-rights.js';

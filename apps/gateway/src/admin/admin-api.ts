@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { EngineError } from '@ws-gateway/core';
 import type { HttpAnswer, HttpRequest, UwsTransport } from '@ws-gateway/uws-transport';
 import { AdminError, adminStatuses } from './admin-error.js';
-import type { AdminDeps, AdminRoute } from './admin-route.js';
+import type { AdminDeps, AdminRoute } from './route-context.js';
 import { adminRoutes } from './admin-routes.js';
 
 const RETRY_AFTER_SECONDS = 2;

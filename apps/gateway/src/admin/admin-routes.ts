@@ -1,4 +1,4 @@
-import type { AdminRoute } from './admin-route.js';
+import type { AdminRoute } from './route-context.js';
 import { block, unblock } from './blocks.js';
 import { presence, revokeConnection, revokeUser } from './connections.js';
 import { drain, nodes, subscriptions } from './nodes.js';

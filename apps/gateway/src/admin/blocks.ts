@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { TopicPolicy } from '@ws-gateway/core';
 import type { HttpRequest } from '@ws-gateway/uws-transport';
 import { AdminError } from './admin-error.js';
-import { userOf, type AdminDeps } from './admin-route.js';
+import { userOf, type AdminDeps } from './route-context.js';
 import { jsonBody } from './json-body.js';
 import { messageItems } from './message.js';
 

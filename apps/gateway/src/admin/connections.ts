@@ -1,7 +1,7 @@
 import { closeReason, connectionViews } from '@ws-gateway/core';
 import type { HttpRequest } from '@ws-gateway/uws-transport';
 import { AdminError } from './admin-error.js';
-import { requireUser, userOf, type AdminDeps } from './admin-route.js';
+import { requireUser, userOf, type AdminDeps } from './route-context.js';
 
 export async function presence(deps: AdminDeps, request: HttpRequest): Promise<object> {
   return { connections: connectionViews(await deps.engine.presence(userOf(request))) };

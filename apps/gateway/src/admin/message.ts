@@ -1,6 +1,6 @@
 import { decodeRecord, type PublishItem, type TopicPolicy } from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
-import type { AdminDeps } from './admin-route.js';
+import type { AdminDeps } from './route-context.js';
 
 /**
  * Reads a message as a Kafka record of the topic would be read, so that audience, validation and frame are the same

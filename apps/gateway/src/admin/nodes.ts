@@ -1,7 +1,7 @@
 import type { NodeRow } from '@ws-gateway/core';
 import type { HttpRequest } from '@ws-gateway/uws-transport';
 import { AdminError } from './admin-error.js';
-import type { AdminDeps } from './admin-route.js';
+import type { AdminDeps } from './route-context.js';
 
 /** A node as the API tells it. */
 export interface NodeView extends Omit<NodeRow, 'sinceMs'> {

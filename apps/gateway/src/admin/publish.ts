@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { userStream, type PublishItem, type TopicPolicy } from '@ws-gateway/core';
 import type { HttpRequest } from '@ws-gateway/uws-transport';
 import { AdminError } from './admin-error.js';
-import type { AdminDeps } from './admin-route.js';
+import type { AdminDeps } from './route-context.js';
 import { jsonBody } from './json-body.js';
 import { messageItems } from './message.js';
 

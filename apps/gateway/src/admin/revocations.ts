@@ -1,7 +1,7 @@
 import { parseRfc3339, type Revocation } from '@ws-gateway/core';
 import type { HttpRequest } from '@ws-gateway/uws-transport';
 import { AdminError } from './admin-error.js';
-import { requireUser, type AdminDeps } from './admin-route.js';
+import { requireUser, type AdminDeps } from './route-context.js';
 import { jsonBody } from './json-body.js';
 
 /** Longer than tokens live where somebody thinks of revoking them. */

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { dump } from 'js-yaml';
-import { configurationDocs } from '../config/docs.js';
-import type { Finding } from '../config/finding.js';
+import { configurationDocs } from '../docs/configuration-docs.js';
+import type { Finding } from '../config/language/finding.js';
 import { loadConfig, type Loaded } from '../config/load.js';
-import { masked } from '../config/mask.js';
+import { masked } from '../config/language/mask.js';
 import { configOption, checked, type ConfigFlags } from './configured.js';
 import { badConfig, CliError, exitCodes } from './exit.js';
 import { print, printJson } from './output.js';

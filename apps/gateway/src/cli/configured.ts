@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.js';
 import { loadConfig, type FlagValue, type Loaded } from '../config/load.js';
-import type { Purpose } from '../config/rule.js';
+import type { Purpose } from '../config/rules/rule.js';
 import { badConfig } from './exit.js';
 
 export interface ConfigFlags {

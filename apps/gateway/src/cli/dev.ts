@@ -2,7 +2,7 @@ import type { TopicPolicy } from '@ws-gateway/core';
 import type { LocalServers } from '@ws-gateway/local-servers';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.js';
-import type { RunningGateway } from '../serve.js';
+import type { RunningGateway } from '../node/serve.js';
 import { configOption, checked, flag, type ConfigFlags } from './configured.js';
 import { devFolders, devConfig, findOptions } from './dev-setup.js';
 import { welcome } from './dev-welcome.js';

@@ -1,4 +1,4 @@
-import { findingsText, type Finding } from '../config/finding.js';
+import { findingsText, type Finding } from '../config/language/finding.js';
 
 /** Contract 7. */
 export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;

@@ -12,7 +12,7 @@ const silent: Logger = {
 };
 
 export async function toolConnection(config: Config): Promise<KafkaConnectionOptions> {
-  const { kafkaConnection } = await import('../part-options.js');
+  const { kafkaConnection } = await import('../node/part-options.js');
   return { ...kafkaConnection(config, silent), clientId: 'ws-gateway-cli' };
 }
 

@@ -1,4 +1,4 @@
-import type { LoadTestOptions, LoadTestResult, Percentiles } from '@ws-gateway/loadtest';
+import type { LoadTestOptions, LoadTestResult, Percentiles } from '@ws-gateway/load-generator';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.js';
 import { configOption, configured, flag, type ConfigFlags } from './configured.js';
@@ -52,7 +52,7 @@ async function loadtest(urls: readonly string[], flags: LoadTestFlags): Promise<
   const config = configured(flags, 'tool', { 'kafka.bootstrapServers': flag('brokers', flags.brokers) });
   const targets = (urls.length > 0 ? urls : [`ws://localhost:${config.server.port}`]).map(target);
   const options = { ...(await loadOptions(config, flags)), targets };
-  const { isFaultless, runLoadTest } = await import('@ws-gateway/loadtest');
+  const { isFaultless, runLoadTest } = await import('@ws-gateway/load-generator');
   const bar = new ProgressBar(process.stderr);
   const result = await runLoadTest(options, (progress) => bar.show(progress))
     .catch((error: unknown) => {
@@ -76,7 +76,7 @@ async function loadOptions(config: Config, flags: LoadTestFlags): Promise<Omit<L
     throw badUsage(`--topic: ${topic} is not a topic of the configuration that delivers each of its messages`);
   }
   const tokens = new Map<string, string>();
-  const { userName } = await import('@ws-gateway/loadtest');
+  const { userName } = await import('@ws-gateway/load-generator');
   // Longer than the run, so that none runs out in it.
   const ttlMs = seconds * 2000 + 3_600_000;
   for (let n = 0; n < users; n++) {

@@ -1,4 +1,4 @@
-import type { Progress } from '@ws-gateway/loadtest';
+import type { Progress } from '@ws-gateway/load-generator';
 
 const WIDTH = 30;
 

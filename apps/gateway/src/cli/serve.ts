@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Config } from '../config/config.js';
-import { nodeName } from '../identity.js';
-import type { JoinGroup, RunningGateway } from '../serve.js';
+import { nodeName } from '../node/node-name.js';
+import type { JoinGroup, RunningGateway } from '../node/serve.js';
 import { configOption, configured, flag, type ConfigFlags } from './configured.js';
 import { CliError, exitCodes, failure, reasonOf } from './exit.js';
 import { complain, serveWithoutReader } from './output.js';
@@ -46,7 +46,7 @@ export async function startStoppable(config: Config): Promise<RunningGateway> {
 
 /** This process starts the workers and does nothing else. */
 async function supervise(config: Config): Promise<void> {
-  const { createLogging } = await import('../logging.js');
+  const { createLogging } = await import('../node/logging.js');
   const { Supervisor, WorkerStartError } = await import('../workers/supervisor.js');
   const { logger, loki } = createLogging(config, nodeName());
   const supervisor = new Supervisor(config, logger.child({ part: 'supervisor' }));
@@ -83,7 +83,7 @@ function onSignals(stop: (signal: NodeJS.Signals) => void, giveUp: () => void = 
 
 /** Loads the program proper only here: `ws-gateway token` needs neither Kafka's client nor the uWebSockets.js addon. */
 export async function startGateway(config: Config, join?: JoinGroup): Promise<RunningGateway> {
-  const { serve } = await import('../serve.js');
+  const { serve } = await import('../node/serve.js');
   try {
     return await serve(config, join);
   } catch (error) {

@@ -1,7 +1,7 @@
 import { isName, isUserId } from '@ws-gateway/core';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Config } from '../config/config.js';
-import { duration } from '../config/formats.js';
+import { duration } from '../config/language/formats.js';
 import { configOption, configured, type ConfigFlags } from './configured.js';
 import { badUsage } from './exit.js';
 import { print, printJson } from './output.js';

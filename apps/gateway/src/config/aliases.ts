@@ -1,7 +1,7 @@
-import type { EnvironmentValue } from './environment.js';
-import type { Finding } from './finding.js';
-import { jsonFromText, listFromText, port } from './formats.js';
-import { isTree, valueAt } from './tree.js';
+import type { EnvironmentValue } from './language/environment.js';
+import type { Finding } from './language/finding.js';
+import { jsonFromText, listFromText, port } from './language/formats.js';
+import { isTree, valueAt } from './language/tree.js';
 
 /** The seeds' own variables. WSGATEWAY_… wins over them. */
 export const plainAliases: readonly {

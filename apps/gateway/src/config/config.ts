@@ -1,5 +1,5 @@
 import type { TopicPolicy } from '@ws-gateway/core';
-import type { SchemaValues } from './schema.js';
+import type { SchemaValues } from './schema/schema.js';
 
 /**
  * The configuration as the program uses it: durations are numbers named …Ms, sizes are bytes named …Bytes, and what was

@@ -2,16 +2,16 @@ import { existsSync, readFileSync } from 'node:fs';
 import { loadAll, YAMLException } from 'js-yaml';
 import { readAliases } from './aliases.js';
 import type { Config } from './config.js';
-import { readEnvironment } from './environment.js';
-import { evaluate } from './evaluate.js';
-import type { Finding } from './finding.js';
-import { maskUrls } from './mask.js';
+import { readEnvironment } from './language/environment.js';
+import { evaluate } from './language/evaluate.js';
+import type { Finding } from './language/finding.js';
+import { maskUrls } from './language/mask.js';
 import { readValues, resolve, withLatestRetained, withListedTopics } from './resolve.js';
-import type { Purpose } from './rule.js';
-import { brokenRules } from './rules.js';
-import { schema } from './schema.js';
-import type { Node } from './schema-node.js';
-import { childOf, isTree, nest, overlay, valueAt, type Sources, type Tree } from './tree.js';
+import type { Purpose } from './rules/rule.js';
+import { brokenRules } from './rules/all-rules.js';
+import { schema } from './schema/schema.js';
+import type { Node } from './language/schema-node.js';
+import { childOf, isTree, nest, overlay, valueAt, type Sources, type Tree } from './language/tree.js';
 
 export interface LoadOptions {
   /** Path given by the user; without it `config.yaml` of the working directory, when there is one. */

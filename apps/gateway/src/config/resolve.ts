@@ -1,9 +1,9 @@
 import type { TopicPolicy } from '@ws-gateway/core';
 import type { Config } from './config.js';
-import { evaluate, presetOf } from './evaluate.js';
-import { schema, type SchemaValues } from './schema.js';
-import { resolvedName, type Node, type Resolved } from './schema-node.js';
-import { isTree, valueAt, type Tree } from './tree.js';
+import { evaluate, presetOf } from './language/evaluate.js';
+import { schema, type SchemaValues } from './schema/schema.js';
+import { resolvedName, type Node, type Resolved } from './language/schema-node.js';
+import { isTree, valueAt, type Tree } from './language/tree.js';
 
 /** Durations and sizes of a complete and valid written tree become numbers. */
 export function readValues(tree: Tree): SchemaValues {

@@ -1,6 +1,6 @@
 import type { HttpAnswer, UwsTransport } from '@ws-gateway/uws-transport';
 import type { Config } from '../config/config.js';
-import { version } from '../identity.js';
+import { version } from '../node/node-name.js';
 import { consoleFiles, type PageFile } from './console-files.js';
 
 /**

@@ -1,5 +1,5 @@
 import type { Group } from '../http/routes.js';
-import type { GroupMember } from '../serve.js';
+import type { GroupMember } from '../node/serve.js';
 import type { GroupAnswers, Question, ToSupervisor, ToWorker } from './messages.js';
 
 type Started = Extract<ToWorker, { kind: 'start' }>;

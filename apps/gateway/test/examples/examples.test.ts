@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
-import { run } from '../cli-running.js';
+import { run } from '../cli/running.js';
 import { exampleFile } from './example.js';
 
 const FOLDER = fileURLToPath(new URL('../../../../examples/', import.meta.url));

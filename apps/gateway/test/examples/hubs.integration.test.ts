@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort, signToken, TEST_SECRET, waitFor, WsClient, type GatewayProcess } from '@ws-gateway/testkit';
-import { run } from '../cli-running.js';
+import { run } from '../cli/running.js';
 import { exampleFile, metricsOf, NO_KAFKA, oneCluster, startExample, stopAll, token } from './example.js';
 import { HttpBackend } from './http-backend.js';
 import { Notifier } from './notifier.js';

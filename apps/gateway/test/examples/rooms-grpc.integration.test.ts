@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort, WsClient, type GatewayProcess } from '@ws-gateway/testkit';
-import { run } from '../cli-running.js';
+import { run } from '../cli/running.js';
 import { exampleFile, NO_KAFKA, oneCluster, startExample, stopAll, token } from './example.js';
 import { Notifier } from './notifier.js';
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, expect, it } from '@jest/globals';
 import { startRedis, TcpProxy, testRedisUrl, waitFor, WsClient, WsRefusedError } from '@ws-gateway/testkit';
-import { House, token } from '../house.js';
+import { House, token } from '../gateway-cluster.js';
 import { LinkBackend } from '../link-backend.js';
 
 /** Contract 8: a place held by a killed node is free again within 30 s. */

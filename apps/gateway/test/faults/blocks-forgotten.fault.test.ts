@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createTopics, produce, startGateway, startRedis, uniqueName, waitFor, WsClient } from '@ws-gateway/testkit';
-import { record, token } from '../house.js';
+import { record, token } from '../gateway-cluster.js';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

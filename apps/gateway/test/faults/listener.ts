@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket, type RawData } from 'ws';
-import { token } from '../house.js';
+import { token } from '../gateway-cluster.js';
 import type { Received } from './ledger.js';
 
 /** Where to connect; asked before each attempt, since nodes come and go. */

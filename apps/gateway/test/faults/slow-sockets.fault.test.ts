@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
-import { token } from '../house.js';
+import { token } from '../gateway-cluster.js';
 import { percentile, type Audience } from './audience.js';
 import { metric, type Cluster } from './cluster.js';
 import { FAULTLESS } from './ledger.js';

@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { waitFor, WsClient, WsRefusedError } from '@ws-gateway/testkit';
-import { token } from '../house.js';
+import { token } from '../gateway-cluster.js';
 import { percentile } from './audience.js';
 import { Cluster } from './cluster.js';
 import { TOPIC } from './load.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
 import fc from 'fast-check';
-import { House, record, token } from '../house.js';
+import { House, record, token } from '../gateway-cluster.js';
 import { Ledger } from './expected-answers.js';
 import { WaryBackend } from './foreseen-calls.js';
 import { badFrame, fuzzSeed, hostileFrame } from './hostile-frames.js';

@@ -1,0 +1,96 @@
+import { jsonFromText } from './formats.js';
+import type { Finding } from './finding.js';
+import { schema } from '../schema/schema.js';
+import { walk, type AnyKey, type Group, type ListNode, type MapNode, type Node } from './schema-node.js';
+import { isTree, valueAt } from './tree.js';
+
+const ENV_PREFIX = 'WSGATEWAY_';
+
+/** One value that an environment variable gives. */
+export interface EnvironmentValue {
+  readonly path: readonly string[];
+  readonly value: unknown;
+  readonly source: string;
+}
+
+/**
+ * Reads the variables that begin with WSGATEWAY_. `written` is what the file says: entries of maps have variables too,
+ * and only the file knows their names. An empty variable counts as not set, because that is what compose files and
+ * charts make of a variable that nobody gave.
+ */
+export function readEnvironment(
+  env: NodeJS.ProcessEnv,
+  written: unknown,
+): { values: EnvironmentValue[]; findings: Finding[] } {
+  const targets = environmentTargets(written);
+  const values: EnvironmentValue[] = [];
+  const findings: Finding[] = [];
+  for (const [variable, text] of Object.entries(env)) {
+    if (!variable.startsWith(ENV_PREFIX) || text === undefined || text === '') continue;
+    const target = targets.get(variable);
+    if (target === undefined)
+      findings.push({ path: variable, message: 'no key of the configuration has this variable' });
+    else values.push({ path: target.path, value: fromText(target.node, text), source: `environment ${variable}` });
+  }
+  // A map as a whole comes before its entries, so that the more special variable wins.
+  values.sort((a, b) => a.path.length - b.path.length);
+  return { values, findings };
+}
+
+/** The variable of a key: `server.readTimeout` is WSGATEWAY_SERVER_READ_TIMEOUT. */
+export function environmentName(path: readonly string[]): string {
+  return ENV_PREFIX + path.map(upperSnake).join('_');
+}
+
+interface Target {
+  readonly path: readonly string[];
+  readonly node: AnyKey | MapNode | ListNode;
+}
+
+/** Both spellings of each key's variable: READ_TIMEOUT and READTIMEOUT. */
+function environmentTargets(written: unknown): Map<string, Target> {
+  const targets = new Map<string, Target>();
+  const add = (path: readonly string[], node: Node): void => {
+    if (node.kind === 'group') return;
+    const target = { path, node: node as Target['node'] };
+    targets.set(ENV_PREFIX + path.map(upper).join('_'), target);
+    targets.set(environmentName(path), target);
+  };
+  for (const [path, node] of walk(schema)) {
+    add(path, node);
+    if (node.kind !== 'map') continue;
+    for (const name of entryNames(path, node, written)) addEntry(add, [...path, name], node.entry);
+  }
+  return targets;
+}
+
+function addEntry(
+  add: (path: readonly string[], node: Node) => void,
+  path: readonly string[],
+  entry: MapNode['entry'],
+): void {
+  if (entry.kind === 'key') return add(path, entry);
+  for (const [inner, node] of walk(entry as Group)) add([...path, ...inner], node);
+}
+
+function entryNames(path: readonly string[], node: MapNode, written: unknown): Set<string> {
+  const names = new Set(Object.keys(node.presets));
+  const map = valueAt(written, path);
+  if (isTree(map)) for (const name of Object.keys(map)) names.add(name);
+  const listed = path[0] === 'topics' ? valueAt(written, ['kafka', 'topics']) : [];
+  if (Array.isArray(listed)) for (const name of listed) if (typeof name === 'string') names.add(name);
+  return names;
+}
+
+/** Maps and lists of maps are JSON; the format of a key knows how its own text reads. */
+function fromText(node: Target['node'], text: string): unknown {
+  return node.kind === 'key' ? node.format.fromText(text) : jsonFromText(text);
+}
+
+function upper(name: string): string {
+  return name.replace(/[^A-Za-z0-9]/g, '_').toUpperCase();
+}
+
+function upperSnake(name: string): string {
+  return upper(name.replace(/([a-z0-9])([A-Z])/g, '$1_$2'));
+}

@@ -1,0 +1,147 @@
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import type { Finding } from '../language/finding.js';
+import { when, type Rule } from './rule.js';
+
+/** Parameters of a handshake that mean something else. */
+const RESERVED_PARAMETERS = ['topics', 'recover'];
+
+/** Keys, tokens, files, limits. */
+export const accessRules: readonly Rule[] = [
+  {
+    doc: 'A node that holds sockets needs `auth.secret` when an HS algorithm is allowed (`dev` makes one).',
+    reads: ['auth.algorithms', 'auth.secret'],
+    check({ auth, role }, purpose) {
+      const needed = purpose === 'serve' && role !== 'router' && auth.algorithms.some((name) => name.startsWith('HS'));
+      const message =
+        'missing: needed for the HS algorithms; set JWT_SECRET in the environment, or auth.secret in the file';
+      return when(needed && auth.secret === '', 'auth.secret', message);
+    },
+  },
+  {
+    doc: 'RS, PS, ES and EdDSA need `auth.publicKeyFile` or `auth.jwksUrl`; only one of them can be given.',
+    reads: ['auth.algorithms', 'auth.publicKeyFile', 'auth.jwksUrl'],
+    check({ auth, role }) {
+      const asymmetric = auth.algorithms.filter((name) => !name.startsWith('HS'));
+      const keyed = auth.publicKeyFile !== '' || auth.jwksUrl !== '';
+      return [
+        ...when(auth.algorithms.length === 0, 'auth.algorithms', 'must name at least one algorithm'),
+        ...when(
+          asymmetric.length > 0 && !keyed && role !== 'router',
+          'auth.algorithms',
+          `${asymmetric.join(', ')} needs auth.publicKeyFile or auth.jwksUrl`,
+        ),
+        ...when(
+          auth.publicKeyFile !== '' && auth.jwksUrl !== '',
+          'auth.jwksUrl',
+          'cannot be used together with auth.publicKeyFile',
+        ),
+        ...when(
+          asymmetric.length === 0 && auth.algorithms.length > 0 && keyed,
+          'auth.algorithms',
+          'none of them uses the public key that is configured',
+        ),
+      ];
+    },
+  },
+  {
+    doc: '`auth.queryParams` names at least one parameter, and none that means something else.',
+    reads: ['auth.queryParams'],
+    check: ({ auth }) => [
+      ...when(auth.queryParams.length === 0, 'auth.queryParams', 'must name at least one parameter'),
+      ...RESERVED_PARAMETERS.flatMap((name) =>
+        when(auth.queryParams.includes(name), 'auth.queryParams', `${name} is a parameter of its own`),
+      ),
+    ],
+  },
+  {
+    doc: '`auth.userClaim` is not empty.',
+    reads: ['auth.userClaim'],
+    check: ({ auth }) => when(auth.userClaim === '', 'auth.userClaim', 'must name a claim'),
+  },
+  {
+    doc: '`sessions.policy: replace` needs `sessions.max`.',
+    reads: ['sessions'],
+    check: ({ sessions }) =>
+      when(
+        sessions.max === 0 && sessions.policy === 'replace',
+        'sessions.policy',
+        'replace needs sessions.max of 1 or more',
+      ),
+  },
+  {
+    doc: 'A certificate and its key come together, and configured files can be read.',
+    reads: ['server.tls', 'grpc.tls', 'grpc.descriptorFiles', 'kafka.tls', 'redis.tlsFiles', 'auth.publicKeyFile'],
+    check: ({ server, grpc, kafka, redis, auth }, purpose) => [
+      ...certificatePair('server.tls', server.tls),
+      ...certificatePair('grpc.tls', grpc.tls),
+      ...certificatePair('kafka.tls', kafka.tls),
+      ...certificatePair('redis.tlsFiles', redis.tlsFiles),
+      ...unreadable('grpc.tls.clientCaFile', grpc.tls.clientCaFile),
+      ...when(
+        grpc.tls.clientCaFile !== '' && grpc.tls.certFile === '',
+        'grpc.tls.certFile',
+        'missing: clientCaFile needs TLS',
+      ),
+      ...grpc.descriptorFiles.flatMap((file, index) => unreadable(`grpc.descriptorFiles[${index}]`, file)),
+      ...(purpose === 'serve' ? unreadable('auth.publicKeyFile', auth.publicKeyFile) : []),
+    ],
+  },
+  {
+    doc: '`server.proxyProtocol` without `server.tls`: the header of the proxy comes before TLS, so the proxy has to end it.',
+    reads: ['server.proxyProtocol', 'server.tls'],
+    check: ({ server: { proxyProtocol, tls } }) =>
+      when(
+        proxyProtocol && tls.certFile !== '',
+        'server.proxyProtocol',
+        'cannot be used together with server.tls: let the proxy end TLS',
+      ),
+  },
+  {
+    doc: 'SASL needs mechanism, user name and password together.',
+    reads: ['kafka.sasl'],
+    check({ kafka: { sasl } }) {
+      const message = 'missing: kafka.sasl needs mechanism, username and password';
+      const given = Object.values(sasl).some((value) => value !== '');
+      return given
+        ? Object.entries(sasl).flatMap(([name, value]) => when(value === '', `kafka.sasl.${name}`, message))
+        : [];
+    },
+  },
+];
+
+interface CertificateFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile?: string;
+}
+
+function certificatePair(path: string, { certFile, keyFile, caFile = '' }: CertificateFiles): Finding[] {
+  const findings = [
+    ...when(certFile !== '' && keyFile === '', `${path}.keyFile`, 'missing: certFile needs its key'),
+    ...when(certFile === '' && keyFile !== '', `${path}.certFile`, 'missing: keyFile needs its certificate'),
+    ...unreadable(`${path}.certFile`, certFile),
+    ...unreadable(`${path}.keyFile`, keyFile),
+    ...unreadable(`${path}.caFile`, caFile),
+  ];
+  return findings.length > 0 || certFile === '' ? findings : unusable(path, certFile, keyFile);
+}
+
+function unusable(path: string, certFile: string, keyFile: string): Finding[] {
+  try {
+    createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
+    return [];
+  } catch (error) {
+    return [{ path, message: `cannot use ${certFile} with ${keyFile}: ${(error as Error).message}` }];
+  }
+}
+
+function unreadable(path: string, file: string): Finding[] {
+  if (file === '') return [];
+  try {
+    accessSync(file, constants.R_OK);
+    return [];
+  } catch (error) {
+    return [{ path, message: `cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}` }];
+  }
+}

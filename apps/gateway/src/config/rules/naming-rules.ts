@@ -1,0 +1,107 @@
+import type { Finding } from '../language/finding.js';
+import { when, type Rule } from './rule.js';
+import type { SchemaValues } from '../schema/schema.js';
+
+const OWN_PATHS = ['/', '/ws', '/web', '/mobile', '/health', '/ready', '/ping'];
+
+/** Names that must differ from each other. */
+export const namingRules: readonly Rule[] = [
+  {
+    doc: 'No two topics have the same Kafka topic.',
+    reads: ['topics', 'kafka.topics'],
+    check: ({ topics }) =>
+      repeated(
+        Object.entries(topics).map(([name, { kafkaTopic }]) => [`topics.${name}.kafkaTopic`, kafkaTopic || name]),
+      ),
+  },
+  {
+    doc: 'The gateway never consumes what it writes: dead letters, presence and subscription events, inbound messages.',
+    reads: ['topics', 'kafka', 'presence', 'subscriptions', 'inbound'],
+    check(values) {
+      const consumed = new Set(Object.entries(values.topics).map(([name, { kafkaTopic }]) => kafkaTopic || name));
+      return writtenTopics(values).flatMap(([path, topic]) =>
+        when(consumed.has(topic), path, `${topic} is consumed as well: its records would go round in circles`),
+      );
+    },
+  },
+  {
+    doc: 'Hubs have different names.',
+    reads: ['hubs'],
+    check: ({ hubs }) => repeated(hubs.map(({ name }, index) => [`hubs[${index}].name`, name])),
+  },
+  {
+    doc: 'Ports differ: of the server, of gRPC, of each hub.',
+    reads: ['hubs', 'grpc', 'server.port'],
+    check({ hubs, grpc, server }) {
+      const hubPorts = hubs.map((hub, index): [string, number] => [
+        `hubs[${index}].grpcPort`,
+        hub.grpcPort || 50_051 + index,
+      ]);
+      const grpcPorts: [string, number][] = grpc.enabled ? [['grpc.port', grpc.port], ...hubPorts] : [];
+      const ports: [string, number][] = [['server.port', server.port], ...grpcPorts];
+      return repeated(ports.filter(([, port]) => port !== 0).map(([path, port]) => [path, String(port)]));
+    },
+  },
+  {
+    doc: 'Backends of `backends.ws` have a URL, different names, and paths that nothing else has.',
+    reads: ['backends.ws', 'metrics.path'],
+    check: ({ backends, metrics }) => [
+      ...repeated(backends.ws.map(({ name }, index) => [`backends.ws[${index}].name`, name])),
+      ...repeated([
+        ['metrics.path', metrics.path],
+        ...backends.ws.map(({ name, path }, index): [string, string] => [
+          `backends.ws[${index}].path`,
+          path || `/${name}`,
+        ]),
+      ]),
+      ...backends.ws.flatMap(({ name, path, url }, index) => [
+        ...when(url === '', `backends.ws[${index}].url`, 'missing'),
+        ...ownPath(`backends.ws[${index}].path`, path || `/${name}`),
+      ]),
+    ],
+  },
+  {
+    doc: '`metrics.path` is not a path of another kind.',
+    reads: ['metrics.path'],
+    check: ({ metrics }) => ownPath('metrics.path', metrics.path),
+  },
+  {
+    doc: 'A command names a backend of `backends.http`.',
+    reads: ['commands', 'backends.http'],
+    check: ({ commands, backends }) =>
+      Object.entries(commands).flatMap(([name, { backend }]) =>
+        when(
+          !Object.hasOwn(backends.http, backend),
+          `commands.${name}.backend`,
+          backend === '' ? 'missing' : `${backend} is not in backends.http`,
+        ),
+      ),
+  },
+];
+
+/** From the second one on. */
+function repeated(named: readonly (readonly [path: string, value: string])[]): Finding[] {
+  const first = new Map<string, string>();
+  return named.flatMap(([path, value]) => {
+    const other = first.get(value);
+    if (other === undefined) first.set(value, path);
+    return when(other !== undefined && value !== '', path, `${value} is the same as ${other}`);
+  });
+}
+
+function ownPath(path: string, value: string): Finding[] {
+  const taken = OWN_PATHS.includes(value) || /^\/(api|websocket)(\/|$)/.test(value);
+  const shaped = /^\/[A-Za-z0-9._~/-]*$/.test(value);
+  return [
+    ...when(taken, path, `${value} is a path of the gateway itself`),
+    ...when(!shaped, path, 'must be a path such as /lobby'),
+  ];
+}
+
+function writtenTopics({ kafka, presence, subscriptions, inbound }: SchemaValues): [string, string][] {
+  const written: [string, string][] = [['kafka.deadLetterTopic', kafka.deadLetterTopic || `${kafka.groupId}-dlq`]];
+  if (presence.enabled) written.push(['presence.kafkaTopic', presence.kafkaTopic]);
+  if (subscriptions.enabled) written.push(['subscriptions.kafkaTopic', subscriptions.kafkaTopic]);
+  if (inbound.enabled) written.push(['inbound.kafkaTopic', inbound.kafkaTopic]);
+  return written;
+}

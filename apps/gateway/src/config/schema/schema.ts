@@ -1,0 +1,30 @@
+import { accessKeys } from './access-keys.js';
+import { backendKeys } from './backends-keys.js';
+import { kafka, redis } from './links-keys.js';
+import { operationKeys, server } from './server-keys.js';
+import { choice } from '../language/formats.js';
+import { group, key, type Resolved } from '../language/schema-node.js';
+import { trafficKeys } from './traffic-keys.js';
+
+/** All of the configuration (contract 8), in the order of the documentation. */
+export const schema = group('', {
+  server,
+  kafka,
+  redis,
+  engine: key(
+    choice('redis', 'memory'),
+    'redis',
+    'Where presence, history and routing live. `memory` needs no server, serves one node only and forgets all when it stops.',
+  ),
+  role: key(
+    choice('all', 'edge', 'router'),
+    'all',
+    'What this node does: `edge` holds the sockets, `router` reads Kafka, `all` does both.',
+  ),
+  ...accessKeys,
+  ...trafficKeys,
+  ...backendKeys,
+  ...operationKeys,
+});
+
+export type SchemaValues = Resolved<typeof schema>;

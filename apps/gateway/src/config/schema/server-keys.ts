@@ -1,0 +1,129 @@
+import {
+  choice,
+  duration,
+  kafkaTopic,
+  networks,
+  origins,
+  path,
+  pattern,
+  port,
+  text,
+  texts,
+  url,
+  whole,
+} from '../language/formats.js';
+import { durationKey, flagKey, group, key, map, secret, sizeKey } from '../language/schema-node.js';
+
+const HOUR_MS = 3_600_000;
+
+export const server = group('The port that clients connect to.', {
+  host: key(text, '0.0.0.0', 'Address to listen on.'),
+  port: key(port, 8080, 'Port of WebSockets, health, metrics and the HTTP API. 0: any free one.'),
+  workers: key(
+    whole(1, 256),
+    1,
+    'Gateway processes that share the port. Each of them is a node, so what is said of one node holds for each. /health, /ready and /metrics speak for all of them.',
+  ),
+  readTimeout: durationKey(
+    '10s',
+    'How long a handshake may take from the last byte of the request to the answer, then 503. The request itself has 10 s to arrive, which uWebSockets.js does not let change (it looks every 4 s).',
+    duration(1, HOUR_MS),
+  ),
+  writeTimeout: durationKey(
+    '10s',
+    'How long a client may take to receive an HTTP answer; then it is cut off. With `proxyProtocol`: 10 s without progress.',
+    duration(1, HOUR_MS),
+  ),
+  allowedOrigins: key(
+    origins,
+    [],
+    'Values of the `Origin` header that are let in; `null` only if it is listed. Empty: all of them. A request without the header is always let in.',
+  ),
+  trustProxy: key(
+    networks,
+    [],
+    'Addresses or networks of proxies that are believed about the address of the client (`X-Forwarded-For`, PROXY protocol). Empty: no `X-Forwarded-For` is.',
+  ),
+  proxyProtocol: flagKey(
+    false,
+    'The proxy in front speaks the PROXY protocol, version 2: its header tells the address of the client. Believed from `trustProxy`, or, when that is empty, from everybody: then nobody but the proxy may reach the port. Without a header a connection counts under its own address.',
+  ),
+  tls: group('TLS on this port: both files or none.', {
+    certFile: key(text, '', 'Certificate chain, PEM.'),
+    keyFile: key(text, '', 'Private key, PEM.'),
+  }),
+  heartbeat: durationKey(
+    '25s',
+    'Time between two pings. A client that stays silent to them is closed.',
+    duration(8_000, 900_000),
+  ),
+  drain: group('What happens at SIGTERM and by `ws-gateway drain`.', {
+    duration: durationKey('30s', 'The closes of all sockets are spread over this time.', duration(0, HOUR_MS)),
+    deadline: durationKey('45s', 'After this time the process ends, whatever is left.', duration(1, HOUR_MS)),
+  }),
+});
+
+/** What operators and backends see of the gateway. */
+export const operationKeys = {
+  grpc: group('The notification service that backends call.', {
+    enabled: flagKey(true, 'Open the gRPC port and one more for each hub.'),
+    port: key(port, 9003, 'Port of the service.'),
+    token: secret('If set, callers must send `authorization: Bearer <token>`.'),
+    maxMessageBytes: sizeKey('256kb', 'Size of a request; a longer one ends RESOURCE_EXHAUSTED.'),
+    descriptorFiles: key(
+      texts,
+      [],
+      'FileDescriptorSets (`protoc --include_imports -o`) or .proto files: the types of messages, beside the well-known ones.',
+    ),
+    tls: group('TLS on the gRPC ports: certificate and key, or none.', {
+      certFile: key(text, '', 'Certificate chain, PEM.'),
+      keyFile: key(text, '', 'Private key, PEM.'),
+      clientCaFile: key(text, '', 'If set, callers need a certificate of this authority, PEM.'),
+    }),
+  }),
+  admin: group('The HTTP API under /api.', {
+    token: secret('Bearer token of the API. Empty: there is no API (404).'),
+  }),
+  console: group('The console page at /.', { enabled: flagKey(false, 'Serve the page. `dev` turns it on.') }),
+  presence: group('Events about connections, written to Kafka.', {
+    enabled: flagKey(false, 'Write them.'),
+    kafkaTopic: key(
+      kafkaTopic,
+      'ws-presence',
+      'Kafka topic they are written to, under the user as key: `event` (connected, disconnected, expired), `user_id`, `connection_id`, `node`, `since`, `reason`, `timestamp`. `since` is when the connection became its user’s (RFC 3339): the same in all events of that time, later when the command `authentication` makes it the user’s again.',
+    ),
+  }),
+  subscriptions: group('Events about subscription ids, written to Kafka for those who produce `wss` records.', {
+    enabled: flagKey(false, 'Write them.'),
+    kafkaTopic: key(kafkaTopic, 'ws-subscriptions', 'Kafka topic they are written to.'),
+  }),
+  inbound: group('Messages from clients, written to Kafka for backends.', {
+    enabled: flagKey(false, 'Write them, and allow the command `send` on every endpoint.'),
+    kafkaTopic: key(kafkaTopic, 'ws-inbound', 'Kafka topic they are written to.'),
+  }),
+  logger: group('Logs on standard output.', {
+    level: key(choice('error', 'warn', 'info', 'debug'), 'info', 'The least important level that is written.'),
+    format: key(choice('json', 'pretty'), 'json', '`json`: one object a line. `pretty`: for people.'),
+    environment: key(
+      text,
+      '',
+      'Name of the environment, such as dev or prod: field `env` of each line, label `env` at Loki.',
+    ),
+    loki: group('Lines are also pushed to Loki.', {
+      url: key(url('http', 'https'), '', 'Push address, such as http://loki:3100/loki/api/v1/push. Empty: off.'),
+      labels: map('Labels of the log stream.', key(text, '', 'Value of the label.'), {
+        entryName: pattern('label', /^[A-Za-z_][A-Za-z0-9_]*$/, 'a label name: letters, digits and _'),
+      }),
+    }),
+  }),
+  metrics: group('Metrics for Prometheus.', {
+    enabled: flagKey(true, 'Serve them.'),
+    namespace: key(
+      pattern('metric name', /^[A-Za-z_][A-Za-z0-9_]*$/, 'letters, digits and _'),
+      'ws_gateway',
+      'First part of each name.',
+    ),
+    path: key(path, '/metrics', 'Where they are served.'),
+    perUser: flagKey(false, 'Also count messages by user. The number of series grows with the users.'),
+  }),
+};

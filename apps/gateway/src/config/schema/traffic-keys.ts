@@ -1,0 +1,56 @@
+import { choice, kafkaTopic, name, port, text, whole } from '../language/formats.js';
+import { durationKey, flagKey, group, key, list, map, sizeKey } from '../language/schema-node.js';
+
+const slow = choice('queue', 'conflate', 'drop-oldest');
+const SLOW_DOC =
+  'What happens to a client that reads too slowly: `queue` (up to `queueBytes`, then close 4001), `conflate` (the newest message of each stream), `drop-oldest` (counted).';
+
+/** One topic. The defaults here are those of `notifications` and of every name that has no kind of its own. */
+const topic = group('', {
+  kafkaTopic: key(kafkaTopic, '', 'Kafka topic that feeds it. Empty: the same name.'),
+  type: key(text, '', 'Type of a message that brings none. Empty: that of the kind, else the name of the topic.'),
+  format: key(choice('envelope', 'wss'), 'envelope', 'What a record looks like.'),
+  mode: key(choice('ordered', 'latest'), 'ordered', '`ordered`: all messages count. `latest`: only the newest does.'),
+  history: group('What is kept for clients that come back.', {
+    size: key(whole(0, 100_000), 100, 'Messages kept for each user. 0: no history, no positions.'),
+    ttl: durationKey('1h', 'How long they are kept.'),
+  }),
+  slow: key(slow, 'queue', SLOW_DOC),
+  queueBytes: sizeKey('256kb', 'What may wait for one slow client.'),
+  ttl: durationKey(0, 'Records older than this on arrival are not delivered. 0: no limit.'),
+  ack: flagKey(false, 'Clients acknowledge; one that comes back without a position gets all after its last ack.'),
+  snapshot: flagKey(false, 'Mode `latest`: a client that subscribes gets the newest message at once.'),
+  guests: flagKey(false, 'Clients without a token may subscribe to its public messages.'),
+  clientVisible: flagKey(true, 'Clients may subscribe. Otherwise the name is unknown to them.'),
+  audience: group('Who gets a record.', {
+    fromKey: flagKey(false, 'The record key is the user when nothing else in the record says who.'),
+  }),
+});
+
+export const trafficKeys = {
+  topics: map('The topics, by name. They are consumed beside those of `kafka.topics`.', topic, {
+    entryName: name,
+    presets: {
+      'balance-updates': { type: 'balance_update', mode: 'latest', snapshot: true, slow: 'conflate' },
+      notifications: { type: 'notification' },
+      'user-blocks': { type: 'user_block', history: { size: 0 } },
+      wss: { type: 'update_subscription', format: 'wss', history: { size: 0 } },
+    },
+  }),
+  rooms: group('Messages to rooms.', {
+    history: group('What is kept for clients that come back.', {
+      size: key(whole(0, 100_000), 0, 'Messages kept for each room. 0: no history, no positions.'),
+      ttl: durationKey('1m', 'How long they are kept.'),
+    }),
+    slow: key(slow, 'queue', SLOW_DOC),
+    queueBytes: sizeKey('256kb', 'What may wait for one slow client.'),
+  }),
+  hubs: list(
+    'Hubs at /websocket/{hub}, where users talk to each other.',
+    group('', {
+      name: key(name, '', 'Name in the path.'),
+      grpcPort: key(port, 0, 'gRPC port of the hub. 0: 50051 and its place in the list.'),
+    }),
+    [{ name: 'main', grpcPort: 50051 }],
+  ),
+};

@@ -1,0 +1,102 @@
+import { composedAliases, plainAliases } from '../config/aliases.js';
+import { environmentName } from '../config/language/environment.js';
+import { rules } from '../config/rules/all-rules.js';
+import { schema } from '../config/schema/schema.js';
+import type { AnyKey, Group, ListNode, MapNode, Node } from '../config/language/schema-node.js';
+
+const INTRODUCTION = `# Configuration
+
+<!-- Made by \`ws-gateway config docs\` from apps/gateway/src/config. Do not edit. -->
+<!-- prettier-ignore-start -->
+
+Four layers, each over the one before: defaults, the file, the environment, flags.
+
+- **File**: \`-c <file>\`; without it \`config.yaml\` of the working directory, if there is one. YAML. A key without a value counts as not written.
+- **Environment**: each key has the variable that the tables name, \`WSGATEWAY_\` and its path in upper case. The \`_\` between the words of one key may be left out (\`WSGATEWAY_SERVER_READTIMEOUT\`). Lists are written \`a,b\` or as JSON; maps, and lists of maps, as JSON, laid over the file entry by entry (a list replaces the whole list). An empty variable counts as not set. A variable that begins with \`WSGATEWAY_\` and belongs to no key is refused.
+- **Durations** need a unit: \`500ms\`, \`10s\`, \`2m\`, \`1h\`, \`7d\`, \`1m30s\`; only \`0\` goes without. **Sizes** are bytes, or have one: \`64kb\`, \`1mb\` (1 kb = 1024 bytes).
+- **Secrets** (marked) have no default and are never printed.
+
+Unknown keys, wrong types and impossible combinations are listed all at once, each with its key path and where the value came from; nothing starts then, and the exit code is 2. \`ws-gateway config check\` does just that; \`ws-gateway config print\` shows what applies.
+`;
+
+/** docs/configuration.md, from the schema alone. */
+export function configurationDocs(): string {
+  return [INTRODUCTION, ...sections(), aliasSection(), rulesSection(), '<!-- prettier-ignore-end -->\n'].join('\n');
+}
+
+function sections(): string[] {
+  const single = Object.entries(schema.keys).filter(([, node]) => node.kind === 'key');
+  const rows = single.flatMap(([name, node]) => keyRow([name], node as AnyKey));
+  const others = Object.entries(schema.keys).filter(([, node]) => node.kind !== 'key');
+  return [`## Node\n\n${table(rows)}`, ...others.map(([name, node]) => section(name, node))];
+}
+
+function section(name: string, node: Node): string {
+  const parts = [`## ${name}\n\n${node.doc}\n`];
+  parts.push(table(rowsOf(node, [name])));
+  if (node.kind === 'map') parts.push(presets(node));
+  if (node.kind === 'list') parts.push(`Default: \`${JSON.stringify(node.default)}\`\n`);
+  return parts.join('\n');
+}
+
+function groupRows(group: Group, path: readonly string[]): string[] {
+  return Object.entries(group.keys).flatMap(([name, node]) => rowsOf(node, [...path, name]));
+}
+
+function rowsOf(node: Node, path: readonly string[]): string[] {
+  if (node.kind === 'key') return keyRow(path, node);
+  return node.kind === 'group' ? groupRows(node, path) : collectionRows(node, path);
+}
+
+/** A map or list: one row for itself, then those of an entry. */
+function collectionRows(node: MapNode | ListNode, path: readonly string[]): string[] {
+  const kind = node.kind === 'map' ? `map${existing(node)}` : 'list of maps';
+  const entry = node.kind === 'map' ? [...path, '<name>'] : [...path.slice(0, -1), `${path.at(-1)}[]`];
+  return [
+    row(path, kind, node.kind === 'list' ? JSON.stringify(node.default) : '', node.doc),
+    ...rowsOf(node.entry, entry),
+  ];
+}
+
+function existing(node: MapNode): string {
+  return node.presetsExist ? `; there already: ${Object.keys(node.presets).join(', ')}` : '';
+}
+
+function keyRow(path: readonly string[], node: AnyKey): string[] {
+  const fallback = node.secret ? '' : shown(node.default);
+  return [row(path, node.format.name, fallback, node.secret ? `**Secret.** ${node.doc}` : node.doc)];
+}
+
+function row(path: readonly string[], format: string, fallback: string, doc: string): string {
+  const key = `\`${path.join('.')}\``;
+  const variable = path.some((name) => name.endsWith('[]'))
+    ? ''
+    : `<br>\`${environmentName(path).replace('__NAME_', '_<NAME>').replace('_NAME_', '<NAME>')}\``;
+  return `| ${key}${variable} | ${format} | ${fallback === '' ? '' : `\`${fallback}\``} | ${doc} |`;
+}
+
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? '[]' : value.join(', ');
+  return String(value);
+}
+
+function table(rows: readonly string[]): string {
+  return ['| key and variable | value | default | meaning |', '| --- | --- | --- | --- |', ...rows, ''].join('\n');
+}
+
+function presets(node: MapNode): string {
+  const entries = Object.entries(node.presets).map(([name, preset]) => `- \`${name}\`: \`${JSON.stringify(preset)}\``);
+  if (entries.length === 0) return '';
+  return ['Names with defaults of their own (all other defaults as above):\n', ...entries, ''].join('\n');
+}
+
+function aliasSection(): string {
+  const plain = plainAliases.map(({ variable, path }) => `| \`${variable}\` | \`${path}\` |`);
+  const composed = composedAliases.map(({ variable, effect }) => `| \`${variable}\` | ${effect} |`);
+  const heading = '## Other variables\n\nNames that other gateways of this kind use. `WSGATEWAY_…` wins over them.\n';
+  return [heading, '| variable | key |', '| --- | --- |', ...plain, ...composed, ''].join('\n');
+}
+
+function rulesSection(): string {
+  return ['## What has to fit together\n', ...rules.map(({ doc }) => `- ${doc}`), ''].join('\n');
+}

@@ -1,0 +1,50 @@
+import {
+  EventLog,
+  PresenceEvents,
+  SentRecords,
+  SubscriptionEvents,
+  type EdgeStats,
+  type Logger,
+  type RecordWriter,
+  type RouterStats,
+  type SentMessages,
+} from '@ws-gateway/core';
+import { KafkajsRecordWriter } from '@ws-gateway/kafka-source';
+import type { Config } from '../config/config.js';
+import { kafkaConnection, readsKafka } from './part-options.js';
+
+/** What a node writes to Kafka: dead letters (by the router), events, messages of clients. */
+export interface Outgoing {
+  /** null: this node writes nothing. */
+  readonly writer: RecordWriter | null;
+  readonly sent: SentMessages | null;
+  readonly presence: PresenceEvents | null;
+  readonly subscriptions: SubscriptionEvents | null;
+  /** Writes what waits, then closes. */
+  stop(): Promise<void>;
+}
+
+interface OutgoingDeps {
+  readonly node: string;
+  readonly stats: { readonly edge: EdgeStats; readonly router: RouterStats };
+  readonly logger: Logger;
+}
+
+export function createOutgoing(config: Config, { node, stats, logger }: OutgoingDeps): Outgoing {
+  const { inbound, presence, subscriptions } = config;
+  const needed = readsKafka(config) || inbound.enabled || presence.enabled || subscriptions.enabled;
+  const writer = needed ? new KafkajsRecordWriter({ ...kafkaConnection(config, logger), stats: stats.router }) : null;
+  const logOf = ({ enabled, kafkaTopic }: Config['presence']): EventLog | null =>
+    enabled && writer !== null ? new EventLog({ writer, dropped: stats.edge.eventsDropped, logger }, kafkaTopic) : null;
+  const [presenceLog, subscriptionLog] = [logOf(presence), logOf(subscriptions)];
+  return {
+    writer,
+    sent: writer !== null && inbound.enabled ? new SentRecords(writer, inbound.kafkaTopic) : null,
+    presence: presenceLog === null ? null : new PresenceEvents(presenceLog, node),
+    subscriptions: subscriptionLog === null ? null : new SubscriptionEvents(subscriptionLog, node),
+    stop: async () => {
+      await Promise.all([presenceLog?.stop(), subscriptionLog?.stop()]);
+      await writer?.stop();
+    },
+  };
+}

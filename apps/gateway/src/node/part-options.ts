@@ -1,0 +1,106 @@
+import type { EdgeOptions, Logger, Retention, RouterOptions, StreamPolicy } from '@ws-gateway/core';
+import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
+import type { UwsTransportOptions } from '@ws-gateway/uws-transport';
+import type { AdminDeps } from '../admin/route-context.js';
+import type { Config } from '../config/config.js';
+import { tlsOptions } from './engines.js';
+import { TrustedProxies } from './trusted-proxies.js';
+
+/** What each part needs of the configuration. Parts never see the whole of it. */
+export function edgeOptions(config: Config, node: string): EdgeOptions {
+  const { auth, limits, server } = config;
+  const proxies = new TrustedProxies(server.trustProxy);
+  return {
+    node,
+    topics: [...config.topics.values()],
+    topicsPerConnection: limits.topicsPerConnection,
+    heartbeatMs: server.heartbeatMs,
+    tokenParameters: auth.queryParams,
+    allowedOrigins: server.allowedOrigins,
+    clientAddress: (handshake) => proxies.clientAddress(handshake),
+    connectionsPerUser: limits.connectionsPerUser,
+    connectionsPerAddress: limits.connectionsPerAddress,
+    handshakesPerSecond: limits.handshakesPerSecond,
+    maxLifetimeMs: limits.maxLifetimeMs,
+    sessions: config.sessions,
+    limits: {
+      requestsPerSecond: limits.requestsPerSecond,
+      badRequests: limits.badRequests,
+    },
+    subscriptionsPerConnection: limits.subscriptionsPerConnection,
+    hubs: config.hubs.map(({ name }) => name),
+    rooms: { policy: roomPolicy(config), roomsPerConnection: limits.roomsPerConnection },
+    sendEverywhere: config.inbound.enabled,
+    pipes: config.backends.ws.map(({ name, path, sessionPolicy }) => ({
+      name,
+      path,
+      sessionPolicy: sessionPolicy === 'replace' ? 'replace' : 'reject',
+    })),
+    pipeActionBytes: limits.maxRecordBytes,
+  };
+}
+
+export function transportOptions({ server, limits }: Config): UwsTransportOptions {
+  const proxies = new TrustedProxies(server.trustProxy);
+  return {
+    host: server.host,
+    port: server.port,
+    handshakeTimeoutMs: server.readTimeoutMs,
+    writeTimeoutMs: server.writeTimeoutMs,
+    maxPayloadBytes: limits.maxPayloadBytes,
+    heartbeatMs: server.heartbeatMs,
+    ...(server.proxyProtocol ? { proxyProtocol: (peer: string) => proxies.sendsHeader(peer) } : {}),
+    reusePort: server.workers > 1,
+    ...(server.tls === null ? {} : { tls: server.tls }),
+  };
+}
+
+function roomPolicy(config: Config): StreamPolicy {
+  const { slow, queueBytes } = config.rooms;
+  return {
+    name: 'room',
+    type: 'room',
+    retention: roomRetention(config),
+    slow,
+    queueBytes,
+    snapshot: false,
+    ack: false,
+  };
+}
+
+export function roomRetention(config: Config): Retention | null {
+  const { size, ttlMs } = config.rooms.history;
+  return size === 0 ? null : { mode: 'ordered', size, ttlMs };
+}
+
+export function adminOptions(config: Config): Pick<AdminDeps, 'topics' | 'maxRecordBytes' | 'roomRetention'> {
+  const { topics, limits } = config;
+  return { topics, maxRecordBytes: limits.maxRecordBytes, roomRetention: roomRetention(config) };
+}
+
+export function routerOptions(config: Config): RouterOptions {
+  return {
+    topics: [...config.topics.values()],
+    groupId: config.kafka.groupId,
+    deadLetterTopic: config.kafka.deadLetterTopic,
+    maxRecordBytes: config.limits.maxRecordBytes,
+    roomRetention: roomRetention(config),
+    perUserStats: config.metrics.perUser,
+  };
+}
+
+/** A node without topics needs no Kafka: hubs, rooms and pipes work without one. */
+export function readsKafka({ role, topics }: Config): boolean {
+  return role !== 'edge' && topics.size > 0;
+}
+
+export function kafkaConnection(config: Config, logger: Logger): KafkaConnectionOptions {
+  const { brokers, tls, sasl } = config.kafka;
+  return {
+    brokers,
+    clientId: 'ws-gateway',
+    logger,
+    ...(tls === null ? {} : { tls: tlsOptions(tls) }),
+    ...(sasl === null ? {} : { sasl }),
+  };
+}

@@ -1,0 +1,255 @@
+import {
+  Census,
+  Edge,
+  EdgeStats,
+  EngineNotifier,
+  EngineStats,
+  Router,
+  RouterStats,
+  type EdgeDeps,
+  type Engine,
+  type Logger,
+  type RecordWriter,
+} from '@ws-gateway/core';
+import { createTokenVerifier } from '@ws-gateway/jwt-auth';
+import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
+import { createMetrics, type LokiSink, type Metrics } from '@ws-gateway/telemetry';
+import { createUwsTransport, type UwsTransport, type UwsTransportOptions } from '@ws-gateway/uws-transport';
+import { addAdminRoutes } from '../admin/admin-api.js';
+import { createBackendCommands } from './backend-commands.js';
+import { createBackendLinks } from './backend-links.js';
+import type { Config } from '../config/config.js';
+import { addConsole } from '../console/console.js';
+import { createLogging } from './logging.js';
+import { createOutgoing } from './outgoing.js';
+import {
+  adminOptions,
+  edgeOptions,
+  kafkaConnection,
+  readsKafka,
+  roomRetention,
+  routerOptions,
+  transportOptions,
+} from './part-options.js';
+import { createEngine } from './engines.js';
+import { GrpcPorts } from './grpc.js';
+import { readiness, stateOf, type NodeState } from '../http/health.js';
+import { addRoutes, type Group } from '../http/routes.js';
+import { nodeName, version } from './node-name.js';
+import { NoSockets } from './no-sockets.js';
+import { shutDown, type Stoppable } from './shutdown.js';
+import { startParts } from './start-parts.js';
+import { withoutEffect } from './without-effect.js';
+
+export interface RunningGateway {
+  readonly url: string;
+  readonly port: number;
+  /** Graceful stop; resolves when nothing is left. A second call gives the same promise. */
+  stop(reason: string): Promise<void>;
+  /** Resolves after a stop; rejects when its deadline ended it. */
+  readonly stopped: Promise<void>;
+}
+
+/** What a process brings into its group. */
+export interface GroupMember {
+  state(): NodeState;
+  readonly metrics: Pick<Metrics, 'render' | 'snapshot'>;
+  /** For exactly one of the group at a time: these ports can't be shared. */
+  openGrpc(): Promise<void>;
+}
+
+export type JoinGroup = (member: GroupMember) => Promise<Group>;
+
+interface Stats {
+  readonly edge: EdgeStats;
+  readonly router: RouterStats;
+  readonly engine: EngineStats;
+}
+
+const REPORT_MS = 1000;
+
+/**
+ * The composition root: the one file that knows every package, read from top to bottom. Resolves when the port is open;
+ * Redis and Kafka may come later, and /ready tells. `join` makes this process one of a group (`server.workers`).
+ */
+export async function serve(config: Config, join: JoinGroup = alone): Promise<RunningGateway> {
+  const node = nodeName();
+  const { logger, loki } = createLogging(config, node);
+  const idle = withoutEffect(config);
+  if (idle.length > 0) logger.warn('settings without effect in this version', { keys: idle });
+  const stats: Stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
+  const metrics = createMetrics(
+    { namespace: config.metrics.namespace, perUser: config.metrics.perUser },
+    { ...stats, loki, readiness: () => readiness(stateOf(parts)), info: { version, node, role: config.role } },
+  );
+  const outgoing = createOutgoing(config, { node, stats, logger: logger.child({ part: 'kafka' }) });
+  const engine = createEngine(config, node, {
+    stats: stats.engine,
+    logger: logger.child({ part: 'engine' }),
+    onReaped: (rows) => outgoing.presence?.expired(rows),
+  });
+
+  // The edge publishes through the transport, which is made below because it calls the edge.
+  const publisher = { publish: (channel: string, frame: Uint8Array) => transport.publish(channel, frame) };
+  const backends = createBackendCommands(config, stats.edge.backendRequests);
+  const links = createBackendLinks(config, { stats: stats.edge, logger: logger.child({ part: 'links' }) });
+  // By the admin API of any node. Whoever waits for the end hears of a stop that fails.
+  const onDrain = (): void => {
+    // The other workers have the port, too: they shall get the connections that come from now on.
+    if (config.server.workers > 1) transport.stopListening();
+    void gateway.stop('drain').catch(() => undefined);
+  };
+  const edge =
+    config.role === 'router'
+      ? null
+      : createEdge(config, { ...outgoing, onDrain, node, engine, publisher, backends, links, stats, logger });
+  const sockets = edge ?? new NoSockets(new Census({ engine, logger }, { node }), onDrain);
+  const transport = createTransport(config, { sockets, edge, metrics, logger });
+  const kafka = readsKafka(config) ? createKafka(config, { engine, writer: outgoing.writer!, stats, logger }) : null;
+
+  const parts = { engine, edge, source: kafka?.source ?? null };
+  if (config.admin.token !== '') {
+    const admin = { engine, census: sockets.census, logger: logger.child({ part: 'admin' }), ...adminOptions(config) };
+    addAdminRoutes(transport, admin, config.admin.token);
+  }
+  if (config.console.enabled) addConsole(transport, config, node);
+  const notifier = new EngineNotifier(engine, { roomRetention: roomRetention(config) });
+  const grpc = new GrpcPorts(config, { notifier, logger: logger.child({ part: 'grpc' }) });
+  const group = await join({ state: () => stateOf(parts), metrics, openGrpc: () => grpc.open() });
+  addRoutes(transport, group, config.metrics.enabled ? config.metrics.path : null);
+  const { port } = await transport.listen();
+  logger.info('listening', {
+    pid: process.pid,
+    host: config.server.host,
+    port,
+    role: config.role,
+    engine: config.engine,
+    version,
+  });
+
+  const stopping = new AbortController();
+  const router = kafka?.router ?? null;
+  const started = startParts({ engine, inbox: sockets, router, logger }, stopping.signal);
+  edge?.start();
+  const stoppable = { started, edge, router, outgoing, transport, grpc, backends, links, engine, logger };
+  const gateway = running({ config, port, stoppable, loki }, () => {
+    stopping.abort();
+    metrics.stop();
+  });
+  const report = (): void => engine.report(statusOf(config, { edge, stats, port, stopping: stopping.signal }));
+  // Who asked for the drain looks at once whether it has begun.
+  stopping.signal.addEventListener('abort', report);
+  keepReporting(gateway, report);
+  return gateway;
+}
+
+/** From the registration, which must not say nothing, to the very end: the others shall see that this node drains. */
+function keepReporting(gateway: RunningGateway, report: () => void): void {
+  report();
+  const timer = setInterval(report, REPORT_MS);
+  const end = (): void => clearInterval(timer);
+  gateway.stopped.then(end, end);
+}
+
+/** A process by itself: it speaks for itself and has the gRPC ports. */
+async function alone({ state, metrics, openGrpc }: GroupMember): Promise<Group> {
+  await openGrpc();
+  return { states: () => Promise.resolve([state()]), metrics: () => metrics.render() };
+}
+
+function createTransport(
+  config: Config,
+  deps: { sockets: Edge | NoSockets; edge: Edge | null; metrics: Metrics; logger: Logger },
+): UwsTransport {
+  const { sockets, edge, metrics, logger } = deps;
+  const options: UwsTransportOptions = {
+    ...transportOptions(config),
+    isEndpoint: (path) => edge?.isEndpoint(path) ?? false,
+    ...(edge !== null && { unknownEndpoint: (path: string) => edge.unknownEndpoint(path) }),
+    onRequest: (method, path, status, seconds) => metrics.observeRequest(method, path, status, seconds),
+  };
+  return createUwsTransport(sockets, options, logger.child({ part: 'transport' }));
+}
+
+interface PartDeps {
+  readonly engine: Engine;
+  readonly stats: Stats;
+  readonly logger: Logger;
+}
+
+function createEdge(
+  config: Config,
+  deps: PartDeps & { node: string } & Pick<
+      EdgeDeps,
+      'publisher' | 'backends' | 'links' | 'sent' | 'presence' | 'subscriptions' | 'onDrain'
+    >,
+): Edge {
+  const verifier = createTokenVerifier({ ...config.auth });
+  const logger = deps.logger.child({ part: 'edge' });
+  return new Edge({ ...deps, verifier, stats: deps.stats.edge, logger }, edgeOptions(config, deps.node));
+}
+
+function createKafka(
+  config: Config,
+  deps: PartDeps & { writer: RecordWriter },
+): { source: KafkajsRecordSource; router: Router } {
+  const { engine, writer, stats } = deps;
+  const logger = deps.logger.child({ part: 'kafka' });
+  const source = new KafkajsRecordSource({
+    ...kafkaConnection(config, logger),
+    groupId: config.kafka.groupId,
+    topics: [...config.topics.values()].map(({ kafkaTopic }) => kafkaTopic),
+    fromBeginning: config.kafka.fromBeginning,
+    createTopics: config.kafka.createTopics,
+    stats: stats.router,
+  });
+  const router = new Router({ source, engine, writer, stats: stats.router, logger }, routerOptions(config));
+  return { source, router };
+}
+
+function running(
+  node: { config: Config; port: number; stoppable: Stoppable; loki: LokiSink | null },
+  beforeStop: () => void,
+): RunningGateway {
+  const { config, port, stoppable } = node;
+  const end = Promise.withResolvers<void>();
+  // Whoever doesn't wait for the end still gets the rejection from `stop`.
+  end.promise.catch(() => undefined);
+  let called = false;
+  const stop = async (reason: string): Promise<void> => {
+    if (called) return end.promise;
+    called = true;
+    stoppable.logger.info('stopping', { reason });
+    beforeStop();
+    const clean = await shutDown(stoppable, config.server.drain);
+    stoppable.logger.info('stopped', { clean });
+    await node.loki?.stop();
+    if (clean) end.resolve();
+    else
+      end.reject(new Error(`the stop took longer than server.drain.deadline (${config.server.drain.deadlineMs} ms)`));
+    return end.promise;
+  };
+  const scheme = config.server.tls === null ? 'ws' : 'wss';
+  const host = config.server.host === '0.0.0.0' ? 'localhost' : config.server.host;
+  return { url: `${scheme}://${host}:${port}/ws`, port, stop, stopped: end.promise };
+}
+
+function statusOf(
+  config: Config,
+  node: { edge: Edge | null; stats: Stats; port: number; stopping: AbortSignal },
+): Parameters<Engine['report']>[0] {
+  const lag: Record<string, number> = {};
+  for (const [topic, partitions] of node.stats.router.lag) {
+    lag[topic] = [...partitions.values()].reduce((sum, records) => sum + records, 0);
+  }
+  return {
+    role: config.role,
+    address: `${config.server.host}:${node.port}`,
+    version,
+    sinceMs: Math.round(performance.timeOrigin),
+    connections: node.edge?.connectionCount ?? 0,
+    users: node.edge?.userCount ?? 0,
+    draining: node.stopping.aborted,
+    lag,
+  };
+}

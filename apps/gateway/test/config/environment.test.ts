@@ -1,0 +1,177 @@
+import { describe, expect, test } from '@jest/globals';
+import { walk } from '../../src/config/language/schema-node.js';
+import { schema } from '../../src/config/schema/schema.js';
+import { environmentName } from '../../src/config/language/environment.js';
+import { findingsOf, load, loadWithSecret } from './loading.js';
+
+describe('precedence', () => {
+  const port = (yaml: string, env: Record<string, string>, flag?: string): number => {
+    const flags = flag === undefined ? {} : { 'server.port': { flag: '--port', text: flag } };
+    return loadWithSecret(yaml, { env, flags }).config.server.port;
+  };
+
+  test('defaults < file < the seeds’ variables < WSGATEWAY_ < flags', () => {
+    expect(port('', {})).toBe(8080);
+    expect(port('server: {port: 1001}', {})).toBe(1001);
+    expect(port('server: {port: 1001}', { HTTP_PORT: '1002' })).toBe(1002);
+    expect(port('server: {port: 1001}', { HTTP_PORT: '1002', WSGATEWAY_SERVER_PORT: '1003' })).toBe(1003);
+    expect(port('server: {port: 1001}', { HTTP_PORT: '1002', WSGATEWAY_SERVER_PORT: '1003' }, '1004')).toBe(1004);
+  });
+
+  test('a wrong flag is named', () => {
+    const flags = { 'server.port': { flag: '--port', text: 'x' } };
+    expect(loadWithSecret('', { flags }).findings).toEqual([
+      { path: 'server.port', message: 'must be a whole number from 0 to 65535, not "x"', source: '--port' },
+    ]);
+  });
+
+  test('an empty variable counts as not set', () => {
+    expect(port('server: {port: 1001}', { HTTP_PORT: '', WSGATEWAY_SERVER_PORT: '' })).toBe(1001);
+  });
+});
+
+describe('WSGATEWAY_ variables', () => {
+  test('every key has one, and no two share it', () => {
+    const names = [...walk(schema)].filter(([, node]) => node.kind !== 'group').map(([path]) => environmentName(path));
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toEqual(
+      expect.arrayContaining(['WSGATEWAY_SERVER_PORT', 'WSGATEWAY_KAFKA_BOOTSTRAP_SERVERS', 'WSGATEWAY_ROLE']),
+    );
+  });
+
+  test.each([
+    [{ WSGATEWAY_KAFKA_BOOTSTRAP_SERVERS: 'a:1, b:2' }, { brokers: ['a:1', 'b:2'] }],
+    [{ WSGATEWAY_KAFKA_BOOTSTRAPSERVERS: '["a:1"]' }, { brokers: ['a:1'] }],
+    [{ WSGATEWAY_KAFKA_TOPICS: 'notifications,orders' }, { topics: ['notifications', 'orders'] }],
+    [{ WSGATEWAY_KAFKA_CREATE_TOPICS: 'TRUE' }, { createTopics: true }],
+    [{ WSGATEWAY_KAFKA_TLS_ENABLED: '1' }, { tls: { verify: true } }],
+  ])('%j', (env, expected) => {
+    const { config, findings } = loadWithSecret('', { env });
+    expect(findings).toEqual([]);
+    expect(config.kafka).toMatchObject(expected);
+  });
+
+  test('durations, sizes and words are read as in the file', () => {
+    const { config } = loadWithSecret('', {
+      env: {
+        WSGATEWAY_SERVER_HEARTBEAT: '30s',
+        WSGATEWAY_LIMITS_MAX_PAYLOAD_BYTES: '1mb',
+        WSGATEWAY_LOGGER_LEVEL: 'WARN',
+      },
+    });
+    expect([config.server.heartbeatMs, config.limits.maxPayloadBytes, config.logger.level]).toEqual([
+      30_000,
+      1_048_576,
+      'warn',
+    ]);
+  });
+
+  test('maps are JSON laid over the file, and entries have variables of their own', () => {
+    const { config, findings } = loadWithSecret('topics: {orders: {ttl: 5s, guests: true}}', {
+      env: {
+        WSGATEWAY_TOPICS: '{"orders":{"ttl":"6s"},"prices":{"mode":"latest"}}',
+        WSGATEWAY_TOPICS_ORDERS_TTL: '7s',
+        WSGATEWAY_TOPICS_BALANCE_UPDATES_HISTORY_TTL: '9m',
+        WSGATEWAY_BACKENDS_HTTP_NOTIFICATION_URL: 'http://n:1',
+      },
+    });
+    expect(findings).toEqual([]);
+    expect(config.topics.get('orders')).toMatchObject({ ttlMs: 7_000, guests: true });
+    expect(config.topics.get('prices')).toMatchObject({ retention: { mode: 'latest' } });
+    expect(config.topics.get('balance-updates')).toMatchObject({
+      retention: { mode: 'latest', ttlMs: 540_000 },
+      snapshot: true,
+    });
+    expect(config.backends.http['notification']?.url).toBe('http://n:1');
+  });
+
+  test('what is no key, no JSON or of a wrong type is listed', () => {
+    const { findings } = loadWithSecret('', {
+      env: {
+        WSGATEWAY_SERVER_PROT: '1',
+        WSGATEWAY_TOPICS: '{',
+        WSGATEWAY_HUBS: 'main',
+        WSGATEWAY_SERVER_PROXY_PROTOCOL: 'maybe',
+      },
+    });
+    expect(findings.map(({ path }) => path)).toEqual([
+      'WSGATEWAY_SERVER_PROT',
+      'server.proxyProtocol',
+      'topics',
+      'hubs',
+    ]);
+  });
+});
+
+describe('the seeds’ variables', () => {
+  test('reach their keys', () => {
+    const { config, findings } = load('', {
+      env: {
+        HTTP_PORT: '8090',
+        GRPC_PORT: '9100',
+        TOKEN_KEY: 'auth',
+        JWT_SECRET: 's3cret',
+        JWT_ISSUER: 'issuer',
+        ENV_TYPE: 'prod',
+        LOKI_ENDPOINT_URL: 'http://loki:3100/loki/api/v1/push',
+        LOKI_LABELS: '{"app":"gateway"}',
+        KAFKA_BROKERS: 'k1:9092,k2:9092',
+        LOG_LEVEL: 'debug',
+      },
+    });
+    expect(findings).toEqual([]);
+    expect([config.server.port, config.grpc.port, config.auth.secret, config.auth.issuer]).toEqual([
+      8090,
+      9100,
+      's3cret',
+      'issuer',
+    ]);
+    expect(config.auth.queryParams).toEqual(['auth', 'token', 't']);
+    expect(config.kafka.brokers).toEqual(['k1:9092', 'k2:9092']);
+    expect(config.logger).toMatchObject({ level: 'debug', environment: 'prod' });
+    expect(config.logger.loki).toEqual({
+      url: 'http://loki:3100/loki/api/v1/push',
+      labels: { app: 'gateway', env: 'prod' },
+    });
+  });
+
+  test('TOKEN_KEY moves a name that is there already to the front', () => {
+    expect(loadWithSecret('', { env: { TOKEN_KEY: 't' } }).config.auth.queryParams).toEqual(['t', 'token']);
+  });
+
+  test.each([
+    [{ WEBSOCKET_HUBS: 'main,game' }, [50_051, 50_052]],
+    [{ WEBSOCKET_HUBS: 'main,game', GRPC_SERVER_PORTS: '6001,6005' }, [6001, 6005]],
+    [{ WEBSOCKET_HUBS: 'main,game', GRPC_SERVER_PORTS: '6001' }, [6001, 6002]],
+    [{ GRPC_SERVER_PORTS: '6001' }, [6001]],
+  ])('%j', (env, ports) => {
+    const { config, findings } = loadWithSecret('', { env });
+    expect(findings).toEqual([]);
+    expect(config.hubs.map(({ grpcPort }) => grpcPort)).toEqual(ports);
+  });
+
+  test('more ports than hubs, and ports that are none, are findings', () => {
+    expect(findingsOf(loadWithSecret('', { env: { GRPC_SERVER_PORTS: '6001,6002' } }))).toEqual([
+      'hubs: 2 ports for 1 hubs',
+    ]);
+    expect(findingsOf(loadWithSecret('', { env: { GRPC_SERVER_PORTS: 'many' } }))).toEqual([
+      'hubs[0].grpcPort: must be a whole number from 0 to 65535, not "many"',
+    ]);
+  });
+
+  test('REDIS_URL is taken apart', () => {
+    const { redis } = loadWithSecret('', { env: { REDIS_URL: 'rediss://me:p%40ss@cache:6380/3' } }).config;
+    expect(redis).toMatchObject({ addr: ['cache:6380'], username: 'me', password: 'p@ss', db: 3, tls: true });
+    expect(loadWithSecret('', { env: { REDIS_URL: 'redis://cache' } }).config.redis).toMatchObject({
+      addr: ['cache:6379'],
+      db: 0,
+      tls: false,
+    });
+  });
+
+  test('a REDIS_URL that is none is a finding that does not show it', () => {
+    const { findings } = loadWithSecret('', { env: { REDIS_URL: 'http://me:hunter2@cache' } });
+    expect(findings.map(({ path }) => path)).toEqual(['REDIS_URL']);
+    expect(JSON.stringify(findings)).not.toContain('hunter2');
+  });
+});

@@ -1,0 +1,208 @@
+import { describe, expect, test } from '@jest/globals';
+import { findingsText } from '../../src/config/language/finding.js';
+import { findingsOf, load, loadWithSecret } from './loading.js';
+
+describe('wrong values', () => {
+  test.each([
+    ['server: {port: eighty}', 'server.port: must be a whole number from 0 to 65535, not "eighty"'],
+    ['server: {port: "8080"}', 'server.port: must be a whole number from 0 to 65535, not "8080"'],
+    ['server: {port: 65536}', 'server.port: must be a whole number from 0 to 65535, not 65536'],
+    ['server: {port: {a: {b: 1}}}', 'server.port: must be a value (whole number from 0 to 65535), not a map'],
+    ['server: 8080', 'server: must be a map of keys'],
+    ['server: {workers: 0}', 'server.workers: must be a whole number from 1 to 256'],
+    ['server: {heartbeat: 5s}', 'server.heartbeat: must be from 8s to 15m, not "5s"'],
+    ['server: {heartbeat: 1h}', 'server.heartbeat: must be from 8s to 15m, not "1h"'],
+    ['server: {proxyProtocol: "yes"}', 'server.proxyProtocol: must be true or false, not "yes"'],
+    ['server: {allowedOrigins: [app.example.com]}', 'server.allowedOrigins: "app.example.com" is not an origin'],
+    ['server: {trustProxy: [10.0.0.0/33]}', 'server.trustProxy: "10.0.0.0/33" is not an address or network'],
+    ['kafka: {bootstrapServers: localhost}', 'kafka.bootstrapServers: "localhost" is not host:port'],
+    ['kafka: {topics: ["a b", ok, ""]}', 'kafka.topics: "a b", "" is not a name: 1 to 128 characters'],
+    ['kafka: {bootstrapServers: ["a:1", b, 3]}', 'kafka.bootstrapServers: "b", 3 is not host:port'],
+    ['auth: {algorithms: [none, HS256, foo]}', 'auth.algorithms: "none", "foo" '],
+    ['kafka: {topics: ["a b"]}', 'kafka.topics: "a b" is not a name: 1 to 128 characters'],
+    ['kafka: {topics: notifications}', 'kafka.topics: must be a list of names, not "notifications"'],
+    ['kafka: {driver: rdkafka}', 'kafka.driver: must be one of kafkajs, not "rdkafka"'],
+    ['kafka: {groupId: ""}', 'kafka.groupId: must be a group id'],
+    ['redis: {keyPrefix: "a{b}"}', 'redis.keyPrefix: must be 1 to 64 characters'],
+    ['redis: {password: 12345}', 'redis.password: must be text (put it in quotes)'],
+    ['engine: nats', 'engine: must be one of redis, memory, not "nats"'],
+    ['role: leader', 'role: must be one of all, edge, router, not "leader"'],
+    ['auth: {algorithms: [none]}', 'auth.algorithms: "none" is none of HS256'],
+    ['auth: {jwksUrl: "ftp://x/y"}', 'auth.jwksUrl: must be a URL that begins with http:// or https://'],
+    ['topics: {"a b": {}}', 'topics.a b: the name must be a name: 1 to 128 characters'],
+    ['topics: {orders: {slow: drop}}', 'topics.orders.slow: must be one of queue, conflate, drop-oldest, not "drop"'],
+    ['topics: {orders: {queueBytes: lots}}', 'topics.orders.queueBytes: must be a size in bytes or with a unit'],
+    ['topics: {orders: 1}', 'topics.orders: must be a map of keys'],
+    ['topics: [orders]', 'topics: must be a map'],
+    ['hubs: [{grpcPort: 1}]', 'hubs[0].name: must be a name'],
+    ['hubs: {main: 1}', 'hubs: must be a list of maps'],
+    ['hubs: [main]', 'hubs[0]: must be a map of keys'],
+    ['sessions: {policy: oldest}', 'sessions.policy: must be one of reject, replace, not "oldest"'],
+    ['limits: {badRequests: -1}', 'limits.badRequests: must be a whole number from 0, not -1'],
+    ['logger: {level: verbose}', 'logger.level: must be one of error, warn, info, debug'],
+    ['logger: {loki: {labels: {env: 1}}}', 'logger.loki.labels.env: must be text'],
+    ['metrics: {path: metrics}', 'metrics.path: must be a path such as /metrics'],
+  ])('%s', (yaml, finding) => {
+    expect(findingsOf(loadWithSecret(yaml))).toEqual([expect.stringContaining(finding)]);
+  });
+});
+
+describe('unknown keys', () => {
+  test.each([
+    ['sever: {}', 'sever: unknown key; did you mean server?'],
+    ['server: {Port: 1}', 'server.Port: unknown key; did you mean port?'],
+    ['server: {drain: {durations: 1s}}', 'server.drain.durations: unknown key; did you mean duration?'],
+    ['topics: {orders: {kafka_topic: a}}', 'topics.orders.kafka_topic: unknown key; did you mean kafkaTopic?'],
+    ['hubs: [{name: main, port: 1}]', 'hubs[0].port: unknown key'],
+    ['__proto__: {a: 1}', '__proto__: unknown key'],
+    ['constructor: {prototype: {a: 1}}', 'constructor: unknown key'],
+  ])('%s', (yaml, finding) => {
+    expect(findingsOf(loadWithSecret(yaml))).toEqual([finding]);
+  });
+});
+
+describe('impossible combinations', () => {
+  test.each([
+    ['engine: memory\nrole: edge', ['role: edge needs engine redis: memory is not shared by nodes']],
+    [
+      'engine: memory\nserver: {workers: 2}',
+      ['server.workers: more than one needs engine redis: memory is not shared by processes'],
+    ],
+    [
+      'server: {drain: {duration: 1m, deadline: 30s}}',
+      ['server.drain.duration: must not be longer than server.drain.deadline'],
+    ],
+    [
+      'server: {proxyProtocol: true, tls: {certFile: package.json, keyFile: package.json}}',
+      [
+        'server.tls: cannot use package.json with package.json: error:0480006C:PEM routines::no start line',
+        'server.proxyProtocol: cannot be used together with server.tls: let the proxy end TLS',
+      ],
+    ],
+    ['server: {port: 0, workers: 2}', ['server.port: must be given when workers share it']],
+    ['auth: {algorithms: []}', ['auth.algorithms: must name at least one algorithm']],
+    ['auth: {algorithms: [RS256]}', ['auth.algorithms: RS256 needs auth.publicKeyFile or auth.jwksUrl']],
+    ['auth: {algorithms: [HS256, EdDSA]}', ['auth.algorithms: EdDSA needs auth.publicKeyFile or auth.jwksUrl']],
+    ['auth: {jwksUrl: "https://a/b"}', ['auth.algorithms: none of them uses the public key that is configured']],
+    ['auth: {algorithms: [ES256], publicKeyFile: /none.pem}', ['auth.publicKeyFile: cannot read /none.pem: ENOENT']],
+    [
+      'auth: {algorithms: [ES256], publicKeyFile: /dev/null, jwksUrl: "https://a/b"}',
+      ['auth.jwksUrl: cannot be used together with auth.publicKeyFile'],
+    ],
+    ['auth: {queryParams: []}', ['auth.queryParams: must name at least one parameter']],
+    ['auth: {queryParams: [token, topics]}', ['auth.queryParams: topics is a parameter of its own']],
+    ['auth: {userClaim: ""}', ['auth.userClaim: must name a claim']],
+    ['sessions: {policy: replace}', ['sessions.policy: replace needs sessions.max of 1 or more']],
+    ['server: {tls: {certFile: /dev/null}}', ['server.tls.keyFile: missing: certFile needs its key']],
+    ['grpc: {tls: {keyFile: /dev/null}}', ['grpc.tls.certFile: missing: keyFile needs its certificate']],
+    [
+      'subscriptions: {enabled: true, kafkaTopic: wss}',
+      ['subscriptions.kafkaTopic: wss is consumed as well: its records would go round in circles'],
+    ],
+    ['grpc: {descriptorFiles: [/none.binpb]}', ['grpc.descriptorFiles[0]: cannot read /none.binpb: ENOENT']],
+    ['grpc: {tls: {clientCaFile: /dev/null}}', ['grpc.tls.certFile: missing: clientCaFile needs TLS']],
+    ['kafka: {tls: {caFile: /none.pem}}', ['kafka.tls.caFile: cannot read /none.pem: ENOENT']],
+    ['redis: {tlsFiles: {certFile: /dev/null}}', ['redis.tlsFiles.keyFile: missing: certFile needs its key']],
+    [
+      'kafka: {sasl: {username: u, password: p}}',
+      ['kafka.sasl.mechanism: missing: kafka.sasl needs mechanism, username and password'],
+    ],
+    [
+      'kafka: {sasl: {mechanism: PLAIN}}',
+      [
+        'kafka.sasl.username: missing: kafka.sasl needs mechanism, username and password',
+        'kafka.sasl.password: missing: kafka.sasl needs mechanism, username and password',
+      ],
+    ],
+    ['redis: {addr: "a:1,b:2"}', ['redis.addr: must be one address in mode standalone']],
+    [
+      'redis: {mode: sentinel}',
+      [
+        'redis.sentinel.name: missing: needed in mode sentinel',
+        'redis.sentinel.nodes: missing: needed in mode sentinel',
+      ],
+    ],
+    ['redis: {mode: cluster, db: 1}', ['redis.db: must be 0 in mode cluster']],
+    ['role: router\nkafka: {topics: []}', ['kafka.topics: must name at least one topic for a router']],
+    ['topics: {notifications: {snapshot: true}}', ['topics.notifications.snapshot: needs mode latest']],
+    ['topics: {wss: {ack: true}}', ['topics.wss.ack: needs a history']],
+    [
+      'topics: {a: {kafkaTopic: notifications}}',
+      ['topics.notifications.kafkaTopic: notifications is the same as topics.a.kafkaTopic'],
+    ],
+    [
+      'kafka: {deadLetterTopic: wss}',
+      ['kafka.deadLetterTopic: wss is consumed as well: its records would go round in circles'],
+    ],
+    [
+      'topics: {ws-inbound: {}}\ninbound: {enabled: true}',
+      ['inbound.kafkaTopic: ws-inbound is consumed as well: its records would go round in circles'],
+    ],
+    ['hubs: [{name: a}, {name: a}]', ['hubs[1].name: a is the same as hubs[0].name']],
+    ['hubs: [{name: a, grpcPort: 9003}]', ['hubs[0].grpcPort: 9003 is the same as grpc.port']],
+    ['grpc: {port: 8080}', ['grpc.port: 8080 is the same as server.port']],
+    ['backends: {ws: [{name: ws, url: "ws://b"}]}', ['backends.ws[0].path: /ws is a path of the gateway itself']],
+    ['backends: {ws: [{name: a}]}', ['backends.ws[0].url: missing']],
+    ['metrics: {path: /ready}', ['metrics.path: /ready is a path of the gateway itself']],
+    ['commands: {buy: {backend: shop}}', ['commands.buy.backend: shop is not in backends.http']],
+  ])('%s', (yaml, findings) => {
+    expect(findingsOf(loadWithSecret(yaml))).toEqual(findings);
+  });
+
+  test.each([
+    'server: {port: 0}\ngrpc: {port: 0}',
+    'grpc: {enabled: false, port: 8080}',
+    'role: router\nauth: {algorithms: [RS256]}',
+    'engine: memory\nredis: {addr: "a:1,b:2"}',
+    'redis: {mode: cluster, addr: ["a:1", "b:2"], partitions: 16}',
+    'kafka: {sasl: {mechanism: SCRAM-SHA-512, username: u, password: p}}',
+    'server: {allowedOrigins: ["null", "https://a.example:8443"], trustProxy: ["10.0.0.0/8", "::1"]}',
+  ])('%s is possible', (yaml) => {
+    expect(findingsOf(loadWithSecret(yaml))).toEqual([]);
+  });
+
+  test('a router needs no secret: it verifies nobody', () => {
+    expect(load('role: router').findings).toEqual([]);
+  });
+});
+
+describe('all findings come at once', () => {
+  const yaml =
+    'server: {port: x, tls: 1}\nkafak: {}\ntopics: {a: {mode: b}}\nauth: {algorithms: [RS256]}\nengine: memory\nrole: edge';
+
+  test('wrong types, unknown keys and combinations, file and environment, with their sources', () => {
+    const { findings } = load(yaml, { env: { WSGATEWAY_REDIS_DB: 'zero', WSGATEWAY_REDIS_BD: '1', HTTP_PORT: '' } });
+    expect(findings.map(({ path, source }) => [path, source?.replace(/.*(config.yaml)/, '$1')])).toEqual([
+      ['WSGATEWAY_REDIS_BD', undefined],
+      ['kafak', 'config.yaml'],
+      ['server.tls', 'config.yaml'],
+      ['server.port', 'config.yaml'],
+      ['redis.db', 'environment WSGATEWAY_REDIS_DB'],
+      ['topics.a.mode', 'config.yaml'],
+      ['role', 'config.yaml'],
+      ['auth.algorithms', 'config.yaml'],
+    ]);
+  });
+
+  test('and are said line by line', () => {
+    expect(findingsText(load(yaml).findings)).toMatch(
+      /^6 problems in the configuration:\n {2}kafak: unknown key; did you mean kafka\? \(.*config\.yaml\)\n/,
+    );
+  });
+
+  test.each([
+    ['hubs: [{name: main}, {name: main}, {nme: x}]', ['hubs[2].nme', 'hubs[2].name', 'hubs[1].name']],
+    ['topics: {b: {snapshot: true}, c: {slow: q}}', ['topics.c.slow', 'topics.b.snapshot']],
+    [
+      'backends: {http: {user: {url: "ftp://x"}}}\ncommands: {foo: {backend: nope}}',
+      ['backends.http.user.url', 'commands.foo.backend'],
+    ],
+    ['topics: {b: {snapshot: true, slow: q}}', ['topics.b.slow']],
+  ])('also combinations beside an entry that is wrong: %s', (yaml, paths) => {
+    expect(loadWithSecret(yaml).findings.map(({ path }) => path)).toEqual(paths);
+  });
+
+  test('but what follows from another finding alone is left out', () => {
+    expect(findingsOf(load('auth: {secret: 5}'))).toEqual(['auth.secret: must be text (put it in quotes)']);
+  });
+});

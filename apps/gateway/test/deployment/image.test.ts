@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { load as parse } from 'js-yaml';
+import { program } from '../cli/running.js';
+import { findingsOf, load } from '../config/loading.js';
+import { manifestsOf, repository } from './kubernetes-manifests.js';
+
+/** What of the image and compose.yaml can be checked without Docker. */
+
+const dockerfile = read('Dockerfile');
+const { 'x-gateway': gateway, services } = parse(read('compose.yaml')) as {
+  'x-gateway': Service;
+  services: Record<string, Service & { '<<'?: Service }>;
+};
+
+interface Service {
+  readonly image: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly stop_grace_period: string;
+}
+
+function read(file: string): string {
+  return readFileSync(join(repository, file), 'utf8');
+}
+
+test('the build asks no registry for anything but its base image', () => {
+  // A `# syntax=` line would be an image of its own, and machines without a registry could not build.
+  expect(dockerfile).not.toMatch(/^#\s*syntax\s*=/im);
+  const images = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image);
+  expect(images).toEqual(['${BASE_IMAGE}', '${BASE_IMAGE}']);
+});
+
+test('the image runs as a user whose number says that it is not root', () => {
+  const users = [...dockerfile.matchAll(/^USER (.*)$/gm)].map(([, user]) => user);
+  expect(users).toEqual([expect.stringMatching(/^[1-9]\d*:[1-9]\d*$/)]);
+});
+
+test('what a package has beside its sources gets into the image', () => {
+  // On a checkout packages are links and have everything; in the image they have what `files` names, and the README.
+  const notShipped = /^(src|test|bench|node_modules|\.turbo|package\.json|README\.md|tsconfig.*\.json)$/;
+  const pending = ['apps/gateway'];
+  const left: string[] = [];
+  for (const folder of pending) {
+    const manifest = JSON.parse(read(`${folder}/package.json`)) as {
+      files: string[];
+      dependencies?: Record<string, string>;
+    };
+    const entries = readdirSync(join(repository, folder)).filter((entry) => !notShipped.test(entry));
+    left.push(...entries.filter((entry) => !manifest.files.includes(entry)).map((entry) => `${folder}/${entry}`));
+    const own = Object.keys(manifest.dependencies ?? {}).filter((name) => name.startsWith('@ws-gateway/'));
+    const next = own.map((name) => name.replace('@ws-gateway/', 'packages/'));
+    pending.push(...next.filter((name) => !pending.includes(name)));
+  }
+  expect(left).toEqual([]);
+  expect(pending.length).toBeGreaterThan(5);
+});
+
+test('what is secret on a machine stays out of the build', () => {
+  const ignored = read('.dockerignore').split('\n');
+  expect(ignored).toEqual(expect.arrayContaining(['.git', '**/node_modules', '**/.env', '**/.env.*', '**/*.pem']));
+});
+
+test('the gateways of compose.yaml start with what it sets, and get the time to stop', () => {
+  for (const name of ['gateway-1', 'gateway-2']) expect(services[name]!['<<']).toBe(gateway);
+  const loaded = load(read('config.yaml'), { env: gateway.environment });
+  expect(findingsOf(loaded)).toEqual([]);
+  expect(Number.parseInt(gateway.stop_grace_period, 10) * 1000).toBeGreaterThan(loaded.config.server.drain.deadlineMs);
+});
+
+test('compose.yaml and the demo for Kubernetes run the same Kafka and Redis', () => {
+  const demo = manifestsOf('demo').flatMap(({ spec }) => spec.template?.spec.containers ?? []);
+  const images = demo.map(({ image }) => image).filter((image) => !image.startsWith('ws-gateway'));
+  const defaults = [services['kafka']!, services['redis']!].map(({ image }) => /:-(.*)}$/.exec(image)![1]);
+  expect(images).toEqual(defaults);
+});
+
+test.each([
+  [200, 0],
+  [503, 1],
+])('the health check asks where the configuration says; status %i makes exit code %i', async (status, code) => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url!);
+    response.writeHead(status).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    expect(await healthCheck((server.address() as AddressInfo).port)).toBe(code);
+    expect(asked).toEqual(['/health']);
+  } finally {
+    server.close();
+  }
+});
+
+/** Runs the Dockerfile's HEALTHCHECK here, as Docker would; resolves to its exit code. */
+async function healthCheck(port: number): Promise<number | null> {
+  const folder = mkdtempSync(join(tmpdir(), 'wsg-health-'));
+  try {
+    const file = join(folder, 'config.yaml');
+    writeFileSync(file, `server: { port: ${port} }`);
+    const [, command] = /^HEALTHCHECK [^\n]*\\\n\s*CMD ((?:[^\n]*\\\n)*[^\n]*)/m.exec(dockerfile)!;
+    const script = command!.replaceAll('\\\n', '').replaceAll('/app/config.yaml', file);
+    const path = [dirname(program), dirname(process.execPath), process.env['PATH']].join(':');
+    const child = spawn('sh', ['-c', script], { env: { PATH: path }, stdio: 'inherit' });
+    return await new Promise((resolve) => child.once('close', resolve));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

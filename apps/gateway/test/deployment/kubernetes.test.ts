@@ -1,0 +1,301 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { findingsOf, load } from '../config/loading.js';
+import {
+  asApplied,
+  manifestsOf,
+  matches,
+  quantity,
+  repository,
+  schemaCheck,
+  subfolders,
+  type Container,
+  type Labels,
+  type Manifest,
+  type PodSpec,
+} from './kubernetes-manifests.js';
+
+const base = manifestsOf('');
+const all = [...base, ...subfolders().flatMap(manifestsOf)];
+const schemaViolations = schemaCheck();
+
+const titled = all.map(
+  (manifest) => [`${manifest.file}: ${manifest.kind} ${manifest.metadata.name}`, manifest] as const,
+);
+const withPods = all.filter(({ spec }) => spec?.template !== undefined);
+const [edge, router] = ['ws-gateway-edge', 'ws-gateway-router'].map((name) => one('Deployment', name));
+const configYaml = one('ConfigMap', 'ws-gateway').data!['config.yaml']!;
+
+function one(kind: string, name: string, among: readonly Manifest[] = base): Manifest {
+  const found = among.filter((manifest) => manifest.kind === kind && manifest.metadata.name === name);
+  if (found.length !== 1) throw new Error(`${found.length} of ${kind} ${name}`);
+  return found[0]!;
+}
+
+function ofKind(kind: string, among: readonly Manifest[] = all): Manifest[] {
+  return among.filter((manifest) => manifest.kind === kind);
+}
+
+function pod(manifest: Manifest | undefined): PodSpec {
+  return manifest!.spec.template!.spec;
+}
+
+function container(manifest: Manifest | undefined): Container {
+  return pod(manifest).containers[0]!;
+}
+
+function podLabels(manifest: Manifest | undefined): Labels {
+  return manifest!.spec.template!.metadata.labels;
+}
+
+/** The configuration as a pod has it: the mounted file, its own variables, what the Secret is filled with. */
+function configOf(manifest: Manifest | undefined, secret: Readonly<Record<string, string>>): ReturnType<typeof load> {
+  const { env = [], args = [] } = container(manifest);
+  const role = args[args.indexOf('--role') + 1]!;
+  const variables = Object.fromEntries(env.map(({ name, value }) => [name, value]));
+  return load(configYaml, { env: { ...variables, ...secret }, flags: { role: { flag: '--role', text: role } } });
+}
+
+describe('the API server', () => {
+  test.each(titled)('takes %s', (_title, manifest) => {
+    expect(schemaViolations(asApplied(manifest))).toEqual([]);
+  });
+
+  test('would not take a name it does not know, a wrong type, or a missing part', () => {
+    const spec = { ...edge!.spec, selector: undefined, replica: 2, minReadySeconds: 'x' };
+    const broken: unknown = JSON.parse(JSON.stringify({ ...asApplied(edge!), spec }));
+    expect(schemaViolations(broken)).toEqual([
+      expect.stringContaining("must have required property 'selector'"),
+      expect.stringContaining('"additionalProperty":"replica"'),
+      expect.stringContaining('/spec/minReadySeconds must be integer'),
+    ]);
+  });
+
+  test('takes the folder itself without any further definition of kinds', () => {
+    const groups = new Set(base.map(({ apiVersion }) => apiVersion.replace(/\/?v[0-9a-z]+$/, '')));
+    expect([...groups].toSorted()).toEqual(['', 'apps', 'autoscaling', 'networking.k8s.io', 'policy']);
+  });
+
+  test('gets everything into whatever namespace is the current one, and nothing twice', () => {
+    expect(all.filter(({ metadata }) => metadata.namespace !== undefined)).toEqual([]);
+    // The autoscaler of connections/ has the name of the one that it replaces.
+    const names = all.filter(({ file }) => !file.startsWith('connections/')).map((m) => `${m.kind}/${m.metadata.name}`);
+    expect(names).toEqual([...new Set(names)]);
+    expect(one('HorizontalPodAutoscaler', 'ws-gateway-edge', manifestsOf('connections'))).toBeDefined();
+  });
+});
+
+describe('what belongs together has the same names', () => {
+  test.each(withPods.map((manifest) => [manifest.metadata.name, manifest] as const))(
+    'in the pods of %s',
+    (_n, manifest) => {
+      const spec = pod(manifest);
+      if (manifest.kind === 'Deployment') {
+        expect(podLabels(manifest)).toEqual(manifest.spec.selector!.matchLabels);
+      }
+      for (const { labelSelector } of spec.topologySpreadConstraints ?? []) {
+        expect(labelSelector.matchLabels).toEqual(podLabels(manifest));
+      }
+      if (spec.serviceAccountName !== undefined) one('ServiceAccount', spec.serviceAccountName);
+      for (const { configMap } of spec.volumes) if (configMap !== undefined) one('ConfigMap', configMap.name);
+      for (const { volumeMounts, envFrom = [], ports = [], ...rest } of spec.containers) {
+        expect(volumeMounts.map(({ name }) => name).toSorted()).toEqual(
+          spec.volumes.map(({ name }) => name).toSorted(),
+        );
+        for (const { secretRef } of envFrom) one('Secret', secretRef.name);
+        const probes = [rest.startupProbe, rest.livenessProbe, rest.readinessProbe];
+        const probed = probes.flatMap((probe) => probe?.httpGet?.port ?? probe?.tcpSocket?.port ?? []);
+        expect(ports.map(({ name }) => name)).toEqual(expect.arrayContaining(probed));
+        expect(new Set(ports.map(({ containerPort }) => containerPort)).size).toBe(ports.length);
+      }
+    },
+  );
+
+  test.each(ofKind('Service').map((service) => [service.metadata.name, service] as const))(
+    'the Service %s leads to one Deployment and to ports that it has',
+    (_name, { spec }) => {
+      const served = withPods.filter((manifest) => matches(spec.selector!, podLabels(manifest)));
+      expect(served).toHaveLength(1);
+      const names = container(served[0]).ports!.map(({ name }) => name);
+      for (const { targetPort } of spec.ports!) expect(names).toContain(targetPort);
+    },
+  );
+
+  test.each(['PodDisruptionBudget', 'NetworkPolicy'])('each Deployment of the gateway has its %s', (kind) => {
+    for (const deployment of [edge, router]) {
+      const selecting = ofKind(kind, base).filter(({ spec }) =>
+        matches((spec.selector ?? spec.podSelector)!.matchLabels!, podLabels(deployment)),
+      );
+      expect(selecting).toHaveLength(1);
+    }
+  });
+
+  test('autoscalers move Deployments that exist, and the file of one leaves the number to them', () => {
+    for (const { spec } of [...ofKind('HorizontalPodAutoscaler'), ...ofKind('ScaledObject')]) {
+      one(spec.scaleTargetRef!.kind ?? 'Deployment', spec.scaleTargetRef!.name);
+    }
+    expect(edge!.spec.replicas).toBeUndefined();
+  });
+
+  test('the Ingress leads to WebSocket endpoints and to nothing else', () => {
+    const paths = one('Ingress', 'ws-gateway').spec.rules!.flatMap(({ http }) => http.paths);
+    expect(paths.map(({ path, pathType }) => `${path} ${pathType}`)).toEqual([
+      '/ws Exact',
+      '/web Exact',
+      '/mobile Exact',
+      '/websocket Prefix',
+    ]);
+    for (const { backend } of paths) {
+      const ports = one('Service', backend.service.name).spec.ports!.map(({ name }) => name);
+      expect(ports).toContain(backend.service.port.name);
+    }
+  });
+
+  test('Prometheus finds both Services', () => {
+    const { selector, endpoints } = one('ServiceMonitor', 'ws-gateway', all).spec;
+    const services = ofKind('Service').filter((service) => matches(selector!.matchLabels!, service.metadata.labels!));
+    expect(services.map(({ metadata }) => metadata.name)).toEqual(['ws-gateway', 'ws-gateway-router']);
+    const { config } = configOf(edge, {});
+    for (const { port, path } of endpoints!) {
+      for (const { spec } of services) expect(spec.ports!.map(({ name }) => name)).toContain(port);
+      expect(path).toBe(config.metrics.path);
+    }
+  });
+
+  test('Alloy scrapes as Prometheus does, and passes on only to what there is', () => {
+    const text = readFileSync(join(repository, 'kubernetes/monitoring/alloy/config.alloy'), 'utf8').replace(
+      /\/\/.*/g,
+      '',
+    );
+    const defined = [...text.matchAll(/^([\w.]+) "(\w+)" \{$/gm)].map(([, component, name]) => `${component}.${name}`);
+    const used = [...text.matchAll(/\b((?:discovery|prometheus|loki)\.[\w.]+)\.(?:targets|output|receiver)\b/g)];
+    expect(new Set(defined)).toHaveProperty('size', defined.length);
+    for (const [, component] of used) expect(defined).toContain(component);
+    // These two push what they have read; nobody names them.
+    expect(defined.filter((component) => !used.some(([, by]) => by === component)).toSorted()).toEqual([
+      'loki.source.kubernetes.gateway',
+      'prometheus.scrape.gateway',
+    ]);
+    const [endpoint] = one('ServiceMonitor', 'ws-gateway', all).spec.endpoints!;
+    expect(text).toContain(`metrics_path    = "${endpoint!.path}"`);
+    expect(text).toContain(`regex         = "${endpoint!.port}"`);
+    const [name] = Object.entries(one('ServiceMonitor', 'ws-gateway', all).spec.selector!.matchLabels!);
+    expect(text).toContain(`"${name!.join('=')}"`);
+  });
+
+  test('KEDA asks for the group that the routers are in', () => {
+    const { config } = configOf(router, {});
+    const [trigger] = one('ScaledObject', 'ws-gateway-router', all).spec.triggers!;
+    expect(trigger!.metadata).toMatchObject({
+      bootstrapServers: config.kafka.brokers.join(','),
+      consumerGroup: config.kafka.groupId,
+    });
+  });
+
+  test('all pods run the version that this is', () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as Labels;
+    const images = withPods
+      .filter(({ metadata }) => metadata.name.startsWith('ws-gateway'))
+      .map((m) => container(m).image);
+    expect(images).toEqual([`ws-gateway:${version}`, `ws-gateway:${version}`, `ws-gateway:${version}`]);
+  });
+});
+
+describe('the configuration', () => {
+  test('starts edges and routers once the Secret is filled', () => {
+    for (const deployment of [edge, router]) {
+      expect(findingsOf(configOf(deployment, { JWT_SECRET: 'a secret of a test' }))).toEqual([]);
+    }
+  });
+
+  test('holds no secret, so edges say what is missing until then', () => {
+    const { data, stringData } = one('Secret', 'ws-gateway');
+    expect([data, stringData]).toEqual([undefined, undefined]);
+    expect(findingsOf(configOf(edge, {}))).toEqual([expect.stringMatching(/^auth.secret: missing/)]);
+  });
+
+  test('listens on the ports that the pods name', () => {
+    const { config } = configOf(edge, {});
+    const hubs = config.hubs.map(({ grpcPort }) => grpcPort);
+    const ports = (manifest: Manifest | undefined): number[] => container(manifest).ports!.map((p) => p.containerPort);
+    expect(ports(edge)).toEqual([config.server.port, config.grpc.port, ...hubs]);
+    expect(configOf(router, {}).config.grpc.enabled).toBe(false);
+    expect(ports(router)).toEqual([config.server.port]);
+  });
+
+  test('names only what the network policies let through', () => {
+    const { config } = configOf(edge, {});
+    const addresses = [...config.kafka.brokers, ...config.redis.addr];
+    for (const deployment of [edge, router]) {
+      const { ingress, egress } = one('NetworkPolicy', deployment!.metadata.name).spec;
+      const opened = ingress!.flatMap(({ ports }) => ports.map(({ port }) => port));
+      expect(opened).toEqual(container(deployment).ports!.map(({ containerPort }) => containerPort));
+      const reachable = egress!.flatMap(({ ports }) => ports).filter(({ protocol }) => protocol === 'TCP');
+      for (const address of addresses) {
+        const wanted = Number(address.split(':').at(-1));
+        expect(reachable.some(({ port, endPort = port }) => port <= wanted && wanted <= endPort)).toBe(true);
+      }
+    }
+  });
+
+  test('leaves a pod the time to send its clients away', () => {
+    for (const deployment of [edge, router]) {
+      const { drain } = configOf(deployment, {}).config.server;
+      const [command, seconds] = container(deployment).lifecycle?.preStop.exec.command ?? ['sleep', '0'];
+      expect(command).toBe('sleep');
+      const needed = Number(seconds) + drain.deadlineMs / 1000;
+      expect(pod(deployment).terminationGracePeriodSeconds).toBeGreaterThanOrEqual(needed + 5);
+    }
+  });
+});
+
+describe('pods', () => {
+  test.each(withPods.map((manifest) => [manifest.metadata.name, manifest] as const))(
+    '%s keeps to the restricted pod security standard',
+    (_name, manifest) => {
+      const spec = pod(manifest);
+      expect(spec).toMatchObject({
+        automountServiceAccountToken: false,
+        // Variables made from Services would be settings to the gateway and to the Kafka image.
+        enableServiceLinks: false,
+        securityContext: {
+          runAsNonRoot: true,
+          runAsUser: expect.any(Number),
+          seccompProfile: { type: 'RuntimeDefault' },
+        },
+      });
+      const { securityContext, resources, image } = container(manifest);
+      expect(securityContext).toMatchObject({ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } });
+      // Kafka's image writes its settings into its own folder.
+      if (!image.startsWith('apache/kafka:')) expect(securityContext).toMatchObject({ readOnlyRootFilesystem: true });
+      for (const [name, limit] of Object.entries(resources.limits)) {
+        expect(quantity(limit)).toBeGreaterThanOrEqual(quantity(resources.requests[name]!));
+      }
+    },
+  );
+
+  test('of the gateway are asked whether they live and whether they are ready, and replaced one more at a time', () => {
+    for (const deployment of [edge, router]) {
+      const { startupProbe, livenessProbe, readinessProbe } = container(deployment);
+      const paths = [startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet?.path);
+      expect(paths).toEqual(['/health', '/health', '/ready']);
+      expect(deployment!.spec.strategy!.rollingUpdate).toEqual({ maxSurge: 1, maxUnavailable: 0 });
+    }
+  });
+});
+
+describe('alerts', () => {
+  const rules = ofKind('PrometheusRule').flatMap(({ spec }) => spec.groups!.flatMap(({ rules: list }) => list));
+  const operations = readFileSync(join(repository, 'docs/operations.md'), 'utf8');
+
+  test('have a name and a row in docs/operations.md each, in this order', () => {
+    const documented = [...operations.matchAll(/^\| `(WsGateway\w+)` *\| (.+?) *\| .+ \|$/gm)];
+    expect(documented.map(([, alert]) => alert)).toEqual(rules.map(({ alert }) => alert));
+    // A row names the series that its alert reads.
+    for (const [index, [, , looksAt]] of documented.entries()) {
+      const [series = ''] = /^`(\w+)/.exec(looksAt!)?.slice(1) ?? [];
+      expect(rules[index]!.expr).toContain(`ws_gateway_${series}`);
+    }
+  });
+});

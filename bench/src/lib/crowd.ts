@@ -1,0 +1,56 @@
+import { settled, WorkerProcess, type SocketTarget, type Verdict } from '@ws-gateway/load-generator';
+import type { CrowdRun, CrowdTask } from '../workers/crowd-worker.js';
+
+/** Sockets that all get the same records, in a process of their own. A few read each frame, the others count bytes. */
+export class Crowd {
+  readonly #worker: WorkerProcess;
+  readonly #size: number;
+
+  private constructor(worker: WorkerProcess, size: number) {
+    this.#worker = worker;
+    this.#size = size;
+  }
+
+  /** Resolves when all of them have got their first frame. */
+  static async connect(task: CrowdTask): Promise<Crowd> {
+    const worker = new WorkerProcess(new URL('../workers/crowd-worker.js', import.meta.url));
+    try {
+      await worker.call('connect', task);
+    } catch (error) {
+      await worker.stop();
+      throw error;
+    }
+    return new Crowd(worker, task.targets.length + task.stalling.length);
+  }
+
+  get pid(): number {
+    return this.#worker.pid;
+  }
+
+  async begin(run: CrowdRun): Promise<void> {
+    await this.#worker.call('begin', run);
+  }
+
+  /** Resolves when all that read have all records, or nothing comes any more; says what is wrong. */
+  async finish(quietMs: number): Promise<Verdict> {
+    await settled(async () => this.#size - (await this.#worker.call<number>('pending')), this.#size, quietMs);
+    return this.#worker.call<Verdict>('verdict');
+  }
+
+  /** In milliseconds: records from `first` on, at each socket that reads frames. */
+  latencies(sentAt: Float64Array, first: number): Promise<Float64Array> {
+    return this.#worker.call('latencies', { sentAt, first });
+  }
+
+  async stall(): Promise<void> {
+    await this.#worker.call('stall');
+  }
+
+  async replaceStalled(targets: readonly SocketTarget[]): Promise<void> {
+    await this.#worker.call('replaceStalled', targets);
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.stop();
+  }
+}

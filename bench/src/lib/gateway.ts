@@ -1,0 +1,113 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { signToken } from '@ws-gateway/load-generator';
+import { freePort } from '@ws-gateway/local-servers';
+import { GATEWAY_CORE, ROOT } from './machine.js';
+import { waitFor } from './wait.js';
+
+const SECRET = 'a-secret-for-benchmarks-of-sufficient-length';
+
+const HOST = '127.0.0.1';
+const PROGRAM = join(ROOT, 'apps/gateway/bin/ws-gateway');
+const START_TIMEOUT_MS = 20_000;
+
+export function tokenOf(user: string, claims: Readonly<Record<string, unknown>> = {}): string {
+  return signToken({ sub: user, ...claims }, SECRET);
+}
+
+export interface GatewayOptions {
+  readonly brokers: string;
+  readonly redisUrl: string;
+  readonly groupId: string;
+  /** Gateway topic and the Kafka topic that feeds it. */
+  readonly topics: Readonly<Record<string, string>>;
+  /** What differs from the defaults. */
+  readonly settings?: GatewaySettings;
+  readonly keyPrefix: string;
+  /** Default redis. */
+  readonly engine?: 'redis' | 'memory';
+  /** Messages kept of each stream; default as the gateway's. */
+  readonly history?: number;
+  /** What must say 200 before it counts as started. */
+  readonly until: '/health' | '/ready';
+  /** A CPU profile is written there when the gateway ends. */
+  readonly profileDir?: string;
+  /** Preloaded, and what it needs in its environment. */
+  readonly probe?: { readonly file: URL; readonly env: Readonly<Record<string, string>> };
+}
+
+export interface GatewaySettings {
+  readonly heartbeat?: string;
+  /** Of topics. */
+  readonly topics?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** The shipped program, alone on its core. */
+export interface Gateway {
+  readonly host: string;
+  readonly port: number;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), 'ws-gateway-bench-'));
+  const file = join(folder, 'config.yaml');
+  // JSON is YAML.
+  await writeFile(file, JSON.stringify(config(options, port)));
+  const { profileDir, probe } = options;
+  const flags = [
+    ...(profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]),
+    ...(probe === undefined ? [] : [`--import=${probe.file.href}`]),
+    process.env['BENCH_NODE_OPTIONS'],
+  ];
+  const child = spawn('taskset', ['-c', String(GATEWAY_CORE), PROGRAM, 'serve', '-c', file], {
+    env: { ...process.env, ...probe?.env, NODE_OPTIONS: flags.join(' ') },
+    // Its log goes where ours goes: stdout is for the figures.
+    stdio: ['ignore', 2, 2],
+  });
+  const exited = once(child, 'close').then(() => rm(folder, { recursive: true, force: true }));
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    await exited;
+  };
+  try {
+    await started(child, `http://${HOST}:${port}${options.until}`);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { host: HOST, port, pid: child.pid ?? 0, stop };
+}
+
+function config(options: GatewayOptions, port: number): unknown {
+  const { brokers, redisUrl, groupId, topics, keyPrefix, engine = 'redis', history, settings = {} } = options;
+  const { heartbeat = '25s', topics: settingsOf = {} } = settings;
+  const { hostname, port: redisPort, username, password } = new URL(redisUrl);
+  const kept = history === undefined ? {} : { history: { size: history } };
+  return {
+    engine,
+    server: { host: HOST, port, heartbeat, drain: { duration: '0s', deadline: '10s' } },
+    kafka: { bootstrapServers: brokers, groupId, topics: Object.keys(topics), fromBeginning: true },
+    redis: { addr: `${hostname}:${redisPort || 6379}`, username, password, keyPrefix },
+    auth: { secret: SECRET },
+    topics: Object.fromEntries(
+      Object.entries(topics).map(([name, kafkaTopic]) => [name, { kafkaTopic, ...kept, ...settingsOf[name] }]),
+    ),
+    grpc: { enabled: false },
+    logger: { level: 'warn' },
+  };
+}
+
+async function started(child: ChildProcess, url: string): Promise<void> {
+  await waitFor(`${url} to say 200`, START_TIMEOUT_MS, async () => {
+    if (child.exitCode !== null) throw new Error(`the gateway ended with exit code ${child.exitCode}`);
+    const response = await fetch(url).catch(() => null);
+    await response?.body?.cancel();
+    return response?.ok === true;
+  });
+}

@@ -1,0 +1,16 @@
+import type { Arrivals } from '@ws-gateway/load-generator';
+
+export interface Stretch {
+  readonly records: number;
+  readonly fromMicros: number;
+  readonly toMicros: number;
+  readonly perSecond: number;
+}
+
+/** From the frame that arrived behind `skipped` others to the last one. */
+export function stretch({ times }: Arrivals, skipped: number): Stretch {
+  const sorted = times.filter((time) => time !== 0).sort();
+  const [fromMicros, toMicros] = [sorted[skipped] ?? NaN, sorted.at(-1) ?? NaN];
+  const records = sorted.length - skipped;
+  return { records, fromMicros, toMicros, perSecond: (records * 1e6) / (toMicros - fromMicros) };
+}

@@ -1,0 +1,128 @@
+/** Time from producing a record to its frame at a client on either of two nodes, at a steady rate. */
+import {
+  LoadProducer,
+  percentilesOf,
+  settled,
+  SocketFleet,
+  startBareConsumer,
+  UsageSeries,
+  verify,
+  type Arrivals,
+  type Percentiles,
+} from '@ws-gateway/load-generator';
+import { runBench, type Bench } from '../lib/bench.js';
+import { tokenOf } from '../lib/gateway.js';
+import { GATEWAY_CORE, LOAD_CORE } from '../lib/machine.js';
+import { busyFigures, type Figure, type Report } from '../lib/report.js';
+import { createTopics, groupIsStable } from '../lib/servers.js';
+
+const PARTITIONS = 6;
+const QUIET_MS = 3_000;
+
+const defaults = { users: 5_000, rate: 5_000, seconds: 30, warmup: 10, bytes: 512, nodes: 2, tick: 5, baseline: 1 };
+
+await runBench('latency', defaults, measure);
+
+async function measure(bench: Bench<typeof defaults>): Promise<Report> {
+  const { users, rate, seconds, warmup, bytes, nodes, tick, baseline } = bench.options;
+  const { brokers, admin, redisPid } = bench.servers;
+  const shape = { users, records: rate * (warmup + seconds) };
+  const kafkaTopic = bench.id;
+  await createTopics(admin, [kafkaTopic], PARTITIONS);
+
+  bench.log(`starting ${nodes} gateways`);
+  const topics = { notifications: kafkaTopic };
+  const gateways = await Promise.all(Array.from({ length: nodes }, () => bench.gateway({ topics, until: '/ready' })));
+  await groupIsStable(admin, bench.id, nodes);
+  bench.log(`connecting ${users} clients`);
+  const clients = { shape, topics: ['notifications'], tokenOf };
+  const fleet = bench.ends(await SocketFleet.connect({ ...clients, targets: gateways }));
+  // Beside the gateways on their core: what it costs to read the same records there and do nothing with them.
+  const task = { brokers, kafkaTopic, groupId: `${bench.id}-baseline`, shape };
+  const consumer = baseline === 0 ? null : bench.ends(await startBareConsumer(task, { core: GATEWAY_CORE }));
+  const producer = await LoadProducer.connect({
+    ...shape,
+    brokers,
+    kafkaTopic,
+    partitions: PARTITIONS,
+    recordBytes: bytes,
+  });
+
+  bench.log(`producing ${rate} records/s for ${warmup} + ${seconds} s`);
+  const pids = {
+    gateways: gateways.map(({ pid }) => pid),
+    ...(consumer !== null && { 'bare consumer': [consumer.pid] }),
+    ...(redisPid !== null && { redis: [redisPid] }),
+    clients: fleet.pids,
+    producer: [process.pid],
+  };
+  const usage = new UsageSeries(pids, [GATEWAY_CORE, LOAD_CORE]);
+  await producer.sendPaced(rate, tick);
+  await settled(async () => (await fleet.state()).arrived, shape.records, QUIET_MS);
+  usage.stop();
+  await producer.disconnect();
+
+  const frames = await fleet.arrivals();
+  const read = (await consumer?.arrivals()) ?? null;
+  return report(bench.options, { producer, frames, read, usage });
+}
+
+interface Outcome {
+  readonly producer: LoadProducer;
+  readonly frames: Arrivals;
+  /** null: there was no bare consumer. */
+  readonly read: Arrivals | null;
+  readonly usage: UsageSeries;
+}
+
+function report({ rate, seconds, warmup }: typeof defaults, { producer, frames, read, usage }: Outcome): Report {
+  const { sentAt, acknowledgedAt } = producer;
+  const first = rate * warmup;
+  const between = (from: Float64Array, to: Float64Array): Percentiles => percentilesOf(differences(from, to, first));
+  const acknowledged = between(sentAt, acknowledgedAt);
+  const frame = between(sentAt, frames.times);
+  const bare = read === null ? null : between(sentAt, read.times);
+  const cpu = usage.between(sentAt[first]!, sentAt.at(-1)!);
+  return {
+    latencies: {
+      'Kafka acknowledges': acknowledged,
+      ...(bare !== null && { 'bare consumer reads': bare }),
+      'client has the frame': frame,
+      'frame after acknowledgement, same record': between(acknowledgedAt, frames.times),
+      ...(read !== null && { 'frame after bare consumer, same record': between(read.times, frames.times) }),
+    },
+    figures: [
+      { name: 'median above acknowledgement', value: frame.p50 - acknowledged.p50, unit: 'ms', atMost: 2 },
+      { name: 'p99 above acknowledgement', value: frame.p99 - acknowledged.p99, unit: 'ms', atMost: 15 },
+      ...(bare === null ? alone(frame) : aboveBaseline(frame, bare)),
+      { name: 'CPU of the gateways per record', value: (cpu['gateways']! * 1e6) / (rate * seconds), unit: 'µs' },
+      ...busyFigures(cpu, seconds, ['gateways', 'bare consumer']),
+    ],
+    verdicts: {
+      gateway: verify(frames, producer.produced),
+      ...(read !== null && { 'bare consumer': verify(read, producer.produced) }),
+    },
+  };
+}
+
+function aboveBaseline(frame: Percentiles, bare: Percentiles): Figure[] {
+  return [
+    { name: 'median above bare consumer', value: frame.p50 - bare.p50, unit: 'ms', atMost: 1 },
+    { name: 'p99 above bare consumer', value: frame.p99 - bare.p99, unit: 'ms', atMost: 6 },
+  ];
+}
+
+/** The goals of `crowd`: a record a second for each of 15,000 clients of one node. */
+function alone(frame: Percentiles): Figure[] {
+  return [
+    { name: 'mean', value: frame.mean, unit: 'ms', atMost: 6 },
+    { name: 'p99', value: frame.p99, unit: 'ms', atMost: 35 },
+  ];
+}
+
+/** In milliseconds, of the records from `first` on that have both times. */
+function differences(from: Float64Array, to: Float64Array, first: number): Float64Array {
+  const found: number[] = [];
+  for (let n = first; n < from.length; n++) if (from[n] !== 0 && to[n] !== 0) found.push((to[n]! - from[n]!) / 1e3);
+  return Float64Array.from(found);
+}

@@ -1,0 +1,174 @@
+/** Entry of the process that holds the sockets of a Crowd. */
+import {
+  LoadSocket,
+  nowMicros,
+  readNumber,
+  serveParent,
+  type SocketListener,
+  type SocketTarget,
+  type Verdict,
+} from '@ws-gateway/load-generator';
+import { CrowdLog } from '../lib/crowd-log.js';
+
+export interface CrowdTask {
+  /** One for each socket. */
+  readonly targets: readonly SocketTarget[];
+  /** So many, spread evenly, read each frame; the others count bytes. */
+  readonly sampled: number;
+  /** Where those go that `stall` concerns: of the counting ones, and also evenly spread. */
+  readonly stalling: readonly SocketTarget[];
+}
+
+export interface CrowdRun {
+  readonly records: number;
+  readonly keys: number;
+}
+
+const PARALLEL = 64;
+/** Less than any frame with a record: heartbeats may come to one socket and not to another. */
+const SLACK_BYTES = 60;
+const OFFSET_MARK = Buffer.from('"offset":');
+
+class Crowd implements SocketListener {
+  readonly #sampled: LoadSocket[] = [];
+  readonly #counting: LoadSocket[] = [];
+  #stalling: LoadSocket[] = [];
+  #areStalled = false;
+  readonly #joining = new Map<LoadSocket, () => void>();
+  readonly #bytesBefore = new Map<LoadSocket, number>();
+  readonly #failures: string[] = [];
+  #log: CrowdLog | null = null;
+
+  async connect({ targets, sampled, stalling }: CrowdTask): Promise<void> {
+    const every = Math.floor(targets.length / sampled);
+    const isSampled = targets.map((_, at) => at % every === 0 && at / every < sampled);
+    await inParallel(targets, async (target, at) => {
+      const list = isSampled[at] ? this.#sampled : this.#counting;
+      await this.#join(target, { list, counts: !isSampled[at] });
+    });
+    await this.#joinStalling(stalling);
+  }
+
+  /** What comes from now on are records of this run. */
+  begin(run: CrowdRun): void {
+    this.#requireWhole();
+    this.#log = new CrowdLog(this.#sampled.length, run);
+    for (const socket of this.#readers()) this.#bytesBefore.set(socket, socket.bytesReceived);
+  }
+
+  /** Sockets that have yet to get something. */
+  pending(): number {
+    this.#requireWhole();
+    const log = this.#log;
+    const waiting = this.#sampled.filter((_, at) => log?.hasAll(at) === false).length;
+    return waiting > 0 ? waiting : this.#short().length;
+  }
+
+  verdict(): Verdict {
+    const verdict = this.#log!.verdict();
+    const expected = this.#expectedBytes();
+    const tooMany = this.#readers().filter((socket) => this.#bytesOf(socket) > expected + SLACK_BYTES).length;
+    return {
+      ...verdict,
+      lost: verdict.lost + this.#short().length,
+      duplicates: verdict.duplicates + tooMany,
+    };
+  }
+
+  latencies({ sentAt, first }: { sentAt: Float64Array; first: number }): Float64Array {
+    return this.#log!.latencies(sentAt, first);
+  }
+
+  stall(): void {
+    for (const socket of this.#stalling) socket.stall();
+    this.#areStalled = true;
+  }
+
+  /** Others in their place, which read. */
+  async replaceStalled(targets: readonly SocketTarget[]): Promise<void> {
+    for (const socket of this.#stalling) socket.destroy();
+    this.#stalling = [];
+    this.#areStalled = false;
+    await this.#joinStalling(targets);
+  }
+
+  frame(socket: LoadSocket, bytes: Buffer, { start, end }: { start: number; end: number }): void {
+    const joined = this.#joining.get(socket);
+    if (joined !== undefined) {
+      joined();
+      return;
+    }
+    const n = readNumber(bytes, start, end);
+    if (n >= 0) this.#log?.add(socket.user, { n, offset: readOffset(bytes, end) }, nowMicros());
+  }
+
+  closed(socket: LoadSocket, why: string): void {
+    // Whoever never reads may be closed for that.
+    if (this.#areStalled && this.#stalling.includes(socket)) return;
+    this.#failures.push(why);
+    this.#joining.get(socket)?.();
+  }
+
+  async #joinStalling(targets: readonly SocketTarget[]): Promise<void> {
+    await inParallel(targets, (target) => this.#join(target, { list: this.#stalling, counts: true }));
+    this.#requireWhole();
+  }
+
+  /** A socket's number is its place among those that read. */
+  async #join(target: SocketTarget, { list, counts }: { list: LoadSocket[]; counts: boolean }): Promise<void> {
+    const socket = new LoadSocket(list.length, target, this);
+    list.push(socket);
+    await new Promise<void>((resolve) => this.#joining.set(socket, resolve));
+    this.#joining.delete(socket);
+    if (counts) socket.countOnly();
+  }
+
+  #readers(): LoadSocket[] {
+    return [...this.#sampled, ...this.#counting, ...(this.#areStalled ? [] : this.#stalling)];
+  }
+
+  #bytesOf(socket: LoadSocket): number {
+    return socket.bytesReceived - (this.#bytesBefore.get(socket) ?? 0);
+  }
+
+  /** All get the same; a sampled socket that lost something is told by its frames. */
+  #expectedBytes(): number {
+    return Math.max(...this.#sampled.map((socket) => this.#bytesOf(socket)));
+  }
+
+  #short(): LoadSocket[] {
+    const expected = this.#expectedBytes();
+    return this.#readers().filter((socket) => this.#bytesOf(socket) < expected - SLACK_BYTES);
+  }
+
+  #requireWhole(): void {
+    if (this.#failures.length > 0)
+      throw new Error(`${this.#failures.length} sockets ended, the first one: ${this.#failures[0]}`);
+  }
+}
+
+async function inParallel<T>(items: readonly T[], work: (item: T, at: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let at = next++; at < items.length; at = next++) await work(items[at]!, at);
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, lane));
+}
+
+/** The frame ends with it. */
+function readOffset(bytes: Buffer, end: number): number {
+  const at = bytes.lastIndexOf(OFFSET_MARK, end - 1);
+  return Number.parseInt(bytes.toString('latin1', at + OFFSET_MARK.length, end), 10);
+}
+
+const crowd = new Crowd();
+
+serveParent({
+  connect: (task: CrowdTask) => crowd.connect(task),
+  begin: (run: CrowdRun) => crowd.begin(run),
+  pending: () => crowd.pending(),
+  verdict: () => crowd.verdict(),
+  latencies: (of: { sentAt: Float64Array; first: number }) => crowd.latencies(of),
+  stall: () => crowd.stall(),
+  replaceStalled: (targets: readonly SocketTarget[]) => crowd.replaceStalled(targets),
+});

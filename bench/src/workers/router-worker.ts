@@ -1,0 +1,96 @@
+/** Entry of the process that reads, decodes and encodes records as a gateway's router does, and throws them away. */
+import { nowMicros, serveParent, type Arrivals } from '@ws-gateway/load-generator';
+import {
+  EngineStats,
+  MemoryEngine,
+  Router,
+  RouterStats,
+  type PublishBatch,
+  type PublishResult,
+  type RecordWriter,
+} from '@ws-gateway/core';
+import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
+import { defaultPolicy, logger } from '../lib/fixtures.js';
+
+export interface RouterTask {
+  readonly brokers: string;
+  readonly kafkaTopic: string;
+  readonly groupId: string;
+  readonly records: number;
+}
+
+/** Takes everything, and keeps when it came. Which record it was is known by its offset: looking into it would cost. */
+class DiscardEngine extends MemoryEngine {
+  readonly #times: Float64Array;
+  readonly #newest = new Map<number, number>();
+  #received = 0;
+  #outOfOrder = 0;
+
+  constructor(records: number) {
+    super({ node: 'bench', stats: new EngineStats() });
+    this.#times = new Float64Array(records);
+  }
+
+  get received(): number {
+    return this.#received;
+  }
+
+  override async claimSource(): Promise<{ reset: boolean }> {
+    return { reset: false };
+  }
+
+  override async publish({ source, items }: PublishBatch): Promise<PublishResult> {
+    const micros = nowMicros();
+    const { partition, lastOffset } = source!;
+    let newest = this.#newest.get(partition) ?? -1;
+    for (const { sourceOffset } of items) {
+      if (sourceOffset <= newest) this.#outOfOrder++;
+      newest = sourceOffset;
+      this.#times[this.#received++] = micros;
+    }
+    this.#newest.set(partition, lastOffset);
+    return { routed: items.length, offline: 0, duplicates: 0 };
+  }
+
+  arrivals(): Arrivals {
+    const counts = { received: this.#received, duplicates: 0, outOfOrder: this.#outOfOrder, misdelivered: 0 };
+    return { times: this.#times, ...counts };
+  }
+}
+
+/** All records of the load can be used. */
+const noLetters: RecordWriter = {
+  write: () => Promise.reject(new Error('a record of the load became a dead letter')),
+  stop: async () => undefined,
+};
+
+let engine: DiscardEngine | null = null;
+
+async function start(task: RouterTask): Promise<void> {
+  const { brokers, kafkaTopic, groupId } = task;
+  engine = new DiscardEngine(task.records);
+  const stats = new RouterStats();
+  const source = new KafkajsRecordSource({
+    brokers: [brokers],
+    clientId: 'bench',
+    logger,
+    groupId,
+    topics: [kafkaTopic],
+    fromBeginning: true,
+    createTopics: false,
+  });
+  const options = {
+    topics: [defaultPolicy('notifications', kafkaTopic)],
+    groupId,
+    deadLetterTopic: '',
+    roomRetention: null,
+  };
+  const limits = { maxRecordBytes: 1024 * 1024, perUserStats: false };
+  await new Router({ source, engine, writer: noLetters, stats, logger }, { ...options, ...limits }).start();
+}
+
+serveParent({
+  start,
+  received: () => engine?.received,
+  arrivals: () => engine?.arrivals(),
+});

@@ -1,0 +1,122 @@
+import type { Position, Socket, StreamName } from '@ws-gateway/core';
+import { BLOCKS } from './scenario.js';
+
+/** What a client is told of a stream when it comes into it. */
+export interface Told extends Position {
+  readonly stream: StreamName;
+  readonly recovered?: boolean;
+  readonly replayed?: number;
+}
+
+/** One stay in a stream, from the frame that told of it to its end. */
+export interface Stay {
+  readonly told: Told;
+  /** The position that was brought along. */
+  readonly after: Position | null;
+  readonly frames: { readonly offset: number; readonly id: string }[];
+  over: boolean;
+}
+
+export interface Answer {
+  readonly rid: number;
+  readonly event: string;
+  readonly status: string;
+  readonly payload: { readonly topics?: readonly TopicRow[] } & Partial<Told>;
+}
+
+export type TopicRow = Partial<Told> & { readonly public?: Told };
+
+interface Push {
+  readonly event: string;
+  readonly id: string;
+  readonly stream?: StreamName;
+  readonly epoch: string;
+  readonly offset: number;
+  readonly payload: { readonly blocked?: boolean };
+}
+
+interface Hooks {
+  readonly answered: (answer: Answer) => void;
+  readonly ended: (code: number, reason: string) => void;
+  /** Native membership of this node. */
+  readonly channels: Map<string, Set<DeviceSocket>>;
+}
+
+/** The end of a socket at the client: notes what arrives, and what must not have arrived. */
+export class DeviceSocket implements Socket {
+  readonly stays: Stay[] = [];
+  readonly faults: string[] = [];
+  /** The code it was closed with; null: open. */
+  code: number | null = null;
+  readonly #hooks: Hooks;
+  #blocked = false;
+
+  constructor(hooks: Hooks) {
+    this.#hooks = hooks;
+  }
+
+  send(frame: Uint8Array | string): 'sent' | 'closed' {
+    if (this.code !== null) return 'closed';
+    const message = JSON.parse(typeof frame === 'string' ? frame : Buffer.from(frame).toString()) as Answer & Push;
+    if (this.#blocked) this.faults.push(`after the block's frame: ${JSON.stringify(message)}`);
+    if (message.event === 'connected' || message.rid > 0) this.#hooks.answered(message);
+    else if (message.event === BLOCKS) this.#blocked ||= message.payload.blocked === true;
+    else this.#take(message);
+    return 'sent';
+  }
+
+  cork(write: () => void): void {
+    write();
+  }
+
+  bufferedBytes(): number {
+    return 0;
+  }
+
+  join(channel: string): void {
+    const sockets = this.#hooks.channels.get(channel) ?? new Set();
+    this.#hooks.channels.set(channel, sockets.add(this));
+  }
+
+  leave(channel: string): void {
+    this.#hooks.channels.get(channel)?.delete(this);
+  }
+
+  end(code: number, reason: string): void {
+    this.gone(code);
+    // As the transport tells it: a turn of the loop later.
+    setImmediate(() => this.#hooks.ended(code, reason));
+  }
+
+  gone(code: number): void {
+    this.code = code;
+    for (const sockets of this.#hooks.channels.values()) sockets.delete(this);
+  }
+
+  stayIn(stream: StreamName): Stay | undefined {
+    return this.stays.find(({ told, over }) => told.stream === stream && !over);
+  }
+
+  enter(told: Told, after: Position | null): void {
+    const stay = this.stayIn(told.stream);
+    if (stay === undefined) this.stays.push({ told, after, frames: [], over: false });
+    // Asked to enter where it is: it is told where it stands.
+    else if (told.offset !== positionIn(stay).offset) this.faults.push(`told ${JSON.stringify(told)} in the middle`);
+  }
+
+  exit(stream: StreamName): void {
+    const stay = this.stayIn(stream);
+    if (stay !== undefined) stay.over = true;
+  }
+
+  #take({ stream, epoch, offset, id }: Push): void {
+    const stay = stream === undefined ? undefined : this.stayIn(stream);
+    if (stay === undefined) this.faults.push(`${id} of ${String(stream)}, where the client is not`);
+    else if (epoch !== stay.told.epoch) this.faults.push(`${id} of ${stay.told.stream} in another epoch`);
+    else stay.frames.push({ offset, id });
+  }
+}
+
+export function positionIn({ told, frames }: Stay): Position {
+  return { epoch: told.epoch, offset: frames.at(-1)?.offset ?? told.offset };
+}

@@ -1,0 +1,124 @@
+import {
+  Edge,
+  EdgeStats,
+  type EdgeDeps,
+  type EdgeOptions,
+  type Engine,
+  type Identity,
+  type Inbox,
+  type Logger,
+  type NodeCommand,
+  type StreamMessage,
+} from '@ws-gateway/core';
+import type { DeviceSocket } from './device-socket.js';
+import { roomPolicy, topics } from './scenario.js';
+
+const BARRIER = 'barrier';
+/** One at least for each partition that an engine might have. */
+const BARRIERS = Array.from({ length: 8 }, (_, at) => `${BARRIER}-${at}`);
+const silent: Logger = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+  child: () => silent,
+};
+
+/** One engine and one edge, as a process would have them. */
+export class ModelNode implements Inbox {
+  readonly name: string;
+  readonly engine: Engine;
+  readonly edge: Edge;
+  readonly channels = new Map<string, Set<DeviceSocket>>();
+  readonly faults: string[] = [];
+  alive = true;
+  readonly #barriers = new Map<string, () => void>();
+
+  constructor(name: string, engine: Engine) {
+    this.name = name;
+    this.engine = engine;
+    const publish = (channel: string, frame: Uint8Array): void => {
+      for (const socket of this.channels.get(channel) ?? []) socket.send(frame);
+    };
+    // What the model does not use is left out: touching it is a failure that is seen at once.
+    const deps: Partial<EdgeDeps> = {
+      engine,
+      verifier: { verify: async (token) => identityOf(token) },
+      publisher: { publish },
+      backends: { has: () => false, subscriptionOf: () => null } as unknown as EdgeDeps['backends'],
+      stats: new EdgeStats(),
+      sent: null,
+      presence: null,
+      subscriptions: null,
+      logger: silent,
+    };
+    const options: Partial<EdgeOptions> = {
+      node: name,
+      topics,
+      topicsPerConnection: 8,
+      heartbeatMs: 25_000,
+      tokenParameters: ['token'],
+      allowedOrigins: [],
+      clientAddress: () => '::1',
+      connectionsPerUser: 0,
+      connectionsPerAddress: 0,
+      handshakesPerSecond: 0,
+      maxLifetimeMs: 0,
+      sessions: null,
+      limits: { requestsPerSecond: 0, badRequests: 0 },
+      subscriptionsPerConnection: 8,
+      hubs: [],
+      pipes: [],
+      rooms: { policy: roomPolicy, roomsPerConnection: 8 },
+      sendEverywhere: false,
+    };
+    this.edge = new Edge(deps as EdgeDeps, options as EdgeOptions);
+  }
+
+  async start(): Promise<void> {
+    await this.engine.start(this);
+    const base = { endpoint: '/ws', sinceMs: 1, streams: [], sessions: null };
+    await Promise.all(BARRIERS.map((user) => this.engine.admit({ ...base, user, connection: `${user}@${this.name}` })));
+  }
+
+  /** Resolves when all that was published before has come to this node. */
+  async reached(publisher: Engine, text: string): Promise<void> {
+    const arrivals = BARRIERS.map(
+      (user) => new Promise<void>((resolve) => this.#barriers.set(`${BARRIER}/u/${user} ${text}`, resolve)),
+    );
+    const base = { kind: 'user', topic: BARRIER, retention: null, sourceOffset: -1, recordTimeMs: 1 } as const;
+    await publisher.publish({ source: null, items: BARRIERS.map((user) => ({ ...base, user, head: text })) });
+    await Promise.all(arrivals);
+  }
+
+  deliver(message: StreamMessage): void {
+    if (!message.stream.startsWith(BARRIER)) this.edge.deliver(message);
+    else this.#barriers.get(`${message.stream} ${Buffer.from(message.frame).toString()}`)?.();
+  }
+
+  broadcast(frame: Uint8Array): void {
+    this.edge.broadcast(frame);
+  }
+
+  command(command: NodeCommand): void {
+    this.edge.command(command);
+  }
+
+  endBatch(): void {
+    this.edge.endBatch();
+  }
+
+  /** Nothing happens here that could make either of these necessary. */
+  resync(reason: string): void {
+    if (this.alive) this.faults.push(`resync: ${reason}`);
+  }
+
+  rebuild(): void {
+    if (this.alive) this.faults.push('rebuild');
+  }
+}
+
+/** The token is the user's name. */
+function identityOf(user: string): Identity {
+  return { user, expiresAtMs: null, issuedAtMs: null, tokenId: null, topics: null, rooms: null, presence: false };
+}

@@ -1,0 +1,175 @@
+import type { Engine } from '@ws-gateway/core';
+import { Clock } from './clock.js';
+import { Device, type Command, type Positions } from './device.js';
+import { ModelNode } from './model-node.js';
+import { USERS, type User } from './scenario.js';
+import { Lane, RecordLog } from './record-log.js';
+
+/** What an engine brings to the model. */
+export interface ModelHarness {
+  /** A node on the harness' store. Not started. */
+  createEngine(node: string): Promise<Engine>;
+  /** Ends a node as SIGKILL would: nothing of it is released. Missing where a store does not outlive its node. */
+  kill?(engine: Engine): Promise<void>;
+  /** The engines have been stopped before. */
+  stop(): Promise<void>;
+}
+
+/** As many as it takes for the transport's own fan-out. */
+const CROWD = 17;
+const ANSWER_MS = 10_000;
+const NOTHING: Positions = new Map();
+
+/** Some nodes, the records for them, and the devices of some users. */
+export class Model {
+  readonly clock = new Clock();
+  readonly log = new RecordLog(this.clock);
+  readonly devices: Device[] = [];
+  readonly nodes: readonly ModelNode[];
+  readonly #harness: ModelHarness;
+  /** One for each user, and one for what is for all. */
+  readonly #lanes: readonly Lane[];
+  readonly #handshakes = new Map<Device, Promise<void>>();
+
+  private constructor(nodes: readonly ModelNode[], harness: ModelHarness) {
+    this.nodes = nodes;
+    this.#harness = harness;
+    this.#lanes = [...USERS, 'all'].map((_, partition) => new Lane(partition, nodes[partition % nodes.length]!));
+  }
+
+  static async start(harness: ModelHarness, nodeCount: number): Promise<Model> {
+    const names = Array.from({ length: nodeCount }, (_, at) => `n${at}`);
+    const nodes = await Promise.all(names.map(async (name) => new ModelNode(name, await harness.createEngine(name))));
+    await Promise.all(nodes.map((node) => node.start()));
+    return new Model(nodes, harness);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.liveNodes.map(({ engine }) => engine.stop()));
+    await this.#harness.stop();
+  }
+
+  get liveNodes(): ModelNode[] {
+    return this.nodes.filter(({ alive }) => alive);
+  }
+
+  connect(n: number, at: number): void {
+    this.#connect(userOf(n), at, NOTHING);
+  }
+
+  /** From where any connection, open or not, is: anywhere. */
+  resume(n: number, at: number): void {
+    const before = pick(this.devices, n);
+    if (before !== undefined) this.#connect(before.user, at, before.positions());
+  }
+
+  /** All at once and from one place, as after the end of their node. */
+  crowd(n: number, at: number): void {
+    const before = pick(this.devices, n);
+    for (let i = 0; i < CROWD; i++) this.#connect(before?.user ?? userOf(n), at, before?.positions() ?? NOTHING);
+  }
+
+  /** The client is gone before the upgrade is complete. */
+  abort(n: number, at: number): void {
+    this.#connect(userOf(n), at, NOTHING, true);
+  }
+
+  cut(n: number): void {
+    pick(this.#open(), n)?.disconnect();
+  }
+
+  request(command: Command, n: number): void {
+    pick(
+      this.#open().filter(({ connected, pending }) => connected && pending === null),
+      n,
+    )?.request(command);
+  }
+
+  toUser(n: number): void {
+    this.log.toUser(this.#laneOf(userOf(n)), userOf(n), 1 + (n % 4));
+  }
+
+  toEverybody(n: number): void {
+    this.log.toEverybody(this.#lanes.at(-1)!, 1 + (n % 4));
+  }
+
+  toRoom(n: number): void {
+    this.log.toRoom(this.#lanes.at(-1)!, 1 + (n % 4));
+  }
+
+  block(n: number, blocked: boolean): void {
+    this.log.block(this.#laneOf(userOf(n)), userOf(n), blocked ? { reason: 'why not', expiresAtMs: null } : null);
+  }
+
+  /** A partition moves to a node, which publishes again what was published. */
+  rebalance(n: number, at: number): void {
+    pick(this.#lanes, n)!.takeOver(pick(this.liveNodes, at)!, n);
+  }
+
+  async kill(at: number): Promise<void> {
+    const { liveNodes } = this;
+    if (this.#harness.kill === undefined || liveNodes.length === 1) return;
+    const node = pick(liveNodes, at)!;
+    node.alive = false;
+    for (const device of this.devices) if (device.node === node) device.lost();
+    await this.#harness.kill(node.engine);
+    for (const lane of this.#lanes) if (lane.node === node) lane.takeOver(this.liveNodes[0]!, 0);
+  }
+
+  /** Until everything that was begun is done and everything that was published has arrived. */
+  async rest(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.settle()));
+    const handshakes = [...this.#handshakes].filter(([{ node }]) => node.alive);
+    await Promise.all(handshakes.map(([, handshake]) => handshake));
+    await this.#answers();
+    const text = `barrier ${this.clock.tick()}`;
+    await Promise.all(this.liveNodes.map((node) => node.reached(node.engine, `${text} ${node.name}`)));
+    // What the last batch closed.
+    for (let at = 0; at < 3; at++) await turn();
+    this.log.delivered();
+  }
+
+  /** At the end: who of the user comes in now? */
+  async probe(user: User): Promise<Device> {
+    const device = this.#connect(user, 0, NOTHING);
+    await this.#handshakes.get(device);
+    return device;
+  }
+
+  #connect(user: User, at: number, brought: Positions, abort = false): Device {
+    const device = new Device({ node: pick(this.liveNodes, at)!, user, clock: this.clock }, brought);
+    this.devices.push(device);
+    const handshake = device.connect({ abort });
+    this.#handshakes.set(device, handshake);
+    // Told by rest.
+    handshake.catch(() => undefined);
+    return device;
+  }
+
+  /** Looks at each turn of the loop: thousands of runs can't wait for timers. */
+  async #answers(): Promise<void> {
+    const deadline = Date.now() + ANSWER_MS;
+    while (this.#open().some(({ pending }) => pending !== null)) {
+      if (Date.now() > deadline) throw new Error('a request is not answered');
+      await turn();
+    }
+  }
+
+  #open(): Device[] {
+    return this.devices.filter(({ open }) => open);
+  }
+
+  #laneOf(user: User): Lane {
+    return this.#lanes[USERS.indexOf(user)]!;
+  }
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+function userOf(n: number): User {
+  return pick(USERS, n)!;
+}
+
+function pick<Item>(items: readonly Item[], n: number): Item | undefined {
+  return items[n % Math.max(1, items.length)];
+}

@@ -1,0 +1,160 @@
+import {
+  publicStream,
+  pushHead,
+  roomStream,
+  userStream,
+  type Block,
+  type Engine,
+  type PublishItem,
+  type StreamName,
+} from '@ws-gateway/core';
+import { BLOCKS, retention, ROOM, TOPIC, USERS, type User } from './scenario.js';
+import type { Clock } from './clock.js';
+
+/** A node as far as it publishes. */
+export interface Publisher {
+  readonly engine: Engine;
+  readonly alive: boolean;
+}
+
+/** A block or its end: decides about handshakes from somewhere between the first two times on. */
+export interface BlockChange {
+  readonly blocked: boolean;
+  readonly issuedAt: number;
+  appliedAt: number;
+  /** All nodes have been told to close the user's connections: a new one may be taken for an old one until then. */
+  deliveredAt: number;
+}
+
+/**
+ * Records of one Kafka partition and the router that publishes them: one behind the other with their offsets, and again
+ * from the last acknowledged one when another node takes the partition over.
+ */
+export class Lane {
+  node: Publisher;
+  readonly #partition: number;
+  readonly #items: PublishItem[] = [];
+  readonly #onApplied = new Map<number, () => void>();
+  /** Offset of the first record that is not known to be applied. */
+  #open = 0;
+  #previous = -1;
+  #inFlight: Promise<unknown> = Promise.resolve();
+
+  constructor(partition: number, node: Publisher) {
+    this.#partition = partition;
+    this.node = node;
+  }
+
+  add(items: readonly Omit<PublishItem, 'sourceOffset'>[], onApplied?: () => void): void {
+    const from = this.#items.length;
+    for (const item of items) this.#items.push({ ...item, sourceOffset: this.#items.length } as PublishItem);
+    if (onApplied !== undefined) this.#onApplied.set(this.#items.length - 1, onApplied);
+    this.#publish(from);
+  }
+
+  /** Begins some records before the last acknowledged one, as after a commit that came too late. */
+  takeOver(node: Publisher, overlap: number): void {
+    this.node = node;
+    this.#previous = -1;
+    const from = Math.max(0, this.#open - overlap);
+    if (from < this.#items.length) this.#publish(from);
+  }
+
+  /** Everything is applied when it resolves. Rejects when a node that is alive could not do it. */
+  settle(): Promise<unknown> {
+    return this.#inFlight;
+  }
+
+  #publish(from: number): void {
+    const { node } = this;
+    const items = this.#items.slice(from);
+    const lastOffset = this.#items.length - 1;
+    const source = { topic: TOPIC, partition: this.#partition, previousOffset: this.#previous, lastOffset };
+    this.#previous = lastOffset;
+    const done = node.engine.publish({ source, items }).then(
+      () => this.#applied(lastOffset + 1),
+      (error: unknown) => {
+        // The next owner of the partition repeats it.
+        if (node.alive) throw error;
+      },
+    );
+    this.#inFlight = Promise.all([this.#inFlight, done]);
+    // Told by settle.
+    this.#inFlight.catch(() => undefined);
+  }
+
+  #applied(end: number): void {
+    for (; this.#open < end; this.#open++) this.#onApplied.get(this.#open)?.();
+  }
+}
+
+/** Everything that was published: which record stands at which offset of which stream. */
+export class RecordLog {
+  readonly #blocks = new Map<User, BlockChange[]>();
+  readonly #ids = new Map<StreamName, string[]>();
+  readonly #clock: Clock;
+  #count = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  top(stream: StreamName): number {
+    return this.#ids.get(stream)?.length ?? 0;
+  }
+
+  idAt(stream: StreamName, offset: number): string | undefined {
+    return this.#ids.get(stream)?.[offset - 1];
+  }
+
+  toUser(lane: Lane, user: User, count: number): void {
+    const stream = userStream(TOPIC, user);
+    const base = { kind: 'user', topic: TOPIC, user } as const;
+    lane.add(this.#heads(count, stream, user).map((head) => ({ ...base, ...head })));
+  }
+
+  toEverybody(lane: Lane, count: number): void {
+    this.#toChannel(lane, count, publicStream(TOPIC));
+  }
+
+  toRoom(lane: Lane, count: number): void {
+    this.#toChannel(lane, count, roomStream(ROOM));
+  }
+
+  block(lane: Lane, user: User, block: Block | null): void {
+    const times = { issuedAt: this.#clock.tick(), appliedAt: Infinity, deliveredAt: Infinity };
+    const change: BlockChange = { blocked: block !== null, ...times };
+    this.changesOf(user).push(change);
+    const fields = { event: BLOCKS, topic: BLOCKS, id: String(++this.#count), type: 'user_block', timestamp: '' };
+    const head = pushHead({ ...fields, payload: JSON.stringify({ blocked: block !== null }) }, user, null);
+    const item = { kind: 'block', topic: BLOCKS, user, retention: null, block, head, recordTimeMs: 1 } as const;
+    lane.add([item], () => (change.appliedAt = this.#clock.tick()));
+  }
+
+  delivered(): void {
+    const now = this.#clock.tick();
+    for (const change of USERS.flatMap((user) => this.changesOf(user)))
+      change.deliveredAt = Math.min(change.deliveredAt, now);
+  }
+
+  changesOf(user: User): BlockChange[] {
+    const changes = this.#blocks.get(user) ?? [];
+    this.#blocks.set(user, changes);
+    return changes;
+  }
+
+  #toChannel(lane: Lane, count: number, stream: StreamName): void {
+    lane.add(this.#heads(count, stream, null).map((head) => ({ kind: 'channel', stream, ...head })));
+  }
+
+  #heads(count: number, stream: StreamName, user: User | null) {
+    const ids = this.#ids.get(stream) ?? [];
+    this.#ids.set(stream, ids);
+    return Array.from({ length: count }, () => {
+      const id = String(++this.#count);
+      ids.push(id);
+      const fields = { event: TOPIC, topic: TOPIC, id, type: 'n', timestamp: '', payload: id };
+      return { head: pushHead(fields, user, stream), retention, recordTimeMs: 1 };
+    });
+  }
+}

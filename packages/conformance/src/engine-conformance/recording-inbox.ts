@@ -1,0 +1,85 @@
+import type { Inbox, NodeCommand, StreamMessage } from '@ws-gateway/core';
+import { waitFor } from '@ws-gateway/testkit';
+
+export interface RecordedMessage {
+  readonly stream: string;
+  readonly epoch: string;
+  readonly offset: number;
+  readonly recordTimeMs: number;
+  /** The frame's own text, without the position. */
+  readonly text: string;
+  readonly frame: string;
+  readonly except: string;
+  readonly seen: boolean;
+}
+
+/** An inbox that keeps what it is given, in order. */
+export class RecordingInbox implements Inbox {
+  messages: RecordedMessage[] = [];
+  readonly broadcasts: string[] = [];
+  readonly commands: NodeCommand[] = [];
+  /** Everything in the order it came: `message:<text>`, `all:<text>`, `command:<json>`, `end`. */
+  readonly events: string[] = [];
+  readonly resyncs: string[] = [];
+  rebuilds = 0;
+  batches = 0;
+  /** Set while a test is inside a call of the engine: nothing may come then. */
+  forbidden = false;
+
+  deliver({ stream, epoch, offset, recordTimeMs, frame: bytes, except, seen }: StreamMessage): void {
+    this.#check();
+    const frame = Buffer.from(bytes).toString();
+    const text = offset === 0 ? frame : (JSON.parse(frame) as { text: string }).text;
+    this.messages.push({ stream, epoch, offset, recordTimeMs, text, frame, except, seen });
+    this.events.push(`message:${text}`);
+  }
+
+  broadcast(frame: Uint8Array): void {
+    this.#check();
+    this.broadcasts.push(Buffer.from(frame).toString());
+    this.events.push(`all:${this.broadcasts.at(-1)}`);
+  }
+
+  command(command: NodeCommand): void {
+    this.#check();
+    this.commands.push(command);
+    this.events.push(`command:${JSON.stringify(command)}`);
+  }
+
+  endBatch(): void {
+    this.batches++;
+    this.events.push('end');
+  }
+
+  resync(reason: string): void {
+    this.resyncs.push(reason);
+    this.events.push('resync');
+  }
+
+  rebuild(): void {
+    this.rebuilds++;
+    this.events.push('rebuild');
+  }
+
+  texts(only?: string): string[] {
+    const texts = this.messages.map(({ text }) => text);
+    return only === undefined ? texts : texts.filter((text) => text === only);
+  }
+
+  forget(text: string): void {
+    this.messages = this.messages.filter((message) => message.text !== text);
+  }
+
+  waitFor(condition: () => boolean, what: string): Promise<true> {
+    return waitFor(condition, { what });
+  }
+
+  async waitForTexts(count: number): Promise<string[]> {
+    await waitFor(() => this.messages.length >= count, { what: `${count} messages` });
+    return this.texts();
+  }
+
+  #check(): void {
+    if (this.forbidden) throw new Error('the inbox was called from inside a call of the engine');
+  }
+}

@@ -1,0 +1,170 @@
+import { closeReason } from '../../close-codes.js';
+import { EngineError } from '../../errors.js';
+import { responseFrame, responseTextFrame } from '../../frame.js';
+import type { Logger } from '../../logger.js';
+import type { EdgeStats } from '../../stats.js';
+import type { BackendDesk } from './backend-command-handler.js';
+import type { Connection } from '../delivery/connection.js';
+import type { CommandHandler, CommandHandlers, Outcome } from './outcome.js';
+import { RefusalError, type RefusalCode } from '../refusals.js';
+import { parseRequest, type ClientRequest } from './client-request.js';
+import type { Sender } from '../delivery/sender.js';
+import { limitRequest } from '../rate-limits.js';
+
+/** Codes of answers to commands, besides those of refusals. */
+export const requestErrorCodes = ['unknown_command', 'duplicate_rid', 'rate_limited', 'internal_error'] as const;
+
+type RequestErrorCode = (typeof requestErrorCodes)[number];
+
+export interface RequestLimits {
+  /** 0: no limit. */
+  readonly requestsPerSecond: number;
+  readonly badRequests: number;
+}
+
+interface RequestDeps {
+  readonly sender: Sender;
+  readonly backends: BackendDesk;
+  readonly stats: EdgeStats;
+  readonly logger: Logger;
+}
+
+/**
+ * Answers what clients ask: exactly one answer a request. Nothing a client sends ends the process or another's
+ * connection; too many mistakes or too high a rate end its own.
+ */
+export class RequestDesk {
+  readonly #deps: RequestDeps;
+  readonly #handlers: ReadonlyMap<string, CommandHandler>;
+  readonly #limits: RequestLimits;
+
+  constructor(deps: RequestDeps, handlers: CommandHandlers, limits: RequestLimits) {
+    this.#deps = deps;
+    this.#handlers = new Map(Object.entries(handlers));
+    this.#limits = limits;
+  }
+
+  receive(connection: Connection, text: string): void {
+    const parsed = parseRequest(text);
+    const verdict = limitRequest(connection, this.#limits.requestsPerSecond, Date.now());
+    if (verdict === 'close') {
+      this.#deps.sender.close(connection, closeReason('rate_limited'));
+      return;
+    }
+    if (verdict === 'rate_limited') {
+      const code: RequestErrorCode = 'rate_limited';
+      const payload = { code, message: `at most ${this.#limits.requestsPerSecond} requests a second` };
+      if (parsed.ok) this.#answer(connection, parsed.request, { status: 'error', payload });
+      else this.#send(connection, responseFrame(parsed.rid, parsed.event, 'error', payload));
+      return;
+    }
+    if (parsed.ok) {
+      this.#dispatch(connection, parsed.request);
+      return;
+    }
+    this.#deps.stats.messagesReceived.add('invalid');
+    const payload = { code: 'bad_request', message: parsed.message };
+    this.#send(connection, responseFrame(parsed.rid, parsed.event, 'error', payload));
+    this.#countBad(connection);
+  }
+
+  #dispatch(connection: Connection, request: ClientRequest): void {
+    const { command, rid } = request;
+    const handler = this.#handlerOf(connection, command);
+    this.#deps.stats.messagesReceived.add(handler === undefined ? 'unknown' : command);
+    if (handler === undefined) {
+      this.#fail(connection, request, 'unknown_command', `${connection.endpoint.path} has no such command`);
+      return;
+    }
+    if (rid !== null && connection.ridsInFlight?.has(rid) === true) {
+      this.#fail(connection, request, 'duplicate_rid', `request ${rid} is still being answered`);
+      return;
+    }
+    try {
+      const outcome = handler(connection, request);
+      const { bareInFlight } = connection;
+      if (bareInFlight !== null) this.#begin(connection, request, behind(bareInFlight, outcome));
+      else if (outcome instanceof Promise) this.#begin(connection, request, outcome);
+      else this.#answer(connection, request, outcome);
+    } catch (error) {
+      this.#answerError(connection, request, error);
+    }
+  }
+
+  #handlerOf(connection: Connection, command: string): CommandHandler | undefined {
+    return this.#handlers.get(command) ?? this.#deps.backends.handlerOf(command, connection.endpoint.path);
+  }
+
+  /** A bare frame gets no answer: that it is done is told by the answer to whatever is asked after it. */
+  #begin(connection: Connection, request: ClientRequest, outcome: Promise<Outcome>): void {
+    const settled = this.#settle(connection, request, outcome);
+    if (request.rid !== null) return;
+    connection.bareInFlight = settled;
+    void settled.then(() => {
+      if (connection.bareInFlight === settled) connection.bareInFlight = null;
+    });
+  }
+
+  async #settle(connection: Connection, request: ClientRequest, outcome: Promise<Outcome>): Promise<void> {
+    const inFlight = (connection.ridsInFlight ??= new Set());
+    if (request.rid !== null) inFlight.add(request.rid);
+    try {
+      const settled = await outcome;
+      if (request.rid !== null) inFlight.delete(request.rid);
+      this.#answer(connection, request, settled);
+    } catch (error) {
+      if (request.rid !== null) inFlight.delete(request.rid);
+      this.#answerError(connection, request, error);
+    }
+  }
+
+  #answerError(connection: Connection, request: ClientRequest, error: unknown): void {
+    if (error instanceof RefusalError) {
+      const payload = { code: error.code, message: error.message, ...error.details };
+      this.#answer(connection, request, { status: error.commandStatus, payload });
+      if (error.code === 'bad_request') this.#countBad(connection);
+      return;
+    }
+    const code: RequestErrorCode | RefusalCode = error instanceof EngineError ? 'unavailable' : 'internal_error';
+    if (code === 'internal_error') this.#deps.logger.error('request failed', { command: request.command, error });
+    this.#answer(connection, request, { status: 'error', payload: { code, message: 'try again later' } });
+  }
+
+  #fail(connection: Connection, request: ClientRequest, code: RequestErrorCode, message: string): void {
+    this.#answer(connection, request, { status: 'error', payload: { code, message } });
+    this.#countBad(connection);
+  }
+
+  #answer(connection: Connection, request: ClientRequest, outcome: Outcome): void {
+    const { status, payload, payloadText } = outcome;
+    const bare = request.rid === null;
+    if (!bare || status !== 'ok') {
+      const rid = request.rid ?? -1;
+      const event = bare ? 'error' : (outcome.event ?? request.command);
+      const frame =
+        payloadText === undefined
+          ? responseFrame(rid, event, status, payload)
+          : responseTextFrame(rid, event, status, payloadText);
+      this.#send(connection, frame);
+    }
+    outcome.after?.();
+    this.#deps.sender.flush();
+  }
+
+  #send(connection: Connection, frame: string): void {
+    this.#deps.sender.send(connection, frame, 'response');
+  }
+
+  #countBad(connection: Connection): void {
+    connection.badRequests++;
+    const { badRequests } = this.#limits;
+    if (badRequests === 0 || connection.badRequests < badRequests) return;
+    this.#deps.sender.close(connection, closeReason('too_many_errors'));
+  }
+}
+
+/** Settles as the outcome does, and not before what it waits for. */
+async function behind(earlier: Promise<void>, outcome: Outcome | Promise<Outcome>): Promise<Outcome> {
+  const [settled] = await Promise.all([outcome, earlier]);
+  return settled;
+}

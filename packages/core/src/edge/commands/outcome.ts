@@ -1,0 +1,24 @@
+import type { ResponseStatus } from '../../frame.js';
+import type { Connection } from '../delivery/connection.js';
+import type { ClientRequest } from './client-request.js';
+
+/** What a command comes to; RequestDesk makes the answer of it. */
+export interface Outcome {
+  readonly status: ResponseStatus;
+  readonly payload: unknown;
+  /** The payload as JSON text, instead of `payload`: frames that lie ready as text are not parsed to be written again. */
+  readonly payloadText?: string;
+  /** The command's name unless another is given (seed 002: the subscription id). */
+  readonly event?: string;
+  /** Runs right behind the answer, before any other frame of the connection. */
+  readonly after?: () => void;
+}
+
+/** Answers one command. Throws or rejects with RefusalError or EngineError, which become error answers by their code. */
+export type CommandHandler = (connection: Connection, request: ClientRequest) => Outcome | Promise<Outcome>;
+
+export type CommandHandlers = Readonly<Record<string, CommandHandler>>;
+
+export function ok(payload: unknown, after?: () => void): Outcome {
+  return after === undefined ? { status: 'ok', payload } : { status: 'ok', payload, after };
+}

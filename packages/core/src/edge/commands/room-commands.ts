@@ -1,0 +1,92 @@
+import { isName } from '../../names.js';
+import { hubRoomStream, roomStream, type Position } from '../../streams.js';
+import type { StreamPolicy } from '../../topics.js';
+import type { Connection, Subscription } from '../delivery/connection.js';
+import type { Joiner, JoinRequest } from '../subscriptions/subscriber.js';
+import { ok, type CommandHandlers, type Outcome } from './outcome.js';
+import { RefusalError } from '../refusals.js';
+import { own, type ClientRequest } from './client-request.js';
+import { positionOf } from './client-request.js';
+
+export interface RoomOptions {
+  readonly policy: StreamPolicy;
+  readonly roomsPerConnection: number;
+}
+
+/** `enter` and `leave`, in both forms (contract 2.2 and seed 003). */
+export class RoomCommands {
+  readonly #joiner: Joiner;
+  readonly #options: RoomOptions;
+
+  constructor(joiner: Joiner, options: RoomOptions) {
+    this.#joiner = joiner;
+    this.#options = options;
+  }
+
+  get handlers(): CommandHandlers {
+    return {
+      enter: (connection, request) => this.#enter(connection, request),
+      leave: (connection, request) => this.#leave(connection, request),
+    };
+  }
+
+  async #enter(connection: Connection, request: ClientRequest): Promise<Outcome> {
+    const room = requireRoom(connection, own(request.options, 'room'));
+    const standing = placesIn(connection, room);
+    if (standing.length > 0) return ok({ room, ...this.#describe(standing[0]!) });
+    if (connection.namesOf('room').size >= this.#options.roomsPerConnection) {
+      throw new RefusalError('bad_request', `at most ${this.#options.roomsPerConnection} rooms per connection`);
+    }
+    const join = await this.#joiner.begin(connection, this.#requests(connection, room, positionOf(request.options)));
+    await this.#joiner.readOpen(join);
+    // What was said within the hub is not kept, so nothing proves that none of it was missed.
+    if (connection.endpoint.hub !== null && join[0]!.recovered === true) join[0]!.recovered = false;
+    return ok({ room, ...this.#joiner.describeStream(join[0]!) }, () => this.#joiner.complete(join));
+  }
+
+  #leave(connection: Connection, request: ClientRequest): Outcome {
+    const room = requireName(own(request.options, 'room'));
+    for (const subscription of placesIn(connection, room)) this.#joiner.leave(subscription);
+    return ok({ room });
+  }
+
+  /** A member of a hub is in the room twice: as everybody is, and for what is said within the hub only. */
+  #requests(connection: Connection, room: string, after: Position | null): JoinRequest[] {
+    const { policy } = this.#options;
+    const target = { kind: 'room', name: room, shared: true } as const;
+    const everybody: JoinRequest = { ...target, policy, stream: roomStream(room), after };
+    const { hub } = connection.endpoint;
+    if (hub === null) return [everybody];
+    const withinHub = {
+      ...target,
+      policy: { ...policy, retention: null },
+      stream: hubRoomStream(hub, room),
+      after: null,
+    };
+    return [everybody, withinHub];
+  }
+
+  #describe(subscription: Subscription): object | null {
+    return this.#joiner.describeStream({ subscription, after: null, replay: [], recovered: null });
+  }
+}
+
+/** Throws RefusalError: the name, and whether this connection may have to do with the room. */
+export function requireRoom(connection: Connection, name: unknown): string {
+  const room = requireName(name);
+  const { identity } = connection;
+  if (identity === null) throw new RefusalError('room_forbidden', 'guests cannot enter rooms');
+  if (identity.rooms !== null && !identity.rooms.has(room)) {
+    throw new RefusalError('room_forbidden', `room ${room} is not allowed by the token`);
+  }
+  return room;
+}
+
+export function requireName(name: unknown): string {
+  if (typeof name === 'string' && isName(name)) return name;
+  throw new RefusalError('bad_request', 'room: 1 to 128 characters of A-Z a-z 0-9 . _ -');
+}
+
+function placesIn(connection: Connection, room: string): Subscription[] {
+  return connection.subscriptions.filter(({ kind, name }) => kind === 'room' && name === room);
+}

@@ -1,0 +1,110 @@
+import type { Engine, PublishItem } from '../../engine.js';
+import { sentHead } from '../../frame.js';
+import { isName, isUserId } from '../../names.js';
+import { memberText } from '../../records/member-text.js';
+import { EVERY_CONNECTION, hubRoomStream, hubStream, hubTopic, roomStream, type Retention } from '../../streams.js';
+import type { Connection } from '../delivery/connection.js';
+import { ok, type CommandHandlers, type Outcome } from './outcome.js';
+import { RefusalError } from '../refusals.js';
+import { isRecord, own, type ClientRequest } from './client-request.js';
+import { requireRoom } from './room-commands.js';
+
+/** Also told of each message: the way to Kafka for backends. Resolves when the message can't be lost any more. */
+export interface SentMessages {
+  write(message: SentMessage): Promise<void>;
+}
+
+export interface SentMessage {
+  readonly user: string;
+  readonly connection: string;
+  readonly hub: string | null;
+  readonly to: Readonly<Record<string, string>>;
+  /** JSON text. */
+  readonly payload: string;
+}
+
+export interface SendOptions {
+  /** Hubs that exist; `send` to another is refused. */
+  readonly hubs: readonly string[];
+  /** `send` works on every endpoint, not on hubs only. */
+  readonly everywhere: boolean;
+  readonly roomRetention: Retention | null;
+}
+
+interface SendDeps {
+  readonly engine: Engine;
+  /** null: messages of clients don't go to Kafka. */
+  readonly sent: SentMessages | null;
+}
+
+/** What `to` says, one of the three. */
+type Address = { readonly user: string } | { readonly room: string } | { readonly hub: string };
+
+/**
+ * The command `send`: one client to a user, a room or a hub, across all nodes. From a hub everything stays within the
+ * hub. The sending connection is not told its own message.
+ */
+export class SendCommand {
+  readonly #deps: SendDeps;
+  readonly #options: SendOptions;
+
+  constructor(deps: SendDeps, options: SendOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  get handlers(): CommandHandlers {
+    return { send: (connection, request) => this.#send(connection, request) };
+  }
+
+  async #send(connection: Connection, request: ClientRequest): Promise<Outcome> {
+    const { hub } = connection.endpoint;
+    const { user } = connection;
+    if (user === null || (hub === null && !this.#options.everywhere)) {
+      throw new RefusalError('not_allowed', 'send: on hubs, and elsewhere when inbound.enabled is set');
+    }
+    const to = this.#address(connection, own(request.options, 'to'));
+    const payload = memberText(memberText(request.text, 'options') ?? '{}', 'payload');
+    if (payload === null) throw new RefusalError('bad_request', 'payload: is missing');
+    const message = { user, connection: connection.id, hub, to: { ...to }, payload };
+    if (this.#deps.sent !== null) await this.#deps.sent.write(message);
+    const item = this.#item(message, to);
+    const { items } = await this.#deps.engine.publish({ source: null, items: [item] });
+    return ok({ routed: items?.[0]?.nodes ?? 0 });
+  }
+
+  #item(message: SentMessage, to: Address): PublishItem {
+    const { user: from, connection: except, hub, payload } = message;
+    const base = { sourceOffset: -1, recordTimeMs: Date.now(), except };
+    if ('user' in to) {
+      const head = sentHead({ event: 'user', from, payload }, null);
+      const topic = hub === null ? EVERY_CONNECTION : hubTopic(hub);
+      return { ...base, kind: 'user', topic, user: to.user, retention: null, head };
+    }
+    if ('hub' in to) {
+      const head = sentHead({ event: 'hub', from, hub: to.hub, payload }, null);
+      return { ...base, kind: 'channel', stream: hubStream(to.hub), retention: null, head };
+    }
+    const retention = hub === null ? this.#options.roomRetention : null;
+    const stream = hub === null ? roomStream(to.room) : hubRoomStream(hub, to.room);
+    const head = sentHead({ event: 'room', from, room: to.room, payload }, retention === null ? null : stream);
+    return { ...base, kind: 'channel', stream, retention, head };
+  }
+
+  #address(connection: Connection, to: unknown): Address {
+    if (!isRecord(to) || Object.keys(to).length !== 1) throw badTo();
+    const [user, room, hub] = [own(to, 'user'), own(to, 'room'), own(to, 'hub')];
+    if (room !== undefined) return { room: requireRoom(connection, room) };
+    if (typeof user === 'string' && isUserId(user)) return { user };
+    if (typeof hub !== 'string' || !isName(hub)) throw badTo();
+    const ownHub = connection.endpoint.hub;
+    if (ownHub === null ? !this.#options.hubs.includes(hub) : ownHub !== hub) {
+      throw new RefusalError('unknown_hub', ownHub === null ? 'no such hub' : `this connection is in hub ${ownHub}`);
+    }
+    return { hub };
+  }
+}
+
+function badTo(): RefusalError {
+  return new RefusalError('bad_request', 'to: exactly one of {"user"}, {"room"}, {"hub"}');
+}

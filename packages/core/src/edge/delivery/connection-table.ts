@@ -1,0 +1,91 @@
+import type { Identity } from '../../token-verifier.js';
+import type { Connection } from './connection.js';
+
+/** Every admitted connection of this node: by id, by user and by address. */
+export class ConnectionTable {
+  readonly #byId = new Map<string, Connection>();
+  /** First connection of each user; the others hang behind it (`nextOfUser`). */
+  readonly #byUser = new Map<string, Connection>();
+  readonly #perAddress = new Map<string, number>();
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get users(): number {
+    return this.#byUser.size;
+  }
+
+  add(connection: Connection): void {
+    this.#byId.set(connection.id, connection);
+    this.#perAddress.set(connection.address, this.countOfAddress(connection.address) + 1);
+    this.#link(connection);
+  }
+
+  remove(connection: Connection): void {
+    if (!this.#byId.delete(connection.id)) return;
+    const left = this.countOfAddress(connection.address) - 1;
+    if (left > 0) this.#perAddress.set(connection.address, left);
+    else this.#perAddress.delete(connection.address);
+    this.#unlink(connection);
+  }
+
+  /** The only way to change who a connection is of: the lists by user follow. */
+  changeIdentity(connection: Connection, identity: Identity | null, sinceMs: number): void {
+    this.#unlink(connection);
+    connection.identity = identity;
+    connection.userSinceMs = sinceMs;
+    this.#link(connection);
+  }
+
+  get(id: string): Connection | undefined {
+    return this.#byId.get(id);
+  }
+
+  all(): Iterable<Connection> {
+    return this.#byId.values();
+  }
+
+  *ofUser(user: string): Iterable<Connection> {
+    let connection = this.#byUser.get(user) ?? null;
+    while (connection !== null) {
+      // Closing a connection unlinks it, so the next one is read first.
+      const next: Connection | null = connection.nextOfUser;
+      yield connection;
+      connection = next;
+    }
+  }
+
+  countOfUser(user: string): number {
+    let count = 0;
+    for (let at = this.#byUser.get(user) ?? null; at !== null; at = at.nextOfUser) count++;
+    return count;
+  }
+
+  countOfAddress(address: string): number {
+    return this.#perAddress.get(address) ?? 0;
+  }
+
+  #link(connection: Connection): void {
+    const { user } = connection;
+    if (user === null) return;
+    connection.nextOfUser = this.#byUser.get(user) ?? null;
+    this.#byUser.set(user, connection);
+  }
+
+  #unlink(connection: Connection): void {
+    const { user } = connection;
+    if (user === null) return;
+    const first = this.#byUser.get(user);
+    if (first === connection) {
+      if (connection.nextOfUser === null) this.#byUser.delete(user);
+      else this.#byUser.set(user, connection.nextOfUser);
+      return;
+    }
+    for (let at = first; at !== undefined && at.nextOfUser !== null; at = at.nextOfUser) {
+      if (at.nextOfUser !== connection) continue;
+      at.nextOfUser = connection.nextOfUser;
+      return;
+    }
+  }
+}

@@ -1,0 +1,219 @@
+import type { StreamMessage } from '../../engine.js';
+import { Histogram, LATENCY_BOUNDS_SECONDS, type EdgeStats } from '../../stats.js';
+import type { StreamName } from '../../streams.js';
+import { closeReason } from '../../close-codes.js';
+import type { Channel, ChannelTable } from './local-streams.js';
+import type { Connection, HeldFrame, Subscription } from './connection.js';
+import { Crowd } from './fan-out-groups.js';
+import type { Sender } from './sender.js';
+import type { Crowds } from './fan-out-groups.js';
+
+/** Fewer subscribers than this are served one by one: joining the transport's channel pays only for a crowd. */
+const NATIVE_FROM = 16;
+
+/**
+ * Fan-out on this node: from a message for a stream to the sockets subscribed to it. No JSON is parsed or built here;
+ * the frame is the router's, byte for byte.
+ *
+ * A subscription is in one of three places, and moves only between batches so that nothing overtakes:
+ * *held* (history is being read; live frames wait), *single* (sent by the Sender), *native* (the transport's fan-out).
+ */
+export class Delivery {
+  readonly #channels: ChannelTable;
+  readonly #sender: Sender;
+  readonly #crowds: Crowds;
+  readonly #stats: EdgeStats;
+  /** Shared channels with subscribers that may move to native fan-out at the end of the batch. */
+  readonly #crowded = new Set<Channel>();
+  #batchAtMs = 0;
+  #batchStarted = 0;
+
+  constructor(deps: { channels: ChannelTable; sender: Sender; crowds: Crowds; stats: EdgeStats }) {
+    this.#channels = deps.channels;
+    this.#sender = deps.sender;
+    this.#crowds = deps.crowds;
+    this.#stats = deps.stats;
+  }
+
+  deliver(message: StreamMessage): void {
+    if (this.#batchAtMs === 0) {
+      this.#batchAtMs = Date.now();
+      this.#batchStarted = performance.now();
+    }
+    const channel = this.#channels.get(message.stream);
+    if (channel === undefined) return;
+    const { singles, crowd } = channel;
+    if (message.except !== '') this.#single(channel, message.except);
+    if (message.offset > 0) {
+      channel.epoch = message.epoch;
+      channel.offset = message.offset;
+    }
+    if (crowd !== null && crowd.members.length > 0 && !message.seen) this.#publish(crowd, message);
+    // Backwards: serving one may close it, which takes it out of the list.
+    for (let at = singles.length - 1; at >= 0; at--) {
+      const subscription = singles[at];
+      if (subscription !== undefined) this.#serve(subscription, message);
+    }
+    if (singles.length > 0 && isCrowd(channel)) this.#crowded.add(channel);
+  }
+
+  endBatch(): void {
+    this.#sender.flush();
+    for (const channel of this.#crowded) this.#promote(channel);
+    this.#crowded.clear();
+    this.#crowds.begin();
+    if (this.#batchAtMs !== 0) this.#stats.messageLatency.observe((performance.now() - this.#batchStarted) / 1000);
+    this.#batchAtMs = 0;
+  }
+
+  /** Ends the holding of a new subscription: sends `replay`, then what was held and is newer, then it is live. */
+  release(subscription: Subscription, replay: readonly HeldFrame[]): void {
+    const { connection, held } = subscription;
+    for (const { frame } of replay) this.#push(connection, frame, subscription);
+    subscription.held = null;
+    subscription.heldBytes = 0;
+    for (const live of held ?? []) {
+      if (!isNews(subscription, live)) continue;
+      this.#push(connection, live.frame, subscription);
+    }
+  }
+
+  /** Takes natively served sockets whose backlog grew into their own lanes; only channels used since the last look. */
+  sweep(): void {
+    for (const { crowd } of this.#channels.shared()) {
+      if (!crowd?.published) continue;
+      crowd.published = false;
+      for (let at = crowd.members.length - 1; at >= 0; at--) {
+        const subscription = crowd.members[at];
+        if (subscription !== undefined && this.#sender.lagging(subscription.connection)) this.demote(subscription);
+      }
+    }
+  }
+
+  /** From native to single service, at the position where the channel is. */
+  demote(subscription: Subscription): void {
+    const { channel } = subscription;
+    if (subscription.group === null) return;
+    this.detach(subscription);
+    subscription.epoch = channel.epoch;
+    subscription.offset = channel.offset;
+    channel.addSingle(subscription);
+  }
+
+  detach(subscription: Subscription): void {
+    const { channel, connection, group } = subscription;
+    if (group !== null) {
+      this.#crowds.settle(channel.crowd!, group);
+      connection.socket?.leave(group.name);
+    }
+    channel.remove(subscription);
+  }
+
+  #publish(crowd: Crowd, message: StreamMessage): void {
+    // What lies in an outbox came before. Sending it may close sockets.
+    this.#sender.flushAll();
+    const [first] = crowd.members;
+    if (first === undefined) return;
+    this.#crowds.publish(crowd, message.frame);
+    crowd.published = true;
+    const sockets = crowd.members.length;
+    this.#count(first, message, sockets);
+    this.#stats.bytesSent += message.frame.length * sockets;
+  }
+
+  /** The sender of a message is left out of it, and native fan-out can't leave anybody out. */
+  #single(channel: Channel, connection: string): void {
+    const sender = channel.crowd?.members.find((subscription) => subscription.connection.id === connection);
+    if (sender !== undefined) this.demote(sender);
+  }
+
+  #serve(subscription: Subscription, message: StreamMessage): void {
+    if (message.except !== '' && message.except === subscription.connection.id) {
+      // It has it already, so to say: what follows is in order for it, too.
+      isNews(subscription, message);
+      return;
+    }
+    if (subscription.held !== null) {
+      this.#hold(subscription, message);
+      return;
+    }
+    if (message.seen && wasThere(subscription, message)) return;
+    if (!isNews(subscription, message)) return;
+    this.#sender.push(subscription.connection, message.frame, subscription);
+    this.#count(subscription, message, 1);
+  }
+
+  #hold(subscription: Subscription, message: StreamMessage): void {
+    // It will be closed as soon as it is open, and an open one would not get this any more.
+    if (subscription.connection.pendingClose !== null) return;
+    subscription.heldBytes += message.frame.length;
+    const bytesMax = subscription.policy.queueBytes;
+    if (subscription.heldBytes > bytesMax && subscription.held!.length > 0) {
+      // The history took longer than the queue could hold: the client comes back and reads on.
+      this.#stats.bufferOverflows++;
+      this.#sender.close(subscription.connection, closeReason('slow_consumer'));
+      return;
+    }
+    subscription.held!.push({ epoch: message.epoch, offset: message.offset, frame: Buffer.from(message.frame) });
+  }
+
+  #push(connection: Connection, frame: Uint8Array, subscription: Subscription): void {
+    this.#sender.push(connection, frame, subscription);
+    this.#stats.messagesSent.add(subscription.policy.type);
+  }
+
+  #promote(channel: Channel): void {
+    const crowd = (channel.crowd ??= new Crowd(channel.stream));
+    for (let at = channel.singles.length - 1; at >= 0; at--) {
+      const subscription = channel.singles[at]!;
+      const { connection } = subscription;
+      if (subscription.held !== null || connection.state !== 'open' || connection.lane !== null) continue;
+      // One that is ahead of the channel (its history was read past what has arrived here) would get frames twice.
+      if (channel.offset > 0 && (subscription.epoch !== channel.epoch || subscription.offset > channel.offset))
+        continue;
+      const group = crowd.groupWithRoom();
+      this.#crowds.settle(crowd, group);
+      channel.remove(subscription);
+      crowd.add(subscription, group);
+      connection.socket?.join(group.name);
+    }
+  }
+
+  #count(subscription: Subscription, message: StreamMessage, sockets: number): void {
+    const { policy } = subscription;
+    this.#stats.messagesSent.add(policy.type, sockets);
+    if (message.recordTimeMs <= 0) return;
+    this.#ageOf(policy.name).observe(Math.max(0, this.#batchAtMs - message.recordTimeMs) / 1000);
+  }
+
+  #ageOf(topic: StreamName): Histogram {
+    let age = this.#stats.messageAge.get(topic);
+    if (age === undefined) {
+      age = new Histogram(LATENCY_BOUNDS_SECONDS);
+      this.#stats.messageAge.set(topic, age);
+    }
+    return age;
+  }
+}
+
+/** Those that join a crowd, or have caught up, do not wait until they are one by themselves. */
+function isCrowd({ shared, size }: Channel): boolean {
+  return shared && size >= NATIVE_FROM;
+}
+
+/**
+ * The subscription got the message when it came first. Its position stays in the epoch that was lost, where the next
+ * repeated message will be looked at, too. Who joined since is in the new epoch.
+ */
+function wasThere(subscription: Subscription, { epoch, offset }: StreamMessage): boolean {
+  return offset === 0 || subscription.epoch !== epoch;
+}
+
+/** Moves the subscription's position forward; false when it has had this offset already. */
+function isNews(subscription: Subscription, at: { epoch: string; offset: number }): boolean {
+  if (at.offset === 0) return true;
+  if (at.epoch === subscription.epoch && at.offset <= subscription.offset) return false;
+  subscription.epoch = at.epoch;
+  subscription.offset = at.offset;
+  return true;
+}

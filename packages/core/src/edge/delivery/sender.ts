@@ -1,0 +1,208 @@
+import { closeReason, type CloseReason } from '../../close-codes.js';
+import type { EdgeStats } from '../../stats.js';
+import type { Connection, Subscription } from './connection.js';
+import { SlowLane, type LanePolicy } from './slow-queue.js';
+import type { Crowds } from './fan-out-groups.js';
+
+/** Bytes that a slow socket may have in the transport's own buffer before its lane waits for it. */
+const SOCKET_BUFFER_BYTES = 64 * 1024;
+
+/** Nothing drained for so long: the peer is gone or stalled for good (contract 2.4, 4001). */
+const STALLED_MS = 30_000;
+
+/**
+ * Sockets written to in one turn of the event loop: at 7 µs each, what goes to all 15,000 would keep everything else
+ * waiting for 0.1 s. Not fewer than the messages of a batch, or what comes in a burst would be put off for ever.
+ */
+const SOCKETS_PER_TURN = 512;
+
+/** Frames sent in one cork while a lane drains, so that one recovering socket doesn't hold the loop. */
+const DRAIN_FRAMES_PER_TURN = 256;
+
+/**
+ * The last step to a socket. Guarantees per connection: frames leave in the order given; none is skipped in silence
+ * (what a policy drops is counted, what may not be dropped closes 4001); all frames of one batch ride in one system
+ * call. A socket that does not keep up gets a SlowLane until it has drained, and costs nobody else anything.
+ */
+export class Sender {
+  readonly #stats: EdgeStats;
+  readonly #crowds: Crowds;
+  readonly #answers: LanePolicy;
+  readonly #now: () => number;
+  /** Connections with a filled outbox. */
+  #dirty: Connection[] = [];
+  /** Those with a filled outbox that wait for a turn. */
+  #later: Connection[] = [];
+  readonly #slow = new Set<Connection>();
+  /** The last frame that was put into a lane, and the copy that its lanes share. */
+  #copied: Uint8Array | null = null;
+  #copy: Uint8Array = new Uint8Array();
+
+  constructor(
+    { stats, crowds }: { stats: EdgeStats; crowds: Crowds },
+    options: { answerQueueBytes: number; now?: () => number },
+  ) {
+    this.#stats = stats;
+    this.#crowds = crowds;
+    this.#answers = { slow: 'queue', queueBytes: options.answerQueueBytes };
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Collects a frame until `flush`. `subscription` null: an answer, a room-less broadcast or another frame without topic. */
+  push(connection: Connection, frame: Uint8Array, subscription: Subscription | null): void {
+    if (connection.state !== 'open') return;
+    this.#crowds.settleFor(connection);
+    this.#stats.bytesSent += frame.length;
+    if (connection.lane !== null) {
+      this.#queue(connection, connection.lane, { frame: this.#copyOf(frame), subscription });
+      return;
+    }
+    if (connection.outbox.push(frame) === 1) this.#dirty.push(connection);
+  }
+
+  /** An answer or event of the gateway itself; leaves at once, behind everything collected before it. */
+  send(connection: Connection, text: string, type: string): void {
+    if (connection.state !== 'open') return;
+    this.#stats.messagesSent.add(type);
+    this.push(connection, Buffer.from(text), null);
+    this.#flushOne(connection);
+    this.flush();
+  }
+
+  /** Sends what was collected; when it is for very many sockets, to most of them in turns of the loop that follow. */
+  flush(): void {
+    this.#copied = null;
+    if (this.#dirty.length === 0) return;
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    if (dirty.length > SOCKETS_PER_TURN) this.#putOff(dirty.splice(SOCKETS_PER_TURN));
+    for (const connection of dirty) this.#flushOne(connection);
+  }
+
+  /** Sends everything that was collected, now. */
+  flushAll(): void {
+    this.flush();
+    for (const connection of this.#later.splice(0)) this.#flushOne(connection);
+  }
+
+  close(connection: Connection, reason: CloseReason): void {
+    if (connection.state === 'closing' || connection.state === 'closed') return;
+    const { socket } = connection;
+    if (socket === null) {
+      connection.pendingClose ??= reason;
+      return;
+    }
+    if (connection.outbox.length > 0) this.#flushOne(connection);
+    this.#crowds.settleFor(connection);
+    connection.state = 'closing';
+    socket.end(reason.code, reason.reason);
+  }
+
+  /** The transport took something of the backlog: send what waits. */
+  drained(connection: Connection): void {
+    const { lane, socket } = connection;
+    if (lane === null || socket === null || connection.state !== 'open') return;
+    lane.progressAtMs = this.#now();
+    while (lane.length > 0 && socket.bufferedBytes() < SOCKET_BUFFER_BYTES) {
+      const before = lane.length;
+      socket.cork(() => {
+        for (let sent = 0; sent < DRAIN_FRAMES_PER_TURN; sent++) {
+          const frame = lane.shift();
+          if (frame === null) return;
+          if (socket.send(frame) !== 'sent') return;
+        }
+      });
+      this.#stats.bufferedFrames -= before - lane.length;
+    }
+    if (lane.length === 0 && socket.bufferedBytes() === 0) this.#recover(connection);
+  }
+
+  /** Puts a socket that the transport's own fan-out serves into the slow lane when its backlog has grown. */
+  lagging(connection: Connection): boolean {
+    if (connection.lane !== null) return true;
+    if (connection.socket === null || connection.socket.bufferedBytes() < SOCKET_BUFFER_BYTES) return false;
+    this.#enterLane(connection);
+    return true;
+  }
+
+  /** Once a second: closes sockets whose backlog has not moved for 30 s. */
+  closeStalled(): void {
+    const limitMs = this.#now() - STALLED_MS;
+    for (const connection of this.#slow) {
+      if (connection.lane !== null && connection.lane.progressAtMs < limitMs) this.#closeSlow(connection);
+    }
+  }
+
+  /** The connection is gone: forget its queue. */
+  forget(connection: Connection): void {
+    if (connection.lane !== null) this.#stats.bufferedFrames -= connection.lane.length;
+    connection.lane = null;
+    connection.outbox.length = 0;
+    this.#slow.delete(connection);
+  }
+
+  #putOff(connections: readonly Connection[]): void {
+    if (this.#later.length === 0) setImmediate(() => this.#runTurn());
+    this.#later = this.#later.concat(connections);
+  }
+
+  #runTurn(): void {
+    for (const connection of this.#later.splice(0, SOCKETS_PER_TURN)) this.#flushOne(connection);
+    if (this.#later.length > 0) setImmediate(() => this.#runTurn());
+  }
+
+  #flushOne(connection: Connection): void {
+    const { outbox, socket } = connection;
+    if (socket === null || outbox.length === 0) return;
+    if (outbox.length === 1) {
+      socket.send(outbox[0]!);
+    } else {
+      socket.cork(() => {
+        for (const frame of outbox) socket.send(frame);
+      });
+    }
+    outbox.length = 0;
+    // Looked at after the cork: inside it every send says "sent". A send may also have closed the connection.
+    if (connection.state === 'open' && connection.lane === null && socket.bufferedBytes() > 0)
+      this.#enterLane(connection);
+  }
+
+  /**
+   * What the engine hands over is a view into a batch many times as large, so lanes keep a copy: one for all of them,
+   * because a message for many meets all the slow ones at once.
+   */
+  #copyOf(frame: Uint8Array): Uint8Array {
+    if (this.#copied !== frame) {
+      this.#copied = frame;
+      this.#copy = Buffer.from(frame);
+    }
+    return this.#copy;
+  }
+
+  #queue(connection: Connection, lane: SlowLane, item: { frame: Uint8Array; subscription: Subscription | null }): void {
+    const before = lane.length;
+    const verdict = lane.push(item.subscription, item.frame, this.#answers);
+    this.#stats.bufferedFrames += lane.length - before;
+    if (verdict === 'queued') return;
+    this.#stats.slowConsumerActions.add(
+      verdict === 'overflow' ? 'queue' : verdict === 'conflated' ? 'conflate' : 'drop-oldest',
+    );
+    if (verdict !== 'overflow') return;
+    this.#stats.bufferOverflows++;
+    this.#closeSlow(connection);
+  }
+
+  #closeSlow(connection: Connection): void {
+    this.close(connection, closeReason('slow_consumer'));
+  }
+
+  #enterLane(connection: Connection): void {
+    connection.lane = new SlowLane(this.#now());
+    this.#slow.add(connection);
+  }
+
+  #recover(connection: Connection): void {
+    connection.lane = null;
+    this.#slow.delete(connection);
+  }
+}

@@ -1,0 +1,45 @@
+import type { AdmitResult, Block } from '../../engine.js';
+import { TokenError, VerifierUnavailableError } from '../../errors.js';
+import type { Position } from '../../streams.js';
+import type { Identity, TokenVerifier } from '../../token-verifier.js';
+import type { ConnectionTable } from '../delivery/connection-table.js';
+import { RefusalError } from '../refusals.js';
+
+/** The positions of an admission; throws RefusalError by the name of what the engine refused it for (contract 2). */
+export function requireAdmitted(result: AdmitResult): readonly Position[] {
+  switch (result.status) {
+    case 'admitted':
+      return result.positions;
+    case 'blocked':
+      throw blockedRefusal(result.block);
+    case 'revoked':
+      throw new RefusalError('token_invalid', 'this token was revoked');
+    case 'already_connected':
+      throw new RefusalError('already_connected', 'this user is connected to this endpoint already');
+    case 'session_limit':
+      throw new RefusalError('too_many_connections', 'this user has as many connections as are allowed');
+  }
+}
+
+/** Throws when the user has `limit` connections on this node already; 0: there is no limit. */
+export function requirePlaceFor(identity: Identity | null, connections: ConnectionTable, limit: number): void {
+  if (limit === 0 || identity === null || connections.countOfUser(identity.user) < limit) return;
+  throw new RefusalError('too_many_connections', `at most ${limit} connections per user`);
+}
+
+function blockedRefusal(block: Block): RefusalError {
+  const message = block.reason === '' ? 'this user is blocked' : `this user is blocked: ${block.reason}`;
+  const expiresAt = block.expiresAtMs === null ? null : new Date(block.expiresAtMs).toISOString().replace('.000Z', 'Z');
+  return new RefusalError('user_blocked', message, { reason: block.reason, expires_at: expiresAt });
+}
+
+/** Who the token is of; throws RefusalError by the token's own fault, or `unavailable` when the verifier can't work. */
+export async function verifiedIdentity(verifier: TokenVerifier, token: string): Promise<Identity> {
+  try {
+    return await verifier.verify(token);
+  } catch (error) {
+    if (error instanceof TokenError) throw new RefusalError(error.code, error.message);
+    if (error instanceof VerifierUnavailableError) throw new RefusalError('unavailable', error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,213 @@
+import type { Engine } from '../../engine.js';
+import { EngineError } from '../../errors.js';
+import type { EdgeStats } from '../../stats.js';
+import type { Identity, TokenVerifier } from '../../token-verifier.js';
+import type { Handshake } from '../../transport.js';
+import type { ConnectionTable } from '../delivery/connection-table.js';
+import { Connection } from '../delivery/connection.js';
+import { AcceptRate } from '../rate-limits.js';
+import { requireAdmitted, requirePlaceFor } from './admission-checks.js';
+import type { Endpoint, Endpoints } from '../endpoints.js';
+import { hubRequests } from '../subscriptions/unretained-streams.js';
+import { parseHandshakeQuery, type HandshakeQuery } from './handshake-query.js';
+import type { Join, Joiner } from '../subscriptions/subscriber.js';
+import type { Pipes } from '../pipes/pipes.js';
+import { RefusalError } from '../refusals.js';
+import type { TopicAccess } from '../subscriptions/topic-access.js';
+import { pipeRequests, requireBare } from '../subscriptions/unretained-streams.js';
+import { verifiedIdentity } from './admission-checks.js';
+
+export interface AdmissionOptions {
+  readonly node: string;
+  readonly tokenParameters: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  /** The address that limits apply to: the peer's, or what a trusted proxy says. */
+  readonly clientAddress: (handshake: Handshake) => string;
+  readonly connectionsPerUser: number;
+  readonly connectionsPerAddress: number;
+  /** 0: no limit. */
+  readonly handshakesPerSecond: number;
+  readonly maxLifetimeMs: number;
+  readonly sessions: { readonly max: number; readonly policy: 'reject' | 'replace' } | null;
+}
+
+interface AdmissionDeps {
+  readonly engine: Engine;
+  readonly verifier: TokenVerifier;
+  readonly connections: ConnectionTable;
+  readonly joiner: Joiner;
+  readonly access: TopicAccess;
+  readonly endpoints: Endpoints;
+  readonly pipes: Pipes;
+  readonly stats: EdgeStats;
+}
+
+export interface Admitted {
+  readonly connection: Connection;
+  readonly join: Join;
+  readonly protocol: string | null;
+}
+
+const BEARER = /^bearer +(.+)$/i;
+
+/**
+ * Decides about a handshake: cheap local checks first, then the token, then one atomic step in the engine. Until the
+ * engine has said yes nothing is registered that this class doesn't take back.
+ */
+export class AdmissionDesk {
+  readonly #deps: AdmissionDeps;
+  readonly #options: AdmissionOptions;
+  readonly #rate: AcceptRate;
+  #sequence = 0;
+
+  constructor(deps: AdmissionDeps, options: AdmissionOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#rate = new AcceptRate(options.handshakesPerSecond);
+  }
+
+  /** Throws RefusalError. */
+  async admit(handshake: Handshake, signal: AbortSignal): Promise<Admitted> {
+    const endpoint = this.#deps.endpoints.require(handshake.path);
+    this.#checkOrigin(handshake.origin);
+    if (!this.#rate.take(performance.now()))
+      throw new RefusalError('unavailable', 'too many handshakes at once; come back');
+    const query = parseHandshakeQuery(handshake.query, this.#options.tokenParameters);
+    requireBare(endpoint, query);
+    const address = this.#options.clientAddress(handshake);
+    this.#checkAddress(address);
+    const bearer = findBearer(handshake, query);
+    const identity = await this.#identify(bearer.token, endpoint);
+    const topics = query.topics.map((name) => this.#deps.access.require(name, identity));
+    this.#deps.access.requireRoomFor(topics.length);
+    const user = identity?.user ?? null;
+    const requests = [
+      ...this.#deps.access.requests(topics, query.recover, user),
+      ...hubRequests(endpoint.hub, user),
+      ...pipeRequests(endpoint, user),
+    ];
+    this.#deps.pipes.requireOpen(endpoint);
+    // The address may have filled up while the token was verified.
+    this.#checkAddress(address);
+    requirePlaceFor(identity, this.#deps.connections, this.#options.connectionsPerUser);
+    signal.throwIfAborted();
+    const connection = this.#register({ endpoint, address, identity, authorization: bearer.authorization });
+    try {
+      const join = await this.#enter(connection, requests);
+      return { connection, join, protocol: bearer.protocol };
+    } catch (error) {
+      this.undo(connection);
+      throw error;
+    }
+  }
+
+  /** Takes back everything an admission registered on this node. */
+  undo(connection: Connection): void {
+    connection.state = 'closed';
+    this.#deps.joiner.leaveAll(connection);
+    this.#deps.connections.remove(connection);
+    const { user } = connection;
+    if (user !== null) void this.#deps.engine.release([{ connection: connection.id, user }]);
+  }
+
+  async #enter(connection: Connection, requests: Parameters<Joiner['begin']>[1]): Promise<Join> {
+    const { engine, joiner, pipes } = this.#deps;
+    const { endpoint } = connection;
+    try {
+      const join = await joiner.begin(connection, requests);
+      const replaced = pipes.heldBy(connection);
+      const result = await engine.admit({
+        connection: connection.id,
+        user: connection.user,
+        endpoint: endpoint.path,
+        sinceMs: connection.userSinceMs,
+        streams: joiner.streamsOf(join),
+        sessions: this.#options.sessions,
+        token: connection.identity,
+        exclusive: endpoint.pipe?.sessionPolicy ?? null,
+      });
+      const positions = requireAdmitted(result);
+      pipes.replace(replaced);
+      await joiner.read(join, positions);
+      return join;
+    } catch (error) {
+      if (error instanceof EngineError)
+        throw new RefusalError('unavailable', 'the gateway cannot admit connections right now');
+      throw error;
+    }
+  }
+
+  #register(origin: {
+    endpoint: Endpoint;
+    address: string;
+    identity: Identity | null;
+    authorization: string;
+  }): Connection {
+    const { identity } = origin;
+    const sinceMs = Date.now();
+    const connection = new Connection(`${this.#options.node}-${(++this.#sequence).toString(36)}`, {
+      endpoint: origin.endpoint,
+      address: origin.address,
+      authorization: origin.authorization,
+      identity,
+      sinceMs,
+    });
+    const lifetimeMs = this.#options.maxLifetimeMs;
+    // Up to a tenth earlier at random: sockets that came together must not all leave together.
+    if (lifetimeMs > 0) connection.closeAtMs = sinceMs + lifetimeMs * (1 - Math.random() / 10);
+    this.#deps.connections.add(connection);
+    return connection;
+  }
+
+  async #identify(token: string | null, endpoint: Endpoint): Promise<Identity | null> {
+    const { stats, verifier } = this.#deps;
+    if (token === null) {
+      if (endpoint.guests) return null;
+      stats.authErrors.add('token_missing');
+      throw new RefusalError(
+        'token_missing',
+        'a token is needed: Authorization: Bearer <jwt>, ?token=<jwt> or the bearer subprotocol',
+      );
+    }
+    try {
+      return await verifiedIdentity(verifier, token);
+    } catch (error) {
+      if (error instanceof RefusalError && error.code !== 'unavailable') stats.authErrors.add(error.code);
+      throw error;
+    }
+  }
+
+  #checkOrigin(origin: string | null): void {
+    const { allowedOrigins } = this.#options;
+    if (origin === null || allowedOrigins.length === 0 || allowedOrigins.includes(origin)) return;
+    throw new RefusalError('origin_forbidden', 'this origin is not in server.allowedOrigins');
+  }
+
+  #checkAddress(address: string): void {
+    const limit = this.#options.connectionsPerAddress;
+    if (limit === 0 || this.#deps.connections.countOfAddress(address) < limit) return;
+    throw new RefusalError('too_many_connections', `at most ${limit} connections per address`);
+  }
+}
+
+interface Bearer {
+  readonly token: string | null;
+  /** For backends: the header as it came, or what it would have been. */
+  readonly authorization: string;
+  readonly protocol: string | null;
+}
+
+/**
+ * First source that is present wins: Authorization, query, subprotocol (contract 2). A header of another scheme is none:
+ * it is for somebody else on the way, as that of a proxy with a password.
+ */
+function findBearer(handshake: Handshake, query: HandshakeQuery): Bearer {
+  const offered = handshake.protocols.split(',').map((part) => part.trim());
+  const offersBearer = offered[0] === 'bearer' && offered.length > 1 && offered[1] !== '';
+  const protocol = offersBearer ? 'bearer' : null;
+  const authorization = handshake.authorization.trim();
+  const header = BEARER.exec(authorization)?.[1];
+  if (header !== undefined) return { token: header, authorization, protocol };
+  const token = query.token ?? (offersBearer ? offered[1]! : null);
+  return { token, authorization: token === null ? '' : `Bearer ${token}`, protocol };
+}

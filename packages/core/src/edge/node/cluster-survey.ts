@@ -1,0 +1,189 @@
+import type { ControlTarget, Engine, NodeCommand, NodeQuestion } from '../../engine.js';
+import { EngineError } from '../../errors.js';
+import type { Logger } from '../../logger.js';
+import { roomStream, subscriptionStream } from '../../streams.js';
+import type { Channel, ChannelTable } from '../delivery/local-streams.js';
+import type { ConnectionTable } from '../delivery/connection-table.js';
+import { isRecord } from '../commands/client-request.js';
+
+/** A node that died a moment ago still counts as reached, so somebody may wait as long as this. */
+const DEADLINE_MS = 1000;
+/** Questions of this node that may wait for answers at once. */
+const ASKS_MAX = 1000;
+/** Names in one answer: a larger one would push messages out of the asker's inbox. */
+const NAMES_MAX = 10_000;
+
+const SUBSCRIPTIONS = subscriptionStream('');
+
+export interface CensusDeps {
+  readonly engine: Pick<Engine, 'control'>;
+  readonly logger: Logger;
+  /** What this node answers from; absent on a node without sockets. */
+  readonly channels?: ChannelTable;
+  readonly connections?: ConnectionTable;
+}
+
+/** `complete` is false when a node did not answer in time, or had more names than an answer may hold. */
+export interface RoomMembers {
+  readonly users: readonly string[];
+  readonly connections: number;
+  readonly complete: boolean;
+}
+
+export interface SubscriptionCounts {
+  /** Subscription id → connections, in the order of the ids. */
+  readonly subscriptions: ReadonlyMap<string, number>;
+  readonly complete: boolean;
+}
+
+type AskCommand = Extract<NodeCommand, { command: 'ask' }>;
+type ReportCommand = Extract<NodeCommand, { command: 'report' }>;
+
+/**
+ * Questions about sockets that only the nodes themselves can answer. Each question goes to the nodes it concerns, each
+ * answers the asker, and the answers are complete when as many came as nodes were reached, or when a second is over.
+ * Nothing is remembered between two questions. Rejects with EngineError.
+ */
+export class Census {
+  readonly #deps: CensusDeps;
+  readonly #node: string;
+  readonly #surveys = new Map<string, Survey>();
+  #sequence = 0;
+
+  constructor(deps: CensusDeps, options: { node: string }) {
+    this.#deps = deps;
+    this.#node = options.node;
+  }
+
+  async members(room: string): Promise<RoomMembers> {
+    const stream = roomStream(room);
+    const { answers, unanswered } = await this.#ask({ kind: 'channel', stream }, { about: 'members', stream });
+    const users = new Set<string>();
+    let connections = 0;
+    let complete = unanswered === 0;
+    for (const answer of answers.filter(isRecord)) {
+      for (const user of answer['users'] as string[]) users.add(user);
+      connections += answer['connections'] as number;
+      if (answer['truncated'] === true) complete = false;
+    }
+    return { users: [...users].sort().slice(0, NAMES_MAX), connections, complete: complete && users.size <= NAMES_MAX };
+  }
+
+  async subscriptions(): Promise<SubscriptionCounts> {
+    const { answers, unanswered } = await this.#ask({ kind: 'all' }, { about: 'subscriptions' });
+    const counts = new Map<string, number>();
+    let complete = unanswered === 0;
+    for (const answer of answers.filter(isRecord)) {
+      for (const [id, connections] of Object.entries(answer['counts'] as Record<string, number>)) {
+        counts.set(id, (counts.get(id) ?? 0) + connections);
+      }
+      if (answer['truncated'] === true) complete = false;
+    }
+    return { subscriptions: new Map([...counts].sort(([a], [b]) => (a < b ? -1 : 1))), complete };
+  }
+
+  /** Whose the connection of that node is (`user` null: a guest's); null when there is none. */
+  async connection(node: string, id: string): Promise<{ user: string | null } | null> {
+    const question = { about: 'connection', connection: id } as const;
+    const { answers, unanswered } = await this.#ask({ kind: 'node', node }, question);
+    if (unanswered > 0) throw new EngineError('unavailable', `node ${node} did not answer`);
+    const found = answers.find(isRecord);
+    return found === undefined ? null : { user: found['user'] as string | null };
+  }
+
+  /** A question of another node (or of this one), or an answer to one of this node's own. */
+  take(command: AskCommand | ReportCommand): void {
+    if (command.command === 'report') {
+      // Unknown: it came after the deadline.
+      this.#surveys.get(command.id)?.add(command.answer);
+      return;
+    }
+    const { id, from: node } = command;
+    const report = { command: 'report', id, answer: this.#answer(command.question) } as const;
+    this.#deps.engine.control({ kind: 'node', node }, report).catch((error: unknown) => {
+      // The asker counts this node among those that did not answer.
+      this.#deps.logger.debug('question could not be answered', { about: command.question.about, error });
+    });
+  }
+
+  async #ask(target: ControlTarget, question: NodeQuestion): Promise<{ answers: unknown[]; unanswered: number }> {
+    if (this.#surveys.size >= ASKS_MAX) throw new EngineError('unavailable', 'too many questions wait for answers');
+    const id = (++this.#sequence).toString(36);
+    const survey = new Survey();
+    // Before the question goes out: its answers may overtake the engine's own.
+    this.#surveys.set(id, survey);
+    const timer = setTimeout(() => survey.end(), DEADLINE_MS);
+    try {
+      survey.expect(await this.#deps.engine.control(target, { command: 'ask', id, from: this.#node, question }));
+      return await survey.ended;
+    } finally {
+      clearTimeout(timer);
+      this.#surveys.delete(id);
+    }
+  }
+
+  #answer(question: NodeQuestion): unknown {
+    const { channels, connections } = this.#deps;
+    switch (question.about) {
+      case 'members':
+        return membersOf(channels?.get(question.stream));
+      case 'subscriptions':
+        return subscriptionsOf(channels?.shared() ?? []);
+      case 'connection': {
+        const connection = connections?.get(question.connection);
+        return connection === undefined ? null : { user: connection.user };
+      }
+    }
+  }
+}
+
+/** The answers to one question. */
+class Survey {
+  readonly #answers: unknown[] = [];
+  readonly #end = Promise.withResolvers<{ answers: unknown[]; unanswered: number }>();
+  #expected = Number.POSITIVE_INFINITY;
+
+  get ended(): Promise<{ answers: unknown[]; unanswered: number }> {
+    return this.#end.promise;
+  }
+
+  expect(count: number): void {
+    this.#expected = count;
+    this.#endIfAll();
+  }
+
+  add(answer: unknown): void {
+    this.#answers.push(answer);
+    this.#endIfAll();
+  }
+
+  end(): void {
+    const answers = this.#answers;
+    this.#end.resolve({ answers, unanswered: Math.max(0, this.#expected - answers.length) });
+  }
+
+  #endIfAll(): void {
+    if (this.#answers.length >= this.#expected) this.end();
+  }
+}
+
+function membersOf(channel: Channel | undefined): object {
+  const users = new Set<string>();
+  let connections = 0;
+  for (const subscription of channel?.subscriptions() ?? []) {
+    connections++;
+    const { user } = subscription.connection;
+    if (user !== null) users.add(user);
+  }
+  return { users: [...users].slice(0, NAMES_MAX), connections, truncated: users.size > NAMES_MAX };
+}
+
+function subscriptionsOf(channels: Iterable<Channel>): object {
+  const counts = new Map<string, number>();
+  for (const { stream, size } of channels) {
+    if (!stream.startsWith(SUBSCRIPTIONS)) continue;
+    if (counts.size === NAMES_MAX) return { counts: Object.fromEntries(counts), truncated: true };
+    counts.set(stream.slice(SUBSCRIPTIONS.length), size);
+  }
+  return { counts: Object.fromEntries(counts), truncated: false };
+}

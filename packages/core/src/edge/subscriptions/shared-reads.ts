@@ -1,0 +1,36 @@
+import type { Engine, HistoryPage } from '../../engine.js';
+import type { Position, RetainedStream } from '../../streams.js';
+
+/**
+ * Reads of history that many want at once: after a node has gone, all its subscribers of a shared stream come back with
+ * the same position. One read serves them all, and its frames are the same bytes for each.
+ *
+ * A page may be used by a joining connection only if it reaches the top that the connection was told: what came behind
+ * that top it holds itself, what came before it must be in the page.
+ */
+export class SharedReads {
+  readonly #engine: Engine;
+  readonly #underWay = new Map<string, Promise<HistoryPage>>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  async read(stream: RetainedStream, after: Position | null, top: Position): Promise<HistoryPage> {
+    const key = `${stream.stream} ${after === null ? '' : `${after.epoch} ${after.offset}`}`;
+    const page = await this.#join(key, stream, after);
+    if (page.epoch === top.epoch && page.offset >= top.offset) return page;
+    // Asked before this connection was: the next one is not.
+    return this.#join(key, stream, after);
+  }
+
+  #join(key: string, stream: RetainedStream, after: Position | null): Promise<HistoryPage> {
+    const known = this.#underWay.get(key);
+    if (known !== undefined) return known;
+    const reading = this.#engine
+      .read(stream, after, stream.retention.size)
+      .finally(() => this.#underWay.get(key) === reading && this.#underWay.delete(key));
+    this.#underWay.set(key, reading);
+    return reading;
+  }
+}

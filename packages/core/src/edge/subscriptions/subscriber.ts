@@ -1,0 +1,205 @@
+import type { Engine, HistoryPage } from '../../engine.js';
+import type { EdgeStats } from '../../stats.js';
+import type { Position, RetainedStream, StreamName } from '../../streams.js';
+import type { ChannelTable } from '../delivery/local-streams.js';
+import { Subscription, type Connection, type HeldFrame, type SubscriptionTarget } from '../delivery/connection.js';
+import type { Delivery } from '../delivery/delivery.js';
+import type { Interests } from './interests.js';
+import { SharedReads } from './shared-reads.js';
+import type { SubscriptionEvents } from '../../outgoing/subscription-events.js';
+
+/** One stream a connection is to be in. */
+export interface JoinRequest extends SubscriptionTarget {
+  readonly stream: StreamName;
+  /** False for a user's own stream. */
+  readonly shared: boolean;
+  /** Where the client was in it; null: it brought no position. */
+  readonly after: Position | null;
+}
+
+/** A stream as `connected` and the answers tell it (contract 2.1). */
+export interface JoinedStream {
+  readonly stream: string;
+  readonly epoch: string;
+  readonly offset: number;
+  readonly recovered?: boolean;
+  readonly replayed?: number;
+}
+
+/** One row of `topics` in `connected` and in the answer to `subscribe`. */
+export type JoinedTopic = { readonly topic: string } & Partial<JoinedStream> & { readonly public?: JoinedStream };
+
+/** A join under way: subscriptions hold live frames until `complete` or `abandon`. */
+export type Join = readonly JoinPart[];
+
+export interface JoinPart {
+  readonly subscription: Subscription;
+  readonly after: Position | null;
+  replay: readonly HeldFrame[];
+  recovered: boolean | null;
+}
+
+interface JoinerDeps {
+  readonly engine: Engine;
+  readonly channels: ChannelTable;
+  readonly delivery: Delivery;
+  readonly interests: Interests;
+  readonly stats: EdgeStats;
+  readonly subscriptions: SubscriptionEvents | null;
+}
+
+/**
+ * Takes connections into streams without missing or doubling a message. The order is what makes it true:
+ * 1. the subscription stands in the channel and holds live frames;
+ * 2. the node watches the shared streams; the engine registers the user (admit) and says each stream's top: everything
+ *    later arrives by the inbox, everything up to the top is history;
+ * 3. history after the client's position is read;
+ * 4. replay, then the held frames beyond it, then live.
+ */
+export class Joiner {
+  readonly #deps: JoinerDeps;
+  readonly #reads: SharedReads;
+
+  constructor(deps: JoinerDeps) {
+    this.#deps = deps;
+    this.#reads = new SharedReads(deps.engine);
+  }
+
+  /** Steps 1 and 2 (the node's part). Rejects with EngineError; nothing is left behind then. */
+  async begin(connection: Connection, requests: readonly JoinRequest[]): Promise<Join> {
+    const { channels, interests } = this.#deps;
+    const join = requests.map((request): JoinPart => {
+      const subscription = new Subscription(connection, channels.obtain(request.stream, request.shared), request);
+      subscription.channel.addSingle(subscription);
+      connection.subscriptions.push(subscription);
+      // Where nothing is kept a position proves nothing.
+      const recovered = request.after !== null && subscription.retained === null ? false : null;
+      return { subscription, after: request.after, replay: [], recovered };
+    });
+    const shared = join.filter(({ subscription }) => subscription.channel.shared);
+    try {
+      await Promise.all(shared.map(({ subscription }) => interests.add(subscription.channel.stream)));
+    } catch (error) {
+      this.abandon(join);
+      throw error;
+    }
+    return join;
+  }
+
+  /** The streams whose tops the engine must tell, in the order `read` expects the positions. */
+  streamsOf(join: Join): RetainedStream[] {
+    return join.map(({ subscription }) => subscription.retained).filter((retained) => retained !== null);
+  }
+
+  /** Steps 2 (the engine's part) and 3 for a connection that is open already. Rejects with EngineError, abandons. */
+  async readOpen(join: Join): Promise<void> {
+    try {
+      const streams = this.streamsOf(join);
+      await this.read(join, streams.length === 0 ? [] : await this.#deps.engine.positions(streams));
+    } catch (error) {
+      this.abandon(join);
+      throw error;
+    }
+  }
+
+  /** Step 3. Rejects with EngineError; call `abandon` then. */
+  async read(join: Join, positions: readonly Position[]): Promise<void> {
+    const retained = join.filter(({ subscription }) => subscription.retained !== null);
+    await Promise.all(retained.map((part, at) => this.#readPart(part, positions[at]!)));
+  }
+
+  /** What the client is told of topics, before `complete`. */
+  describe(join: Join): JoinedTopic[] {
+    const topics = new Map<string, JoinedTopic>();
+    for (const part of join) {
+      const { kind, name, channel } = part.subscription;
+      if (kind !== 'topic') continue;
+      const row = topics.get(name) ?? { topic: name };
+      const stream = this.describeStream(part);
+      if (stream === null) topics.set(name, part.recovered === null ? row : { ...row, recovered: false, replayed: 0 });
+      else topics.set(name, channel.shared ? { ...row, public: stream } : { ...row, ...stream });
+    }
+    return [...topics.values()];
+  }
+
+  /** null for a stream without history. */
+  describeStream(part: JoinPart): JoinedStream | null {
+    const { subscription, recovered } = part;
+    if (subscription.retained === null) return null;
+    const { channel } = subscription;
+    const at = subscription.group === null ? subscription : channel;
+    const row = { stream: channel.stream, epoch: at.epoch, offset: at.offset };
+    return recovered === null ? row : { ...row, recovered, replayed: part.replay.length };
+  }
+
+  /** Step 4: after the frame that tells of the join was given to the socket. */
+  complete(join: Join): void {
+    for (const { subscription, replay, recovered } of join) {
+      // It may have been left again while its history was read.
+      if (!subscription.connection.subscriptions.includes(subscription)) continue;
+      if (recovered !== null) this.#deps.stats.resumes.add(recovered ? 'recovered' : 'lost');
+      this.#deps.delivery.release(subscription, replay);
+    }
+  }
+
+  abandon(join: Join): void {
+    for (const { subscription } of join) this.leave(subscription);
+  }
+
+  /** Takes one subscription away; nothing if that was done before. */
+  leave(subscription: Subscription): void {
+    const { connection, channel } = subscription;
+    const at = connection.subscriptions.indexOf(subscription);
+    if (at < 0) return;
+    connection.subscriptions.splice(at, 1);
+    this.#deps.delivery.detach(subscription);
+    if (this.#deps.channels.dropIfEmpty(channel)) this.#deps.subscriptions?.left(channel.stream);
+    if (channel.shared) this.#deps.interests.remove(channel.stream);
+  }
+
+  leaveAll(connection: Connection): void {
+    for (const subscription of [...connection.subscriptions]) this.leave(subscription);
+  }
+
+  async #readPart(part: JoinPart, top: Position): Promise<void> {
+    const { subscription } = part;
+    const { policy, channel } = subscription;
+    subscription.epoch = top.epoch;
+    subscription.offset = top.offset;
+    const after = part.after ?? (await this.#acknowledged(subscription));
+    if (after === null && (!policy.snapshot || channel.shared)) return;
+    if (after !== null && after.epoch === top.epoch && after.offset === top.offset) {
+      if (part.after !== null) part.recovered = true;
+      return;
+    }
+    const page = await this.#reads.read(subscription.retained!, after, top);
+    if (part.after !== null) part.recovered = page.recovered;
+    else if (after !== null) this.#countExpired(subscription, after, page);
+    this.#takePage(part, page);
+  }
+
+  /** Where a client without a position goes on in a topic with acknowledgements. */
+  async #acknowledged(subscription: Subscription): Promise<Position | null> {
+    if (!subscription.policy.ack || subscription.channel.shared) return null;
+    const acknowledged = await this.#deps.engine.acknowledged(subscription.retained!);
+    return acknowledged ?? { epoch: subscription.epoch, offset: 0 };
+  }
+
+  /** Unacknowledged messages that the history no longer holds. */
+  #countExpired(subscription: Subscription, after: Position, page: HistoryPage): void {
+    const first = page.messages[0]?.offset ?? page.offset + 1;
+    const expired = first - after.offset - 1;
+    if (expired > 0) this.#deps.stats.expired.add(subscription.name, expired);
+  }
+
+  #takePage(part: JoinPart, page: HistoryPage): void {
+    const { subscription } = part;
+    part.replay = page.messages;
+    const last = page.messages.at(-1);
+    // The history may have grown past the top that admit told; held frames up to there are in the replay.
+    if (last !== undefined && (last.epoch !== subscription.epoch || last.offset > subscription.offset)) {
+      subscription.epoch = last.epoch;
+      subscription.offset = last.offset;
+    }
+  }
+}

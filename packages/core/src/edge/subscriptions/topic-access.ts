@@ -1,0 +1,61 @@
+import { publicStream, userStream, type Position } from '../../streams.js';
+import type { Identity } from '../../token-verifier.js';
+import type { TopicPolicy } from '../../topics.js';
+import type { JoinRequest } from './subscriber.js';
+import { RefusalError } from '../refusals.js';
+
+/** Which topics a client may have: they exist, are visible, the token allows them, guests only what is for guests. */
+export class TopicAccess {
+  readonly #topics: ReadonlyMap<string, TopicPolicy>;
+  readonly #topicsPerConnection: number;
+
+  constructor(topics: readonly TopicPolicy[], topicsPerConnection: number) {
+    this.#topics = new Map(topics.filter((topic) => topic.clientVisible).map((topic) => [topic.name, topic]));
+    this.#topicsPerConnection = topicsPerConnection;
+  }
+
+  /** Throws RefusalError `unknown_topic` with the list of known ones, or `topic_forbidden`. */
+  require(name: string, identity: Identity | null): TopicPolicy {
+    const topic = this.#topics.get(name);
+    if (topic === undefined) {
+      const known = [...this.#topics.keys()].join(', ');
+      throw new RefusalError('unknown_topic', `unknown topic ${name}; known topics: ${known}`);
+    }
+    if (identity === null ? !topic.guests : identity.topics !== null && !identity.topics.has(name)) {
+      throw new RefusalError(
+        'topic_forbidden',
+        `topic ${name} is not allowed ${identity === null ? 'for guests' : 'by the token'}`,
+      );
+    }
+    return topic;
+  }
+
+  requireRoomFor(count: number): void {
+    if (count <= this.#topicsPerConnection) return;
+    throw new RefusalError('bad_request', `too many topics: at most ${this.#topicsPerConnection} per connection`);
+  }
+
+  /** The streams of each topic, with the positions given; a position for anything else is `bad_request`. */
+  requests(topics: readonly TopicPolicy[], recover: ReadonlyMap<string, Position>, user: string | null): JoinRequest[] {
+    const used = new Set<string>();
+    const take = (stream: string): Position | null => {
+      if (recover.has(stream)) used.add(stream);
+      return recover.get(stream) ?? null;
+    };
+    const requests: JoinRequest[] = [];
+    for (const topic of topics) {
+      const target = { kind: 'topic', name: topic.name, policy: topic } as const;
+      if (user !== null) {
+        const stream = userStream(topic.name, user);
+        const bare = take(topic.name);
+        requests.push({ ...target, stream, shared: false, after: take(stream) ?? bare });
+      }
+      const stream = publicStream(topic.name);
+      // A guest has no other stream that the topic's name could mean.
+      const bare = user === null ? take(topic.name) : null;
+      requests.push({ ...target, stream, shared: true, after: take(stream) ?? bare });
+    }
+    if (used.size === recover.size) return requests;
+    throw new RefusalError('bad_request', 'recover: names a stream that is not subscribed');
+  }
+}
