@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * node scripts/boot.mjs <start|demo|build|test|check> [arguments]
+ * node scripts/boot.mjs <start|demo|build|test|check|docs> [arguments]
  *
  * Runs under any Node from 18 on and without any package: it brings the pinned Node and everything else here first, so
  * that a fresh clone needs nothing but git and some Node.
@@ -26,6 +26,11 @@ const verbs = {
   },
   test,
   check,
+  /** Writes what is generated from the code. */
+  async docs() {
+    await build();
+    return (await run('node', ['scripts/generate-docs.mjs'])).code;
+  },
   /** Anything else with the pinned tools on the PATH, such as `exec jest packages/core`. */
   async exec([command, ...args]) {
     return (await run(command, args)).code;

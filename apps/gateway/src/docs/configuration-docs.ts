@@ -6,7 +6,7 @@ import type { AnyKey, Group, ListNode, MapNode, Node } from '../config/language/
 
 const INTRODUCTION = `# Configuration
 
-<!-- Made by \`ws-gateway config docs\` from apps/gateway/src/config. Do not edit. -->
+<!-- Made by \`npm run docs\` from apps/gateway/src/config/schema. Do not edit. -->
 <!-- prettier-ignore-start -->
 
 Four layers, each over the one before: defaults, the file, the environment, flags.

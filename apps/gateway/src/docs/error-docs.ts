@@ -61,7 +61,7 @@ function table(head: Row, rows: readonly Row[]): string {
 
 const HEAD = `# Errors
 
-<!-- Made by apps/gateway/scripts/write-error-docs.mjs from the tables of the code. Do not edit. -->
+<!-- Made by \`npm run docs\` from the tables of the code (apps/gateway/src/docs/error-texts.ts). Do not edit. -->
 <!-- prettier-ignore-start -->
 
 Branch on codes, never on messages. Clients: [packages/client](../packages/client/README.md) does all of this already.

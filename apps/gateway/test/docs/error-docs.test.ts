@@ -6,7 +6,7 @@ import { errorDocs } from '../../src/docs/error-docs.js';
 const file = readFileSync(new URL('../../../../docs/errors.md', import.meta.url), 'utf8');
 
 describe('docs/errors.md', () => {
-  test('is what the code says (npm run docs in apps/gateway writes it)', () => {
+  test('is what the code says (`npm run docs` writes it)', () => {
     expect(file).toBe(errorDocs());
   });
 
