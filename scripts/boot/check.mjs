@@ -1,24 +1,30 @@
+import { checkReferences } from './references.mjs';
 import { run } from './toolchain.mjs';
 
-/** Everything that can be said about the code without running it. All steps run, so that one look shows all. */
+/** Everything that can be said about the repository without running it. All steps run, so that one look shows all. */
 const STEPS = [
-  ['types', 'tsc', ['-p', 'tsconfig.json']],
+  ['types', program('tsc', '-p', 'tsconfig.json')],
   // The console runs in browsers, with their types.
-  ['types of the console', 'tsc', ['-p', 'apps/gateway/console/tsconfig.json']],
-  ['lint', 'oxlint', ['--type-aware', '--deny-warnings']],
-  ['format', 'prettier', ['--check', '--log-level=warn', '.']],
-  ['dead code and dependencies', 'knip', ['--no-progress', '--no-config-hints']],
+  ['types of the console', program('tsc', '-p', 'apps/gateway/console/tsconfig.json')],
+  ['lint', program('oxlint', '--type-aware', '--deny-warnings')],
+  ['format', program('prettier', '--check', '--log-level=warn', '.')],
+  ['dead code and dependencies', program('knip', '--no-progress', '--no-config-hints')],
+  ['references', checkReferences],
 ];
 
 export async function check() {
   const failed = [];
-  for (const [name, command, args] of STEPS) {
+  for (const [name, step] of STEPS) {
     const began = Date.now();
-    const { code } = await run(command, args);
+    const { code } = await step();
     const seconds = ((Date.now() - began) / 1000).toFixed(1);
     console.log([code === 0 ? 'ok    ' : 'FAILED', name, `(${seconds} s)`].join(' '));
     if (code !== 0) failed.push(name);
   }
   if (failed.length > 0) console.log(`check failed: ${failed.join(', ')}`);
   return failed.length === 0 ? 0 : 1;
+}
+
+function program(command, ...args) {
+  return () => run(command, args);
 }
