@@ -114,7 +114,7 @@ describe('a room within a hub', () => {
 });
 
 describe('rooms', () => {
-  it('are entered and left by command or by the bare frame of seed 003', async () => {
+  it('are entered and left by command or by a bare frame', async () => {
     const [ann, bob] = await Promise.all([house.connect(0, 'ann', ''), house.connect(1, 'bob', '')]);
     expect(await ann.request('enter', { room: 'orders' })).toMatchObject({
       status: 'ok',

@@ -5,7 +5,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 
 export type Event = Readonly<Record<string, unknown>>;
 
-/** A backend that endpoints are piped to (contract 5), with one link from each node. Its port stays its own. */
+/** A backend that endpoints are piped to, with one link from each node. Its port stays its own. */
 export class LinkBackend {
   /** Everything told, over whichever link, in the order of arrival. */
   readonly events: Event[] = [];

@@ -1,5 +1,5 @@
 /**
- * Commands that backends answer (contract 2.2): a declarative table outside of core. Names are looked up per endpoint;
+ * Commands that backends answer: a declarative table outside of core. Names are looked up per endpoint;
  * a name the endpoint doesn't have is unknown.
  */
 export interface BackendCommands {

@@ -1,7 +1,7 @@
 import type { CloseReason } from './close-codes.js';
 
 /**
- * The links to the backends that endpoints are piped to (contract 5): one a backend and node. The edge says what its
+ * The links to the backends that endpoints are piped to (docs/backend-links.md): one a backend and node. The edge says what its
  * clients do, the backend says what shall be done with them.
  *
  * Guarantees per pipe: a backend is told things in the order they were said here. What can't be sent now waits, bounded.

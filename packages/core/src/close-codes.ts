@@ -1,5 +1,6 @@
 /**
- * Close codes of contract 2.4. 4000-4499 mean "reconnect", 4500-4999 "do not"; what is below 4000 is RFC 6455's.
+ * Close codes. 4000-4499 mean "reconnect", 4500-4999 "do not"; what is below 4000 is RFC 6455's. What a client should
+ * do about each is in docs/protocol.md.
  */
 export const closeCodes = {
   drain: 4000,

@@ -219,7 +219,7 @@ export interface AdmitRequest {
   readonly sessions: SessionLimit | null;
   /** What the user came with; null: nothing that could be revoked. */
   readonly token?: TokenTraits | null;
-  /** One connection per user and `endpoint` in the whole cluster (backend links, contract 5). */
+  /** One connection per user and `endpoint` in the whole cluster, for endpoints that are piped to a backend. */
   readonly exclusive?: SessionLimit['policy'] | null;
   /**
    * true: the connection is open already (rebuild): the session limit is not applied, and of two in one exclusive place

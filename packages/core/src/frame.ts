@@ -1,7 +1,7 @@
 import type { StreamName } from './streams.js';
 
 /**
- * Frames to the client (contract 2.1), put together from text: a push is encoded once, here, around the producer's own
+ * Frames to the client (docs/protocol.md), put together from text: a push is encoded once, here, around the producer's own
  * bytes, and never parsed again on its way out.
  */
 export interface PushFields {
@@ -38,7 +38,7 @@ export interface SubscriptionFields {
   readonly payload: string;
 }
 
-/** The head of a push to a subscription id (format `wss`), in the four members that seed 002's clients know. */
+/** The head of a push to a subscription id (format `wss`): four members and no more, as clients of such subscriptions know it. */
 export function subscriptionHead(fields: SubscriptionFields, retainedStream: StreamName | null): string {
   const { id, status, payload } = fields;
   return `{"rid":-1,"event":"${id}","status":"${status}","payload":${payload}${tail(retainedStream)}`;
@@ -75,7 +75,7 @@ export interface SentFields {
   readonly payload: string;
 }
 
-/** The head of a message from one client to others (contract 2.2, `send`). */
+/** The head of a message from one client to others (command `send`). */
 export function sentHead(fields: SentFields, retainedStream: StreamName | null): string {
   const { event, from, room, hub, payload } = fields;
   const place =
@@ -92,7 +92,7 @@ export interface NotificationFields {
   readonly payload: string;
 }
 
-/** The head of a message from a back end by gRPC (contract 4). */
+/** The head of a message from a back end by gRPC. */
 export function notificationHead(fields: NotificationFields, retainedStream: StreamName | null): string {
   const { event, type, entityId, room, payload } = fields;
   const place = room === undefined ? '' : `,"room":${quote(room)}`;

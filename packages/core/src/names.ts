@@ -1,5 +1,5 @@
 /**
- * The shapes of names (contract 1). Anything else is refused where it enters: a name never reaches a Redis key, a log
+ * The shapes of names (docs/records.md). Anything else is refused where it enters: a name never reaches a Redis key, a log
  * line or a metric unchecked.
  */
 const NAME = /^[A-Za-z0-9._-]{1,128}$/;

@@ -1,5 +1,5 @@
 /**
- * What back-end services may send besides Kafka records (contract 4): to everybody, to a room, to one user; from any
+ * What back-end services may send besides Kafka records: to everybody, to a room, to one user; from any
  * node to the sockets of all nodes. Implemented over the engine; gRPC and HTTP are its callers.
  */
 export interface Notifier {

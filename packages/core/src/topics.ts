@@ -20,7 +20,7 @@ export interface StreamPolicy {
   readonly ack: boolean;
 }
 
-/** One topic as configured, with nothing left to default (contract 8, `topics`). */
+/** One topic as configured, with nothing left to default. */
 export interface TopicPolicy extends StreamPolicy {
   /** The Kafka topic that feeds it. */
   readonly kafkaTopic: string;

@@ -12,7 +12,7 @@ const fields = {
 };
 
 describe('push frames', () => {
-  it('have the members of both seeds in the order of the contract, around the payload as it was written', () => {
+  it('have all members of a push in their fixed order, around the payload as it was written', () => {
     expect(pushHead(fields, 'u1', 'notifications/u/u1') + 'k3f9","offset":17}').toBe(
       '{"rid":-1,"event":"notifications","status":"update","topic":"notifications","id":"n-1","type":"notification",' +
         '"user_id":"u1","timestamp":"2026-01-01T00:00:00Z","payload":{ "n":1e400,\n"big": 12345678901234567890 },' +
@@ -36,7 +36,7 @@ describe('push frames', () => {
     }
   });
 
-  it('to a subscription id have the four members of seed 002', () => {
+  it('to a subscription id have four members and no more', () => {
     expect(subscriptionHead({ id: 'abc', status: 'update', payload: '[1.0]' }, null)).toBe(
       '{"rid":-1,"event":"abc","status":"update","payload":[1.0]}',
     );

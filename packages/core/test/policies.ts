@@ -1,6 +1,6 @@
 import { defaultMessageType, type TopicPolicy } from '../src/index.js';
 
-/** A topic with the defaults of contract 8, for tests. */
+/** A topic with the defaults of the configuration, for tests. */
 export function topicPolicy(name: string, changes: Partial<TopicPolicy> = {}): TopicPolicy {
   return {
     name,

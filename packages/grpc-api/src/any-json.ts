@@ -4,8 +4,8 @@ import { InvalidArgument } from './call-status.js';
 
 /**
  * The frame's payload: the Any itself as proto3 JSON, so `{"@type":"type.googleapis.com/…","value":"…"}` for a type with
- * a JSON form of its own and `{"@type":…, <its fields>}` for others. Not the bare inner message: the contract says
- * "message as proto3 JSON" and message is an Any; what a caller writes as JSON (grpcurl) then arrives as it was written,
+ * a JSON form of its own and `{"@type":…, <its fields>}` for others. Not the bare inner message: the
+ * payload is the message as proto3 JSON, and message is an Any; what a caller writes as JSON (grpcurl) then arrives as it was written,
  * and the client can tell types apart. Throws InvalidArgument.
  */
 export function anyJsonText(any: Any | undefined, types: Registry): string {

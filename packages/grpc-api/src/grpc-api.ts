@@ -44,7 +44,7 @@ export interface GrpcApi {
   stop(graceMs: number): Promise<void>;
 }
 
-/** The notification service (contract 4) with reflection and health, one server a port. */
+/** The notification service with reflection and health, one server a port. */
 export function createGrpcApi(deps: GrpcApiDeps, options: GrpcApiOptions): GrpcApi {
   return new GrpcServers(deps, options);
 }

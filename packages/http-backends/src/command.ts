@@ -83,7 +83,7 @@ function filledPath(template: string, request: SourceValues): string {
 }
 
 /**
- * A list becomes one parameter per item (`type=a&type=b`), as the seed's service sent it: the names are singular, and no
+ * A list becomes one parameter per item (`type=a&type=b`), as services that take `type` several times expect it: the names are singular, and no
  * separator is needed that a value could contain.
  */
 function queryValues(value: unknown): readonly string[] {

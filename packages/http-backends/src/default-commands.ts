@@ -9,7 +9,7 @@ const scalar = { type: ['string', 'number'], maxLength: 256 };
 const list = (items: object) => ({ type: 'array', items, maxItems: 1000 });
 const members = (required: readonly string[], properties: object) => ({ type: 'object', required, properties });
 
-/** The commands of seed 002. */
+/** The commands that are there without being configured. */
 export const defaultCommands: readonly CommandSpec[] = [
   {
     name: 'authentication',

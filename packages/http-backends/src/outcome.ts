@@ -27,7 +27,7 @@ export function mistaken(message: string): BackendOutcome {
   return { ...refused('bad_request', message), mistake: message };
 }
 
-/** The contract's table: 2xx ok, 401 unauthorized, 403 forbidden, everything else an error. */
+/** 2xx is ok, 401 unauthorized, 403 forbidden, everything else an error. */
 export function outcomeOf(spec: CommandSpec, answer: BackendAnswer): BackendOutcome {
   const { status } = answer;
   const body = parsed(answer.text);

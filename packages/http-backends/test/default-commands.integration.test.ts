@@ -33,7 +33,7 @@ async function asked(name: string, options: object | string): Promise<string> {
   return `${backend.last?.method} ${backend.last?.url} ${backend.last?.body}`.trim();
 }
 
-describe('the commands of the seed', () => {
+describe('the default commands', () => {
   it('getMyNotifications asks with limit, skip, sort and a type for each', async () => {
     const options = { params: { limit: 10, skip: 5, sort: '-createdAt' }, where: { types: ['a', 'b,c', 'd&e'] } };
     expect(await asked('getMyNotifications', options)).toBe(

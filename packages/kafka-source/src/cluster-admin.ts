@@ -65,7 +65,7 @@ export class ClusterAdmin {
     return this.#call('topic creation', async (admin) => {
       const created: string[] = [];
       for (const spec of specs) {
-        // Facts (Kafka, rule 9): waitForLeaders waits for what a fresh broker answers late. Whoever needs the topic polls.
+        // waitForLeaders waits for what a fresh broker answers late: whoever needs the topic polls (docs/kafkajs.md, rule 9).
         const made = await admin.createTopics({ waitForLeaders: false, topics: [toTopicConfig(spec)] });
         if (made) created.push(spec.topic);
       }

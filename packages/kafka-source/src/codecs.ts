@@ -6,7 +6,7 @@ import kafkajs from 'kafkajs';
 import { compressFrame, decompressFrame } from 'lz4-napi';
 import snappyjs from 'snappyjs';
 
-/** kafkajs' codec plug-in. It brings gzip itself; a batch in a codec it lacks ends the consumer (facts: Kafka, rule 7). */
+/** kafkajs' codec plug-in. It brings gzip itself; a batch in a codec it lacks ends the consumer (docs/kafkajs.md, rule 7). */
 export interface Codec {
   compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>;
   decompress(data: Buffer): Promise<Buffer>;

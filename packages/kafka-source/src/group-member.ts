@@ -9,7 +9,7 @@ import { OwnedPartitions } from './owned-partitions.js';
 import type { StartPosition, StartPositions } from './start-positions.js';
 import { pause, withDeadline } from './timing.js';
 
-/** Facts (Kafka, rule 2). 256 KiB a partition keeps the event loop's longest block near 100 ms. */
+/** See docs/kafkajs.md, rule 2. 256 KiB a partition keeps the event loop's longest block near 100 ms. */
 const HEARTBEAT_INTERVAL_MS = 1_000;
 const FETCH_WAIT_MS = 100;
 const FETCH_BYTES_PER_PARTITION = 256 * 1024;
@@ -135,7 +135,7 @@ export class GroupMember {
     // `fromBeginning` decides where kafkajs continues when an offset is out of range while running.
     await this.#consumer.subscribe({ topics: [...this.#options.topics], fromBeginning: true });
     await this.#consumer.run({
-      // Facts (Kafka, rule 2): kafkajs' own commits cost a round trip a batch. What is settled, the router alone knows.
+      // kafkajs' own commits cost a round trip a batch, and the router alone knows what is settled (docs/kafkajs.md, rule 2).
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: HANDLERS,
@@ -175,7 +175,7 @@ export class GroupMember {
     return this.#cluster.read(range, take);
   }
 
-  /** Facts (Kafka, rule 5): no more records, the router settles and commits, then the group is left. */
+  /** No more records, the router settles and commits, then the group is left (docs/kafkajs.md, rule 5). */
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
@@ -310,8 +310,8 @@ export class GroupMember {
   }
 
   /**
-   * Hands over and returns: kafkajs does not fetch again before all handlers have returned (facts: Kafka, rule 2). What
-   * is not resolved here is fetched again from where the partition stands.
+   * Hands over and returns: kafkajs does not fetch again before all handlers have returned (docs/kafkajs.md, rule 2).
+   * What is not resolved here is fetched again from where the partition stands.
    */
   #handOver({ batch, resolveOffset, isStale }: EachBatchPayload): void {
     const { topic, partition, messages } = batch;

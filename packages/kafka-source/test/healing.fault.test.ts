@@ -38,7 +38,7 @@ afterEach(async () => {
 });
 
 describe('a broker that is killed', () => {
-  // With kafkajs' default retry it took 9 s more, a crash and a ghost member in the group. (facts: Kafka, rule 1)
+  // With kafkajs' default retry it took 9 s more, a crash and a ghost member in the group (docs/kafkajs.md, rule 1).
   test('and comes back: records and commits flow again at once, nothing is lost', async () => {
     const dataDir = folder();
     const broker = await ownKafka({ dataDir });
@@ -120,7 +120,7 @@ describe('a crash of kafkajs', () => {
 });
 
 describe('stopping', () => {
-  // After kafkajs' stop no commit is possible any more. (facts: Kafka, rule 5)
+  // After kafkajs' stop no commit is possible any more (docs/kafkajs.md, rule 5).
   test('lets the router commit before the group is left', async () => {
     const topic = uniqueName('healing');
     await createTopics([topic]);

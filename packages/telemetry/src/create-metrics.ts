@@ -38,7 +38,7 @@ export interface Metrics {
 }
 
 /**
- * All series of the contract over core's plain stats. Nothing is counted twice: a value is read at the moment of the
+ * All series of docs/metrics.md over core's plain stats. Nothing is counted twice: a value is read at the moment of the
  * scrape, so counting costs the hot path an addition and nothing else.
  */
 export function createMetrics(options: MetricsOptions, input: MetricsInput): Metrics {

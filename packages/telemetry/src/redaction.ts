@@ -1,5 +1,5 @@
 /**
- * The last line of defence of contract 10: no token or secret in a log, and of a token's signature nothing at all. What
+ * The last line of defence: no token or secret gets into a log, and of a token's signature nothing at all. What
  * writes a log should not have had the token; this catches the day it had.
  */
 export const REDACTED = '[redacted]';

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { EdgeStats, EngineStats, Histogram, LabelCounter, RouterStats } from '@ws-gateway/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { contractMetrics, parseExposition } from '@ws-gateway/testkit';
+import { promisedMetrics, parseExposition } from '@ws-gateway/testkit';
 import {
   createMetrics,
   dashboardManifest,
@@ -62,17 +62,17 @@ function fill({ edge, router, engine, metrics: filled }: ReturnType<typeof setUp
 }
 
 describe('the metrics', () => {
-  it('have every name, type and label of the contract from the start', async () => {
+  it('have every name, type and label that dashboards rely on from the start', async () => {
     const world = setUp();
     const empty = await scrape(world.metrics);
-    for (const { name, type, labels } of contractMetrics) {
+    for (const { name, type, labels } of promisedMetrics) {
       const family = empty.get(`ws_gateway_${name}`);
       expect([name, family?.type]).toEqual([name, type]);
       if (labels.length === 0) expect([name, family?.samples.length]).not.toEqual([name, 0]);
     }
     fill(world);
     const filled = await scrape(world.metrics);
-    for (const { name, type, labels } of contractMetrics) {
+    for (const { name, type, labels } of promisedMetrics) {
       if (name === 'kafka_processing_rate') continue;
       const { le, ...shown } = filled.get(`ws_gateway_${name}`)?.samples[0]?.labels ?? {};
       expect([name, Object.keys(shown)]).toEqual([name, labels]);
@@ -222,7 +222,7 @@ describe('the metrics', () => {
   });
 });
 
-describe('what is generated (scripts/write-docs.mjs writes it)', () => {
+describe('what is generated (`npm run docs` writes it)', () => {
   it.each([
     ['docs/metrics.md', metricsDocs],
     ['kubernetes/monitoring/grafana-dashboard.yaml', dashboardManifest],

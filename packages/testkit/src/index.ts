@@ -1,6 +1,6 @@
 export { freePort } from '@ws-gateway/local-servers';
 export * from './certificates.js';
-export * from './contract-metrics.js';
+export * from './promised-metrics.js';
 export * from './exposition.js';
 export * from './gateway-process.js';
 export * from './kafka-client.js';

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type * as Uws from 'uWebSockets.js';
 
 /**
- * Request line and headers together, in bytes: 16 kB for the long tokens of the contract and a little for what a proxy
+ * Request line and headers together, in bytes: 16 kB for long tokens and a little for what a proxy
  * adds. Above it uWebSockets.js itself answers 431.
  */
 const HEADER_BYTES_MAX = 16_384 + 512;

@@ -132,7 +132,7 @@ export class EventQueue {
   }
 }
 
-/** As contract 5 has it. */
+/** The JSON that is sent over the link; its format is docs/backend-links.md. */
 export function eventText({ event, client, details }: LinkEvent): string {
   const { user, connection } = client;
   return `{"user":${JSON.stringify(user)},"event":"${event}","connection":${JSON.stringify(connection)}${details}}`;

@@ -6,7 +6,7 @@ import { openapi } from './openapi.js';
 import { publish } from './publish.js';
 import { revoke } from './revocations.js';
 
-/** The admin API (contract 6). openapi.json says the same in detail; a test holds the two together. */
+/** The admin API (docs/admin-api.md). openapi.json says the same in detail; a test holds the two together. */
 export const adminRoutes: readonly AdminRoute[] = [
   { method: 'POST', path: '/api/publish', handle: publish },
   { method: 'GET', path: '/api/nodes', handle: nodes },

@@ -1,6 +1,6 @@
 import { findingsText, type Finding } from '../config/language/finding.js';
 
-/** Contract 7. */
+/** 0: done. 1: a failure at run time. 2: bad usage, or a configuration with findings. */
 export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
 
 /** Ends a command with a code and, unless everything is said already, one line. */

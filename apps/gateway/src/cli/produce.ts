@@ -81,7 +81,7 @@ function recordOf(config: Config, topic: string, record: { flags: ProduceFlags; 
   };
 }
 
-/** The record of contract 3. The payload is put in as it was written: nothing re-formats its numbers. */
+/** A record of format `envelope` (docs/records.md). The payload is put in as it was written: nothing re-formats its numbers. */
 export function envelope(members: Readonly<Record<string, string | undefined>>, payload: string): string {
   const head = JSON.stringify({ ...members, timestamp: new Date().toISOString() });
   return `${head.slice(0, -1)},"payload":${payload}}`;

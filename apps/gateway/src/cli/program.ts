@@ -26,7 +26,7 @@ Examples:
   $ JWT_SECRET=… ws-gateway serve -c config.yaml
   $ ws-gateway help topics`;
 
-/** Runs one command and gives the exit code (contract 7). A command that serves returns when it has stopped. */
+/** Runs one command and gives the exit code. A command that serves returns when it has stopped. */
 export async function runCli(args: readonly string[]): Promise<number> {
   endQuietlyWithoutReader();
   try {
@@ -71,7 +71,7 @@ export function createProgram(): Command {
 }
 
 function report(error: unknown): number {
-  // commander has said everything already, and says 1 where the contract wants 2.
+  // commander has said everything already, and says 1 where bad usage is 2.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof CliError) {
     if (error.message !== '') complain(error.message);

@@ -81,7 +81,7 @@ function redisUrl(text: string, values: EnvironmentValue[], findings: Finding[])
   if (url.protocol === 'rediss:') give('tls', true);
 }
 
-/** One port alone is where counting starts: the seed's compose file gives just that. */
+/** One port alone is where counting starts: compose files of the system it replaces give just that. */
 function hubs(
   env: NodeJS.ProcessEnv,
   written: unknown,

@@ -7,7 +7,7 @@ export interface Group {
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
-/** The HTTP side of contract 6. `metricsPath` is null when they are off. */
+/** Health, readiness, ping and metrics. `metricsPath` is null when they are off. */
 export function addRoutes(transport: UwsTransport, group: Group, metricsPath: string | null): void {
   transport.route('GET', '/health', async () => health(await group.states()));
   transport.route('GET', '/ready', async () => ready(await group.states()));

@@ -26,7 +26,7 @@ describe('--help', () => {
     expect(command.description()).not.toBe('');
   });
 
-  test('knows the verbs of the contract', () => {
+  test('lists every verb', () => {
     const verbs = 'serve dev token listen produce publish topics status block unblock disconnect drain config loadtest';
     expect(names(createProgram())).toEqual(expect.arrayContaining(verbs.split(' ')));
   });

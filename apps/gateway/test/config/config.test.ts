@@ -3,7 +3,7 @@ import { loadConfig } from '../../src/config/load.js';
 import { findingsOf, load, loadWithSecret } from './loading.js';
 
 describe('a configuration without a file', () => {
-  test('has the defaults of the contract', () => {
+  test('has the defaults that docs/configuration.md promises', () => {
     const { config, findings } = loadWithSecret('');
     expect(findings).toEqual([]);
     expect(config.server).toMatchObject({

@@ -10,7 +10,7 @@ describe('precedence', () => {
     return loadWithSecret(yaml, { env, flags }).config.server.port;
   };
 
-  test('defaults < file < the seeds’ variables < WSGATEWAY_ < flags', () => {
+  test('defaults < file < aliases of variables < WSGATEWAY_ < flags', () => {
     expect(port('', {})).toBe(8080);
     expect(port('server: {port: 1001}', {})).toBe(1001);
     expect(port('server: {port: 1001}', { HTTP_PORT: '1002' })).toBe(1002);
@@ -103,7 +103,7 @@ describe('WSGATEWAY_ variables', () => {
   });
 });
 
-describe('the seeds’ variables', () => {
+describe('variables with the names of the systems it replaces', () => {
   test('reach their keys', () => {
     const { config, findings } = load('', {
       env: {

@@ -5,7 +5,7 @@ import { load } from 'js-yaml';
 import { LinkBackend } from '../link-backend.js';
 import { exampleFile, NO_KAFKA, oneCluster, startExample, stopAll, token } from './example.js';
 
-/** Seed 004: one endpoint for each backend, one link for all its clients, events one way and actions the other. */
+/** Endpoints that are pipes to WebSocket backends: one endpoint for each backend, one link for all its clients, events one way and actions the other. */
 let nodes: GatewayProcess[] = [];
 let lobby: LinkBackend;
 let game: LinkBackend;

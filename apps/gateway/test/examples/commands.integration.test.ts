@@ -4,7 +4,7 @@ import { createTopics, produce, testBrokers, uniqueName, WsClient, type GatewayP
 import { oneCluster, startExample, stopAll, token } from './example.js';
 import { HttpBackend, type Answer, type Asked } from './http-backend.js';
 
-/** Seed 002: commands with request ids that HTTP backends answer, and pushes with rid -1 from the Kafka topic `wss`. */
+/** The commands example: commands with request ids that HTTP backends answer, and pushes with rid -1 from the Kafka topic `wss`. */
 let nodes: GatewayProcess[] = [];
 let users: HttpBackend;
 let notifications: HttpBackend;

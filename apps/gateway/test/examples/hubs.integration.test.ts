@@ -5,7 +5,7 @@ import { exampleFile, metricsOf, NO_KAFKA, oneCluster, startExample, stopAll, to
 import { HttpBackend } from './http-backend.js';
 import { Notifier } from './notifier.js';
 
-/** Seed 000: hubs of users, JWT, a gRPC port for each hub, logs to Loki. Its own variables configure it. */
+/** The hubs example: hubs of users, JWT, a gRPC port for each hub, logs to Loki. Its own variables configure it. */
 let nodes: GatewayProcess[] = [];
 let loki: HttpBackend;
 const notifiers: Notifier[] = [];

@@ -4,7 +4,7 @@ import { run } from '../cli/running.js';
 import { exampleFile, NO_KAFKA, oneCluster, startExample, stopAll, token } from './example.js';
 import { Notifier } from './notifier.js';
 
-/** Seed 003: back-end services notify by gRPC; browsers enter and leave rooms over /ws?t=<token>. */
+/** The rooms-grpc example: back-end services notify by gRPC; browsers enter and leave rooms over /ws?t=<token>. */
 let nodes: GatewayProcess[] = [];
 let notifier: Notifier;
 

@@ -14,7 +14,7 @@ import {
 import { load } from 'js-yaml';
 import { exampleFile, metricsOf, startExample, stopAll, token, type Env } from './example.js';
 
-/** Seed 001: Kafka topics to users by `/ws?token=…&topics=…`, over Redis, and its long list of metrics. */
+/** The topics example: Kafka topics to users by `/ws?token=…&topics=…`, over Redis, and its long list of metrics. */
 
 /** Its config.yaml, word for word. */
 const ORIGINAL = `

@@ -5,7 +5,7 @@ import { startRedis, TcpProxy, testRedisUrl, waitFor, WsClient, WsRefusedError }
 import { House, token } from '../gateway-cluster.js';
 import { LinkBackend } from '../link-backend.js';
 
-/** Contract 8: a place held by a killed node is free again within 30 s. */
+/** A place held by a killed node is free again within 30 s (docs/backend-links.md). */
 const PLACE_FREE_MS = 30_000;
 const TIMEOUT_MS = 90_000;
 

@@ -40,11 +40,11 @@ interface Update {
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_LAST_MS = 1000;
 const HANDSHAKE_TIMEOUT_MS = 5000;
-/** 4500 and above say: do not come back (contract 2.4). */
+/** 4500 and above say: do not come back (docs/protocol.md). */
 const STAY_AWAY = 4500;
 
 /**
- * A client as the contract wants one: it comes back after everything but a close that forbids it, with full jitter, when
+ * A client as docs/protocol.md wants one: it comes back after everything but a close that forbids it, with full jitter, when
  * a `reconnect` frame says so then after its time, and brings the position of each stream.
  */
 export class Listener implements Received {

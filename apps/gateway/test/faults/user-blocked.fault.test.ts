@@ -12,7 +12,7 @@ const VICTIMS = isFull ? 200 : 10;
 const AT_ONCE = 5;
 /** Handshakes a second of other users, and of each victim while it is being blocked. */
 const STORM = isFull ? { others: 200, victim: 20 } : { others: 50, victim: 20 };
-/** Contract 3: from the broker's acknowledgement to the last closed socket. */
+/** From the broker's acknowledgement to the last closed socket (docs/records.md, `user-blocks`). */
 const CLOSED_MS = 1000;
 const GOAL_P99_MS = 200;
 

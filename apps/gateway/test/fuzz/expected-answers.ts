@@ -1,4 +1,4 @@
-/** What contract 2.2 promises for a frame: the rid of its one answer, or `perhaps` -1 for a bare frame of seed 003. */
+/** What docs/protocol.md promises for a frame: the rid of its one answer, or `perhaps` -1 for a bare frame. */
 function promised(text: string): number | 'perhaps' {
   let value: unknown;
   try {
@@ -38,7 +38,7 @@ export class Ledger {
     if (missing.length > 0) this.#fail('answers are missing for', missing);
     if (surplus.some(({ rid }) => rid !== -1) || surplus.length > this.#perhaps) this.#fail('too many', surplus);
     const misshapen = frames.filter((frame) => isAnswer(frame) && !isShaped(frame));
-    if (misshapen.length > 0) this.#fail('not an answer of the contract', misshapen[0]);
+    if (misshapen.length > 0) this.#fail('not an answer of the protocol', misshapen[0]);
   }
 
   #compare(frames: readonly Frame[]): { missing: number[]; surplus: Frame[] } {

@@ -1,6 +1,6 @@
 import { RefusalError } from './refusals.js';
 
-/** What a path accepts (contract 2). */
+/** What a path accepts. */
 export interface Endpoint {
   readonly path: string;
   /** May be opened without a token. */
@@ -11,7 +11,7 @@ export interface Endpoint {
   readonly pipe: PipeOptions | null;
 }
 
-/** An endpoint whose connections are pipes to one backend (contract 5). */
+/** An endpoint whose connections are pipes to one backend (docs/backend-links.md). */
 export interface PipeOptions {
   /** The backend's name. */
   readonly name: string;

@@ -1,6 +1,6 @@
 import type { Refusal } from '../transport.js';
 
-/** HTTP status of each refusal before the upgrade (contract 2). By command the same codes answer `forbidden`. */
+/** HTTP status of each refusal before the upgrade. By command the same codes answer `forbidden`. */
 export const refusalStatuses = {
   bad_request: 400,
   unknown_topic: 400,

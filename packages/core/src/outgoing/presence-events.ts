@@ -10,7 +10,7 @@ interface Present {
 }
 
 /**
- * Tells back ends by Kafka who came and went (contract 3, `ws-presence`). The key is the user, so order is kept per user.
+ * Tells back ends by Kafka who came and went (`ws-presence`, docs/records.md). The key is the user, so order is kept per user.
  * A connection can become its user's a second time (the command `authentication`): `since` tells which time is meant, and
  * a record with a later one outdates those before.
  */

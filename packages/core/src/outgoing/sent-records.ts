@@ -4,7 +4,7 @@ import { RefusalError } from '../edge/refusals.js';
 import type { SentMessage, SentMessages } from '../edge/commands/send-command.js';
 
 /**
- * SentMessages to a Kafka topic (contract 3, `ws-inbound`), in order per user. A client is answered only when the broker
+ * SentMessages to a Kafka topic (`ws-inbound`, docs/records.md), in order per user. A client is answered only when the broker
  * has its message; while Kafka is away or the writer's queue is full it is told so, nothing is lost in silence.
  */
 export class SentRecords implements SentMessages {

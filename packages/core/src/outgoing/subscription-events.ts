@@ -4,8 +4,8 @@ import type { EventLog } from './event-log.js';
 const PREFIX = subscriptionStream('');
 
 /**
- * Tells producers by Kafka which subscription ids have subscribers on this node (contract 3, `ws-subscriptions`). The key
- * is the id, so order is kept per id. Each `added` is followed by one `removed`, unless the node is killed.
+ * Tells producers by Kafka which subscription ids have subscribers on this node (`ws-subscriptions`,
+ * docs/records.md). The key is the id, so order is kept per id. Each `added` is followed by one `removed`, unless the node is killed.
  */
 export class SubscriptionEvents {
   readonly #log: EventLog;

@@ -33,7 +33,7 @@ export interface AudienceSource {
 }
 
 /**
- * The first rule of contract 3 that applies decides, and when it can't be read the record is a dead letter: a rule that
+ * The first rule that applies decides (docs/records.md has the list), and when it cannot be read the record is a dead letter: a rule that
  * was meant to narrow the audience must never widen it by failing. Members that are null count as absent (many
  * serialisers write every member); members of rules that are not reached are not looked at.
  */
@@ -46,8 +46,8 @@ export function audienceOf(source: AudienceSource): Audience | DeadLetter {
   if (room !== undefined && room !== null) return audienceOfRoom(room, source.context);
   if (hub !== undefined && hub !== null) return audienceOfHub(hub);
   if (broadcast !== undefined && broadcast !== null && broadcast !== false) {
-    // `all`, not `topic`: elsewhere in the contract a broadcast goes to every socket (4, as in seed 003), while what goes
-    // to a topic's subscribers is called public.
+    // `all`, not `topic`: a broadcast goes to every socket, as gRPC's Broadcast does, while what goes to a topic's
+    // subscribers is called public.
     return broadcast === true ? all : deadLetter('bad_member', 'broadcast is neither true nor false');
   }
   return audienceOfOneUser(source);
@@ -105,7 +105,7 @@ function audienceOfHeader(header: HeaderValue, { policy, context }: AudienceSour
   if (text === 'topic') return { kind: 'channel', stream: publicStream(policy.name), retention: policy.retention };
   const colon = text?.indexOf(':') ?? -1;
   const name = text?.slice(colon + 1) ?? '';
-  // An empty name makes the header unreadable; a name that is there but bad is refused as any other (contract 1).
+  // An empty name makes the header unreadable; a name that is there but bad is refused as any other.
   if (colon > 0 && name !== '') {
     const kind = text?.slice(0, colon);
     if (kind === 'user') return audienceOfUsers([name]);

@@ -1,7 +1,7 @@
 import type { PublishItem } from '../engine.js';
 import type { Retention } from '../streams.js';
 
-/** Why a record can't be used: the values of header `dlq-error` (contract 3). */
+/** Why a record cannot be used: the values of header `dlq-error`. */
 export const deadLetterErrors = [
   'empty',
   'not_json',

@@ -11,7 +11,7 @@ import { memberText } from './member-text.js';
 const UPDATE = 'update_subscription';
 
 /**
- * Format `wss` (seed 002): {"type":"update_subscription","document":{subscriptions, type, event, options, data}}. The
+ * Format `wss`: {"type":"update_subscription","document":{subscriptions, type, event, options, data}}. The
  * subscription ids are the audience, so `ws-audience` and the members of an envelope have no meaning here, nor have
  * `ws-id` and `ws-type`: the frame carries neither. `type` and `event` of the document are the producer's own affair.
  */
@@ -29,9 +29,8 @@ export function decodeSubscriptionUpdate(input: DecodeInput): Decoded {
   if (reload === undefined) return deadLetter('bad_member', 'options.reload is neither true nor false');
   const payload = memberText(memberText(input.text, 'document')!, 'data');
   if (payload === null && !reload) return deadLetter('no_payload', 'there is no member data in document');
-  // Seam for the reload of contract 3: an edge that finds the status "reload" has to ask the backend again for each
-  // connection of the id and put its answer in the place of this payload. Until an edge does so, clients see the
-  // producer's data with the status that tells them to ask again themselves.
+  // Edges do not pass a message of status "reload" on: they ask the backend again for each connection of the id and send
+  // its answer instead (edge/node/reloads.ts).
   const fields = { status: reload ? 'reload' : 'update', payload: payload ?? 'null' } as const;
   const refusal = fanOutRefusal(ids.length, fields.payload, input.context.maxRecordBytes);
   if (refusal !== null) return refusal;

@@ -197,6 +197,6 @@ function finishChunks(records: readonly IsolatedRecord[], work: IsolationWork): 
 function toLetter({ chunk, offset, error }: IsolatedRecord): Letter {
   const record = chunk.records.find((candidate) => candidate.offset === offset)!;
   const why = error instanceof Error ? error.message : String(error);
-  // The contract's list of reasons is closed, and this is the one that speaks of the record's content.
+  // The list of reasons is closed, because others read it; this is the one that speaks of the record's content.
   return { record, reason: deadLetter('bad_member', `the engine refused the record: ${why}`) };
 }

@@ -34,7 +34,7 @@ const command = group('', {
 
 const notificationQuery = { limit: 'params.limit', skip: 'params.skip', sort: 'params.sort', type: 'where.types' };
 
-/** The commands of seed 002. They are data here as they would be in a file. */
+/** The commands that are there without being configured. They are data here as they would be in a file. */
 const commandPresets = {
   getMyNotifications: { backend: 'notification', query: notificationQuery, subscribe: 'notification' },
   getMyNotificationsCount: {

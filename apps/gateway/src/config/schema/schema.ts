@@ -6,7 +6,7 @@ import { choice } from '../language/formats.js';
 import { group, key, type Resolved } from '../language/schema-node.js';
 import { trafficKeys } from './traffic-keys.js';
 
-/** All of the configuration (contract 8), in the order of the documentation. */
+/** All of the configuration, in the order of the documentation. */
 export const schema = group('', {
   server,
   kafka,

@@ -1,9 +1,9 @@
 import type { Position } from '../../streams.js';
 import { RefusalError } from '../refusals.js';
 
-/** One request of a client (contract 2.2), as far as it could be read. */
+/** One request of a client, as far as it could be read. */
 export interface ClientRequest {
-  /** null: a bare frame of seed 003, which is answered only when it fails. */
+  /** null: a bare frame (`{"action":"enter",…}`), which is answered only when it fails. */
   readonly rid: number | null;
   readonly command: string;
   readonly options: Readonly<Record<string, unknown>>;

@@ -8,7 +8,7 @@ export interface Outcome {
   readonly payload: unknown;
   /** The payload as JSON text, instead of `payload`: frames that lie ready as text are not parsed to be written again. */
   readonly payloadText?: string;
-  /** The command's name unless another is given (seed 002: the subscription id). */
+  /** The command's name unless another is given: a command that subscribes answers with the subscription id. */
   readonly event?: string;
   /** Runs right behind the answer, before any other frame of the connection. */
   readonly after?: () => void;

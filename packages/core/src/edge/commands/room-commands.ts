@@ -13,7 +13,7 @@ export interface RoomOptions {
   readonly roomsPerConnection: number;
 }
 
-/** `enter` and `leave`, in both forms (contract 2.2 and seed 003). */
+/** `enter` and `leave`, as commands and as bare frames (`{"action":"enter","room":"…"}`). */
 export class RoomCommands {
   readonly #joiner: Joiner;
   readonly #options: RoomOptions;

@@ -7,7 +7,7 @@ import type { Crowds } from './fan-out-groups.js';
 /** Bytes that a slow socket may have in the transport's own buffer before its lane waits for it. */
 const SOCKET_BUFFER_BYTES = 64 * 1024;
 
-/** Nothing drained for so long: the peer is gone or stalled for good (contract 2.4, 4001). */
+/** Nothing drained for so long: the peer is gone or stalled for good, and is closed with 4001. */
 const STALLED_MS = 30_000;
 
 /**

@@ -5,7 +5,7 @@ import type { Identity, TokenVerifier } from '../../token-verifier.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import { RefusalError } from '../refusals.js';
 
-/** The positions of an admission; throws RefusalError by the name of what the engine refused it for (contract 2). */
+/** The positions of an admission; throws RefusalError by the name of what the engine refused it for. */
 export function requireAdmitted(result: AdmitResult): readonly Position[] {
   switch (result.status) {
     case 'admitted':

@@ -2,7 +2,7 @@ import { isName } from '../../names.js';
 import type { Position } from '../../streams.js';
 import { RefusalError } from '../refusals.js';
 
-/** What the query of a handshake says (contract 2 and 2.3). An empty parameter counts as absent. */
+/** What the query of a handshake says. An empty parameter counts as absent. */
 export interface HandshakeQuery {
   readonly token: string | null;
   /** Without repetitions, in the order given. */

@@ -198,7 +198,7 @@ interface Bearer {
 }
 
 /**
- * First source that is present wins: Authorization, query, subprotocol (contract 2). A header of another scheme is none:
+ * The first source that is present wins: Authorization, query, subprotocol. A header of another scheme is none:
  * it is for somebody else on the way, as that of a proxy with a password.
  */
 function findBearer(handshake: Handshake, query: HandshakeQuery): Bearer {

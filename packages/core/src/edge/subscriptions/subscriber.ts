@@ -17,7 +17,7 @@ export interface JoinRequest extends SubscriptionTarget {
   readonly after: Position | null;
 }
 
-/** A stream as `connected` and the answers tell it (contract 2.1). */
+/** A stream as `connected` and the answers tell it. */
 export interface JoinedStream {
   readonly stream: string;
   readonly epoch: string;

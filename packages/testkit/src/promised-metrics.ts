@@ -1,5 +1,5 @@
-/** Contract 9, name by name and label by label: what dashboards of the gateway and of what it replaces rely on. */
-const contract: Readonly<Record<string, string>> = {
+/** What dashboards of the gateway, and of the systems it replaces, rely on: name by name and label by label. */
+const promised: Readonly<Record<string, string>> = {
   ...{ websocket_active_connections: 'gauge', websocket_connections_total: 'counter' },
   ...{ websocket_connection_duration_seconds: 'histogram', websocket_unexpected_close_total: 'counter' },
   ...{ websocket_auth_errors_total: 'counter', 'websocket_messages_sent_total{type}': 'counter' },
@@ -23,7 +23,7 @@ const contract: Readonly<Record<string, string>> = {
   ...{ 'websocket_closes_total{code}': 'counter' },
 };
 
-export interface ContractMetric {
+export interface PromisedMetric {
   /** Without the namespace. */
   readonly name: string;
   readonly type: string;
@@ -31,7 +31,7 @@ export interface ContractMetric {
 }
 
 /** Besides these, with `metrics.perUser`: business_messages_by_user_total{user}. */
-export const contractMetrics: readonly ContractMetric[] = Object.entries(contract).map(([entry, type]) => {
+export const promisedMetrics: readonly PromisedMetric[] = Object.entries(promised).map(([entry, type]) => {
   const [, name = '', labels] = /^(\w+)(?:\{(.+)\})?$/.exec(entry) ?? [];
   return { name, type, labels: labels?.split(',') ?? [] };
 });
