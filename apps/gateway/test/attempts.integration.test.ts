@@ -4,11 +4,11 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WsClient, WsRefusedError } from '@ws-gateway/testkit';
-import { House, record, token } from './gateway-cluster.js';
+import { GatewayCluster, record, token } from './gateway-cluster.js';
 
 const PER_SECOND = 10;
 
-let house: House;
+let cluster: GatewayCluster;
 let backend: Server;
 
 beforeAll(async () => {
@@ -19,7 +19,7 @@ beforeAll(async () => {
   await once(backend, 'listening');
   const { port } = backend.address() as AddressInfo;
   const backends = { http: { notification: { url: `http://127.0.0.1:${port}` } } };
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [
       { config: { backends } },
       { role: 'edge', config: { limits: { handshakesPerSecond: PER_SECOND } } },
@@ -28,7 +28,7 @@ beforeAll(async () => {
   });
 }, 90_000);
 afterAll(async () => {
-  await house?.close();
+  await cluster?.close();
   backend.close();
 }, 60_000);
 
@@ -42,10 +42,10 @@ describe('somebody who wants what is for another user', () => {
   it('cannot name the stream of another user, in the query or by command', async () => {
     const stream = encodeURIComponent('notifications/u/bob:e1:0');
     const refused = await WsClient.refused(
-      house.url(0, `token=${token('ann')}&topics=notifications&recover=${stream}`),
+      cluster.url(0, `token=${token('ann')}&topics=notifications&recover=${stream}`),
     );
     expect(refused).toMatchObject({ status: 400, body: { error: { code: 'bad_request' } } });
-    const ann = await house.connect(0, 'ann', '');
+    const ann = await cluster.connect(0, 'ann', '');
     for (const topic of ['notifications/u/bob', `sub/${subscriptionIdOf('bob')}`, 'notifications/*']) {
       for (const [command, options] of [
         ['subscribe', { topics: [topic] }],
@@ -63,7 +63,7 @@ describe('somebody who wants what is for another user', () => {
 
   it('gets nothing by the subscription id of another user, however it is asked for', async () => {
     const id = subscriptionIdOf('bob');
-    const [ann, bob] = await Promise.all([house.connect(0, 'ann', 'wss'), house.connect(0, 'bob', '')]);
+    const [ann, bob] = await Promise.all([cluster.connect(0, 'ann', 'wss'), cluster.connect(0, 'bob', '')]);
     const asked = { params: {}, where: { types: ['offer'] } };
     expect(await bob.request('getMyNotifications', asked)).toMatchObject({ event: id, status: 'ok' });
     await ann.request('getMyNotifications', { ...asked, where: { ...asked.where, userId: 'bob' } });
@@ -72,11 +72,11 @@ describe('somebody who wants what is for another user', () => {
     // To take it from him does not work either.
     await ann.request('subscription', { ids: [id], action: 'unsubscribe' });
     const document = { subscriptions: [id], type: 'update', event: 'x', options: { reload: false }, data: 'for bob' };
-    await house.produce('wss', { value: { type: 'update_subscription', document } });
+    await cluster.produce('wss', { value: { type: 'update_subscription', document } });
     expect(await bob.next(id)).toMatchObject({ payload: 'for bob' });
     // What comes to her afterwards is the barrier.
     await ann.request('subscribe', { topics: ['notifications'] });
-    await house.produce('notifications', record('ann', 'for ann'));
+    await cluster.produce('notifications', record('ann', 'for ann'));
     await ann.next(({ payload }) => payload === 'for ann');
     expect(ann.texts.join('\n')).not.toContain('for bob');
     await Promise.all([ann.close(), bob.close()]);
@@ -85,11 +85,11 @@ describe('somebody who wants what is for another user', () => {
 
 describe('a flood of handshakes', () => {
   it('is let in at limits.handshakesPerSecond, the rest is told to come back, and open sockets do not notice', async () => {
-    const before = await house.connect(1, 'cleo', 'notifications');
+    const before = await cluster.connect(1, 'cleo', 'notifications');
     const attempts = Array.from({ length: 10 * PER_SECOND }, (_, at) =>
-      WsClient.open(house.url(1, `token=${token(`flood-${at}`)}`)),
+      WsClient.open(cluster.url(1, `token=${token(`flood-${at}`)}`)),
     );
-    await house.produce('notifications', record('cleo', 'meanwhile'));
+    await cluster.produce('notifications', record('cleo', 'meanwhile'));
     const outcomes = await Promise.allSettled(attempts);
     const refusals = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
     expect(refusals.length).toBeGreaterThan(0);
@@ -107,8 +107,8 @@ describe('a flood of handshakes', () => {
 
 describe('a socket that would stay for ever', () => {
   it('is sent away with 4002 after limits.maxLifetime, and may come back', async () => {
-    const client = await house.connect(2, 'dora', '');
+    const client = await cluster.connect(2, 'dora', '');
     expect(await client.closed).toMatchObject({ code: 4002 });
-    await (await house.connect(2, 'dora', '')).close();
+    await (await cluster.connect(2, 'dora', '')).close();
   });
 });

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
-import { metric } from './faults/cluster.js';
-import { House, token } from './gateway-cluster.js';
+import { metric } from './faults/gateway-processes.js';
+import { GatewayCluster, token } from './gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 
 beforeAll(async () => {
   // Port 1 on loopback: nobody ever listens there, so all waits.
@@ -14,13 +14,13 @@ beforeAll(async () => {
       { name: 'small', url, queueBytes: '2kb' },
     ],
   };
-  house = await House.open({ nodes: [{ role: 'edge', config: { backends } }] });
+  cluster = await GatewayCluster.open({ nodes: [{ role: 'edge', config: { backends } }] });
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(() => cluster?.close(), 60_000);
 
 describe('a backend that is away for long', () => {
   it.each(['few', 'small'])('has no more wait for it than its bounds allow (%s)', async (name) => {
-    const node = house.nodes[0]!;
+    const node = cluster.nodes[0]!;
     const figure = (metricName: string) => metric(node, `backend_link_${metricName}{backend="${name}"}`);
     const client = await WsClient.open(`${node.wsUrl}/${name}?token=${token('quin')}`);
     for (const message of ['x', 'y']) client.send(message);

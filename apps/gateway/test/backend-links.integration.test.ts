@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
-import { metric } from './faults/cluster.js';
-import { House, token } from './gateway-cluster.js';
+import { metric } from './faults/gateway-processes.js';
+import { GatewayCluster, token } from './gateway-cluster.js';
 import { LinkBackend } from './link-backend.js';
 
-let house: House;
+let cluster: GatewayCluster;
 /** Lobby refuses a second connection, game replaces the first one, shop closes its clients when it is away. */
 let lobby: LinkBackend;
 let game: LinkBackend;
@@ -22,7 +22,7 @@ beforeAll(async () => {
     },
     limits: { maxPayloadBytes: '64kb', requestsPerSecond: 20, maxRecordBytes: '128kb' },
   };
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [
       { role: 'edge', config },
       { role: 'edge', config },
@@ -32,11 +32,11 @@ beforeAll(async () => {
   await waitFor(() => [lobby, game, shop].every(({ links }) => links.length === 2), { what: 'a link from each edge' });
 }, 90_000);
 afterAll(async () => {
-  await house?.close();
+  await cluster?.close();
   await Promise.all([lobby, game, shop].map((backend) => backend?.stop()));
 }, 60_000);
 
-const url = (node: number, path: string) => `${house.nodes[node]!.wsUrl}${path}`;
+const url = (node: number, path: string) => `${cluster.nodes[node]!.wsUrl}${path}`;
 const byHeader = (user: string) => ({ headers: { authorization: `Bearer ${token(user)}` } });
 
 function open(node: number, path: string, user: string): Promise<WsClient> {
@@ -121,7 +121,7 @@ describe('an endpoint that is piped to a backend', () => {
   });
 
   it('closes only its own connection of the user, and says so when there is none', async () => {
-    const [other, client] = await Promise.all([house.connect(0, 'dan', ''), open(1, '/lobby', 'dan')]);
+    const [other, client] = await Promise.all([cluster.connect(0, 'dan', ''), open(1, '/lobby', 'dan')]);
     await lobby.next({ user: 'dan', event: 'open' });
     for (const over of ['own link', 'other link'] as const) {
       game.links[0]!.send(JSON.stringify({ user: 'dan', action: 'send', message: over }));
@@ -229,7 +229,7 @@ describe('an endpoint that is piped to a backend', () => {
     expect(await refused('/lobby?token=x')).toEqual([401, 'token_invalid']);
     expect(await refused('/lobby/', byHeader('fay'))).toEqual([404, 'unknown_endpoint']);
     expect(await refused('/lobby?topics=notifications', byHeader('fay'))).toEqual([400, 'bad_request']);
-    expect((await fetch(`${house.nodes[0]!.httpUrl}/lobby`)).status).toBe(426);
+    expect((await fetch(`${cluster.nodes[0]!.httpUrl}/lobby`)).status).toBe(426);
   });
 
   it('has the limits of other endpoints: size, text, rate', async () => {
@@ -250,15 +250,15 @@ describe('an endpoint that is piped to a backend', () => {
   });
 
   it('carries neither broadcasts nor messages to all of a user, and closes when the user is blocked', async () => {
-    const [plain, piped] = await Promise.all([house.connect(0, 'hal', 'notifications'), open(0, '/lobby', 'hal')]);
+    const [plain, piped] = await Promise.all([cluster.connect(0, 'hal', 'notifications'), open(0, '/lobby', 'hal')]);
     await lobby.next({ user: 'hal', event: 'open' });
-    await house.produce('notifications', {
+    await cluster.produce('notifications', {
       key: 'k',
       value: { payload: 'everyone' },
       headers: { 'ws-audience': 'all' },
     });
     expect(await plain.next('notifications')).toMatchObject({ payload: 'everyone' });
-    await house.produce('user-blocks', {
+    await cluster.produce('user-blocks', {
       key: 'hal',
       value: { user_id: 'hal', payload: { blocked: true, reason: 'fraud' } },
     });
@@ -321,14 +321,14 @@ describe('a backend that goes and comes back', () => {
     const [kim, leo] = await Promise.all([open(0, '/lobby', 'kim'), open(1, '/lobby', 'leo')]);
     const before = await Promise.all([waitForOpen(lobby, 'kim'), waitForOpen(lobby, 'leo')]);
     await lobby.stop();
-    await waitFor(async () => (await metric(house.nodes[0]!, 'backend_link_losses_total')) === 1);
+    await waitFor(async () => (await metric(cluster.nodes[0]!, 'backend_link_losses_total')) === 1);
     lobby.forget();
     kim.send('{"n":1}');
     kim.send('{"n":2}');
     const max = await open(0, '/lobby', 'max');
     max.send('early');
     await leo.close();
-    await waitFor(async () => (await metric(house.nodes[0]!, 'backend_link_waiting_events')) === 5, {
+    await waitFor(async () => (await metric(cluster.nodes[0]!, 'backend_link_waiting_events')) === 5, {
       what: 'the events to wait',
     });
     await lobby.start();
@@ -343,8 +343,8 @@ describe('a backend that goes and comes back', () => {
     expect(of('leo')).toEqual([before[1], { ...before[1], event: 'close', code: 1000, reason: '' }]);
     lobby.send('kim', 'own link', { user: 'kim', action: 'send', message: 'welcome back' });
     await waitFor(() => kim.texts.at(-1) === 'welcome back');
-    expect(await metric(house.nodes[0]!, 'backend_link_waiting_events')).toBe(0);
-    expect(await metric(house.nodes[0]!, 'backend_link_up')).toBe(3);
+    expect(await metric(cluster.nodes[0]!, 'backend_link_waiting_events')).toBe(0);
+    expect(await metric(cluster.nodes[0]!, 'backend_link_up')).toBe(3);
     await kim.close();
     await max.close();
   });
@@ -374,7 +374,7 @@ describe('a backend that goes and comes back', () => {
 
 describe('a node that goes', () => {
   it('sends the clients of a pipe away without a frame of its own, and tells the backend before it ends', async () => {
-    const extra = await House.open({
+    const extra = await GatewayCluster.open({
       nodes: [{ role: 'edge', config: { backends: { ws: [{ name: 'lobby', url: lobby.url }] } } }],
     });
     try {

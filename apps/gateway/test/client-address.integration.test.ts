@@ -1,9 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
-import { House, token } from './gateway-cluster.js';
+import { GatewayCluster, token } from './gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 
 /** Behind a proxy that writes X-Forwarded-For, behind none, behind one that speaks the PROXY protocol. */
 const [FORWARDED, BARE, PROXY_PROTOCOL] = [0, 1, 2];
@@ -11,7 +11,7 @@ const [FORWARDED, BARE, PROXY_PROTOCOL] = [0, 1, 2];
 beforeAll(async () => {
   const limits = { connectionsPerAddress: 1 };
   const role = 'edge' as const;
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [
       { role, config: { limits, server: { trustProxy: ['127.0.0.0/8'] } } },
       { role, config: { limits } },
@@ -19,12 +19,12 @@ beforeAll(async () => {
     ],
   });
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(() => cluster?.close(), 60_000);
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
-  await waitFor(async () => (await Promise.all(house.nodes.map(clientCount))).every((count) => count === 0));
+  await waitFor(async () => (await Promise.all(cluster.nodes.map(clientCount))).every((count) => count === 0));
 });
 
 async function clientCount({ httpUrl }: { httpUrl: string }): Promise<number> {
@@ -35,13 +35,13 @@ async function clientCount({ httpUrl }: { httpUrl: string }): Promise<number> {
 const from = (forwardedFor: string) => ({ headers: { 'x-forwarded-for': forwardedFor } });
 
 async function open(at: number, forwardedFor: string): Promise<void> {
-  const client = await WsClient.open(house.url(at, `token=${token('ann')}`), from(forwardedFor));
+  const client = await WsClient.open(cluster.url(at, `token=${token('ann')}`), from(forwardedFor));
   closing.push(() => client.close());
   await client.next('connected');
 }
 
 async function expectRefused(at: number, forwardedFor: string): Promise<void> {
-  const refused = await WsClient.refused(house.url(at, `token=${token('ann')}`), from(forwardedFor));
+  const refused = await WsClient.refused(cluster.url(at, `token=${token('ann')}`), from(forwardedFor));
   expect(refused).toMatchObject({ status: 429, body: { error: { code: 'too_many_connections' } } });
   expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
 }
@@ -79,7 +79,7 @@ describe('limits.connectionsPerAddress', () => {
 
   it('takes the peer for the client where a PROXY header comes unasked', async () => {
     await open(BARE, '');
-    const { port } = house.nodes[BARE]!;
+    const { port } = cluster.nodes[BARE]!;
     expect(await handshake(proxyHeader([203, 0, 113, 9]), port)).toMatch(/^HTTP\/1.1 429 /);
   });
 });
@@ -91,7 +91,7 @@ function proxyHeader(source: readonly number[]): Buffer {
 }
 
 /** The answer: its head when it is an upgrade, all of it when it is a refusal. */
-async function handshake(header: Buffer, port = house.nodes[PROXY_PROTOCOL]!.port): Promise<string> {
+async function handshake(header: Buffer, port = cluster.nodes[PROXY_PROTOCOL]!.port): Promise<string> {
   const socket: Socket = connect(port, '127.0.0.1');
   closing.push(() => socket.destroy());
   socket.write(header);

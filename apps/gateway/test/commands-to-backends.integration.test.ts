@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WsClient } from '@ws-gateway/testkit';
-import { metric } from './faults/cluster.js';
-import { House, token } from './gateway-cluster.js';
+import { metric } from './faults/gateway-processes.js';
+import { GatewayCluster, token } from './gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 let backend: Server;
 const calls: Pick<IncomingMessage, 'method' | 'url' | 'headers'>[] = [];
 let answer: { status: number; body: unknown } = { status: 200, body: { notifications: [] } };
@@ -22,10 +22,12 @@ beforeAll(async () => {
   const base = `http://127.0.0.1:${port}/api`;
   const http = { notification: { url: `${base}/notifications` }, user: { url: `${base}/me` } };
   const config = { backends: { http }, limits: { badRequests: 3 } };
-  house = await House.open({ nodes: [{ role: 'edge', config }, { role: 'edge', config }, { role: 'router' }] });
+  cluster = await GatewayCluster.open({
+    nodes: [{ role: 'edge', config }, { role: 'edge', config }, { role: 'router' }],
+  });
 }, 90_000);
 afterAll(async () => {
-  await house?.close();
+  await cluster?.close();
   backend.close();
 }, 60_000);
 
@@ -44,8 +46,8 @@ const update = (ids: readonly string[], data: unknown, reload = false) => ({
 
 describe('getMyNotifications', () => {
   it('asks the backend as the client, answers under the subscription id, and brings the updates of that id', async () => {
-    const client = await house.connect(0, 'ann', '');
-    const other = await house.connect(1, 'bob', '');
+    const client = await cluster.connect(0, 'ann', '');
+    const other = await cluster.connect(1, 'bob', '');
     answer = { status: 200, body: { notifications: [{ id: 1 }] } };
     const id = idOf('ann', ['offer']);
     expect(await client.request('getMyNotifications', options)).toEqual({
@@ -58,10 +60,10 @@ describe('getMyNotifications', () => {
     expect(call.method).toBe('GET');
     expect(call.url).toBe('/api/notifications?limit=10&skip=0&sort=-createdAt&type=offer');
     expect(call.headers.authorization).toBe(`Bearer ${token('ann')}`);
-    await house.produce('wss', update([id], { n: 1.0 }));
+    await cluster.produce('wss', update([id], { n: 1.0 }));
     expect(await client.next(id)).toEqual({ rid: -1, event: id, status: 'update', payload: { n: 1 } });
     answer = { status: 200, body: { notifications: [{ id: 2 }] } };
-    await house.produce('wss', update([id], null, true));
+    await cluster.produce('wss', update([id], null, true));
     expect(await client.next(id)).toEqual({
       rid: -1,
       event: id,
@@ -75,7 +77,7 @@ describe('getMyNotifications', () => {
   });
 
   it('subscribes nobody when the backend refuses', async () => {
-    const client = await house.connect(0, 'cleo', '');
+    const client = await cluster.connect(0, 'cleo', '');
     for (const [status, expected] of [
       [401, 'unauthorized'],
       [403, 'forbidden'],
@@ -87,16 +89,16 @@ describe('getMyNotifications', () => {
     }
     const id = idOf('cleo', ['offer']);
     answer = { status: 200, body: [] };
-    const other = await house.connect(0, 'otto', '');
+    const other = await cluster.connect(0, 'otto', '');
     const { event: othersId } = await other.request('getMyNotifications', options);
     // By one key, so that the second says that the first has been routed.
     const records = [update([id], 'not for you'), update([othersId as string], 'barrier')];
-    await house.produce('wss', ...records.map((one) => ({ ...one, key: 'one' })));
+    await cluster.produce('wss', ...records.map((one) => ({ ...one, key: 'one' })));
     await other.next(othersId as string);
     await other.close();
     const granted = await client.request('getMyNotifications', options);
     expect(granted['event']).toBe(id);
-    await house.produce('wss', update([id], 'for you'));
+    await cluster.produce('wss', update([id], 'for you'));
     expect(await client.next(id)).toMatchObject({ payload: 'for you' });
     expect(client.frames.map(({ payload }) => payload)).not.toContain('not for you');
     await client.close();
@@ -106,23 +108,23 @@ describe('getMyNotifications', () => {
 describe('a reload', () => {
   it('asks the backend once for all connections of a node whose request is the same', async () => {
     answer = { status: 200, body: { notifications: [1] } };
-    const clients = await Promise.all(Array.from({ length: 12 }, () => house.connect(0, 'finn', '')));
-    const mobile = await WsClient.open(`${house.nodes[0]!.wsUrl}/mobile?token=${token('finn')}`);
-    const renewed = await WsClient.open(house.url(0, `token=${token('finn', { again: 1 })}`));
-    const elsewhere = await house.connect(1, 'finn', '');
+    const clients = await Promise.all(Array.from({ length: 12 }, () => cluster.connect(0, 'finn', '')));
+    const mobile = await WsClient.open(`${cluster.nodes[0]!.wsUrl}/mobile?token=${token('finn')}`);
+    const renewed = await WsClient.open(cluster.url(0, `token=${token('finn', { again: 1 })}`));
+    const elsewhere = await cluster.connect(1, 'finn', '');
     const all = [...clients, mobile, renewed, elsewhere];
     const where = { types: ['offer'] };
     const subscribed = await Promise.all(all.map((client) => client.request('getMyNotifications', { where })));
     const ids = new Set(subscribed.map(({ event }) => event as string));
     expect(ids.size).toBe(1);
     // Another page of the same subscription, and the same one written differently.
-    const paged = await house.connect(0, 'finn', '');
+    const paged = await cluster.connect(0, 'finn', '');
     await paged.request('getMyNotifications', { where, params: { limit: 1 } });
-    const spaced = await house.connect(0, 'finn', '');
+    const spaced = await cluster.connect(0, 'finn', '');
     spaced.send('{"rid":1, "command":"getMyNotifications", "options":{ "where" : {"types":["off\\u0065r"]} }}');
     await spaced.next(({ rid }) => rid === 1);
     const before = calls.length;
-    await house.produce('wss', update([...ids], null, true));
+    await cluster.produce('wss', update([...ids], null, true));
     for (const client of [...all, paged, spaced]) {
       expect(await client.next(({ status }) => status === 'reload')).toMatchObject({ payload: { notifications: [1] } });
     }
@@ -143,7 +145,7 @@ describe('a reload', () => {
 describe('commands of the table', () => {
   it('authenticate by the token of the command, with the answer of the backend', async () => {
     answer = { status: 200, body: { name: 'Ann' } };
-    const client = await WsClient.open(`${house.nodes[0]!.wsUrl}/web`);
+    const client = await WsClient.open(`${cluster.nodes[0]!.wsUrl}/web`);
     const authToken = token('ann');
     expect(await client.request('authentication', { authToken })).toMatchObject({
       status: 'ok',
@@ -159,7 +161,7 @@ describe('commands of the table', () => {
   });
 
   it('count among the bad requests of a connection when an option is missing', async () => {
-    const client = await house.connect(0, 'dora', '');
+    const client = await cluster.connect(0, 'dora', '');
     const before = calls.length;
     for (let at = 0; at < 2; at++) {
       const refused = await client.request('getMyNotifications', {});
@@ -171,8 +173,8 @@ describe('commands of the table', () => {
   });
 
   it('are measured', async () => {
-    const node = house.nodes[1]!;
-    const client = await house.connect(1, 'gina', '');
+    const node = cluster.nodes[1]!;
+    const client = await cluster.connect(1, 'gina', '');
     const command = 'getMyNotificationsCount';
     const ask = () => client.request(command, { where: { types: ['a'] }, status: 'read' });
     answer = { status: 200, body: { total: 1 } };

@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { House, record, token } from './gateway-cluster.js';
+import { GatewayCluster, record, token } from './gateway-cluster.js';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
 
-let house: House;
+let cluster: GatewayCluster;
 
 beforeAll(async () => {
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [{ config: { limits: { badRequests: 5, requestsPerSecond: 30, maxPayloadBytes: 2048 } } }],
   });
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(() => cluster?.close(), 60_000);
 
 describe('requests of a client', () => {
   it('are answered once each, under their own rid', async () => {
-    const client = await house.connect(0, 'ann', '');
+    const client = await cluster.connect(0, 'ann', '');
     expect(await client.request('ping')).toEqual({
       rid: 1,
       event: 'ping',
@@ -24,7 +24,7 @@ describe('requests of a client', () => {
   });
 
   it('subscribe and unsubscribe while records flow', async () => {
-    const client = await house.connect(0, 'bob', '');
+    const client = await cluster.connect(0, 'bob', '');
     const answer = await client.request('subscribe', { topics: ['notifications'] });
     expect(answer).toMatchObject({
       status: 'ok',
@@ -34,10 +34,10 @@ describe('requests of a client', () => {
         ],
       },
     });
-    await house.produce('notifications', record('bob', 1));
+    await cluster.produce('notifications', record('bob', 1));
     expect(await client.next('notifications')).toMatchObject({ payload: 1 });
     expect(await client.request('unsubscribe', { topics: ['notifications'] })).toMatchObject({ status: 'ok' });
-    await house.produce('notifications', record('bob', 2));
+    await cluster.produce('notifications', record('bob', 2));
     // Subscribed before it is in the stream, it would come live as well.
     const { epoch } = await waitFor(async () => {
       const { payload } = await client.request('history', { topic: 'notifications', limit: 10 });
@@ -52,7 +52,7 @@ describe('requests of a client', () => {
   });
 
   it('that cannot be read are answered, and the socket stays open until there are too many', async () => {
-    const client = await house.connect(0, 'cleo', '');
+    const client = await cluster.connect(0, 'cleo', '');
     const answers: unknown[] = [];
     for (const bad of ['{', '[]', '{"command":"ping"}', '{"rid":7,"command":"nope"}']) {
       client.send(bad);
@@ -76,13 +76,13 @@ describe('requests of a client', () => {
     ['constructor', {}, 'error', 'unknown_command'],
     ['__proto__', {}, 'error', 'unknown_command'],
   ])('%s %j is refused by name', async (command, options, status, code) => {
-    const client = await house.connect(0, 'dan', '');
+    const client = await cluster.connect(0, 'dan', '');
     expect(await client.request(command, options)).toMatchObject({ event: command, status, payload: { code } });
     await client.close();
   });
 
   it('at too high a rate are refused one by one, and a flood is closed', async () => {
-    const client = await house.connect(0, 'eve', '');
+    const client = await cluster.connect(0, 'eve', '');
     for (let rid = 1; rid <= 31; rid++) client.send({ rid, command: 'ping' });
     expect(await client.next(({ rid }) => rid === 31)).toMatchObject({
       status: 'error',
@@ -93,16 +93,16 @@ describe('requests of a client', () => {
   });
 
   it('closes binary frames with 1003 and too large ones with 1009', async () => {
-    const binary = await house.connect(0, 'fay', '');
+    const binary = await cluster.connect(0, 'fay', '');
     binary.send(new Uint8Array([1, 2, 3]));
     expect((await binary.closed).code).toBe(1003);
-    const large = await house.connect(0, 'fay', '');
+    const large = await cluster.connect(0, 'fay', '');
     large.send('x'.repeat(2049));
     expect((await large.closed).code).toBe(1009);
   });
 
   it('refuses a topic that the token does not list', async () => {
-    const client = await WsClient.open(house.url(0, `token=${token('gus', { topics: ['wss'] })}`));
+    const client = await WsClient.open(cluster.url(0, `token=${token('gus', { topics: ['wss'] })}`));
     expect(await client.request('subscribe', { topics: ['notifications'] })).toMatchObject({
       status: 'forbidden',
       payload: { code: 'topic_forbidden' },

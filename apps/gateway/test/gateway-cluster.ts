@@ -13,7 +13,7 @@ import {
 
 /** The names clients and producers know; each house has Kafka topics of its own behind them. */
 const TOPICS = ['balance-updates', 'user-blocks', 'notifications', 'wss'] as const;
-export interface HouseOptions {
+export interface GatewayClusterOptions {
   /** One entry a node: what its configuration has beyond the house's own. */
   readonly nodes?: readonly NodeOptions[];
   readonly topics?: Readonly<Partial<Record<string, object>>>;
@@ -32,20 +32,20 @@ interface Internals {
 }
 
 /** Some gateway processes that share a Kafka group, topics and a Redis prefix which no other test uses. */
-export class House {
+export class GatewayCluster {
   readonly nodes: GatewayProcess[];
   readonly group: string;
   readonly #starts: readonly GatewayOptions[];
   readonly #kafkaTopics: ReadonlyMap<string, string>;
 
-  private constructor(nodes: GatewayProcess[], house: Pick<House, 'group'> & Internals) {
+  private constructor(nodes: GatewayProcess[], cluster: Pick<GatewayCluster, 'group'> & Internals) {
     this.nodes = nodes;
-    this.group = house.group;
-    this.#starts = house.starts;
-    this.#kafkaTopics = house.kafkaTopics;
+    this.group = cluster.group;
+    this.#starts = cluster.starts;
+    this.#kafkaTopics = cluster.kafkaTopics;
   }
 
-  static async open(options: HouseOptions = {}): Promise<House> {
+  static async open(options: GatewayClusterOptions = {}): Promise<GatewayCluster> {
     const group = uniqueName('house');
     const names = [...new Set([...TOPICS, ...Object.keys(options.topics ?? {})])];
     const kafkaTopics = new Map(names.map((name) => [name, `${group}-${name}`]));
@@ -65,7 +65,7 @@ export class House {
       env,
     }));
     const nodes = await Promise.all(starts.map((start) => startGateway(start)));
-    return new House(nodes, { group, starts, kafkaTopics });
+    return new GatewayCluster(nodes, { group, starts, kafkaTopics });
   }
 
   /** A new process in the place of one that is gone, on its port. */

@@ -7,7 +7,7 @@ import { credentials, status, type ChannelCredentials } from '@grpc/grpc-js';
 import { freePort, startGateway } from '@ws-gateway/testkit';
 import { generate } from 'selfsigned';
 import { notify } from './grpc-client.js';
-import { House } from './gateway-cluster.js';
+import { GatewayCluster } from './gateway-cluster.js';
 
 interface Certificate {
   readonly cert: string;
@@ -18,7 +18,7 @@ const TOKEN = 'a-grpc-token';
 const SHOP = fileURLToPath(new URL('../../../packages/grpc-api/test/fixtures/shop.binpb', import.meta.url));
 
 let folder: string;
-let house: House;
+let cluster: GatewayCluster;
 let port: number;
 let known: ChannelCredentials;
 let unknown: ChannelCredentials;
@@ -38,13 +38,13 @@ beforeAll(async () => {
   };
   port = await freePort();
   const grpc = { enabled: true, port, token: TOKEN, tls, maxMessageBytes: '2kb', descriptorFiles: [SHOP] };
-  house = await House.open({ nodes: [{ config: { grpc, hubs: [] } }] });
+  cluster = await GatewayCluster.open({ nodes: [{ config: { grpc, hubs: [] } }] });
   const root = Buffer.from(authority.cert);
   known = credentials.createSsl(root, Buffer.from(caller.key), Buffer.from(caller.cert));
   unknown = credentials.createSsl(root);
 }, 90_000);
 afterAll(async () => {
-  await house?.close();
+  await cluster?.close();
   await rm(folder, { recursive: true });
 }, 60_000);
 
@@ -69,7 +69,7 @@ const money = {
 
 describe('gRPC with a token, TLS and own types', () => {
   it('takes messages whose types are configured', async () => {
-    const client = await house.connect(0, 'ann', '');
+    const client = await cluster.connect(0, 'ann', '');
     const request = { type: 'TYPE_INFO', entityId: 'e', userId: 'ann', message: money };
     await notify(port, 'PrivateNotify', request, { channel: known, token: TOKEN });
     expect(await client.next('private')).toMatchObject({

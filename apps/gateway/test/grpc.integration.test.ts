@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort, WsClient } from '@ws-gateway/testkit';
 import { notify as call } from './grpc-client.js';
-import { House, token } from './gateway-cluster.js';
+import { GatewayCluster, token } from './gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 let port: number;
 let hubPort: number;
 
@@ -11,15 +11,15 @@ beforeAll(async () => {
   port = await freePort();
   hubPort = await freePort();
   const hubs = [{ name: 'main', grpcPort: hubPort }];
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [{ config: { grpc: { enabled: true, port }, hubs } }, { role: 'edge', config: { hubs } }],
   });
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(() => cluster?.close(), 60_000);
 
 describe('gRPC on one node', () => {
   it('reaches sockets on all nodes: everybody, a room, one user', async () => {
-    const [ann, bob] = await Promise.all([house.connect(0, 'ann', ''), house.connect(1, 'bob', '')]);
+    const [ann, bob] = await Promise.all([cluster.connect(0, 'ann', ''), cluster.connect(1, 'bob', '')]);
     await bob.request('enter', { room: 'orders' });
     await call(port, 'Broadcast', { type: 'TYPE_INFO', entityId: 'order-123' });
     for (const client of [ann, bob]) {
@@ -40,8 +40,8 @@ describe('gRPC on one node', () => {
   });
 
   it('keeps to the hub on the port of a hub', async () => {
-    const url = `${house.nodes[1]!.wsUrl}/websocket/main?token=`;
-    const [member, outsider] = await Promise.all([WsClient.open(url + token('ann')), house.connect(1, 'ann', '')]);
+    const url = `${cluster.nodes[1]!.wsUrl}/websocket/main?token=`;
+    const [member, outsider] = await Promise.all([WsClient.open(url + token('ann')), cluster.connect(1, 'ann', '')]);
     await member.next('connected');
     await call(hubPort, 'Broadcast', { type: 'TYPE_INFO', entityId: '1' });
     await call(hubPort, 'PrivateNotify', { type: 'TYPE_INFO', entityId: '2', userId: 'ann' });

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { signToken, TEST_SECRET, WsClient, type WsClientOptions } from '@ws-gateway/testkit';
-import { House, token } from './gateway-cluster.js';
+import { GatewayCluster, token } from './gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 
 beforeAll(async () => {
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     topics: { hidden: { clientVisible: false }, 'public-news': { guests: true } },
     nodes: [
       {
@@ -17,15 +17,15 @@ beforeAll(async () => {
     ],
   });
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(() => cluster?.close(), 60_000);
 
 const now = Math.floor(Date.now() / 1000);
 const refused = (path: string, options: WsClientOptions = {}) =>
-  WsClient.refused(`${house.nodes[0]!.wsUrl}${path}`, options);
+  WsClient.refused(`${cluster.nodes[0]!.wsUrl}${path}`, options);
 
 describe('a handshake', () => {
   it('answers connected first, with the positions of each topic', async () => {
-    const client = await WsClient.open(house.url(0, `token=${token('ann')}&topics=notifications,user-blocks`));
+    const client = await WsClient.open(cluster.url(0, `token=${token('ann')}&topics=notifications,user-blocks`));
     const frame = await client.next();
     expect(frame).toEqual({
       rid: -1,
@@ -127,7 +127,7 @@ describe('a handshake', () => {
 
   it('is let in from a listed origin, and without one: only browsers send it', async () => {
     const open = (headers: Record<string, string>) =>
-      WsClient.open(house.url(0, `token=${token('origin')}`), { headers });
+      WsClient.open(cluster.url(0, `token=${token('origin')}`), { headers });
     for (const headers of [{ origin: 'https://app.example' }, {}]) {
       const client = await open(headers as Record<string, string>);
       await client.next('connected');
@@ -143,18 +143,18 @@ describe('a handshake', () => {
   });
 
   it('over the limit of a user is refused with Retry-After, and possible again when one has left', async () => {
-    const first = await house.connect(0, 'max', '');
-    await house.connect(0, 'max', '');
+    const first = await cluster.connect(0, 'max', '');
+    await cluster.connect(0, 'max', '');
     const answer = await refused(`/ws?token=${token('max')}`);
     expect(answer).toMatchObject({ status: 429, body: { error: { code: 'too_many_connections' } } });
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
     await first.close();
-    await house.connect(0, 'max', '');
+    await cluster.connect(0, 'max', '');
   });
 
   it('takes the token from the header, the query or the subprotocol, the first one present', async () => {
     const open = (query: string, options: WsClientOptions) =>
-      WsClient.open(`${house.nodes[0]!.wsUrl}/ws?${query}`, options);
+      WsClient.open(`${cluster.nodes[0]!.wsUrl}/ws?${query}`, options);
     const userOf = async (client: WsClient) => ((await client.next('connected'))['payload'] as { user: string }).user;
     const header = await open(`token=${token('query')}`, { headers: { authorization: `Bearer ${token('header')}` } });
     expect(await userOf(header)).toBe('header');
@@ -172,19 +172,19 @@ describe('a handshake', () => {
     const long = token('long', { pad: 'x'.repeat(11_000) });
     for (const options of [{ headers: { authorization: `Bearer ${long}` } }, {}]) {
       const query = 'headers' in options ? '' : `token=${long}`;
-      const client = await WsClient.open(`${house.nodes[0]!.wsUrl}/ws?${query}`, options);
+      const client = await WsClient.open(`${cluster.nodes[0]!.wsUrl}/ws?${query}`, options);
       expect(((await client.next('connected'))['payload'] as { user: string }).user).toBe('long');
       await client.close();
     }
   });
 
   it('is asked for by a plain GET on the endpoint', async () => {
-    const answer = await fetch(`${house.nodes[0]!.httpUrl}/ws`);
+    const answer = await fetch(`${cluster.nodes[0]!.httpUrl}/ws`);
     expect(answer.status).toBe(426);
     expect(await answer.json()).toMatchObject({ error: { code: 'upgrade_required' } });
   });
 
   it('never leaves a token in the logs', () => {
-    expect(house.nodes[0]!.output.join('\n')).not.toMatch(/eyJ/);
+    expect(cluster.nodes[0]!.output.join('\n')).not.toMatch(/eyJ/);
   });
 });

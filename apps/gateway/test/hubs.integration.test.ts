@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TcpProxy, testRedisUrl, waitFor, WsClient } from '@ws-gateway/testkit';
-import { House, token } from './gateway-cluster.js';
+import { GatewayCluster, token } from './gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 /** What stands between the first node and Redis. */
 let toRedis: TcpProxy;
 
@@ -12,7 +12,7 @@ beforeAll(async () => {
     hubs: [{ name: 'main' }, { name: 'side' }],
     rooms: { history: { size: 10, ttl: '1m' } },
   };
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [
       { role: 'edge', config: { ...config, redis: { addr: `127.0.0.1:${toRedis.port}` } } },
       { role: 'edge', config },
@@ -21,12 +21,12 @@ beforeAll(async () => {
   });
 }, 90_000);
 afterAll(async () => {
-  await house?.close();
+  await cluster?.close();
   await toRedis?.stop();
 }, 60_000);
 
 async function join(node: number, hub: string, user: string): Promise<WsClient> {
-  const client = await WsClient.open(`${house.nodes[node]!.wsUrl}/websocket/${hub}`, {
+  const client = await WsClient.open(`${cluster.nodes[node]!.wsUrl}/websocket/${hub}`, {
     headers: { authorization: `Bearer ${token(user)}` },
   });
   await client.next('connected');
@@ -35,9 +35,9 @@ async function join(node: number, hub: string, user: string): Promise<WsClient> 
 
 describe('a hub', () => {
   it('is refused by name when there is none', async () => {
-    const refused = await WsClient.refused(`${house.nodes[0]!.wsUrl}/websocket/nope?token=${token('a')}`);
+    const refused = await WsClient.refused(`${cluster.nodes[0]!.wsUrl}/websocket/nope?token=${token('a')}`);
     expect(refused).toMatchObject({ status: 404, body: { error: { code: 'unknown_hub' } } });
-    const plain = await fetch(`${house.nodes[0]!.httpUrl}/websocket/nope`);
+    const plain = await fetch(`${cluster.nodes[0]!.httpUrl}/websocket/nope`);
     expect([plain.status, await plain.json()]).toMatchObject([404, { error: { code: 'unknown_hub' } }]);
   });
 
@@ -97,7 +97,7 @@ describe('a room within a hub', () => {
     const ann = await join(0, 'main', 'ann');
     const { payload } = await ann.request('enter', { room: 'lobby' });
     await ann.request('leave', { room: 'lobby' });
-    await house.produce('notifications', { value: { room: 'lobby', payload: 'for all' } });
+    await cluster.produce('notifications', { value: { room: 'lobby', payload: 'for all' } });
     const { epoch } = payload as { epoch: string };
     // Only when it is in the room's history there is something to come back to.
     await waitFor(async () => {
@@ -115,7 +115,7 @@ describe('a room within a hub', () => {
 
 describe('rooms', () => {
   it('are entered and left by command or by a bare frame', async () => {
-    const [ann, bob] = await Promise.all([house.connect(0, 'ann', ''), house.connect(1, 'bob', '')]);
+    const [ann, bob] = await Promise.all([cluster.connect(0, 'ann', ''), cluster.connect(1, 'bob', '')]);
     expect(await ann.request('enter', { room: 'orders' })).toMatchObject({
       status: 'ok',
       payload: { room: 'orders', stream: 'room/orders', offset: 0 },
@@ -123,11 +123,11 @@ describe('rooms', () => {
     bob.send({ action: 'enter', room: 'orders' });
     // The next answer is the barrier: the bare frame got none, and was done before.
     await bob.request('ping');
-    await house.produce('notifications', { value: { room: 'orders', payload: 1 } });
+    await cluster.produce('notifications', { value: { room: 'orders', payload: 1 } });
     for (const client of [ann, bob])
       expect(await client.next('notifications')).toMatchObject({ payload: 1, stream: 'room/orders', offset: 1 });
     await ann.request('leave', { room: 'orders' });
-    await house.produce('notifications', { value: { room: 'orders', payload: 2 } });
+    await cluster.produce('notifications', { value: { room: 'orders', payload: 2 } });
     expect(await bob.next('notifications')).toMatchObject({ payload: 2 });
     const { payload } = await ann.request('history', { room: 'orders', limit: 5 });
     expect(payload).toMatchObject({ offset: 2, messages: [{ payload: 1 }, { payload: 2 }] });
@@ -156,7 +156,7 @@ describe('rooms', () => {
   });
 
   it('may be limited by the token', async () => {
-    const client = await WsClient.open(house.url(0, `token=${token('cleo', { rooms: ['a'] })}`));
+    const client = await WsClient.open(cluster.url(0, `token=${token('cleo', { rooms: ['a'] })}`));
     expect(await client.request('enter', { room: 'b' })).toMatchObject({
       status: 'forbidden',
       payload: { code: 'room_forbidden' },
@@ -168,7 +168,7 @@ describe('rooms', () => {
 
 describe('authentication by command', () => {
   it('makes a guest a user, a user a guest, and keeps everything for the same user', async () => {
-    const client = await WsClient.open(`${house.nodes[0]!.wsUrl}/web`);
+    const client = await WsClient.open(`${cluster.nodes[0]!.wsUrl}/web`);
     expect(await client.next('connected')).toMatchObject({ payload: { user: null } });
     expect(await client.request('subscribe', { topics: ['notifications'] })).toMatchObject({
       payload: { code: 'topic_forbidden' },
@@ -181,7 +181,7 @@ describe('authentication by command', () => {
     expect(await client.request('authentication', { authToken: token('ann', { n: 2 }), update: true })).toMatchObject({
       status: 'ok',
     });
-    await house.produce('notifications', { value: { user_id: 'ann', payload: 'still here' } });
+    await cluster.produce('notifications', { value: { user_id: 'ann', payload: 'still here' } });
     expect(await client.next('notifications')).toMatchObject({ payload: 'still here' });
     expect(await client.request('authentication', { authToken: token('bob'), update: true })).toMatchObject({
       status: 'forbidden',

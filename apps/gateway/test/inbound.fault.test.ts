@@ -10,11 +10,11 @@ import {
   type Frame,
   type OwnServer,
 } from '@ws-gateway/testkit';
-import { House, token } from './gateway-cluster.js';
+import { GatewayCluster, token } from './gateway-cluster.js';
 
 /** Hubs whose messages also go to Kafka, while that Kafka is killed and comes back. */
 const TOPIC = 'ws-inbound';
-let house: House;
+let cluster: GatewayCluster;
 let kafka: OwnServer;
 let dataDir: string;
 
@@ -27,7 +27,7 @@ beforeAll(async () => {
     inbound: { enabled: true, kafkaTopic: TOPIC },
     limits: { requestsPerSecond: 0, maxPayloadBytes: '1mb' },
   };
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [
       { role: 'edge', config },
       { role: 'edge', config },
@@ -35,7 +35,7 @@ beforeAll(async () => {
   });
 }, 120_000);
 afterAll(async () => {
-  await house?.close();
+  await cluster?.close();
   await kafka?.stop();
   if (dataDir) await rm(dataDir, { recursive: true, force: true });
 }, 60_000);
@@ -43,7 +43,7 @@ afterAll(async () => {
 const OUTAGE_MS = 60_000;
 
 async function join(at: number, user: string): Promise<WsClient> {
-  const client = await WsClient.open(`${house.nodes[at]!.wsUrl}/websocket/main?token=${token(user)}`);
+  const client = await WsClient.open(`${cluster.nodes[at]!.wsUrl}/websocket/main?token=${token(user)}`);
   await client.next('connected');
   return client;
 }
@@ -140,7 +140,7 @@ describe('messages of clients for Kafka', () => {
     expect(answers().every((frame) => (frame['payload'] as { code?: string }).code === 'unavailable')).toBe(true);
     // The surplus did not wait for the others' end: it was answered first.
     expect(answers()[0]!['rid']).toBeGreaterThan(60);
-    expect(await (await fetch(`${house.nodes[0]!.httpUrl}/metrics`)).text()).toMatch(
+    expect(await (await fetch(`${cluster.nodes[0]!.httpUrl}/metrics`)).text()).toMatch(
       /^ws_gateway_kafka_errors_total\{code="queue_full"\} \d\d$/m,
     );
     expect(client.isOpen).toBe(true);

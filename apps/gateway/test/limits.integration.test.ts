@@ -1,20 +1,20 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { WsClient, type WsRefusedError } from '@ws-gateway/testkit';
-import { House, record, token, type NodeOptions } from './gateway-cluster.js';
+import { GatewayCluster, record, token, type NodeOptions } from './gateway-cluster.js';
 
-let house: House | null = null;
+let cluster: GatewayCluster | null = null;
 afterEach(async () => {
-  await house?.close();
-  house = null;
+  await cluster?.close();
+  cluster = null;
 });
 
-async function open(...nodes: NodeOptions[]): Promise<House> {
-  house = await House.open({ nodes });
-  return house;
+async function open(...nodes: NodeOptions[]): Promise<GatewayCluster> {
+  cluster = await GatewayCluster.open({ nodes });
+  return cluster;
 }
 
 function url(at: number, user: string, claims: Readonly<Record<string, unknown>> = {}): string {
-  return house!.url(at, `token=${token(user, claims)}&topics=notifications`);
+  return cluster!.url(at, `token=${token(user, claims)}&topics=notifications`);
 }
 
 /** Those that were let in, and the refusals of the others. */
@@ -64,14 +64,14 @@ describe('the life of a connection', () => {
     await open({ config: { limits: { maxLifetime: '6s' } } });
     const startedMs = performance.now();
     const clients = await Promise.all(
-      Array.from({ length: 10 }, (_, i) => house!.connect(0, `u${i}`, 'notifications')),
+      Array.from({ length: 10 }, (_, i) => cluster!.connect(0, `u${i}`, 'notifications')),
     );
-    await house!.produce('notifications', record('u0', 'before'));
+    await cluster!.produce('notifications', record('u0', 'before'));
     const { epoch, offset } = (await clients[0]!.next('notifications')) as { epoch: string; offset: number };
     for (const client of clients) expect(await client.closed).toMatchObject({ code: 4002, reason: 'lifetime' });
     expect(performance.now() - startedMs).toBeGreaterThan(5000);
-    await house!.produce('notifications', record('u0', 'meanwhile'));
-    const back = await house!.connect(0, 'u0', 'notifications', `&recover=notifications:${epoch}:${offset}`);
+    await cluster!.produce('notifications', record('u0', 'meanwhile'));
+    const back = await cluster!.connect(0, 'u0', 'notifications', `&recover=notifications:${epoch}:${offset}`);
     expect((await back.next('notifications'))['payload']).toBe('meanwhile');
     await back.close();
   }, 60_000);

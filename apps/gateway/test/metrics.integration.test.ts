@@ -1,6 +1,6 @@
 import { promisedMetrics, parseExposition, waitFor } from '@ws-gateway/testkit';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { House, record } from './gateway-cluster.js';
+import { GatewayCluster, record } from './gateway-cluster.js';
 import { manifestsOf } from './deployment/kubernetes-manifests.js';
 import { namedIn } from './deployment/promql.js';
 import { ScrapedSeries } from './deployment/scraped-series.js';
@@ -23,22 +23,22 @@ const queries = dashboard.panels.flatMap(({ title, targets = [] }) =>
 );
 const rules = monitoring.flatMap(({ spec }) => spec?.groups?.flatMap(({ rules: list }) => list) ?? []);
 
-let house: House;
+let cluster: GatewayCluster;
 let text = '';
 let scraped: ScrapedSeries;
 
 beforeAll(async () => {
   const backends = { ws: [{ name: 'bot', url: 'ws://127.0.0.1:1', path: '/bot' }] };
-  house = await House.open({ nodes: [{ config: { metrics: { perUser: true }, backends } }] });
-  const client = await house.connect(0, 'u1', 'notifications');
+  cluster = await GatewayCluster.open({ nodes: [{ config: { metrics: { perUser: true }, backends } }] });
+  const client = await cluster.connect(0, 'u1', 'notifications');
   client.send({ rid: 1, command: 'ping' });
   await client.next('ping');
-  await house.produce('notifications', record('u1', { title: 'hello' }));
+  await cluster.produce('notifications', record('u1', { title: 'hello' }));
   await client.next('notifications');
   // Lag is asked for now and then, a rate needs two scrapes; the rest is there at once.
   text = await waitFor(
     async () => {
-      const body = await (await fetch(`${house.nodes[0]!.httpUrl}/metrics`)).text();
+      const body = await (await fetch(`${cluster.nodes[0]!.httpUrl}/metrics`)).text();
       return ['kafka_consumer_lag', 'kafka_processing_rate'].every((name) => body.includes(`\nws_gateway_${name}{`))
         ? body
         : null;
@@ -49,7 +49,7 @@ beforeAll(async () => {
   await client.close();
 });
 
-afterAll(() => house?.close());
+afterAll(() => cluster?.close());
 
 describe('GET /metrics of a running gateway', () => {
   test('has each name that dashboards rely on, of its type and with its labels', () => {

@@ -2,9 +2,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTopics, readTopic, waitFor, WsClient } from '@ws-gateway/testkit';
-import { House, token } from './gateway-cluster.js';
+import { GatewayCluster, token } from './gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 let presenceTopic: string;
 let inboundTopic: string;
 let subscriptionsTopic: string;
@@ -26,7 +26,7 @@ beforeAll(async () => {
     presence: { enabled: true, kafkaTopic: presenceTopic },
     inbound: { enabled: true, kafkaTopic: inboundTopic },
   };
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [
       { role: 'edge', config },
       { role: 'edge', config },
@@ -34,7 +34,7 @@ beforeAll(async () => {
   });
 }, 90_000);
 afterAll(async () => {
-  await house?.close();
+  await cluster?.close();
   backend.close();
 }, 60_000);
 
@@ -45,7 +45,7 @@ const read = async (topic: string, user: string) =>
 
 describe('what the gateway writes to Kafka', () => {
   it('tells who came and who went, in order per user', async () => {
-    const client = await house.connect(0, 'ann', '');
+    const client = await cluster.connect(0, 'ann', '');
     const { connection, node } = client.frames[0]!['payload'] as { connection: string; node: string };
     await client.close(1000, 'bye');
     const events = await waitFor(async () => {
@@ -62,7 +62,7 @@ describe('what the gateway writes to Kafka', () => {
   });
 
   it('tells which subscription ids have subscribers on a node', async () => {
-    const [one, two] = await Promise.all([house.connect(0, 'dora', ''), house.connect(0, 'dora', '')]);
+    const [one, two] = await Promise.all([cluster.connect(0, 'dora', ''), cluster.connect(0, 'dora', '')]);
     const subscribe = (client: WsClient, type: string) =>
       client.request('getMyNotifications', { where: { types: [type] } });
     status = 500;
@@ -92,7 +92,7 @@ describe('what the gateway writes to Kafka', () => {
   });
 
   it('tells of a connection that changes its user, to both of them', async () => {
-    const client = await WsClient.open(`${house.nodes[0]!.wsUrl}/web?token=${token('frida')}`);
+    const client = await WsClient.open(`${cluster.nodes[0]!.wsUrl}/web?token=${token('frida')}`);
     expect(await client.request('authentication', { authToken: token('emil') })).toMatchObject({ status: 'ok' });
     expect(await client.request('authentication', {})).toMatchObject({ status: 'ok', payload: { user: null } });
     expect(await client.request('authentication', { authToken: token('frida') })).toMatchObject({ status: 'ok' });
@@ -120,9 +120,9 @@ describe('what the gateway writes to Kafka', () => {
   });
 
   it('tells of connections whose node died, once', async () => {
-    const client = await house.connect(1, 'bob', '');
+    const client = await cluster.connect(1, 'bob', '');
     await waitFor(async () => (await read(presenceTopic, 'bob')).length === 1);
-    await house.nodes[1]!.kill();
+    await cluster.nodes[1]!.kill();
     await client.closed;
     const events = await waitFor(
       async () => {
@@ -140,7 +140,7 @@ describe('what the gateway writes to Kafka', () => {
   }, 40_000);
 
   it('hands messages of clients to back ends, byte for byte and in order', async () => {
-    const client = await house.connect(0, 'cleo', '');
+    const client = await cluster.connect(0, 'cleo', '');
     const payloads = Array.from({ length: 20 }, (_, at) => at);
     for (const payload of payloads) {
       client.send({ rid: payload + 1, command: 'send', options: { to: { user: 'nobody' }, payload } });
@@ -163,9 +163,9 @@ describe('what the gateway writes to Kafka', () => {
   });
 
   it('tells of the last ids when a node is stopped', async () => {
-    const client = await house.connect(0, 'emma', '');
+    const client = await cluster.connect(0, 'emma', '');
     const { event: id } = await client.request('getMyNotifications', { where: { types: ['a'] } });
-    await house.nodes[0]!.stop();
+    await cluster.nodes[0]!.stop();
     const events = await read(subscriptionsTopic, id as string);
     expect(events.map(({ event }) => event)).toEqual(['added', 'removed']);
   });

@@ -7,7 +7,7 @@ import {
   type Config,
   type GatewayProcess,
 } from '@ws-gateway/testkit';
-import { House, record } from './gateway-cluster.js';
+import { GatewayCluster, record } from './gateway-cluster.js';
 
 const USERS = Array.from({ length: 12 }, (_, i) => `user-${i}`);
 const PATIENCE_MS = 40_000;
@@ -19,19 +19,19 @@ afterEach(async () => {
 
 const readiness = async ({ httpUrl }: GatewayProcess) => (await fetch(`${httpUrl}/ready`)).text();
 
-async function openHouse(redis: Config): Promise<House> {
+async function openCluster(redis: Config): Promise<GatewayCluster> {
   const topics = { notifications: { history: { size: 100, ttl: '10m' } } };
-  const house = await House.open({ topics, nodes: [{ config: { redis } }, { config: { redis } }] });
-  cleanups.push(() => house.close());
-  return house;
+  const cluster = await GatewayCluster.open({ topics, nodes: [{ config: { redis } }, { config: { redis } }] });
+  cleanups.push(() => cluster.close());
+  return cluster;
 }
 
 /** Sockets on both nodes get everything, once and in order, before, during and after `fail`. */
-async function expectSurvived(house: House, fail: () => Promise<unknown>): Promise<void> {
-  const clients = await Promise.all(USERS.map((user, i) => house.connect(i % 2, user, 'notifications')));
+async function expectSurvived(cluster: GatewayCluster, fail: () => Promise<unknown>): Promise<void> {
+  const clients = await Promise.all(USERS.map((user, i) => cluster.connect(i % 2, user, 'notifications')));
   const numbers = (from: number) => Array.from({ length: 10 }, (_, i) => from + i);
   const produce = (from: number) =>
-    house.produce('notifications', ...numbers(from).flatMap((n) => USERS.map((user) => record(user, n))));
+    cluster.produce('notifications', ...numbers(from).flatMap((n) => USERS.map((user) => record(user, n))));
   const received = async (from: number) => {
     for (const client of clients) {
       for (const n of numbers(from)) {
@@ -42,31 +42,31 @@ async function expectSurvived(house: House, fail: () => Promise<unknown>): Promi
   await produce(0);
   await received(0);
   await fail();
-  const isUnready = async () => (await readiness(house.nodes[0]!)) === '{"status":"unready","failing":["redis"]}';
+  const isUnready = async () => (await readiness(cluster.nodes[0]!)) === '{"status":"unready","failing":["redis"]}';
   await waitFor(isUnready, { what: 'unready' });
   await produce(10);
   await received(10);
-  for (const node of house.nodes) {
+  for (const node of cluster.nodes) {
     const isReady = async () => (await readiness(node)) === '{"status":"ready"}';
     await waitFor(isReady, { timeoutMs: PATIENCE_MS, what: 'ready again' });
   }
   await produce(20);
   await received(20);
   // Whoever comes now is served as before.
-  const late = await house.connect(1, 'late', 'notifications');
-  await house.produce('notifications', record('late', 'welcome'));
+  const late = await cluster.connect(1, 'late', 'notifications');
+  await cluster.produce('notifications', record('late', 'welcome'));
   expect(await late.next('notifications', PATIENCE_MS)).toMatchObject({ payload: 'welcome' });
   for (const client of [...clients, late]) await client.close();
 }
 
 describe('gateways on', () => {
   it('a Redis Cluster keep their sockets when a master dies, and records go on', async () => {
-    const cluster = await RedisCluster.start({ replicas: 1 });
-    cleanups.push(() => cluster.stop());
-    const addr = cluster.nodes.slice(0, 2).map(({ host, port }) => `${host}:${port}`);
-    const house = await openHouse({ mode: 'cluster', addr, partitions: 16 });
-    await expectSurvived(house, async () => {
-      const master = await cluster.masterOf(0);
+    const redis = await RedisCluster.start({ replicas: 1 });
+    cleanups.push(() => redis.stop());
+    const addr = redis.nodes.slice(0, 2).map(({ host, port }) => `${host}:${port}`);
+    const cluster = await openCluster({ mode: 'cluster', addr, partitions: 16 });
+    await expectSurvived(cluster, async () => {
+      const master = await redis.masterOf(0);
       await replicaInSync(master);
       await master.kill();
     });
@@ -76,8 +76,8 @@ describe('gateways on', () => {
     const redis = await RedisSentinels.start();
     cleanups.push(() => redis.stop());
     const nodes = redis.nodes.map(({ host, port }) => `${host}:${port}`);
-    const house = await openHouse({ mode: 'sentinel', sentinel: { name: redis.name, nodes, ...redis.user } });
-    await expectSurvived(house, async () => {
+    const cluster = await openCluster({ mode: 'sentinel', sentinel: { name: redis.name, nodes, ...redis.user } });
+    await expectSurvived(cluster, async () => {
       await replicaInSync(redis.master);
       await redis.master.kill();
     });

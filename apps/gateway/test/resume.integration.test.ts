@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient, type Frame } from '@ws-gateway/testkit';
-import { House, record, token } from './gateway-cluster.js';
+import { GatewayCluster, record, token } from './gateway-cluster.js';
 
 const HISTORY = 5;
 
-let house: House;
+let cluster: GatewayCluster;
 beforeAll(async () => {
   // On both: whichever of them reads the record gives it its place in the room's history.
   const config = { rooms: { history: { size: HISTORY, ttl: '1m' } } };
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [{ config }, { config }],
     topics: {
       notifications: { history: { size: HISTORY, ttl: '1h' } },
@@ -16,7 +16,7 @@ beforeAll(async () => {
     },
   });
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => cluster.close());
 
 interface Row {
   readonly stream: string;
@@ -32,8 +32,8 @@ function rowOf(frame: Frame): Row {
 
 /** A user with so many records behind him; gives the epoch. */
 async function withRecords(user: string, count: number, topic = 'notifications'): Promise<string> {
-  const client = await house.connect(0, user, topic);
-  await house.produce(topic, ...Array.from({ length: count }, (_, at) => record(user, at + 1)));
+  const client = await cluster.connect(0, user, topic);
+  await cluster.produce(topic, ...Array.from({ length: count }, (_, at) => record(user, at + 1)));
   const last = await client.next(({ payload }) => payload === count);
   await client.close();
   return last['epoch'] as string;
@@ -42,9 +42,9 @@ async function withRecords(user: string, count: number, topic = 'notifications')
 /** What a connection with this query is told, and what it is sent up to the next live record. */
 async function resumed(user: string, recover: string, topic = 'notifications') {
   const query = `token=${token(user)}&topics=${topic}&recover=${encodeURIComponent(recover)}`;
-  const client = await WsClient.open(house.url(1, query));
+  const client = await WsClient.open(cluster.url(1, query));
   const row = rowOf(await client.next('connected'));
-  await house.produce(topic, record(user, 'live'));
+  await cluster.produce(topic, record(user, 'live'));
   await client.next(({ payload }) => payload === 'live');
   const payloads = client.frames.filter(({ event }) => event === topic).map(({ payload }) => payload);
   await client.close();
@@ -90,7 +90,7 @@ describe('a position in the query', () => {
       'room/r:e:1',
     ]) {
       const query = `token=${token('eve')}&topics=notifications&recover=${encodeURIComponent(recover)}`;
-      const { status, body } = await WsClient.refused(house.url(0, query));
+      const { status, body } = await WsClient.refused(cluster.url(0, query));
       expect([recover, status, body]).toMatchObject([recover, 400, { error: { code: 'bad_request' } }]);
     }
   });
@@ -105,7 +105,7 @@ describe('a position in the query', () => {
 describe('a position in a topic without history', () => {
   it('proves nothing', async () => {
     const query = `token=${token('jan')}&topics=user-blocks&recover=user-blocks:e1:7`;
-    const client = await WsClient.open(house.url(0, query));
+    const client = await WsClient.open(cluster.url(0, query));
     expect(rowOf(await client.next('connected'))).toEqual({ topic: 'user-blocks', recovered: false, replayed: 0 });
     await client.close();
   });
@@ -116,13 +116,13 @@ describe('a position by command', () => {
     const headers = { 'ws-audience': 'topic' };
     const toAll = (payload: number) => ({ key: null, value: { payload }, headers, partition: 0 });
     const guest = async () => {
-      const client = await WsClient.open(`${house.nodes[1]!.wsUrl}/web`);
+      const client = await WsClient.open(`${cluster.nodes[1]!.wsUrl}/web`);
       await client.next('connected');
       return client;
     };
     const first = await guest();
     const before = rowOf(await first.request('subscribe', { topics: ['news'] })) as unknown as { public: Row };
-    await house.produce('news', toAll(1), toAll(2));
+    await cluster.produce('news', toAll(1), toAll(2));
     await first.next(({ payload }) => payload === 2);
     const again = await guest();
     const { epoch, offset } = before.public;
@@ -135,7 +135,7 @@ describe('a position by command', () => {
 
   it('goes on from there, as by the query', async () => {
     const epoch = await withRecords('gus', 4);
-    const client = await house.connect(1, 'gus', '');
+    const client = await cluster.connect(1, 'gus', '');
     const topics = [{ topic: 'notifications', epoch, offset: 2 }];
     const answer = await client.request('subscribe', { topics });
     expect(rowOf(answer)).toMatchObject({ recovered: true, replayed: 2, offset: 4 });
@@ -146,12 +146,12 @@ describe('a position by command', () => {
   });
 
   it('in a room goes on from there, too', async () => {
-    const [stays, leaves] = [await house.connect(0, 'hal', ''), await house.connect(0, 'ida', '')];
+    const [stays, leaves] = [await cluster.connect(0, 'hal', ''), await cluster.connect(0, 'ida', '')];
     await stays.request('enter', { room: 'r1' });
     const entered = (await leaves.request('enter', { room: 'r1' }))['payload'] as Row;
     await leaves.request('leave', { room: 'r1' });
     const toRoom = (payload: unknown) => ({ key: 'hal', value: { room: 'r1', payload } });
-    await house.produce('notifications', toRoom('one'), toRoom('two'));
+    await cluster.produce('notifications', toRoom('one'), toRoom('two'));
     await stays.next(({ payload }) => payload === 'two');
     const { epoch, offset } = entered;
     const again = await leaves.request('enter', { room: 'r1', epoch, offset });

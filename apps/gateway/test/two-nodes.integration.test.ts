@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readTopic, waitFor, WsClient } from '@ws-gateway/testkit';
-import { House, record, token } from './gateway-cluster.js';
+import { GatewayCluster, record, token } from './gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 
 beforeAll(async () => {
   // The router is a node of its own, so every delivery crosses from one process to another.
-  house = await House.open({ nodes: [{ role: 'edge' }, { role: 'edge' }, { role: 'router' }] });
+  cluster = await GatewayCluster.open({ nodes: [{ role: 'edge' }, { role: 'edge' }, { role: 'router' }] });
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(() => cluster?.close(), 60_000);
 
 const payloads = (client: WsClient) =>
   client.frames.filter(({ rid, stream }) => rid === -1 && stream).map(({ payload }) => payload);
@@ -16,11 +16,11 @@ const payloads = (client: WsClient) =>
 describe('a record on its way from Kafka to sockets on other nodes', () => {
   it('reaches every device of its user, on whichever node, and nobody else', async () => {
     const [phone, desk, other] = await Promise.all([
-      house.connect(0, 'ann', 'notifications'),
-      house.connect(1, 'ann', 'notifications'),
-      house.connect(1, 'bob', 'notifications'),
+      cluster.connect(0, 'ann', 'notifications'),
+      cluster.connect(1, 'ann', 'notifications'),
+      cluster.connect(1, 'bob', 'notifications'),
     ]);
-    await house.produce('notifications', record('ann', { title: 'hello' }), record('bob', { title: 'for bob' }));
+    await cluster.produce('notifications', record('ann', { title: 'hello' }), record('bob', { title: 'for bob' }));
     const frame = await phone.next('notifications');
     expect(frame).toMatchObject({
       rid: -1,
@@ -33,7 +33,7 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
       stream: 'notifications/u/ann',
       offset: 1,
     });
-    expect(frame['id']).toMatch(new RegExp(`^${house.kafkaTopic('notifications')}:\\d+:\\d+$`));
+    expect(frame['id']).toMatch(new RegExp(`^${cluster.kafkaTopic('notifications')}:\\d+:\\d+$`));
     expect(new Date(frame['timestamp'] as string).getTime()).toBeGreaterThan(Date.now() - 60_000);
     expect(await desk.next('notifications')).toEqual(frame);
     // Bob's own record is the barrier: what came before it on his socket is all there was.
@@ -43,9 +43,12 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
   });
 
   it('hands the payload over byte for byte', async () => {
-    const client = await house.connect(0, 'cleo', 'notifications');
+    const client = await cluster.connect(0, 'cleo', 'notifications');
     const payload = '{ "big":12345678901234567890, "exp" : 1.0e+2,"ü":"\\u00e9", "z":[ ],"a":{"payload":1} }';
-    await house.produce('notifications', { key: 'cleo', value: `{"user_id":"cleo","payload":${payload},"type":"x"}` });
+    await cluster.produce('notifications', {
+      key: 'cleo',
+      value: `{"user_id":"cleo","payload":${payload},"type":"x"}`,
+    });
     await client.next('notifications');
     expect(client.texts.at(-1)).toContain(`,"payload":${payload},"stream":`);
     await client.close();
@@ -53,11 +56,11 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
 
   it('keeps the order of a user over thousands of records, none missing, none twice', async () => {
     const clients = await Promise.all([
-      house.connect(0, 'dan', 'notifications'),
-      house.connect(1, 'dan', 'notifications'),
+      cluster.connect(0, 'dan', 'notifications'),
+      cluster.connect(1, 'dan', 'notifications'),
     ]);
     const count = 3000;
-    await house.produce('notifications', ...Array.from({ length: count }, (_, at) => record('dan', at)));
+    await cluster.produce('notifications', ...Array.from({ length: count }, (_, at) => record('dan', at)));
     for (const client of clients) {
       await client.next(({ payload }) => payload === count - 1, 20_000);
       expect(payloads(client)).toEqual(Array.from({ length: count }, (_, at) => at));
@@ -70,8 +73,8 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
   it('delivers everything that is written after connected was received', async () => {
     for (let round = 0; round < 30; round++) {
       const user = `late-${round}`;
-      const client = await house.connect(round % 2, user, 'notifications');
-      await house.produce('notifications', record(user, round));
+      const client = await cluster.connect(round % 2, user, 'notifications');
+      await cluster.produce('notifications', record(user, round));
       expect(await client.next('notifications')).toMatchObject({ payload: round, offset: 1 });
       client.terminate();
     }
@@ -79,12 +82,12 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
 
   it('follows the audience headers, and lets headers win over members', async () => {
     const [ann, bob, guestOfTopic] = await Promise.all([
-      house.connect(0, 'ann2', 'notifications'),
-      house.connect(1, 'bob2', 'notifications'),
-      house.connect(1, 'eve2', 'balance-updates'),
+      cluster.connect(0, 'ann2', 'notifications'),
+      cluster.connect(1, 'bob2', 'notifications'),
+      cluster.connect(1, 'eve2', 'balance-updates'),
     ]);
     const send = (audience: string, payload: string, headers = {}) =>
-      house.produce('notifications', {
+      cluster.produce('notifications', {
         key: 'k',
         value: { user_id: 'nobody', payload },
         headers: { 'ws-audience': audience, ...headers },
@@ -106,12 +109,12 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
   // More than the 256 that are served in one turn of the event loop.
   it('gives a crowd everything in order and once, also who joins while it comes', async () => {
     const crowd = await Promise.all(
-      Array.from({ length: 600 }, (_, at) => house.connect(0, `crowd-${at}`, 'notifications')),
+      Array.from({ length: 600 }, (_, at) => cluster.connect(0, `crowd-${at}`, 'notifications')),
     );
     const count = 200;
     const half = count / 2;
     const publish = (from: number, end: number) =>
-      house.produce(
+      cluster.produce(
         'notifications',
         ...Array.from({ length: end - from }, (_, at) => ({
           key: 'crowd',
@@ -121,7 +124,7 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
       );
     const first = publish(0, half);
     const late = await Promise.all(
-      Array.from({ length: 10 }, (_, at) => house.connect(0, `late-${at}`, 'notifications')),
+      Array.from({ length: 10 }, (_, at) => cluster.connect(0, `late-${at}`, 'notifications')),
     );
     await first;
     await publish(half, count);
@@ -136,12 +139,12 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
   });
 
   it('takes the newest balance to a client that comes later', async () => {
-    await house.produce('balance-updates', record('fay', { balance: 1 }), record('fay', { balance: 2 }));
-    const live = await house.connect(0, 'fay', 'balance-updates');
+    await cluster.produce('balance-updates', record('fay', { balance: 1 }), record('fay', { balance: 2 }));
+    const live = await cluster.connect(0, 'fay', 'balance-updates');
     await waitFor(() => live.frames.some(({ payload }) => (payload as { balance?: number }).balance === 2), {
       what: 'the balance',
     });
-    const client = await house.connect(1, 'fay', 'balance-updates');
+    const client = await cluster.connect(1, 'fay', 'balance-updates');
     expect(await client.next('balance-updates')).toMatchObject({
       payload: { balance: 2 },
       type: 'balance_update',
@@ -152,10 +155,10 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
   });
 
   it('puts what cannot be used into the dead letter topic, and goes on', async () => {
-    const client = await house.connect(0, 'gus', 'notifications');
+    const client = await cluster.connect(0, 'gus', 'notifications');
     // Headers without a value are legal in Kafka, though not in kafkajs' types.
     const headers = { trace: 'abc', none: null, twice: ['x', null] } as unknown as Record<string, string>;
-    await house.produce(
+    await cluster.produce(
       'notifications',
       { key: 'gus', value: '{broken', headers, partition: 0 },
       { key: 'gus', value: null, partition: 0 },
@@ -164,7 +167,7 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
     );
     expect(await client.next('notifications')).toMatchObject({ payload: 'after' });
     const letters = await waitFor(async () => {
-      const found = (await readTopic(house.deadLetterTopic)).filter(({ key }) => key === 'gus');
+      const found = (await readTopic(cluster.deadLetterTopic)).filter(({ key }) => key === 'gus');
       return found.length === 3 && found;
     });
     expect(letters.map(({ headers }) => headers['dlq-error'])).toEqual(['not_json', 'empty', 'no_audience']);
@@ -174,7 +177,7 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
         trace: 'abc',
         none: 'null',
         twice: 'x,',
-        'dlq-topic': house.kafkaTopic('notifications'),
+        'dlq-topic': cluster.kafkaTopic('notifications'),
         'dlq-partition': '0',
       },
     });
@@ -185,12 +188,12 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
 
   it('blocks a user everywhere within a second, refuses the next handshake, and lets the user back in', async () => {
     const [phone, desk, other] = await Promise.all([
-      house.connect(0, 'hal', 'user-blocks'),
-      house.connect(1, 'hal', 'notifications'),
-      house.connect(1, 'ida', 'user-blocks'),
+      cluster.connect(0, 'hal', 'user-blocks'),
+      cluster.connect(1, 'hal', 'notifications'),
+      cluster.connect(1, 'ida', 'user-blocks'),
     ]);
     const began = Date.now();
-    await house.produce('user-blocks', record('hal', { blocked: true, reason: 'fraud' }));
+    await cluster.produce('user-blocks', record('hal', { blocked: true, reason: 'fraud' }));
     expect(await phone.next('user-blocks')).toMatchObject({
       type: 'user_block',
       payload: { blocked: true, reason: 'fraud' },
@@ -199,26 +202,26 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
     expect(await desk.closed).toEqual({ code: 4500, reason: 'fraud' });
     expect(Date.now() - began).toBeLessThan(15_000);
     for (const node of [0, 1]) {
-      const refused = await WsClient.refused(house.url(node, `token=${token('hal')}`));
+      const refused = await WsClient.refused(cluster.url(node, `token=${token('hal')}`));
       expect(refused).toMatchObject({
         status: 403,
         body: { error: { code: 'user_blocked', reason: 'fraud', expires_at: null } },
       });
     }
     expect(other.isOpen).toBe(true);
-    await house.produce('user-blocks', record('hal', { blocked: false }));
-    await waitFor(async () => (await house.connect(0, 'hal', '')).close(), { what: 'the user to get in again' });
+    await cluster.produce('user-blocks', record('hal', { blocked: false }));
+    await waitFor(async () => (await cluster.connect(0, 'hal', '')).close(), { what: 'the user to get in again' });
     await other.close();
   });
 
   it('ends a block at its expiry', async () => {
     const expires = new Date(Date.now() + 2500).toISOString();
-    const client = await house.connect(0, 'jim', '');
-    await house.produce('user-blocks', record('jim', { blocked: true, expires_at: expires }));
+    const client = await cluster.connect(0, 'jim', '');
+    await cluster.produce('user-blocks', record('jim', { blocked: true, expires_at: expires }));
     expect((await client.closed).code).toBe(4500);
-    const refused = await WsClient.refused(house.url(1, `token=${token('jim')}`));
+    const refused = await WsClient.refused(cluster.url(1, `token=${token('jim')}`));
     expect(refused.body).toMatchObject({ error: { code: 'user_blocked', expires_at: expires } });
-    await waitFor(async () => (await house.connect(1, 'jim', '')).close(), { what: 'the block to expire' });
+    await waitFor(async () => (await cluster.connect(1, 'jim', '')).close(), { what: 'the block to expire' });
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expires));
   });
 });

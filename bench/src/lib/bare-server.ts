@@ -1,20 +1,20 @@
-import { WorkerProcess } from '@ws-gateway/load-generator';
+import { ChildWorker } from '@ws-gateway/load-generator';
 import { GATEWAY_CORE } from './machine.js';
 
 /** The baseline: uWebSockets.js without a gateway. Every handshake is upgraded at once and sent one frame. */
 export class BareServer {
   readonly host = '127.0.0.1';
   readonly port: number;
-  readonly #worker: WorkerProcess;
+  readonly #worker: ChildWorker;
 
-  private constructor(worker: WorkerProcess, port: number) {
+  private constructor(worker: ChildWorker, port: number) {
     this.#worker = worker;
     this.port = port;
   }
 
   /** On the gateway's core. `frameBytes` is the size of the gateway's own first frame. */
   static async start(frameBytes: number): Promise<BareServer> {
-    const worker = new WorkerProcess(new URL('../workers/bare-server-worker.js', import.meta.url), {
+    const worker = new ChildWorker(new URL('../workers/bare-server-worker.js', import.meta.url), {
       core: GATEWAY_CORE,
     });
     return new BareServer(worker, await worker.call<number>('listen', { frameBytes }));

@@ -1,5 +1,5 @@
-import { userName, WorkerProcess } from '@ws-gateway/load-generator';
-import { Crowd } from './crowd.js';
+import { userName, ChildWorker } from '@ws-gateway/load-generator';
+import { SubscriberProcess } from './subscriber-process.js';
 import { GATEWAY_CORE } from './machine.js';
 import { addVerdicts, NO_VERDICT } from './report.js';
 import { TOPIC, type BurstTask } from './fanout-frames.js';
@@ -9,30 +9,30 @@ const QUIET_MS = 5_000;
 
 export type Side = 'bare' | 'edge';
 
-interface PartyOptions {
+interface ServerUnderTestOptions {
   readonly options: { readonly subscribers: number; readonly sampled: number };
   readonly profile: { readonly profileDir?: string };
 }
 
 /** One server and its clients. */
-export class Party {
+export class ServerUnderTest {
   verdict = NO_VERDICT;
-  readonly #server: WorkerProcess;
-  readonly #crowd: Crowd;
+  readonly #server: ChildWorker;
+  readonly #crowd: SubscriberProcess;
 
-  private constructor(server: WorkerProcess, crowd: Crowd) {
+  private constructor(server: ChildWorker, crowd: SubscriberProcess) {
     this.#server = server;
     this.#crowd = crowd;
   }
 
-  static async start(side: Side, { options, profile }: PartyOptions): Promise<Party> {
+  static async start(side: Side, { options, profile }: ServerUnderTestOptions): Promise<ServerUnderTest> {
     const { subscribers, sampled } = options;
     const file = new URL(`../workers/fanout-${side}-server.js`, import.meta.url);
-    const server = new WorkerProcess(file, { core: GATEWAY_CORE, ...profile });
+    const server = new ChildWorker(file, { core: GATEWAY_CORE, ...profile });
     try {
       const address = { host: HOST, port: await server.call<number>('listen'), path: `/ws?topics=${TOPIC}` };
       const targets = Array.from({ length: subscribers }, (_, user) => ({ ...address, token: userName(user) }));
-      return new Party(server, await Crowd.connect({ targets, sampled, stalling: [] }));
+      return new ServerUnderTest(server, await SubscriberProcess.connect({ targets, sampled, stalling: [] }));
     } catch (error) {
       await server.stop();
       throw error;

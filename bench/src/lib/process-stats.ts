@@ -5,7 +5,7 @@ import type { GatewayOptions } from './gateway.js';
 import { mean } from './report.js';
 
 /** What the probe writes. Bytes, and milliseconds. */
-export interface Vitals {
+export interface ProcessStats {
   /** Of the gateway's own clock. */
   readonly atMs: number;
   readonly rss: number;
@@ -15,7 +15,7 @@ export interface Vitals {
 }
 
 /** Looks into a gateway from its start on. */
-export class VitalsLog {
+export class ProcessStatsLog {
   readonly probe: NonNullable<GatewayOptions['probe']>;
   readonly #folder: string;
   readonly #file: string;
@@ -30,8 +30,8 @@ export class VitalsLog {
     };
   }
 
-  static async create(): Promise<VitalsLog> {
-    return new VitalsLog(await mkdtemp(join(tmpdir(), 'ws-gateway-vitals-')));
+  static async create(): Promise<ProcessStatsLog> {
+    return new ProcessStatsLog(await mkdtemp(join(tmpdir(), 'ws-gateway-vitals-')));
   }
 
   /** Forgets what was so far. */
@@ -40,8 +40,8 @@ export class VitalsLog {
     this.#skipped = (await this.#lines()).length;
   }
 
-  async read(): Promise<Vitals[]> {
-    return (await this.#lines()).slice(this.#skipped).map((line) => JSON.parse(line) as Vitals);
+  async read(): Promise<ProcessStats[]> {
+    return (await this.#lines()).slice(this.#skipped).map((line) => JSON.parse(line) as ProcessStats);
   }
 
   async stop(): Promise<void> {

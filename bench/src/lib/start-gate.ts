@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 
-export interface KafkaGate {
+export interface StartGate {
   /** What the gateway is told as its broker. */
   readonly brokers: string;
   open(): void;
@@ -13,7 +13,7 @@ export interface KafkaGate {
  * away. So clients can connect and records be written before the first of them is read, and none of this disturbs the
  * measurement. Only the first questions pass here; the answers name the broker's own address for all that follows.
  */
-export async function startKafkaGate(brokers: string): Promise<KafkaGate> {
+export async function startKafkaGate(brokers: string): Promise<StartGate> {
   const [host = '', port = ''] = brokers.split(',')[0]!.split(':');
   let isOpen = false;
   const server = createServer((client) => {

@@ -1,6 +1,6 @@
 import type { Arrivals } from '@ws-gateway/load-generator';
 
-export interface Stretch {
+export interface ThroughputWindow {
   readonly records: number;
   readonly fromMicros: number;
   readonly toMicros: number;
@@ -8,7 +8,7 @@ export interface Stretch {
 }
 
 /** From the frame that arrived behind `skipped` others to the last one. */
-export function stretch({ times }: Arrivals, skipped: number): Stretch {
+export function throughputWindow({ times }: Arrivals, skipped: number): ThroughputWindow {
   const sorted = times.filter((time) => time !== 0).sort();
   const [fromMicros, toMicros] = [sorted[skipped] ?? NaN, sorted.at(-1) ?? NaN];
   const records = sorted.length - skipped;

@@ -15,7 +15,7 @@ import { startKafkaGate } from '../lib/start-gate.js';
 import { GATEWAY_CORE, LOAD_CORE } from '../lib/machine.js';
 import { busyFigures, type Figure, type Report } from '../lib/report.js';
 import { createTopics } from '../lib/servers.js';
-import { stretch, type Stretch } from '../lib/throughput-window.js';
+import { throughputWindow, type ThroughputWindow } from '../lib/throughput-window.js';
 
 /** Longer than it takes the gateway to notice that Kafka is there and to join its group. */
 const QUIET_MS = 15_000;
@@ -73,8 +73,8 @@ async function measure(bench: Bench<Options>): Promise<Report> {
   const frames = await fleet.arrivals();
   return {
     figures: [
-      ...figuresOf(stretch(frames, warmup), usage, bench.options),
-      { name: 'records/s with warm-up', value: stretch(frames, 0).perSecond, unit: '/s' },
+      ...figuresOf(throughputWindow(frames, warmup), usage, bench.options),
+      { name: 'records/s with warm-up', value: throughputWindow(frames, 0).perSecond, unit: '/s' },
       { name: 'bare consumer: records', value: baseline.perSecond, unit: '/s' },
       { name: 'bare consumer: CPU per record', value: baseline.cpuMicros, unit: 'µs' },
     ],
@@ -91,7 +91,7 @@ function startGateways(bench: Bench<Options>, brokers: string): Promise<Gateway[
 }
 
 function figuresOf(
-  { records, fromMicros, toMicros, perSecond }: Stretch,
+  { records, fromMicros, toMicros, perSecond }: ThroughputWindow,
   usage: UsageSeries,
   { memory, history }: Options,
 ): Figure[] {
@@ -118,7 +118,7 @@ async function readBare(
   usage.stop();
   const arrivals = await consumer.arrivals();
   await consumer.stop();
-  const { records, fromMicros, toMicros, perSecond } = stretch(arrivals, bench.options.warmup);
+  const { records, fromMicros, toMicros, perSecond } = throughputWindow(arrivals, bench.options.warmup);
   const seconds = usage.between(fromMicros, toMicros)['consumer']!;
   return { arrivals, perSecond, cpuMicros: (seconds * 1e6) / records };
 }

@@ -1,6 +1,6 @@
 /** What the edge adds to the fan-out of one topic: its CPU for a delivery beside that of a bare uWebSockets.js, in turns. */
 import { runLocalBench, type LocalBench } from '../lib/bench.js';
-import { Party, type Side } from '../lib/fanout-server.js';
+import { ServerUnderTest, type Side } from '../lib/fanout-server.js';
 import { median, type Figure, type Report } from '../lib/report.js';
 
 const PER_TURN = [1, 8, 32] as const;
@@ -15,8 +15,8 @@ await runLocalBench('fanout', defaults, measure);
 
 async function measure(bench: LocalBench<typeof defaults>): Promise<Report> {
   const { rounds, bytes, subscribers } = bench.options;
-  const bare = bench.ends(await Party.start('bare', bench));
-  const edge = bench.ends(await Party.start('edge', bench));
+  const bare = bench.ends(await ServerUnderTest.start('bare', bench));
+  const edge = bench.ends(await ServerUnderTest.start('edge', bench));
   const pairs: Record<number, Pair[]> = {};
   // The first round is a warm-up.
   for (let round = 0; round <= rounds; round++) {

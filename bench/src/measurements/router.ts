@@ -13,7 +13,7 @@ import { GATEWAY_CORE } from '../lib/machine.js';
 import { median, type Report } from '../lib/report.js';
 import type { RouterTask } from '../workers/router-worker.js';
 import { createTopics } from '../lib/servers.js';
-import { stretch } from '../lib/throughput-window.js';
+import { throughputWindow } from '../lib/throughput-window.js';
 
 const PARTITIONS = 6;
 const QUIET_MS = 15_000;
@@ -86,6 +86,6 @@ async function pass(bench: Bench<Options>, reader: ReaderProcess): Promise<Pass>
   usage.stop();
   const arrivals = await reader.arrivals();
   await reader.stop();
-  const { fromMicros, toMicros, perSecond, records: counted } = stretch(arrivals, warmup);
+  const { fromMicros, toMicros, perSecond, records: counted } = throughputWindow(arrivals, warmup);
   return { arrivals, perSecond, cpuMicros: (usage.between(fromMicros, toMicros)['reader']! * 1e6) / counted };
 }

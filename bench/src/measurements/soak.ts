@@ -17,7 +17,7 @@ import { tokenOf, type Gateway } from '../lib/gateway.js';
 import { GATEWAY_CORE, LOAD_CORE } from '../lib/machine.js';
 import { busyFigures, type Figure, type Report } from '../lib/report.js';
 import { createTopics, groupIsStable } from '../lib/servers.js';
-import { slope, VitalsLog, type Vitals } from '../lib/process-stats.js';
+import { slope, ProcessStatsLog, type ProcessStats } from '../lib/process-stats.js';
 
 const PARTITIONS = 6;
 const QUIET_MS = 5_000;
@@ -48,9 +48,9 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const shape = { users, records: rate * (warmup + seconds) };
   const kafkaTopic = bench.id;
   await createTopics(admin, [kafkaTopic], PARTITIONS, KEPT);
-  const vitals = bench.ends(await VitalsLog.create());
+  const processStats = bench.ends(await ProcessStatsLog.create());
   const topics = { notifications: kafkaTopic };
-  const gateway = await bench.gateway({ topics, until: '/ready', probe: vitals.probe });
+  const gateway = await bench.gateway({ topics, until: '/ready', probe: processStats.probe });
   await groupIsStable(admin, bench.id, 1);
   bench.log(`connecting ${users} clients that stay`);
   const clients = { topics: Object.keys(topics), tokenOf, targets: [gateway] };
@@ -73,7 +73,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const scrapes: number[] = [];
   const sending = producer.sendPaced(rate, tick);
   await delay(warmup * 1000);
-  await vitals.begin(gateway.pid);
+  await processStats.begin(gateway.pid);
   const fromMicros = nowMicros();
   const timer = setInterval(() => void scrape(gateway).then((ms) => scrapes.push(ms)), SCRAPE_MS);
   await sending;
@@ -81,7 +81,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const cpu = usage.between(fromMicros, nowMicros());
   usage.stop();
   await settled(async () => (await fleet.state()).arrived, shape.records, QUIET_MS);
-  const seen = await vitals.read();
+  const seen = await processStats.read();
   const came = await comers.state();
   await comers.stop();
   await producer.disconnect();
@@ -106,10 +106,10 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
 }
 
 /** The line is laid through the last half: what grows for good still grows there. */
-function memoryFigures(seen: readonly Vitals[]): Figure[] {
+function memoryFigures(seen: readonly ProcessStats[]): Figure[] {
   const last = seen.slice(Math.floor(seen.length / 2));
-  const perMinute = (of: (vitals: Vitals) => number): number =>
-    slope(last.map((vitals) => ({ x: vitals.atMs / 60_000, y: of(vitals) / 2 ** 20 })));
+  const perMinute = (of: (processStats: ProcessStats) => number): number =>
+    slope(last.map((processStats) => ({ x: processStats.atMs / 60_000, y: of(processStats) / 2 ** 20 })));
   const [from, to] = [last[0]!, last.at(-1)!];
   const grown = perMinute(({ rss }) => rss) * ((to.atMs - from.atMs) / 60_000);
   const mebibytes = (name: string, value: number): Figure => ({ name, value: value / 2 ** 20, unit: 'MiB' });
@@ -124,7 +124,7 @@ function memoryFigures(seen: readonly Vitals[]): Figure[] {
   ];
 }
 
-function pauseFigures(seen: readonly Vitals[]): Figure[] {
+function pauseFigures(seen: readonly ProcessStats[]): Figure[] {
   const { lagMs, gc } = seen.at(-1)!;
   return [
     { name: 'event loop lag, p50', value: lagMs.p50, unit: 'ms' },

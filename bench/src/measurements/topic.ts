@@ -8,7 +8,7 @@ import {
   type Verdict,
 } from '@ws-gateway/load-generator';
 import { runBench, type Bench } from '../lib/bench.js';
-import { Crowd } from '../lib/crowd.js';
+import { SubscriberProcess } from '../lib/subscriber-process.js';
 import { tokenOf, type Gateway } from '../lib/gateway.js';
 import { GATEWAY_CORE, LOAD_CORE } from '../lib/machine.js';
 import { addVerdicts, busyFigures, sumOf, type Figure, type Report } from '../lib/report.js';
@@ -61,7 +61,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
 
 interface House {
   readonly gateway: Gateway;
-  readonly crowd: Crowd;
+  readonly crowd: SubscriberProcess;
   readonly stalling: readonly SocketTarget[];
   readonly kafkaTopic: string;
   readonly ballastTopic: string;
@@ -95,7 +95,7 @@ async function open(bench: Bench<typeof defaults>): Promise<House> {
     });
   const stalling = targetsOf(`notifications,${BALLAST.topic}`, subscribers - count, subscribers);
   const targets = targetsOf('notifications', 0, subscribers - count);
-  const crowd = bench.ends(await Crowd.connect({ targets, sampled, stalling }));
+  const crowd = bench.ends(await SubscriberProcess.connect({ targets, sampled, stalling }));
   const redis = redisPid === null ? {} : { redis: [redisPid] };
   const pids = { gateway: [gateway.pid], ...redis, clients: [crowd.pid], producer: [process.pid] };
   const usage = new UsageSeries(pids, [GATEWAY_CORE, LOAD_CORE]);

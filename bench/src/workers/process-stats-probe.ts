@@ -4,7 +4,7 @@
  */
 import { appendFileSync } from 'node:fs';
 import { constants, monitorEventLoopDelay, PerformanceObserver, type PerformanceEntry } from 'node:perf_hooks';
-import type { Vitals } from '../lib/process-stats.js';
+import type { ProcessStats } from '../lib/process-stats.js';
 
 const INTERVAL_MS = 10_000;
 const RESOLUTION_MS = 5;
@@ -35,13 +35,13 @@ function watch(path: string): void {
   const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
   setInterval(() => {
     const { rss, heapUsed } = process.memoryUsage();
-    const vitals: Vitals = {
+    const processStats: ProcessStats = {
       atMs: performance.now(),
       rss,
       heapUsed,
       lagMs: { p50: late(lag.percentile(50)), p99: late(lag.percentile(99)), max: late(lag.max) },
       gc: { pauseMaxMs, majors },
     };
-    appendFileSync(path, `${JSON.stringify(vitals)}\n`);
+    appendFileSync(path, `${JSON.stringify(processStats)}\n`);
   }, INTERVAL_MS).unref();
 }

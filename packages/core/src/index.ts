@@ -35,8 +35,13 @@ export type { SentMessage, SentMessages } from './edge/commands/send-command.js'
 export { parseRfc3339 } from './records/rfc3339.js';
 export { memberText } from './records/member-text.js';
 export { decodeRecord } from './records/decode-record.js';
-export { deadLetterErrors, type DeadLetter, type DecodeContext, type Decoded } from './records/decoded.js';
-export { Census, type CensusDeps, type RoomMembers, type SubscriptionCounts } from './edge/node/cluster-survey.js';
+export { rejectionCodes, type Rejection, type DecodeContext, type Decoded } from './records/decoded.js';
+export {
+  ClusterSurvey,
+  type ClusterSurveyDeps,
+  type RoomMembers,
+  type SubscriptionCounts,
+} from './edge/node/cluster-survey.js';
 export { connectionViews, type ConnectionView } from './presence-view.js';
 export * from './notifier.js';
 export { EventLog } from './outgoing/event-log.js';

@@ -8,7 +8,7 @@ import type {
 } from '@ws-gateway/core';
 import { ClusterAdmin } from './cluster-admin.js';
 import { errorFields, errorLabel, KafkaError, toKafkaError } from './errors.js';
-import { GroupMember } from './group-member.js';
+import { ConsumerGroupMember } from './consumer-group-member.js';
 import type { KafkajsRecordSourceOptions } from './options.js';
 import { StartPositions } from './start-positions.js';
 import { aborted, pause } from './timing.js';
@@ -42,7 +42,7 @@ export class KafkajsRecordSource implements RecordSource {
   readonly #started = Promise.withResolvers<void>();
   /** null before the start. */
   #running: Promise<void> | null = null;
-  #member: GroupMember | null = null;
+  #member: ConsumerGroupMember | null = null;
   #lastMember: string | null = null;
   #missing: readonly string[] = [];
   /** First and last successful check in a row. */
@@ -136,7 +136,7 @@ export class KafkajsRecordSource implements RecordSource {
       return;
     }
     const { groupId, sessionTimeoutMs = DEFAULT_SESSION_TIMEOUT_MS, stats } = this.#options;
-    const member = new GroupMember(
+    const member = new ConsumerGroupMember(
       { connection: this.#options, positions: this.#positions, sink, logger: this.#logger, stats },
       { groupId, topics, sessionTimeoutMs, predecessor: this.#lastMember },
     );
@@ -156,7 +156,7 @@ export class KafkajsRecordSource implements RecordSource {
   }
 
   /** Resolves when the member must be replaced: its topics have changed, or it hangs. */
-  async #watch(member: GroupMember, topics: readonly string[], signal: AbortSignal): Promise<void> {
+  async #watch(member: ConsumerGroupMember, topics: readonly string[], signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await pause(TOPIC_CHECK_MS, signal);
       if (signal.aborted) return;

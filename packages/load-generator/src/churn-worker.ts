@@ -1,7 +1,7 @@
 /** Entry of the process of a Churn. */
 import { nowMicros } from './clock.js';
 import { LoadSocket, type SocketListener } from './socket-client.js';
-import { serveParent } from './worker-process.js';
+import { serveParent } from './child-worker.js';
 
 export interface ChurnTask {
   readonly host: string;

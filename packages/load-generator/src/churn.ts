@@ -1,16 +1,16 @@
 import type { ChurnState, ChurnTask } from './churn-worker.js';
-import { WorkerProcess, type WorkerOptions } from './worker-process.js';
+import { ChildWorker, type WorkerOptions } from './child-worker.js';
 
 /** Sockets that come and go at a steady rate, made by a process of their own. */
 export class Churn {
-  readonly #worker: WorkerProcess;
+  readonly #worker: ChildWorker;
 
-  private constructor(worker: WorkerProcess) {
+  private constructor(worker: ChildWorker) {
     this.#worker = worker;
   }
 
   static async start(task: ChurnTask, options: WorkerOptions = {}): Promise<Churn> {
-    const worker = new WorkerProcess(new URL('./churn-worker.js', import.meta.url), options);
+    const worker = new ChildWorker(new URL('./churn-worker.js', import.meta.url), options);
     await worker.call('start', task);
     return new Churn(worker);
   }

@@ -3,7 +3,7 @@ import { ArrivalLog } from './arrival-log.js';
 import { nowMicros } from './clock.js';
 import { kafkaClient } from './kafka.js';
 import { readNumber, type LoadShape } from './load-record.js';
-import { serveParent } from './worker-process.js';
+import { serveParent } from './child-worker.js';
 
 export interface ConsumerTask {
   readonly brokers: string;

@@ -1,12 +1,12 @@
 import type { HandshakeOutcome, HandshakeTask } from './handshake-worker.js';
-import { WorkerProcess, type WorkerOptions } from './worker-process.js';
+import { ChildWorker, type WorkerOptions } from './child-worker.js';
 
 /** Handshakes and nothing else, made by a process of their own. */
 export class HandshakeLoad {
-  readonly #worker: WorkerProcess;
+  readonly #worker: ChildWorker;
 
   constructor(options: WorkerOptions = {}) {
-    this.#worker = new WorkerProcess(new URL('./handshake-worker.js', import.meta.url), options);
+    this.#worker = new ChildWorker(new URL('./handshake-worker.js', import.meta.url), options);
   }
 
   /** Resolves when each token's socket has got its first frame, and was cut. Rejects when one of them did not get it. */

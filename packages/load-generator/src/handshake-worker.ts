@@ -1,6 +1,6 @@
 /** Entry of the process of a HandshakeLoad. */
 import { LoadSocket, type SocketListener } from './socket-client.js';
-import { serveParent } from './worker-process.js';
+import { serveParent } from './child-worker.js';
 
 export interface HandshakeTask {
   readonly host: string;

@@ -13,5 +13,5 @@ export { SocketFleet, type FleetOptions } from './socket-fleet.js';
 export { settled } from './settled.js';
 export { signToken } from './token.js';
 export { UsageSeries } from './usage-series.js';
-export { serveParent, WorkerProcess } from './worker-process.js';
+export { serveParent, ChildWorker } from './child-worker.js';
 export { isFaultless, verify, type Verdict } from './verify.js';

@@ -1,18 +1,18 @@
 import type { Arrivals } from './arrival-log.js';
 import type { ConsumerTask } from './consumer-worker.js';
-import { WorkerProcess, type WorkerOptions } from './worker-process.js';
+import { ChildWorker, type WorkerOptions } from './child-worker.js';
 
 /** What reads records in a process of its own and notes when they came. */
 export class ReaderProcess {
-  readonly #worker: WorkerProcess;
+  readonly #worker: ChildWorker;
 
-  private constructor(worker: WorkerProcess) {
+  private constructor(worker: ChildWorker) {
     this.#worker = worker;
   }
 
   /** Resolves when it reads. The file answers `start` with a task, `received` and `arrivals`. */
   static async start(file: URL, task: unknown, options: WorkerOptions = {}): Promise<ReaderProcess> {
-    const worker = new WorkerProcess(file, options);
+    const worker = new ChildWorker(file, options);
     await worker.call('start', task);
     return new ReaderProcess(worker);
   }

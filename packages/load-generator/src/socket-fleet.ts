@@ -1,7 +1,7 @@
 import { mergeArrivals, type Arrivals } from './arrival-log.js';
 import { userName, type LoadShape } from './load-record.js';
 import type { WorkerState, WorkerTask } from './socket-worker.js';
-import { WorkerProcess, type WorkerOptions } from './worker-process.js';
+import { ChildWorker, type WorkerOptions } from './child-worker.js';
 
 export interface FleetOptions extends WorkerOptions {
   readonly shape: LoadShape;
@@ -18,9 +18,9 @@ export interface FleetOptions extends WorkerOptions {
 
 /** One socket for each user, held by processes of their own, so that receiving never waits for sending. */
 export class SocketFleet {
-  readonly #workers: readonly WorkerProcess[];
+  readonly #workers: readonly ChildWorker[];
 
-  private constructor(workers: readonly WorkerProcess[]) {
+  private constructor(workers: readonly ChildWorker[]) {
     this.#workers = workers;
   }
 
@@ -28,7 +28,7 @@ export class SocketFleet {
   static async connect(options: FleetOptions): Promise<SocketFleet> {
     const { workers: count = 1, parallel = 64, shape, targets, topics, tokenOf } = options;
     const file = new URL('./socket-worker.js', import.meta.url);
-    const fleet = new SocketFleet(Array.from({ length: count }, () => new WorkerProcess(file, options)));
+    const fleet = new SocketFleet(Array.from({ length: count }, () => new ChildWorker(file, options)));
     const sockets = Array.from({ length: shape.users }, (_, user) => {
       const { host, port } = targets[Math.floor((user * targets.length) / shape.users)]!;
       return { user, host, port, token: tokenOf(userName(user)) };

@@ -3,7 +3,7 @@ import { ArrivalLog, type Arrivals } from './arrival-log.js';
 import { nowMicros } from './clock.js';
 import { readNumber, userName, type LoadShape } from './load-record.js';
 import { LoadSocket, type SocketListener } from './socket-client.js';
-import { serveParent } from './worker-process.js';
+import { serveParent } from './child-worker.js';
 
 export interface WorkerTask {
   readonly shape: LoadShape;

@@ -27,6 +27,6 @@ export function serverOf(epoch: string): number {
   return Number(epoch.slice(0, 6));
 }
 
-export function newIdentity(): string {
+export function randomId(): string {
   return randomInt(2 ** 47).toString(36) + Date.now().toString(36);
 }

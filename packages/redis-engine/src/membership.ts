@@ -1,9 +1,9 @@
 import { EngineError, type Inbox, type Logger, type NodeRow, type NodeStatus } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
-import { newIdentity } from './epoch.js';
+import { randomId } from './epoch.js';
 import type { InboxReaders } from './inbox-readers.js';
 import type { Keys } from './keys.js';
-import { newLife } from './node-names.js';
+import { newIncarnation } from './node-names.js';
 import type { Settings } from './options.js';
 import type { Reaper } from './reaper.js';
 
@@ -76,7 +76,7 @@ export class Membership {
   async join(): Promise<void> {
     const { calls, readers, keys } = this.#parts;
     this.#joined = false;
-    this.#name = newLife(this.#settings.node, this.#settings.role);
+    this.#name = newIncarnation(this.#settings.node, this.#settings.role);
     this.#servers = keys.all().map((p) => calls.of(p).server);
     // The lease first: an inbox without a lease would never be reaped.
     await this.#lease(true);
@@ -85,7 +85,7 @@ export class Membership {
     this.#datasets = await Promise.all(
       partitions.map((partition) => {
         const openKeys = [keys.key(partition, 'SEQUENCE', this.#name), keys.key(partition, 'DATASET')];
-        return this.#parts.calls.of(partition).run<string>('open-inbox', { keys: openKeys, args: [newIdentity()] });
+        return this.#parts.calls.of(partition).run<string>('open-inbox', { keys: openKeys, args: [randomId()] });
       }),
     );
     readers.follow(partitions.map((partition) => keys.key(partition, 'INBOX', this.#name)));

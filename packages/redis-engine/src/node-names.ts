@@ -1,5 +1,5 @@
 import type { NodeStatus, PresenceRow } from '@ws-gateway/core';
-import { newIdentity } from './epoch.js';
+import { randomId } from './epoch.js';
 
 /** publish-2.lua looks for it. */
 const ROUTER = 'r.';
@@ -9,8 +9,8 @@ const ROUTER = 'r.';
  * Redis lost its data) it begins a new life with rows of its own, so whoever still reaps the old one can't touch them.
  * The life of a router says so: what is for all sockets passes it by.
  */
-export function newLife(id: string, role: NodeStatus['role']): string {
-  return `${id}~${role === 'router' ? ROUTER : ''}${newIdentity()}`;
+export function newIncarnation(id: string, role: NodeStatus['role']): string {
+  return `${id}~${role === 'router' ? ROUTER : ''}${randomId()}`;
 }
 
 export function nodeIdOf(name: string): string {

@@ -12,7 +12,7 @@ export interface CommandItem {
 export type Item = PublishItem | CommandItem;
 
 /** Items of one partition in order: what one run of the publish script carries. */
-export interface Chunk {
+export interface ScriptChunk {
   readonly partition: number;
   readonly items: Item[];
   /** Where each item stands in the batch. */
@@ -34,9 +34,13 @@ const BYTES_MAX = 128 * 1024;
  * Splits by partition and size. A record for very many users can be larger than a chunk: then its items are numbered, so
  * that a repetition after half of them skips just that half.
  */
-export function splitItems(items: readonly Item[], lastOffset: number, partitionOf: (item: Item) => number): Chunk[] {
-  const chunks: Chunk[] = [];
-  const open = new Map<number, { chunk: Chunk; record: number; ordinal: number }>();
+export function splitItems(
+  items: readonly Item[],
+  lastOffset: number,
+  partitionOf: (item: Item) => number,
+): ScriptChunk[] {
+  const chunks: ScriptChunk[] = [];
+  const open = new Map<number, { chunk: ScriptChunk; record: number; ordinal: number }>();
   for (const [place, item] of items.entries()) {
     const partition = partitionOf(item);
     let current = open.get(partition);
@@ -80,7 +84,7 @@ export interface CallHead {
 }
 
 /** ARGV of publish-2.lua. */
-export function publishArgs(chunk: Chunk, head: CallHead): (string | number)[] {
+export function publishArgs(chunk: ScriptChunk, head: CallHead): (string | number)[] {
   const classes = new ItemClasses();
   const items: (string | number)[] = [];
   let offsets = '';
@@ -142,7 +146,7 @@ function retentionArgs(retention: Retention | null): (string | number)[] {
   return mode === 'latest' ? ['l', 1, ttlMs] : ['o', size, ttlMs];
 }
 
-function newChunk(partition: number, ordinal: number): Chunk {
+function newChunk(partition: number, ordinal: number): ScriptChunk {
   return { partition, ordinal, items: [], places: [], bytes: 0, lastOffset: -1, partial: 0 };
 }
 

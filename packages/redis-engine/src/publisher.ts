@@ -12,8 +12,8 @@ import type { Calls } from './calls.js';
 import { newEpoch } from './epoch.js';
 import type { Keys } from './keys.js';
 import type { Settings } from './options.js';
-import { publishArgs, splitItems, type Chunk, type CommandItem, type Item } from './publish-call.js';
-import { SourceLanes } from './source-lanes.js';
+import { publishArgs, splitItems, type ScriptChunk, type CommandItem, type Item } from './publish-call.js';
+import { SourceQueues } from './source-queues.js';
 import { originSuffix } from './wire.js';
 
 /** {routed, offline, duplicates, batches} and, without a source, nodes, epoch, offset for each item. */
@@ -31,7 +31,7 @@ export class Publisher {
   readonly #keys: Keys;
   readonly #stats: EngineStats;
   readonly #settings: Settings;
-  readonly #lanes = new SourceLanes();
+  readonly #lanes = new SourceQueues();
   readonly #partitionOf = (item: Item) => this.#partition(item);
 
   constructor(calls: Calls, keys: Keys, { stats, settings }: { stats: EngineStats; settings: Settings }) {
@@ -97,7 +97,7 @@ export class Publisher {
     return { ...sum(replies), items: results };
   }
 
-  async #send(chunk: Chunk, source: SourceRange | null, previousOffset: number | null): Promise<Reply> {
+  async #send(chunk: ScriptChunk, source: SourceRange | null, previousOffset: number | null): Promise<Reply> {
     const base = this.#keys.base(chunk.partition);
     const sourceKey = source === null ? base : this.#keys.source(chunk.partition, source.topic, source.partition);
     const { inboxLengthMax, inboxBytesMax } = this.#settings;
@@ -161,7 +161,7 @@ function sum(replies: readonly Reply[]): PublishResult {
   return { routed, offline, duplicates };
 }
 
-function placeResults(results: ItemResult[], chunk: Chunk, reply: Reply): void {
+function placeResults(results: ItemResult[], chunk: ScriptChunk, reply: Reply): void {
   for (const [i, place] of chunk.places.entries()) {
     const at = REPLY_HEAD + 3 * i;
     const epoch = reply[at + 1] as string;

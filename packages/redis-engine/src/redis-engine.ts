@@ -34,7 +34,7 @@ import { RecentRecords } from './recent-records.js';
 import { createClients, type Clients } from './redis-client.js';
 import { ScriptLink } from './script-link.js';
 import { loadScripts } from './scripts.js';
-import { Sessions } from './sessions.js';
+import { PresenceRegistry } from './presence-registry.js';
 
 interface Parts {
   readonly clients: Clients;
@@ -46,7 +46,7 @@ interface Parts {
   readonly history: History;
   readonly blocks: Blocks;
   readonly publisher: Publisher;
-  readonly sessions: Sessions;
+  readonly sessions: PresenceRegistry;
 }
 
 /**
@@ -248,7 +248,7 @@ export class RedisEngine implements Engine {
     const history = new History(calls, keys, recent);
     const blocks = new Blocks(calls, keys, settings);
     const publisher = new Publisher(calls, keys, { stats, settings });
-    const sessions = new Sessions({ calls, keys, membership, history }, { stats, settings });
+    const sessions = new PresenceRegistry({ calls, keys, membership, history }, { stats, settings });
     for (const client of [...clients.calls, ...clients.inboxes]) {
       client.on('error', (error: Error) => logger.debug('redis connection failed', { error: error.message }));
     }

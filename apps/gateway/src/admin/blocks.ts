@@ -7,7 +7,7 @@ import { jsonBody } from './json-body.js';
 import { messageItems } from './message.js';
 
 /** Where no topic of the configuration blocks users there is nobody who could get the frame; the block is the same. */
-const UNHEARD: TopicPolicy = {
+const FALLBACK_BLOCK_POLICY: TopicPolicy = {
   name: 'user-blocks',
   kafkaTopic: 'user-blocks',
   type: 'user_block',
@@ -49,7 +49,7 @@ interface BlockPayload {
 
 /** As a user-blocks record: the frame for those subscribed, the block, the end of the user's sockets in one step. */
 async function apply(deps: AdminDeps, user: string, payload: BlockPayload): Promise<boolean> {
-  const policy = [...deps.topics.values()].find(({ blocks }) => blocks) ?? UNHEARD;
+  const policy = [...deps.topics.values()].find(({ blocks }) => blocks) ?? FALLBACK_BLOCK_POLICY;
   const value = Buffer.from(JSON.stringify({ user_id: user, payload }));
   const items = messageItems(deps, policy, { value, id: randomUUID() });
   const isBlock = items.some((item) => item.kind === 'block' && item.block !== null);

@@ -11,7 +11,7 @@ export async function presence(deps: AdminDeps, request: HttpRequest): Promise<o
 export async function revokeConnection(deps: AdminDeps, request: HttpRequest): Promise<object> {
   const id = request.params['id'] ?? '';
   const node = id.slice(0, Math.max(0, id.lastIndexOf('-')));
-  const found = await deps.census.connection(node, id);
+  const found = await deps.survey.connection(node, id);
   if (found === null) throw new AdminError('unknown_connection', 'no such connection; it may have closed already');
   const close = closeReason('revoked');
   await deps.engine.control({ kind: 'node', node }, { command: 'close', user: found.user, connection: id, close });

@@ -29,8 +29,8 @@ export async function drain({ engine, logger }: AdminDeps, request: HttpRequest)
   return { node, draining: true };
 }
 
-export async function subscriptions({ census }: AdminDeps): Promise<object> {
-  const { subscriptions, complete } = await census.subscriptions();
+export async function subscriptions({ survey }: AdminDeps): Promise<object> {
+  const { subscriptions, complete } = await survey.subscriptions();
   const rows = Array.from(subscriptions, ([id, connections]) => ({ id, connections }));
   return { subscriptions: rows, ...(complete ? {} : { incomplete: true }) };
 }

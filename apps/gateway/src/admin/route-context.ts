@@ -1,11 +1,18 @@
-import { isUserId, type Census, type Engine, type Logger, type Retention, type TopicPolicy } from '@ws-gateway/core';
+import {
+  isUserId,
+  type ClusterSurvey,
+  type Engine,
+  type Logger,
+  type Retention,
+  type TopicPolicy,
+} from '@ws-gateway/core';
 import type { HttpRequest } from '@ws-gateway/uws-transport';
 import { AdminError } from './admin-error.js';
 
 /** What the handlers work with. */
 export interface AdminDeps {
   readonly engine: Engine;
-  readonly census: Census;
+  readonly survey: ClusterSurvey;
   readonly logger: Logger;
   readonly topics: ReadonlyMap<string, TopicPolicy>;
   readonly maxRecordBytes: number;

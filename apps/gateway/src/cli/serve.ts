@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Config } from '../config/config.js';
 import { nodeName } from '../node/node-name.js';
-import type { JoinGroup, RunningGateway } from '../node/serve.js';
+import type { JoinWorkerGroup, RunningGateway } from '../node/serve.js';
 import { configOption, configured, flag, type ConfigFlags } from './configured.js';
 import { CliError, exitCodes, failure, reasonOf } from './exit.js';
 import { complain, serveWithoutReader } from './output.js';
@@ -82,7 +82,7 @@ function onSignals(stop: (signal: NodeJS.Signals) => void, giveUp: () => void = 
 }
 
 /** Loads the program proper only here: `ws-gateway token` needs neither Kafka's client nor the uWebSockets.js addon. */
-export async function startGateway(config: Config, join?: JoinGroup): Promise<RunningGateway> {
+export async function startGateway(config: Config, join?: JoinWorkerGroup): Promise<RunningGateway> {
   const { serve } = await import('../node/serve.js');
   try {
     return await serve(config, join);

@@ -2,7 +2,7 @@ import { composedAliases, plainAliases } from '../config/aliases.js';
 import { environmentName } from '../config/language/environment.js';
 import { rules } from '../config/rules/all-rules.js';
 import { schema } from '../config/schema/schema.js';
-import type { AnyKey, Group, ListNode, MapNode, Node } from '../config/language/schema-node.js';
+import type { AnyKey, Section, ListNode, MapNode, Node } from '../config/language/schema-node.js';
 
 const INTRODUCTION = `# Configuration
 
@@ -39,7 +39,7 @@ function section(name: string, node: Node): string {
   return parts.join('\n');
 }
 
-function groupRows(group: Group, path: readonly string[]): string[] {
+function groupRows(group: Section, path: readonly string[]): string[] {
   return Object.entries(group.keys).flatMap(([name, node]) => rowsOf(node, [...path, name]));
 }
 

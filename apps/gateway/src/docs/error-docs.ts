@@ -1,6 +1,6 @@
 import {
   closeCodes,
-  deadLetterErrors,
+  rejectionCodes,
   pipeErrorCodes,
   refusalStatuses,
   requestErrorCodes,
@@ -25,7 +25,7 @@ export function errorDocs(): string {
     section('Answers to commands', COMMANDS, named(requestErrorCodes, texts.requestTexts)),
     section('Answers to commands that call a backend', BACKENDS, named(outcomeCodes, texts.outcomeTexts)),
     closeSection(),
-    section('Dead letters', DEAD_LETTERS, named(deadLetterErrors, texts.deadLetterTexts)),
+    section('Dead letters', DEAD_LETTERS, named(rejectionCodes, texts.deadLetterTexts)),
     section('Admin API', ADMIN, numbered(adminStatuses, texts.adminTexts)),
     section('Backend links', LINKS, named(pipeErrorCodes, texts.linkTexts)),
     section('Exit codes', EXITS, numbered(exitCodes, texts.exitTexts)),

@@ -1,4 +1,4 @@
-import type { CloseName, deadLetterErrors, pipeErrorCodes, refusalStatuses, requestErrorCodes } from '@ws-gateway/core';
+import type { CloseName, rejectionCodes, pipeErrorCodes, refusalStatuses, requestErrorCodes } from '@ws-gateway/core';
 import type { outcomeCodes } from '@ws-gateway/http-backends';
 import type { transportStatuses } from '@ws-gateway/uws-transport';
 import type { AdminErrorCode } from '../admin/admin-error.js';
@@ -155,7 +155,7 @@ export const wireCloseTexts: Texts<'1003' | '1006' | '1009' | '1012' | '1013'> =
   1013: ['More waits for the backend of this endpoint than may.', 'Reconnect later.'],
 };
 
-export const deadLetterTexts: Texts<(typeof deadLetterErrors)[number]> = {
+export const deadLetterTexts: Texts<(typeof rejectionCodes)[number]> = {
   empty: ['The record has no value.', 'Do not write tombstones to this topic.'],
   not_json: ['The value is not JSON in UTF-8.', 'Mend the producer.'],
   not_object: ['The value is JSON but no object.', 'Wrap it in the envelope.'],

@@ -2,13 +2,13 @@ import type { HttpAnswer, UwsTransport } from '@ws-gateway/uws-transport';
 import { health, ready, type NodeState } from './health.js';
 
 /** All processes behind this port: whichever of them is asked speaks for all. */
-export interface Group {
+export interface WorkerGroup {
   states(): Promise<readonly NodeState[]>;
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
 /** Health, readiness, ping and metrics. `metricsPath` is null when they are off. */
-export function addRoutes(transport: UwsTransport, group: Group, metricsPath: string | null): void {
+export function addRoutes(transport: UwsTransport, group: WorkerGroup, metricsPath: string | null): void {
   transport.route('GET', '/health', async () => health(await group.states()));
   transport.route('GET', '/ready', async () => ready(await group.states()));
   transport.route('GET', '/ping', () => ({ status: 200, headers: { 'content-type': 'text/plain' }, body: 'pong' }));

@@ -1,13 +1,13 @@
-import type { Admission, Census, EdgeHandler, Inbox, NodeCommand } from '@ws-gateway/core';
+import type { Admission, ClusterSurvey, EdgeHandler, Inbox, NodeCommand } from '@ws-gateway/core';
 
 /** The socket side of a node that has the router's role only: it accepts nobody, and nothing is routed to it. */
 export class NoSockets implements EdgeHandler, Inbox {
-  readonly census: Census;
+  readonly survey: ClusterSurvey;
   readonly #onDrain: () => void;
 
-  /** `census` is asked for what this node wants to know; `onDrain` is called when the node shall go away. */
-  constructor(census: Census, onDrain: () => void) {
-    this.census = census;
+  /** `survey` is asked for what this node wants to know; `onDrain` is called when the node shall go away. */
+  constructor(survey: ClusterSurvey, onDrain: () => void) {
+    this.survey = survey;
     this.#onDrain = onDrain;
   }
 
@@ -32,6 +32,6 @@ export class NoSockets implements EdgeHandler, Inbox {
 
   command(command: NodeCommand): void {
     if (command.command === 'drain') this.#onDrain();
-    else if (command.command === 'ask' || command.command === 'report') this.census.take(command);
+    else if (command.command === 'ask' || command.command === 'report') this.survey.take(command);
   }
 }

@@ -1,5 +1,5 @@
 import {
-  Census,
+  ClusterSurvey,
   Edge,
   EdgeStats,
   EngineNotifier,
@@ -34,7 +34,7 @@ import {
 import { createEngine } from './engines.js';
 import { GrpcPorts } from './grpc.js';
 import { readiness, stateOf, type NodeState } from '../http/health.js';
-import { addRoutes, type Group } from '../http/routes.js';
+import { addRoutes, type WorkerGroup } from '../http/routes.js';
 import { nodeName, version } from './node-name.js';
 import { NoSockets } from './no-sockets.js';
 import { shutDown, type Stoppable } from './shutdown.js';
@@ -51,14 +51,14 @@ export interface RunningGateway {
 }
 
 /** What a process brings into its group. */
-export interface GroupMember {
+export interface WorkerGroupMember {
   state(): NodeState;
   readonly metrics: Pick<Metrics, 'render' | 'snapshot'>;
   /** For exactly one of the group at a time: these ports can't be shared. */
   openGrpc(): Promise<void>;
 }
 
-export type JoinGroup = (member: GroupMember) => Promise<Group>;
+export type JoinWorkerGroup = (member: WorkerGroupMember) => Promise<WorkerGroup>;
 
 interface Stats {
   readonly edge: EdgeStats;
@@ -72,7 +72,7 @@ const REPORT_MS = 1000;
  * The composition root: the one file that knows every package, read from top to bottom. Resolves when the port is open;
  * Redis and Kafka may come later, and /ready tells. `join` makes this process one of a group (`server.workers`).
  */
-export async function serve(config: Config, join: JoinGroup = alone): Promise<RunningGateway> {
+export async function serve(config: Config, join: JoinWorkerGroup = alone): Promise<RunningGateway> {
   const node = nodeName();
   const { logger, loki } = createLogging(config, node);
   const idle = withoutEffect(config);
@@ -103,13 +103,13 @@ export async function serve(config: Config, join: JoinGroup = alone): Promise<Ru
     config.role === 'router'
       ? null
       : createEdge(config, { ...outgoing, onDrain, node, engine, publisher, backends, links, stats, logger });
-  const sockets = edge ?? new NoSockets(new Census({ engine, logger }, { node }), onDrain);
+  const sockets = edge ?? new NoSockets(new ClusterSurvey({ engine, logger }, { node }), onDrain);
   const transport = createTransport(config, { sockets, edge, metrics, logger });
   const kafka = readsKafka(config) ? createKafka(config, { engine, writer: outgoing.writer!, stats, logger }) : null;
 
   const parts = { engine, edge, source: kafka?.source ?? null };
   if (config.admin.token !== '') {
-    const admin = { engine, census: sockets.census, logger: logger.child({ part: 'admin' }), ...adminOptions(config) };
+    const admin = { engine, survey: sockets.survey, logger: logger.child({ part: 'admin' }), ...adminOptions(config) };
     addAdminRoutes(transport, admin, config.admin.token);
   }
   if (config.console.enabled) addConsole(transport, config, node);
@@ -152,7 +152,7 @@ function keepReporting(gateway: RunningGateway, report: () => void): void {
 }
 
 /** A process by itself: it speaks for itself and has the gRPC ports. */
-async function alone({ state, metrics, openGrpc }: GroupMember): Promise<Group> {
+async function alone({ state, metrics, openGrpc }: WorkerGroupMember): Promise<WorkerGroup> {
   await openGrpc();
   return { states: () => Promise.resolve([state()]), metrics: () => metrics.render() };
 }

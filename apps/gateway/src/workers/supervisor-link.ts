@@ -1,5 +1,5 @@
-import type { Group } from '../http/routes.js';
-import type { GroupMember } from '../node/serve.js';
+import type { WorkerGroup } from '../http/routes.js';
+import type { WorkerGroupMember } from '../node/serve.js';
 import type { GroupAnswers, Question, ToSupervisor, ToWorker } from './messages.js';
 
 type Started = Extract<ToWorker, { kind: 'start' }>;
@@ -14,12 +14,12 @@ interface LinkHandlers {
 const ANSWER_MS = 5000;
 
 /** A worker's end of the channel to the supervisor. */
-export class SupervisorLink implements Group {
+export class SupervisorLink implements WorkerGroup {
   readonly #handlers: LinkHandlers;
   readonly #started = Promise.withResolvers<Started>();
   readonly #waiting = new Map<number, (answer: GroupAnswers[Question]) => void>();
   #lastId = 0;
-  #member: GroupMember | null = null;
+  #member: WorkerGroupMember | null = null;
 
   /** Throws where there is no supervisor. */
   constructor(handlers: LinkHandlers) {
@@ -34,7 +34,7 @@ export class SupervisorLink implements Group {
     return this.#started.promise;
   }
 
-  async join(member: GroupMember): Promise<Group> {
+  async join(member: WorkerGroupMember): Promise<WorkerGroup> {
     this.#member = member;
     const { opensGrpc } = await this.started;
     if (opensGrpc) await member.openGrpc();

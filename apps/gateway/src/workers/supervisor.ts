@@ -19,7 +19,7 @@ export class WorkerStartError extends Error {
 }
 
 /** A place for a worker; the processes in it come and go. */
-interface Place {
+interface WorkerSlot {
   readonly worker: number;
   process: WorkerProcess | null;
   failures: number;
@@ -58,7 +58,7 @@ export class Supervisor {
   readonly #logger: Logger;
   readonly #options: SupervisorOptions;
   readonly #metrics: GroupMetrics;
-  readonly #places: readonly Place[];
+  readonly #places: readonly WorkerSlot[];
   readonly #unanswered = new WeakMap<WorkerProcess, number>();
   #grpcOwner: WorkerProcess | null = null;
   #checks: NodeJS.Timeout | undefined;
@@ -125,7 +125,7 @@ export class Supervisor {
   }
 
   /** Its end before it listens is the end of the start. */
-  async #startFirst(place: Place): Promise<void> {
+  async #startFirst(place: WorkerSlot): Promise<void> {
     if (this.#stopping !== undefined) return;
     const listening = Promise.withResolvers<void>();
     const process = this.#run(place, listening.resolve);
@@ -135,7 +135,7 @@ export class Supervisor {
     await Promise.race([listening.promise, early]);
   }
 
-  #run(place: Place, onListening: () => void = () => undefined): WorkerProcess {
+  #run(place: WorkerSlot, onListening: () => void = () => undefined): WorkerProcess {
     const opensGrpc = this.#grpcOwner === null;
     const process: WorkerProcess = new WorkerProcess(
       this.#config,
@@ -156,7 +156,7 @@ export class Supervisor {
     return process;
   }
 
-  #ended(place: Place, process: WorkerProcess, { code, signal }: WorkerEnd): void {
+  #ended(place: WorkerSlot, process: WorkerProcess, { code, signal }: WorkerEnd): void {
     place.process = null;
     const metrics = process.lastAnswer('metrics');
     if (metrics !== undefined) this.#metrics.keep(metrics);

@@ -2,20 +2,20 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient, type GatewayProcess } from '@ws-gateway/testkit';
 import { adminRoutes } from '../../src/admin/admin-routes.js';
 import { ADMIN_TOKEN, call, document } from './admin-client.js';
-import { House, token } from '../gateway-cluster.js';
+import { GatewayCluster, token } from '../gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 /** The node that is asked: about sockets of its own and of the other. */
 let asked: GatewayProcess;
 
 beforeAll(async () => {
   const config = { admin: { token: ADMIN_TOKEN }, logger: { level: 'debug' } };
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [{ role: 'edge', config }, { role: 'edge', config }, { role: 'router', config }, { role: 'edge' }],
   });
-  asked = house.nodes[1]!;
+  asked = cluster.nodes[1]!;
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(() => cluster?.close(), 60_000);
 
 const errorCode = (body: Readonly<Record<string, unknown>>): unknown => (body['error'] as { code: string }).code;
 
@@ -25,7 +25,7 @@ function connected(client: WsClient): { connection: string; node: string } {
 
 describe('the admin API', () => {
   it('is not there without admin.token', async () => {
-    const withoutToken = house.nodes[3]!;
+    const withoutToken = cluster.nodes[3]!;
     for (const { method, path } of adminRoutes) {
       const response = await fetch(withoutToken.httpUrl + path.replace(/:\w+/, 'x'), {
         method,
@@ -62,7 +62,7 @@ describe('the admin API', () => {
   });
 
   it('lists the nodes', async () => {
-    const client = await house.connect(0, 'nina', '');
+    const client = await cluster.connect(0, 'nina', '');
     const { node } = connected(client);
     const rows = await waitFor(async () => {
       const nodes = (await call(asked, 'GET /api/nodes')).body['nodes'] as Record<string, unknown>[];
@@ -73,7 +73,7 @@ describe('the admin API', () => {
     expect(rows.find((row) => row['node'] === node)).toEqual({
       node,
       role: 'edge',
-      address: `127.0.0.1:${house.nodes[0]!.port}`,
+      address: `127.0.0.1:${cluster.nodes[0]!.port}`,
       version: expect.stringMatching(/^\d+\.\d+\.\d+/),
       since: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       connections: 1,
@@ -85,7 +85,7 @@ describe('the admin API', () => {
   });
 
   it('tells where a user is connected, as the command does', async () => {
-    const clients = [await house.connect(0, 'pia ü/1', ''), await house.connect(1, 'pia ü/1', '')];
+    const clients = [await cluster.connect(0, 'pia ü/1', ''), await cluster.connect(1, 'pia ü/1', '')];
     const { body } = await call(asked, `GET /api/presence/${encodeURIComponent('pia ü/1') as string}`);
     const { payload } = await clients[0]!.request('presence', { user: 'pia ü/1' });
     const byId = (rows: unknown) =>
@@ -102,7 +102,7 @@ describe('the admin API', () => {
   });
 
   it('closes one connection, wherever it is, and leaves the others', async () => {
-    const [gone, stays] = [await house.connect(0, 'quin', ''), await house.connect(1, 'quin', '')];
+    const [gone, stays] = [await cluster.connect(0, 'quin', ''), await cluster.connect(1, 'quin', '')];
     const { connection } = connected(gone);
     expect(await call(asked, `DELETE /api/connections/${connection}`)).toMatchObject({
       status: 200,
@@ -118,15 +118,15 @@ describe('the admin API', () => {
   });
 
   it('closes a guest by the id of the connection', async () => {
-    const guest = await WsClient.open(`${house.nodes[0]!.wsUrl}/web`);
+    const guest = await WsClient.open(`${cluster.nodes[0]!.wsUrl}/web`);
     await guest.next('connected');
     await call(asked, `DELETE /api/connections/${connected(guest).connection}`);
     expect((await guest.closed).code).toBe(4504);
   });
 
   it('closes all connections of a user', async () => {
-    const clients = [await house.connect(0, 'rosa', ''), await house.connect(1, 'rosa', '')];
-    const other = await house.connect(1, 'rob', '');
+    const clients = [await cluster.connect(0, 'rosa', ''), await cluster.connect(1, 'rosa', '')];
+    const other = await cluster.connect(1, 'rob', '');
     expect((await call(asked, 'DELETE /api/connections?user=rosa')).body).toEqual({ closed: 2 });
     for (const client of clients) expect(await client.closed).toEqual({ code: 4504, reason: 'revoked' });
     expect((await other.request('ping')).status).toBe('ok');
@@ -136,7 +136,7 @@ describe('the admin API', () => {
   });
 
   it('blocks a user as a record does, and unblocks', async () => {
-    const [phone, desk] = [await house.connect(0, 'sam', 'user-blocks'), await house.connect(1, 'sam', '')];
+    const [phone, desk] = [await cluster.connect(0, 'sam', 'user-blocks'), await cluster.connect(1, 'sam', '')];
     const began = Date.now();
     const blocked = await call(asked, 'POST /api/blocks/sam', { body: { reason: 'fraud' } });
     expect(blocked.body).toEqual({ user: 'sam', blocked: true, reason: 'fraud', expires_at: null });
@@ -147,11 +147,11 @@ describe('the admin API', () => {
     for (const client of [phone, desk]) expect(await client.closed).toEqual({ code: 4500, reason: 'fraud' });
     expect(Date.now() - began).toBeLessThan(10_000);
     for (const node of [0, 1]) {
-      const refused = await WsClient.refused(house.url(node, `token=${token('sam')}`));
+      const refused = await WsClient.refused(cluster.url(node, `token=${token('sam')}`));
       expect(refused).toMatchObject({ status: 403, body: { error: { code: 'user_blocked', reason: 'fraud' } } });
     }
     expect((await call(asked, 'DELETE /api/blocks/sam')).body).toEqual({ user: 'sam', blocked: false });
-    await (await house.connect(0, 'sam', '')).close();
+    await (await cluster.connect(0, 'sam', '')).close();
   });
 
   it('blocks until a time, and refuses what is no time to come', async () => {
@@ -159,20 +159,20 @@ describe('the admin API', () => {
     expect((await call(asked, 'POST /api/blocks/tom', { body: { expires_at: expiresAt } })).body).toMatchObject({
       expires_at: expiresAt,
     });
-    expect((await WsClient.refused(house.url(0, `token=${token('tom')}`))).body).toMatchObject({
+    expect((await WsClient.refused(cluster.url(0, `token=${token('tom')}`))).body).toMatchObject({
       error: { expires_at: expiresAt },
     });
     const past = await call(asked, 'POST /api/blocks/tom', { body: { expires_at: '2020-01-01T00:00:00Z' } });
     expect(past).toMatchObject({ status: 400, body: { error: { code: 'bad_request' } } });
     // That did not lift the block that is there.
-    expect((await WsClient.refused(house.url(0, `token=${token('tom')}`))).status).toBe(403);
+    expect((await WsClient.refused(cluster.url(0, `token=${token('tom')}`))).status).toBe(403);
     expect((await call(asked, 'POST /api/blocks/tom', { body: { expires_at: 'tomorrow' } })).status).toBe(400);
     expect((await call(asked, 'POST /api/blocks/tom', { body: '[1]' })).status).toBe(400);
-    await waitFor(async () => (await house.connect(1, 'tom', '')).close(), { what: 'the block to expire' });
+    await waitFor(async () => (await cluster.connect(1, 'tom', '')).close(), { what: 'the block to expire' });
   });
 
   it('writes its token into no log', () => {
-    for (const node of house.nodes) {
+    for (const node of cluster.nodes) {
       expect(node.output.join('\n')).not.toContain(ADMIN_TOKEN);
     }
     expect(asked.logs.map(({ message }) => message)).toContain('user blocked by the admin api');

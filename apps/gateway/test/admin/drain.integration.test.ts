@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
 import { ADMIN_TOKEN, call } from './admin-client.js';
-import { House, token } from '../gateway-cluster.js';
+import { GatewayCluster, token } from '../gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 
 beforeAll(async () => {
   const config = { admin: { token: ADMIN_TOKEN }, server: { drain: { duration: '3s', deadline: '15s' } } };
-  house = await House.open({ nodes: [{ config }, { config }] });
+  cluster = await GatewayCluster.open({ nodes: [{ config }, { config }] });
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(() => cluster?.close(), 60_000);
 
 interface NodeView {
   readonly node: string;
@@ -18,26 +18,26 @@ interface NodeView {
 }
 
 async function nodes(at: number): Promise<NodeView[]> {
-  return (await call(house.nodes[at]!, 'GET /api/nodes')).body['nodes'] as NodeView[];
+  return (await call(cluster.nodes[at]!, 'GET /api/nodes')).body['nodes'] as NodeView[];
 }
 
 async function nameOf(at: number): Promise<string> {
-  return (await nodes(0)).find(({ address }) => address.endsWith(`:${house.nodes[at]!.port}`))!.node;
+  return (await nodes(0)).find(({ address }) => address.endsWith(`:${cluster.nodes[at]!.port}`))!.node;
 }
 
 describe('POST /api/nodes/{node}/drain', () => {
   it('lets another node go as SIGTERM does', async () => {
-    const leaving = house.nodes[1]!;
+    const leaving = cluster.nodes[1]!;
     const name = await nameOf(1);
-    const clients = await Promise.all(Array.from({ length: 20 }, (_, at) => house.connect(1, `u${at}`, '')));
-    const stays = await house.connect(0, 'v', '');
-    const answer = await call(house.nodes[0]!, `POST /api/nodes/${name}/drain`);
+    const clients = await Promise.all(Array.from({ length: 20 }, (_, at) => cluster.connect(1, `u${at}`, '')));
+    const stays = await cluster.connect(0, 'v', '');
+    const answer = await call(cluster.nodes[0]!, `POST /api/nodes/${name}/drain`);
     expect(answer).toMatchObject({ status: 202, body: { node: name, draining: true } });
     await waitFor(async () => (await fetch(`${leaving.httpUrl}/ready`)).status === 503, {
       what: '/ready to say draining',
     });
     expect(await (await fetch(`${leaving.httpUrl}/ready`)).json()).toMatchObject({ failing: ['draining'] });
-    expect(await WsClient.refused(house.url(1, `token=${token('w')}`))).toMatchObject({
+    expect(await WsClient.refused(cluster.url(1, `token=${token('w')}`))).toMatchObject({
       status: 503,
       body: { error: { code: 'draining' } },
     });
@@ -54,21 +54,21 @@ describe('POST /api/nodes/{node}/drain', () => {
   });
 
   it('says so when there is no such node', async () => {
-    const refused = await call(house.nodes[0]!, 'POST /api/nodes/nowhere/drain');
+    const refused = await call(cluster.nodes[0]!, 'POST /api/nodes/nowhere/drain');
     expect(refused).toMatchObject({ status: 404, body: { error: { code: 'unknown_node' } } });
   });
 
   it('lets the node go that was asked', async () => {
-    expect((await call(house.nodes[0]!, `POST /api/nodes/${await nameOf(0)}/drain`)).status).toBe(202);
-    expect(await house.nodes[0]!.exited).toEqual({ code: 0, signal: null });
+    expect((await call(cluster.nodes[0]!, `POST /api/nodes/${await nameOf(0)}/drain`)).status).toBe(202);
+    expect(await cluster.nodes[0]!.exited).toEqual({ code: 0, signal: null });
   });
 });
 
 describe('a node that only routes', () => {
-  let apart: House;
+  let apart: GatewayCluster;
   beforeAll(async () => {
     const config = { admin: { token: ADMIN_TOKEN } };
-    apart = await House.open({
+    apart = await GatewayCluster.open({
       nodes: [
         { role: 'edge', config },
         { role: 'router', config },

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { UwsTransport } from '@ws-gateway/uws-transport';
 import { addAdminRoutes } from '../../src/admin/admin-api.js';
 import type { AdminDeps } from '../../src/admin/route-context.js';
-import { addRoutes, type Group } from '../../src/http/routes.js';
+import { addRoutes, type WorkerGroup } from '../../src/http/routes.js';
 import { document } from './admin-client.js';
 
 /** All that a gateway with everything switched on registers. */
@@ -10,7 +10,7 @@ function served(): string[] {
   const routes: string[] = [];
   const route = (method: string, path: string) => routes.push(`${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
   const transport = { route } as unknown as UwsTransport;
-  addRoutes(transport, {} as Group, '/metrics');
+  addRoutes(transport, {} as WorkerGroup, '/metrics');
   addAdminRoutes(transport, {} as AdminDeps, 'token');
   return routes.sort();
 }

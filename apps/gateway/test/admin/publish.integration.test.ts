@@ -1,30 +1,30 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { GatewayProcess } from '@ws-gateway/testkit';
 import { ADMIN_TOKEN, call } from './admin-client.js';
-import { House, record } from '../gateway-cluster.js';
+import { GatewayCluster, record } from '../gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 let router: GatewayProcess;
 
 beforeAll(async () => {
   const config = { admin: { token: ADMIN_TOKEN }, hubs: [{ name: 'main' }] };
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [
       { role: 'edge', config },
       { role: 'edge', config },
       { role: 'router', config },
     ],
   });
-  router = house.nodes[2]!;
+  router = cluster.nodes[2]!;
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(() => cluster?.close(), 60_000);
 
 const publish = (body: unknown) => call(router, 'POST /api/publish', { body });
 
 describe('POST /api/publish', () => {
   it('delivers as a record would: one history, one frame, the payload byte for byte', async () => {
-    const client = await house.connect(0, 'ann', 'notifications');
-    await house.produce('notifications', record('ann', 1));
+    const client = await cluster.connect(0, 'ann', 'notifications');
+    await cluster.produce('notifications', record('ann', 1));
     const first = await client.next('notifications');
     const payload = '{ "big":12345678901234567890, "exp" : 1.0e+2,"ü":"\\u00e9", "z":[ ],"a":{"payload":1} }';
     const { body } = await publish(`{"topic":"notifications","payload":${payload},"user_id":"ann"}`);
@@ -43,7 +43,10 @@ describe('POST /api/publish', () => {
   });
 
   it('reaches users, rooms, hubs and everybody, on all nodes', async () => {
-    const [ann, bob] = [await house.connect(0, 'bea', 'notifications'), await house.connect(1, 'bob', 'notifications')];
+    const [ann, bob] = [
+      await cluster.connect(0, 'bea', 'notifications'),
+      await cluster.connect(1, 'bob', 'notifications'),
+    ];
     for (const client of [ann, bob]) await client.request('enter', { room: 'r1' });
     const send = async (members: object) => (await publish({ topic: 'notifications', ...members })).body;
     expect(await send({ users: ['bea', 'bob'], payload: 'both', id: 'n-1' })).toEqual({ id: 'n-1', routed: 2 });
@@ -63,7 +66,7 @@ describe('POST /api/publish', () => {
   });
 
   it('blocks through the topic that blocks', async () => {
-    const client = await house.connect(1, 'cleo', '');
+    const client = await cluster.connect(1, 'cleo', '');
     await publish({ topic: 'user-blocks', user_id: 'cleo', payload: { blocked: true, reason: 'x' } });
     expect(await client.closed).toEqual({ code: 4500, reason: 'x' });
   });

@@ -2,24 +2,24 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
 import { ADMIN_TOKEN } from '../admin/admin-client.js';
 import { run, start, type Ended } from './running.js';
-import { House, token } from '../gateway-cluster.js';
+import { GatewayCluster, token } from '../gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 
 beforeAll(async () => {
   const config = { admin: { token: ADMIN_TOKEN } };
-  house = await House.open({ nodes: [{ config }, { role: 'edge', config }] });
+  cluster = await GatewayCluster.open({ nodes: [{ config }, { role: 'edge', config }] });
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(() => cluster?.close(), 60_000);
 
 /** As an operator types it, the token in the environment. */
 function admin(...args: readonly string[]): Promise<Ended> {
-  return run([...args, '--url', house.nodes[0]!.httpUrl], { env: { WSGATEWAY_ADMIN_TOKEN: ADMIN_TOKEN } });
+  return run([...args, '--url', cluster.nodes[0]!.httpUrl], { env: { WSGATEWAY_ADMIN_TOKEN: ADMIN_TOKEN } });
 }
 
 describe('the verbs of the admin API', () => {
   it('publish sends the payload byte for byte', async () => {
-    const client = await house.connect(1, 'ann', 'notifications');
+    const client = await cluster.connect(1, 'ann', 'notifications');
     const payload = '{"n": 1.00, "big":12345678901234567890}';
     const ended = await admin('publish', 'notifications', '--user', 'ann', '--payload', payload, '--id', 'n-1');
     expect(ended).toMatchObject({
@@ -44,7 +44,7 @@ describe('the verbs of the admin API', () => {
   });
 
   it('status --watch shows them again and again, until it is interrupted', async () => {
-    const url = ['--url', house.nodes[0]!.httpUrl];
+    const url = ['--url', cluster.nodes[0]!.httpUrl];
     const watching = start(['status', '--watch', '50ms', '--json', ...url], {
       env: { WSGATEWAY_ADMIN_TOKEN: ADMIN_TOKEN },
     });
@@ -56,14 +56,14 @@ describe('the verbs of the admin API', () => {
   });
 
   it('block, unblock and disconnect do so', async () => {
-    const client = await house.connect(1, 'bob', '');
+    const client = await cluster.connect(1, 'bob', '');
     expect((await admin('block', 'bob', '--reason', 'fraud', '--ttl', '1h')).stdout).toMatch(
       /^bob is blocked until \d{4}-/,
     );
     expect(await client.closed).toEqual({ code: 4500, reason: 'fraud' });
-    expect((await WsClient.refused(house.url(0, `token=${token('bob')}`))).status).toBe(403);
+    expect((await WsClient.refused(cluster.url(0, `token=${token('bob')}`))).status).toBe(403);
     expect((await admin('unblock', 'bob')).code).toBe(0);
-    const again = await house.connect(1, 'bob', '');
+    const again = await cluster.connect(1, 'bob', '');
     expect((await admin('disconnect', 'bob')).stdout).toBe('1 connection closed\n');
     expect((await again.closed).code).toBe(4504);
   });
@@ -74,11 +74,11 @@ describe('the verbs of the admin API', () => {
       stderr: expect.stringContaining('(unknown_node)'),
     });
     expect(await admin('publish', 'notifications', '--payload', '1')).toMatchObject({ code: 2 });
-    expect(await run(['status', '--url', house.nodes[0]!.httpUrl])).toMatchObject({
+    expect(await run(['status', '--url', cluster.nodes[0]!.httpUrl])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('WSGATEWAY_ADMIN_TOKEN'),
     });
-    const wrong = await run(['status', '--url', house.nodes[0]!.httpUrl, '--admin-token', 'not-this']);
+    const wrong = await run(['status', '--url', cluster.nodes[0]!.httpUrl, '--admin-token', 'not-this']);
     expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('(token_invalid)') });
     expect(wrong.stderr).not.toContain('not-this');
     const nobody = await run(['status', '--url', 'http://127.0.0.1:9', '--admin-token', 'x']);
@@ -91,6 +91,6 @@ describe('the verbs of the admin API', () => {
     };
     const { node } = nodes.find(({ role }) => role === 'edge')!;
     expect(await admin('drain', node)).toMatchObject({ code: 0, stdout: `${node} drains\n` });
-    expect(await house.nodes[1]!.exited).toEqual({ code: 0, signal: null });
+    expect(await cluster.nodes[1]!.exited).toEqual({ code: 0, signal: null });
   });
 });

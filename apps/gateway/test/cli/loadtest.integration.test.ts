@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import { TEST_SECRET, testBrokers, waitFor } from '@ws-gateway/testkit';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { run, start } from './running.js';
-import { House, record } from '../gateway-cluster.js';
+import { GatewayCluster, record } from '../gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 let folder: string;
 
 beforeAll(async () => {
-  house = await House.open({ nodes: [{}, { role: 'edge' }] });
+  cluster = await GatewayCluster.open({ nodes: [{}, { role: 'edge' }] });
   folder = mkdtempSync(join(tmpdir(), 'wsg-loadtest-'));
 }, 90_000);
 afterAll(async () => {
-  await house?.close();
+  await cluster?.close();
   rmSync(folder, { recursive: true });
 }, 60_000);
 
@@ -29,12 +29,12 @@ function config(kafkaTopic: string): string {
   return file;
 }
 
-const urls = (): string[] => house.nodes.map(({ wsUrl }) => wsUrl);
+const urls = (): string[] => cluster.nodes.map(({ wsUrl }) => wsUrl);
 const few = ['--users', '20', '--rate', '200', '--seconds', '1'];
 
 describe('loadtest', () => {
   test('says that everything came, and how fast', async () => {
-    const args = ['loadtest', ...urls(), '-c', config(house.kafkaTopic('notifications')), ...few];
+    const args = ['loadtest', ...urls(), '-c', config(cluster.kafkaTopic('notifications')), ...few];
     const { code, stdout, stderr } = await run(args);
     expect([code, stderr]).toEqual([0, 'connecting 20\ndelivering 200\n']);
     const [head, counts, , times, acknowledged, delivered] = stdout.split('\n');
@@ -46,7 +46,7 @@ describe('loadtest', () => {
   });
 
   test('as JSON, too', async () => {
-    const args = ['loadtest', ...urls(), '-c', config(house.kafkaTopic('notifications')), ...few, '--json'];
+    const args = ['loadtest', ...urls(), '-c', config(cluster.kafkaTopic('notifications')), ...few, '--json'];
     const { code, stdout } = await run(args);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
@@ -56,18 +56,18 @@ describe('loadtest', () => {
   });
 
   test('exits with 1 when a record came twice', async () => {
-    const args = ['loadtest', urls()[0]!, '-c', config(house.kafkaTopic('notifications')), '--json'];
+    const args = ['loadtest', urls()[0]!, '-c', config(cluster.kafkaTopic('notifications')), '--json'];
     const running = start([...args, '--users', '1', '--rate', '50', '--seconds', '2']);
     await waitFor(() => running.stderr().includes('delivering'), { what: 'the sockets' });
     // The same number again, as a second producer would write it.
-    await house.produce('notifications', record('load-000000', { n: 0, title: 'load' }));
+    await cluster.produce('notifications', record('load-000000', { n: 0, title: 'load' }));
     const { code, stdout, stderr } = await running.ended;
     expect(JSON.parse(stdout)).toMatchObject({ records: 100, lost: 0, duplicates: 1 });
     expect([code, stderr]).toEqual([1, expect.stringContaining('not every record arrived once and in order')]);
   });
 
   test('exits with 1 when a socket is refused, and with 2 when it is used wrongly', async () => {
-    const file = config(house.kafkaTopic('notifications'));
+    const file = config(cluster.kafkaTopic('notifications'));
     const nobody = await run(['loadtest', 'ws://127.0.0.1:1', '-c', file, ...few]);
     expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining('20 of 20 sockets did not connect')]);
     for (const [args, text] of [

@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { GatewayProcess } from '@ws-gateway/testkit';
 import { ADMIN_TOKEN } from '../admin/admin-client.js';
-import { House } from '../gateway-cluster.js';
+import { GatewayCluster } from '../gateway-cluster.js';
 
 /** The page as it is served; console-page has what it does in a browser. */
 
-let house: House;
+let cluster: GatewayCluster;
 let node: GatewayProcess;
 let withoutConsole: GatewayProcess;
 
 beforeAll(async () => {
   const config = { console: { enabled: true }, admin: { token: ADMIN_TOKEN } };
-  house = await House.open({ nodes: [{ config }, {}], topics: { audit: { clientVisible: false } } });
-  [node, withoutConsole] = house.nodes as [GatewayProcess, GatewayProcess];
+  cluster = await GatewayCluster.open({ nodes: [{ config }, {}], topics: { audit: { clientVisible: false } } });
+  [node, withoutConsole] = cluster.nodes as [GatewayProcess, GatewayProcess];
 }, 60_000);
-afterAll(() => house?.close(), 30_000);
+afterAll(() => cluster?.close(), 30_000);
 
 async function get(path: string, from = node): Promise<{ status: number; type: string; csp: string; body: string }> {
   const response = await fetch(from.httpUrl + path);

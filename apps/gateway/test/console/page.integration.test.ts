@@ -4,7 +4,7 @@ import { waitFor } from '@ws-gateway/testkit';
 import { findBrowser, startBrowser, type Browser, type BrowserContextOptions } from '@ws-gateway/testkit/browser';
 import { ADMIN_TOKEN, call } from '../admin/admin-client.js';
 import { ConsolePage } from './page.js';
-import { House, record, token } from '../gateway-cluster.js';
+import { GatewayCluster, record, token } from '../gateway-cluster.js';
 
 /** The console in a real browser, against real nodes: two edges with the page, and a router. */
 
@@ -12,14 +12,14 @@ const program = findBrowser();
 // Without one the suite is skipped by name: the run lists it, and in CI that is a failure (scripts/boot/test.mjs).
 const inBrowser = program === null ? describe.skip : describe;
 
-let house: House;
+let cluster: GatewayCluster;
 let browser: Browser;
 const opened: ConsolePage[] = [];
 
 inBrowser('the console in a browser', () => {
   beforeAll(async () => {
     const config = { console: { enabled: true }, admin: { token: ADMIN_TOKEN } };
-    house = await House.open({
+    cluster = await GatewayCluster.open({
       nodes: [{ role: 'edge', config }, { role: 'edge', config }, { role: 'router' }],
       topics: { notifications: { history: { size: 1000 } } },
     });
@@ -30,12 +30,12 @@ inBrowser('the console in a browser', () => {
   });
   afterAll(async () => {
     await browser?.close();
-    await house?.close();
+    await cluster?.close();
   }, 60_000);
 
   async function open(options: BrowserContextOptions & { fragment?: string; at?: number } = {}): Promise<ConsolePage> {
     const { fragment = '', at = 0, ...context } = options;
-    const page = await ConsolePage.open(browser, `${house.nodes[at]!.httpUrl}/${fragment}`, context);
+    const page = await ConsolePage.open(browser, `${cluster.nodes[at]!.httpUrl}/${fragment}`, context);
     opened.push(page);
     return page;
   }
@@ -43,9 +43,9 @@ inBrowser('the console in a browser', () => {
   it('shows a Kafka record as it was written, and the browser has nothing to complain about', async () => {
     const console = await open();
     await console.connect(token('ann'), 'notifications');
-    await house.produce('notifications', record('ann', { title: 'Hello' }, { id: 'n-1' }));
+    await cluster.produce('notifications', record('ann', { title: 'Hello' }, { id: 'n-1' }));
     await console.frame('{"title":"Hello"}');
-    await house.produce('notifications', { key: 'ann', value: '{"user_id":"ann","payload":{"price":1.10}}' });
+    await cluster.produce('notifications', { key: 'ann', value: '{"user_id":"ann","payload":{"price":1.10}}' });
     await console.frame('{"price":1.10}');
     await console.page.locator('#frames summary', { hasText: 'Hello' }).click();
     // What opens is written a moment after the click.
@@ -67,7 +67,7 @@ inBrowser('the console in a browser', () => {
     const console = await open({ fragment: `#${fragment.toString()}` });
     await console.says('live-state', /^connected as dora$/);
     await console.page.locator('#nodes tr').nth(2).waitFor();
-    expect(console.page.url()).toBe(`${house.nodes[0]!.httpUrl}/`);
+    expect(console.page.url()).toBe(`${cluster.nodes[0]!.httpUrl}/`);
     const kept = await console.page.evaluate<string>('JSON.stringify({ ...localStorage }) + document.cookie');
     expect(kept).toBe('{}');
     const other = new URLSearchParams({ token: token('erna'), admin: ADMIN_TOKEN });
@@ -82,21 +82,21 @@ inBrowser('the console in a browser', () => {
   it('resumes by hand, from where it was left, unless that is not wanted', async () => {
     const console = await open();
     await console.connect(token('hana'), 'notifications');
-    await house.produce('notifications', record('hana', 'first'));
+    await cluster.produce('notifications', record('hana', 'first'));
     await console.frame('first');
     const again = async (missed: string): Promise<void> => {
       await console.page.getByRole('button', { name: 'Disconnect', exact: true }).first().click();
       await console.says('live-state', /^not connected$/);
       // By the API, whose answer means that it is in the stream; a record may be underway still.
       const body = { topic: 'notifications', user_id: 'hana', payload: missed };
-      expect(await call(house.nodes[1]!, 'POST /api/publish', { body })).toMatchObject({ status: 200 });
+      expect(await call(cluster.nodes[1]!, 'POST /api/publish', { body })).toMatchObject({ status: 200 });
       await console.connect(token('hana'), 'notifications');
     };
     await again('second');
     await console.page.locator('#frames .replayed', { hasText: 'second' }).waitFor();
     await console.page.getByLabel('Resume').uncheck();
     await again('third');
-    await house.produce('notifications', record('hana', 'barrier'));
+    await cluster.produce('notifications', record('hana', 'barrier'));
     await console.frame('barrier');
     const received = (await console.page.locator('#frames li:not(.told) .text').allTextContents()).toReversed();
     expect(received).toEqual(['"first"', '"second"', '"barrier"']);
@@ -131,7 +131,10 @@ inBrowser('the console in a browser', () => {
   it('ends connections: one of a user, or all of them', async () => {
     const theirs = await open();
     await theirs.connect(token('otto'), 'notifications');
-    const others = [await house.connect(0, 'otto', 'notifications'), await house.connect(1, 'otto', 'notifications')];
+    const others = [
+      await cluster.connect(0, 'otto', 'notifications'),
+      await cluster.connect(1, 'otto', 'notifications'),
+    ];
     const console = await open({ at: 1 });
     await console.unlock(ADMIN_TOKEN);
     const { page } = console;
@@ -150,7 +153,7 @@ inBrowser('the console in a browser', () => {
   });
 
   it('publishes the very text that was typed, and says why not', async () => {
-    const receiver = await house.connect(1, 'paul', 'notifications');
+    const receiver = await cluster.connect(1, 'paul', 'notifications');
     const console = await open();
     await console.unlock(ADMIN_TOKEN);
     const { page } = console;
@@ -180,7 +183,7 @@ inBrowser('the console in a browser', () => {
     const { page } = console;
     await console.connect(token(hostile), 'notifications');
     await console.unlock(ADMIN_TOKEN);
-    await house.produce('notifications', record(hostile, { [hostile]: hostile }, { id: hostile, type: hostile }));
+    await cluster.produce('notifications', record(hostile, { [hostile]: hostile }, { id: hostile, type: hostile }));
     await console.frame('window.hit');
     await page.locator('#frames summary', { hasText: 'window.hit' }).click();
     await page.locator('#frames pre', { hasText: 'window.hit' }).waitFor();
@@ -205,7 +208,7 @@ inBrowser('the console in a browser', () => {
     const { page } = console;
     await console.connect(token('lena'), 'notifications');
     const many = Array.from({ length: 700 }, (_, at) => record('lena', `number ${at}`));
-    await house.produce('notifications', ...many);
+    await cluster.produce('notifications', ...many);
     await console.frame('number 699');
     expect(await page.locator('#frames li').count()).toBe(200);
     expect(await page.locator('#frame-count').textContent()).toBe('700');
@@ -213,7 +216,7 @@ inBrowser('the console in a browser', () => {
     expect((await console.frames()).toReversed()).toEqual(Array.from({ length: 10 }, (_, at) => `"number 65${at}"`));
     await page.getByRole('searchbox').fill('');
     await page.getByRole('button', { name: 'Pause' }).click();
-    await house.produce('notifications', record('lena', 'while paused'));
+    await cluster.produce('notifications', record('lena', 'while paused'));
     await page.getByRole('button', { name: 'Go on (1 new)' }).waitFor();
     expect(await console.frames()).not.toContain('"while paused"');
     await page.getByRole('button', { name: 'Go on' }).click();
@@ -249,7 +252,7 @@ inBrowser('the console in a browser', () => {
       await keyboard.type('notifications');
       await keyboard.press('Enter');
       await console.says('live-state', /^connected as kim$/);
-      await house.produce('notifications', record('kim', 'typed'));
+      await cluster.produce('notifications', record('kim', 'typed'));
       await console.frame('typed');
       await tabTo(console, 'Pause');
       await keyboard.press('Space');
@@ -303,7 +306,7 @@ inBrowser('the console in a browser', () => {
     const user = `phone-of-${'a'.repeat(100)}`;
     await console.connect(token(user), 'notifications,balance-updates');
     await console.unlock(ADMIN_TOKEN);
-    await house.produce('notifications', record(user, { text: 'x'.repeat(400) }));
+    await cluster.produce('notifications', record(user, { text: 'x'.repeat(400) }));
     await console.frame('xxxx');
     await page.locator('#frames summary').first().click();
     await page.getByLabel('User id').fill(user);
@@ -319,20 +322,20 @@ inBrowser('the console in a browser', () => {
   it('goes on where it was after its node was killed and started again', async () => {
     const console = await open();
     await console.connect(token('rob'), 'notifications');
-    await house.produce('notifications', record('rob', 'before'));
+    await cluster.produce('notifications', record('rob', 'before'));
     await console.frame('before');
-    await house.nodes[0]!.kill();
+    await cluster.nodes[0]!.kill();
     await console.says('live-state', /^reconnecting/);
     // Once it is in the stream it can only be replayed.
-    const witness = await house.connect(1, 'rob', 'notifications');
-    await house.produce('notifications', record('rob', 'missed'));
+    const witness = await cluster.connect(1, 'rob', 'notifications');
+    await cluster.produce('notifications', record('rob', 'missed'));
     await witness.next('notifications');
     await witness.close();
-    await house.restart(0);
+    await cluster.restart(0);
     await console.says('live-state', /^connected as rob/);
     await console.page.locator('#frames .replayed', { hasText: 'missed' }).waitFor();
     await console.page.locator('#streams tr', { hasText: 'notifications/u/rob' }).getByText('recovered +1').waitFor();
-    await house.produce('notifications', record('rob', 'after'));
+    await cluster.produce('notifications', record('rob', 'after'));
     await console.frame('after');
     const received = (await console.page.locator('#frames li:not(.told) .text').allTextContents()).toReversed();
     expect(received).toEqual(['"before"', '"missed"', '"after"']);
@@ -342,16 +345,16 @@ inBrowser('the console in a browser', () => {
     const console = await open();
     await console.unlock(ADMIN_TOKEN);
     const { page } = console;
-    const settings = (await (await fetch(`${house.nodes[1]!.httpUrl}/console/settings.json`)).json()) as {
+    const settings = (await (await fetch(`${cluster.nodes[1]!.httpUrl}/console/settings.json`)).json()) as {
       node: string;
     };
     const row = page.locator('#nodes tr', { hasText: settings.node });
     await row.getByRole('button', { name: `Drain ${settings.node}` }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Drain' }).click();
-    expect(await house.nodes[1]!.exited).toMatchObject({ code: 0 });
+    expect(await cluster.nodes[1]!.exited).toMatchObject({ code: 0 });
     await row.waitFor({ state: 'detached' });
     await console.hasNoProblems();
-    await house.restart(1);
+    await cluster.restart(1);
   }, 60_000);
 });
 

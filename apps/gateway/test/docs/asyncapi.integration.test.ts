@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort, WsClient, type Frame } from '@ws-gateway/testkit';
 import { asyncApi, mismatch } from './asyncapi-document.js';
 import { notify } from '../grpc-client.js';
-import { House, record, token } from '../gateway-cluster.js';
+import { GatewayCluster, record, token } from '../gateway-cluster.js';
 
 const PUSHES = ['connected', 'update', 'subscriptionUpdate', 'sent', 'notification', 'reconnect', 'error'];
-let house: House;
+let cluster: GatewayCluster;
 let backend: Server;
 let grpcPort: number;
 /** Which messages, with their events, real frames have been. */
@@ -28,15 +28,15 @@ beforeAll(async () => {
     inbound: { enabled: true, kafkaTopic: 'ws-inbound-asyncapi' },
   };
   const topics = { notifications: { ack: true }, 'no-history': { history: { size: 0 } } };
-  house = await House.open({ nodes: [{ config }], topics });
+  cluster = await GatewayCluster.open({ nodes: [{ config }], topics });
 }, 90_000);
 afterAll(async () => {
-  await house?.close();
+  await cluster?.close();
   backend.close();
 }, 60_000);
 
 async function open(path: string, query: string): Promise<WsClient> {
-  const client = await WsClient.open(`${house.nodes[0]!.wsUrl}${path}?${query}`);
+  const client = await WsClient.open(`${cluster.nodes[0]!.wsUrl}${path}?${query}`);
   clients.push(client);
   await client.next('connected');
   return client;
@@ -79,7 +79,7 @@ describe('docs/asyncapi.yaml', () => {
   it('describes every command and its answer', async () => {
     const client = await open('/mobile', `token=${token('ann')}&topics=notifications`);
     await ask(client, 'ping', {});
-    await house.produce('notifications', record('ann', { n: 1 }));
+    await cluster.produce('notifications', record('ann', { n: 1 }));
     const { stream, epoch } = await client.next('notifications');
     await ask(client, 'unsubscribe', { topics: ['notifications'] });
     await ask(client, 'subscribe', { topics: [{ topic: 'notifications', epoch, offset: 0 }, 'no-history'] });
@@ -130,9 +130,9 @@ describe('docs/asyncapi.yaml', () => {
       ['cleo', 'dan'].map((user) => open('/websocket/main', `token=${token(user)}`)),
     );
     await ann.request('getMyNotifications', { where: { types: ['a'] } });
-    await house.produce('no-history', record('ann', 1));
-    await house.produce('notifications', { value: { payload: 2 }, headers: { 'ws-audience': 'topic' } });
-    await house.produce('wss', news(false), news(true));
+    await cluster.produce('no-history', record('ann', 1));
+    await cluster.produce('notifications', { value: { payload: 2 }, headers: { 'ws-audience': 'topic' } });
+    await cluster.produce('wss', news(false), news(true));
     await ann.next('no-history');
     await ann.next(({ event, user_id: user }) => event === 'notifications' && user === undefined);
     await ann.next(({ status }) => status === 'reload');
@@ -149,7 +149,7 @@ describe('docs/asyncapi.yaml', () => {
     await ann.next('private');
     await notify(grpcPort, 'Broadcast', { entityId: 'all' });
     await guest.next('broadcast');
-    await house.nodes[0]!.stop();
+    await cluster.nodes[0]!.stop();
     for (const client of clients) expect(asyncApi['x-close-codes']).toHaveProperty(String((await client.closed).code));
     holdPushes();
     expect([...seen].sort()).toEqual([

@@ -67,18 +67,18 @@ const METRICS = {
 
 const TOPICS = ['balance-updates', 'user-blocks', 'notifications'] as const;
 let nodes: GatewayProcess[] = [];
-let house: string;
+let cluster: string;
 let env: Env;
-const kafkaTopic = (name: string): string => `${house}-${name}`;
+const kafkaTopic = (name: string): string => `${cluster}-${name}`;
 
 beforeAll(async () => {
-  house = uniqueName('topics');
+  cluster = uniqueName('topics');
   await createTopics(TOPICS.map(kafkaTopic), 2);
   env = {
     KAFKA_BROKERS: testBrokers(),
-    WSGATEWAY_KAFKA_GROUP_ID: house,
+    WSGATEWAY_KAFKA_GROUP_ID: cluster,
     WSGATEWAY_REDIS_ADDR: new URL(testRedisUrl()).host,
-    WSGATEWAY_REDIS_KEY_PREFIX: house,
+    WSGATEWAY_REDIS_KEY_PREFIX: cluster,
     WSGATEWAY_TOPICS_BALANCE_UPDATES_KAFKA_TOPIC: kafkaTopic('balance-updates'),
     WSGATEWAY_TOPICS_USER_BLOCKS_KAFKA_TOPIC: kafkaTopic('user-blocks'),
     WSGATEWAY_TOPICS_NOTIFICATIONS_KAFKA_TOPIC: kafkaTopic('notifications'),
@@ -237,8 +237,8 @@ describe('keys of the original file', () => {
     const own = Object.entries(env).filter(([name]) => !/^WSGATEWAY_TOPICS_(BALANCE|USER)/.test(name));
     const node = await startExample('topics', {
       ...Object.fromEntries(own),
-      WSGATEWAY_REDIS_KEY_PREFIX: `${house}-second`,
-      WSGATEWAY_KAFKA_GROUP_ID: `${house}-second`,
+      WSGATEWAY_REDIS_KEY_PREFIX: `${cluster}-second`,
+      WSGATEWAY_KAFKA_GROUP_ID: `${cluster}-second`,
       WSGATEWAY_KAFKA_TOPICS: 'notifications',
       WSGATEWAY_METRICS_PATH: '/internal/metrics',
       WSGATEWAY_METRICS_NAMESPACE: 'shop',

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, expect, it } from '@jest/globals';
 import { startRedis, TcpProxy, testRedisUrl, waitFor, WsClient, WsRefusedError } from '@ws-gateway/testkit';
-import { House, token } from '../gateway-cluster.js';
+import { GatewayCluster, token } from '../gateway-cluster.js';
 import { LinkBackend } from '../link-backend.js';
 
 /** A place held by a killed node is free again within 30 s (docs/backend-links.md). */
@@ -18,14 +18,16 @@ async function setup(nodes: readonly Readonly<Record<string, object>>[], entry: 
   const backend = await LinkBackend.start();
   cleanups.push(() => backend.stop());
   const backends = { ws: [{ name: 'lobby', url: backend.url, ...entry }] };
-  const house = await House.open({ nodes: nodes.map((config) => ({ role: 'edge', config: { ...config, backends } })) });
-  cleanups.push(() => house.close());
+  const cluster = await GatewayCluster.open({
+    nodes: nodes.map((config) => ({ role: 'edge', config: { ...config, backends } })),
+  });
+  cleanups.push(() => cluster.close());
   await waitFor(() => backend.links.length === nodes.length, { what: 'the links' });
-  return { backend, house };
+  return { backend, cluster };
 }
 
-const open = (house: House, node: number, user: string) =>
-  WsClient.open(`${house.nodes[node]!.wsUrl}/lobby`, { headers: { authorization: `Bearer ${token(user)}` } });
+const open = (cluster: GatewayCluster, node: number, user: string) =>
+  WsClient.open(`${cluster.nodes[node]!.wsUrl}/lobby`, { headers: { authorization: `Bearer ${token(user)}` } });
 
 /** As a Redis that lost its data. */
 async function flush(port: number): Promise<void> {
@@ -40,18 +42,18 @@ async function flush(port: number): Promise<void> {
 it(
   'a killed node: the backend loses that link and no other, and the place is free for the user within 30 s',
   async () => {
-    const { backend, house } = await setup([{}, {}]);
-    const [ann, bob] = await Promise.all([open(house, 0, 'ann'), open(house, 1, 'bob')]);
+    const { backend, cluster } = await setup([{}, {}]);
+    const [ann, bob] = await Promise.all([open(cluster, 0, 'ann'), open(cluster, 1, 'bob')]);
     await waitFor(() => backend.events.length === 2);
     const killedMs = performance.now();
-    await house.nodes[0]!.kill();
+    await cluster.nodes[0]!.kill();
     expect((await ann.closed).code).toBe(1006);
     await waitFor(() => backend.links.length === 1, { what: 'the link to end' });
-    const refused = await WsClient.refused(`${house.nodes[1]!.wsUrl}/lobby`, {
+    const refused = await WsClient.refused(`${cluster.nodes[1]!.wsUrl}/lobby`, {
       headers: { authorization: `Bearer ${token('ann')}` },
     });
     expect(refused).toMatchObject({ status: 409 });
-    const again = await waitFor(() => open(house, 1, 'ann'), {
+    const again = await waitFor(() => open(cluster, 1, 'ann'), {
       timeoutMs: PLACE_FREE_MS,
       what: 'the place to be free',
     });
@@ -75,8 +77,8 @@ it(
     cleanups.push(() => proxy.stop());
     const redis = { addr: `127.0.0.1:${proxy.port}` };
     // With this policy the place of a user here may have been taken on another node, so Redis is always asked.
-    const { backend, house } = await setup([{ redis }], { sessionPolicy: 'replace' });
-    const client = await open(house, 0, 'ann');
+    const { backend, cluster } = await setup([{ redis }], { sessionPolicy: 'replace' });
+    const client = await open(cluster, 0, 'ann');
     await waitFor(() => backend.events.length === 1);
     proxy.cut();
     client.send('still heard');
@@ -105,11 +107,11 @@ it(
   async () => {
     const proxy = await TcpProxy.start({ port: Number(new URL(testRedisUrl()).port) });
     cleanups.push(() => proxy.stop());
-    const { backend, house } = await setup([{ redis: { addr: `127.0.0.1:${proxy.port}` } }]);
-    const client = await open(house, 0, 'ann');
+    const { backend, cluster } = await setup([{ redis: { addr: `127.0.0.1:${proxy.port}` } }]);
+    const client = await open(cluster, 0, 'ann');
     await waitFor(() => backend.events.length === 1);
     proxy.cut();
-    await waitFor(async () => (await fetch(`${house.nodes[0]!.httpUrl}/ready`)).status === 503);
+    await waitFor(async () => (await fetch(`${cluster.nodes[0]!.httpUrl}/ready`)).status === 503);
     client.send('question');
     await backend.next({ event: 'message' });
     backend.send('ann', 'own link', { user: 'ann', action: 'send', message: 'answer' });
@@ -117,7 +119,7 @@ it(
     expect(await client.closed).toEqual({ code: 3000, reason: 'over' });
     expect(client.texts).toEqual(['answer']);
     proxy.restore();
-    const again = await waitFor(() => open(house, 0, 'ann'), { what: 'the place to be free' });
+    const again = await waitFor(() => open(cluster, 0, 'ann'), { what: 'the place to be free' });
     await again.close();
   },
   TIMEOUT_MS,
@@ -127,10 +129,10 @@ it(
 it(
   'handshakes of one user at once on two nodes: one gets in, the others are refused, and the backend hears of one',
   async () => {
-    const { backend, house } = await setup([{}, {}]);
+    const { backend, cluster } = await setup([{}, {}]);
     for (const user of ['ann', 'bob', 'cleo']) {
       backend.forget();
-      const tries = await Promise.allSettled(Array.from({ length: 40 }, (_, n) => open(house, n % 2, user)));
+      const tries = await Promise.allSettled(Array.from({ length: 40 }, (_, n) => open(cluster, n % 2, user)));
       const inside = tries.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
       expect(inside).toHaveLength(1);
       const codes = tries.flatMap((one) =>
@@ -155,20 +157,20 @@ it(
     cleanups.push(() => proxy.stop());
     const away = { redis: { addr: `127.0.0.1:${proxy.port}` } };
     const near = { redis: { addr: `127.0.0.1:${redis.port}` } };
-    const { backend, house } = await setup([away, near]);
-    const first = await open(house, 0, 'ann');
+    const { backend, cluster } = await setup([away, near]);
+    const first = await open(cluster, 0, 'ann');
     await backend.next({ user: 'ann', event: 'open' });
     proxy.cut();
     await flush(redis.port);
-    const second = await waitFor(() => open(house, 1, 'ann'), { what: 'the place to be free' });
+    const second = await waitFor(() => open(cluster, 1, 'ann'), { what: 'the place to be free' });
     expect(first.isOpen).toBe(true);
     proxy.restore();
     expect(await first.closed).toEqual({ code: 4501, reason: 'session_replaced' });
     expect(await backend.next({ user: 'ann', event: 'close' })).toMatchObject({ code: 4501 });
     backend.send('ann', 'own link', { user: 'ann', action: 'send', message: 'hello' });
     await waitFor(() => second.texts.includes('hello'));
-    await waitFor(async () => (await fetch(`${house.nodes[0]!.httpUrl}/ready`)).ok, { what: 'the node to be ready' });
-    const refused = await WsClient.refused(`${house.nodes[0]!.wsUrl}/lobby`, {
+    await waitFor(async () => (await fetch(`${cluster.nodes[0]!.httpUrl}/ready`)).ok, { what: 'the node to be ready' });
+    const refused = await WsClient.refused(`${cluster.nodes[0]!.wsUrl}/lobby`, {
       headers: { authorization: `Bearer ${token('ann')}` },
     });
     expect(refused).toMatchObject({ status: 409 });

@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from '@jest/globals';
-import { Audience } from './audience.js';
-import { Cluster } from './cluster.js';
+import { ListeningClients } from './listening-clients.js';
+import { GatewayProcesses } from './gateway-processes.js';
 import { TOPIC } from './load.js';
 import { isFull, report, scale, userNames } from './scale.js';
 
@@ -18,9 +18,9 @@ it(
   async () => {
     const users = userNames(isFull ? 2000 : 200);
     const drain = { duration: `${DURATION_MS}ms`, deadline: '20s' };
-    const cluster = await Cluster.open({ nodes: [{ role: 'all' }], drain });
+    const cluster = await GatewayProcesses.open({ nodes: [{ role: 'all' }], drain });
     cleanups.push(() => cluster.close());
-    const audience = await Audience.open({ users, topics: TOPIC, targets: cluster.targets });
+    const audience = await ListeningClients.open({ users, topics: TOPIC, targets: cluster.targets });
     cleanups.push(() => audience.close());
     const [leaving] = cluster.nodes;
     await cluster.start({ role: 'all' });

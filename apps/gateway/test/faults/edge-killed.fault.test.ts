@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { waitFor } from '@ws-gateway/testkit';
-import { metric } from './cluster.js';
-import { FAULTLESS } from './ledger.js';
+import { metric } from './gateway-processes.js';
+import { FAULTLESS } from './delivery-ledger.js';
 import { Load } from './load.js';
 import { isFull, promisedMs, report, scale } from './scale.js';
 

@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { rm } from 'node:fs/promises';
 import { newDataDir, startKafka } from '@ws-gateway/testkit';
-import { FAULTLESS } from './ledger.js';
+import { FAULTLESS } from './delivery-ledger.js';
 import { Load } from './load.js';
 import { isFull, promisedMs, report, scale } from './scale.js';
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket, type RawData } from 'ws';
 import { token } from '../gateway-cluster.js';
-import type { Received } from './ledger.js';
+import type { Received } from './delivery-ledger.js';
 
 /** Where to connect; asked before each attempt, since nodes come and go. */
 export type ChooseTarget = () => string | null;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Audience } from './audience.js';
-import { Cluster, type ClusterOptions } from './cluster.js';
-import { verdictOf, type Verdict } from './ledger.js';
+import { ListeningClients } from './listening-clients.js';
+import { GatewayProcesses, type GatewayProcessesOptions } from './gateway-processes.js';
+import { verdictOf, type Verdict } from './delivery-ledger.js';
 import { scale, userNames } from './scale.js';
 import { SteadyProducer } from './steady-producer.js';
 
@@ -10,18 +10,18 @@ export const TOPIC = 'notifications';
 const SETTLE_MS = 45_000;
 const BETWEEN_FAULTS_MS = 1000;
 
-export interface LoadOptions extends ClusterOptions {
+export interface LoadOptions extends GatewayProcessesOptions {
   readonly users?: readonly string[];
   readonly rate?: number;
 }
 
 /** A cluster with its clients under a steady flow of records. */
 export class Load {
-  readonly cluster: Cluster;
-  readonly audience: Audience;
+  readonly cluster: GatewayProcesses;
+  readonly audience: ListeningClients;
   readonly producer: SteadyProducer;
 
-  private constructor(cluster: Cluster, audience: Audience, producer: SteadyProducer) {
+  private constructor(cluster: GatewayProcesses, audience: ListeningClients, producer: SteadyProducer) {
     this.cluster = cluster;
     this.audience = audience;
     this.producer = producer;
@@ -30,8 +30,8 @@ export class Load {
   /** Resolves when everybody is connected and has got a record. */
   static async open(options: LoadOptions): Promise<Load> {
     const { users = userNames(), rate = scale.rate } = options;
-    const cluster = await Cluster.open(options);
-    const audience = await Audience.open({ users, topics: TOPIC, targets: cluster.targets });
+    const cluster = await GatewayProcesses.open(options);
+    const audience = await ListeningClients.open({ users, topics: TOPIC, targets: cluster.targets });
     const kafkaTopic = cluster.kafkaTopic(TOPIC);
     const producer = new SteadyProducer({ brokers: cluster.brokers, kafkaTopic, users, rate });
     const load = new Load(cluster, audience, producer);

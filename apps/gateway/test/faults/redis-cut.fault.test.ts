@@ -1,8 +1,8 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TcpProxy, testRedisUrl } from '@ws-gateway/testkit';
-import { metric } from './cluster.js';
-import { FAULTLESS } from './ledger.js';
+import { metric } from './gateway-processes.js';
+import { FAULTLESS } from './delivery-ledger.js';
 import { Load } from './load.js';
 import { report, scale } from './scale.js';
 

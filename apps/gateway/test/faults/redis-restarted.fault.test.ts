@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { rm } from 'node:fs/promises';
 import { newDataDir, startRedis, WsClient, type OwnServer } from '@ws-gateway/testkit';
 import { token } from '../gateway-cluster.js';
-import { FAULTLESS } from './ledger.js';
+import { FAULTLESS } from './delivery-ledger.js';
 import { Load, TOPIC } from './load.js';
 import { report, scale } from './scale.js';
 

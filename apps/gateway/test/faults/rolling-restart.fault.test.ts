@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from '@jest/globals';
-import { FAULTLESS } from './ledger.js';
+import { FAULTLESS } from './delivery-ledger.js';
 import { Load } from './load.js';
 import { report, scale } from './scale.js';
 

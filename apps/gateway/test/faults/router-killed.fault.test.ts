@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from '@jest/globals';
-import { metric } from './cluster.js';
-import { FAULTLESS } from './ledger.js';
+import { metric } from './gateway-processes.js';
+import { FAULTLESS } from './delivery-ledger.js';
 import { Load } from './load.js';
 import { isFull, report, scale } from './scale.js';
 

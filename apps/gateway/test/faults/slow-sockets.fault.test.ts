@@ -2,9 +2,9 @@ import { afterEach, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
 import { token } from '../gateway-cluster.js';
-import { percentile, type Audience } from './audience.js';
-import { metric, type Cluster } from './cluster.js';
-import { FAULTLESS } from './ledger.js';
+import { percentile, type ListeningClients } from './listening-clients.js';
+import { metric, type GatewayProcesses } from './gateway-processes.js';
+import { FAULTLESS } from './delivery-ledger.js';
 import { Load, TOPIC } from './load.js';
 import { isFull, promisedMs, report, scale, userNames } from './scale.js';
 import { SteadyProducer } from './steady-producer.js';
@@ -80,7 +80,10 @@ it(
   3 * scale.timeoutMs,
 );
 
-async function measured(audience: Audience, traffic: () => Promise<void>): Promise<{ p50: number; p99: number }> {
+async function measured(
+  audience: ListeningClients,
+  traffic: () => Promise<void>,
+): Promise<{ p50: number; p99: number }> {
   const from = audience.listeners.map(({ latencies }) => latencies.length);
   await traffic();
   const values = audience.listeners.flatMap(({ latencies }, at) => latencies.slice(from[at]));
@@ -99,7 +102,7 @@ class SlowCrowd {
     this.#floods = floods;
   }
 
-  static async open(cluster: Cluster, count: number): Promise<SlowCrowd> {
+  static async open(cluster: GatewayProcesses, count: number): Promise<SlowCrowd> {
     const users = userNames(count).map((user) => `slow-${user}`);
     const half = Math.ceil(count / 2);
     const groups = [
@@ -181,7 +184,7 @@ class SlowCrowd {
   }
 }
 
-async function open(cluster: Cluster, user: string, topic: string): Promise<WsClient> {
+async function open(cluster: GatewayProcesses, user: string, topic: string): Promise<WsClient> {
   const client = await WsClient.open(`${cluster.targets()[0]}/ws?token=${token(user)}&topics=${topic}`);
   await client.next('connected');
   return client;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KafkajsRecordWriter } from '@ws-gateway/kafka-source';
 import { readTopic } from '@ws-gateway/testkit';
 import type { Logger, OutgoingRecord } from '@ws-gateway/core';
-import type { Produced } from './ledger.js';
+import type { Produced } from './delivery-ledger.js';
 
 export interface SteadyProducerOptions {
   readonly brokers: string;

@@ -2,8 +2,8 @@ import { afterEach, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { waitFor, WsClient, WsRefusedError } from '@ws-gateway/testkit';
 import { token } from '../gateway-cluster.js';
-import { percentile } from './audience.js';
-import { Cluster } from './cluster.js';
+import { percentile } from './listening-clients.js';
+import { GatewayProcesses } from './gateway-processes.js';
 import { TOPIC } from './load.js';
 import { isFull, promisedMs, report, scale } from './scale.js';
 import { createWriter } from './steady-producer.js';
@@ -26,7 +26,7 @@ afterEach(async () => {
 it(
   'a user blocked during a handshake storm has no open socket a second later, and gets none',
   async () => {
-    const cluster = await Cluster.open({ nodes: [{ role: 'all' }, { role: 'all' }] });
+    const cluster = await GatewayProcesses.open({ nodes: [{ role: 'all' }, { role: 'all' }] });
     cleanups.push(() => cluster.close());
     const writer = createWriter(cluster.brokers);
     cleanups.push(() => writer.stop());
@@ -83,7 +83,7 @@ class Storm {
   readonly #underWay = new Set<Promise<void>>();
 
   constructor(
-    cluster: Cluster,
+    cluster: GatewayProcesses,
     options: {
       perSecond: number;
       user: (turn: number) => string;
@@ -119,7 +119,7 @@ class Victim {
   #acknowledgedMs = Infinity;
   #storm: Storm | null = null;
 
-  static async open(cluster: Cluster, user: string): Promise<Victim> {
+  static async open(cluster: GatewayProcesses, user: string): Promise<Victim> {
     const victim = new Victim();
     const first = cluster.targets().flatMap((_, at) => [open(cluster, user, at), open(cluster, user, at)]);
     for (const client of await Promise.all(first)) victim.#watch(client);
@@ -161,7 +161,7 @@ class Victim {
   }
 }
 
-function open(cluster: Cluster, user: string, at: number): Promise<WsClient> {
+function open(cluster: GatewayProcesses, user: string, at: number): Promise<WsClient> {
   const targets = cluster.targets();
   return WsClient.open(`${targets[at % targets.length]}/ws?token=${token(user)}&topics=${TOPIC}`);
 }

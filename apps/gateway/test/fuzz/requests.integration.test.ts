@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, WsClient } from '@ws-gateway/testkit';
 import fc from 'fast-check';
-import { House, record, token } from '../gateway-cluster.js';
+import { GatewayCluster, record, token } from '../gateway-cluster.js';
 import { Ledger } from './expected-answers.js';
 import { WaryBackend } from './foreseen-calls.js';
 import { badFrame, fuzzSeed, hostileFrame } from './hostile-frames.js';
@@ -10,7 +10,7 @@ const BAD_REQUESTS = 7;
 /** Tells at its very end what has become of Object.prototype. */
 const CONFESS = `process.on("exit",()=>console.log(JSON.stringify({natives:Object.getOwnPropertyNames(Object.prototype)})))`;
 
-let house: House;
+let cluster: GatewayCluster;
 let backend: WaryBackend;
 let bystander: WsClient;
 
@@ -19,21 +19,21 @@ beforeAll(async () => {
   const open = { ...backend.config, inbound: { enabled: true }, limits: { requestsPerSecond: 0, badRequests: 0 } };
   const strict = { limits: { requestsPerSecond: 0, badRequests: BAD_REQUESTS }, ...backend.config };
   const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(CONFESS)}` };
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [
       { config: open, env },
       { config: strict, role: 'edge' },
     ],
   });
-  bystander = await house.connect(0, 'bystander', 'notifications');
+  bystander = await cluster.connect(0, 'bystander', 'notifications');
 }, 90_000);
 afterAll(async () => {
-  await house?.close();
+  await cluster?.close();
   await backend?.stop();
 }, 60_000);
 
 function connect(node: number): Promise<WsClient> {
-  return WsClient.open(`${house.nodes[node]!.wsUrl}/mobile?token=${token('ann')}&topics=notifications`);
+  return WsClient.open(`${cluster.nodes[node]!.wsUrl}/mobile?token=${token('ann')}&topics=notifications`);
 }
 
 describe('a gateway whose clients send whatever they like', () => {
@@ -64,7 +64,7 @@ describe('a gateway whose clients send whatever they like', () => {
     client.sendTextBytes(Buffer.from([...Buffer.from('{"rid":1,"command":"'), 0xc3, 0x28, 0x22, 0x7d]));
     // uWebSockets.js fails the connection without a close frame; the code it would have had is counted.
     expect((await client.closed).code).toBe(1006);
-    const metrics = await (await fetch(`${house.nodes[0]!.httpUrl}/metrics`)).text();
+    const metrics = await (await fetch(`${cluster.nodes[0]!.httpUrl}/metrics`)).text();
     expect(metrics).toContain('ws_gateway_websocket_closes_total{code="1007"} 1');
     expect(await bystander.request('ping')).toMatchObject({ status: 'ok' });
   });
@@ -88,9 +88,9 @@ describe('a gateway whose clients send whatever they like', () => {
   }, 60_000);
 
   it('delivers as ever afterwards, and has no prototype changed', async () => {
-    await house.produce('notifications', record('bystander', 'still here'));
+    await cluster.produce('notifications', record('bystander', 'still here'));
     expect(await bystander.next('notifications')).toMatchObject({ payload: 'still here' });
-    const [node] = house.nodes;
+    const [node] = cluster.nodes;
     expect(await node!.stop()).toEqual({ code: 0, signal: null });
     expect(node!.logs.filter(({ level }) => level === 'error')).toEqual([]);
     const confessed = node!.logs.find(({ natives }) => natives !== undefined);

@@ -1,21 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort, TEST_SECRET, testRedisUrl, uniqueName, WsClient } from '@ws-gateway/testkit';
 import { configFile, start } from '../cli/running.js';
-import { House, record, token } from '../gateway-cluster.js';
+import { GatewayCluster, record, token } from '../gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 
 beforeAll(async () => {
-  house = await House.open({ nodes: [{}, {}] });
+  cluster = await GatewayCluster.open({ nodes: [{}, {}] });
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(() => cluster?.close(), 60_000);
 
 describe('SIGTERM', () => {
   it('sends every client away with a reconnect frame and 4000, refuses new ones, and ends with exit code 0', async () => {
     const clients = await Promise.all(
-      Array.from({ length: 20 }, (_, at) => house.connect(0, `user-${at}`, 'notifications')),
+      Array.from({ length: 20 }, (_, at) => cluster.connect(0, `user-${at}`, 'notifications')),
     );
-    const [leaving] = house.nodes;
+    const [leaving] = cluster.nodes;
     const stopping = leaving!.stop();
     for (const client of clients) {
       const frame = await client.next('reconnect', 10_000);
@@ -30,15 +30,15 @@ describe('SIGTERM', () => {
   });
 
   it('loses no record: the other node goes on, and what was written meanwhile is resumed there', async () => {
-    const client = await house.connect(1, 'user-0', 'notifications');
-    await house.produce('notifications', ...Array.from({ length: 100 }, (_, at) => record('user-0', at)));
+    const client = await cluster.connect(1, 'user-0', 'notifications');
+    await cluster.produce('notifications', ...Array.from({ length: 100 }, (_, at) => record('user-0', at)));
     await client.next(({ payload }) => payload === 99, 20_000);
     const seen = client.frames.filter(({ stream }) => stream);
     expect(seen.map(({ offset }) => offset)).toEqual(Array.from({ length: 100 }, (_, at) => at + 1));
     await client.close();
     const { epoch } = seen[0] as { epoch: string };
     const back = await WsClient.open(
-      house.url(
+      cluster.url(
         1,
         `token=${token('user-0')}&topics=notifications&recover=${encodeURIComponent(`notifications:${epoch}:90`)}`,
       ),

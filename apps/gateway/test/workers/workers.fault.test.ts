@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort, waitFor, WsClient } from '@ws-gateway/testkit';
 import { notify } from '../grpc-client.js';
-import { House, record, token } from '../gateway-cluster.js';
+import { GatewayCluster, record, token } from '../gateway-cluster.js';
 
 const WORKERS = 2;
 const MANY = 24;
 const ADMIN_TOKEN = 'admin-of-the-workers';
 
-let house: House;
+let cluster: GatewayCluster;
 let grpcPort: number;
 /** Sockets of many users, by the node that has them. */
 const clients = new Map<string, Map<string, WsClient>>();
@@ -17,18 +17,18 @@ beforeAll(async () => {
   const server = { workers: WORKERS };
   const grpc = { enabled: true, port: grpcPort };
   const hubs = [{ name: 'main', grpcPort: await freePort() }];
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [{ config: { server, grpc, hubs, admin: { token: ADMIN_TOKEN } } }],
     partitions: 4,
   });
 }, 90_000);
-afterAll(() => house?.close(), 60_000);
+afterAll(() => cluster?.close(), 60_000);
 
-const gateway = () => house.nodes[0]!;
+const gateway = () => cluster.nodes[0]!;
 const nodes = () => [...clients.keys()];
 
 async function connect(user: string, topics = 'notifications'): Promise<{ client: WsClient; node: string }> {
-  const client = await WsClient.open(house.url(0, `token=${token(user)}&topics=${topics}`));
+  const client = await WsClient.open(cluster.url(0, `token=${token(user)}&topics=${topics}`));
   const { node } = (await client.next('connected'))['payload'] as { node: string };
   if (!clients.has(node)) clients.set(node, new Map());
   clients.get(node)!.set(user, client);
@@ -97,11 +97,11 @@ describe('workers that share a port', () => {
 
   it('carry a record to sockets on all of them, once', async () => {
     const users = [...clients.values()].map((of) => [...of][0]!);
-    await house.produce('notifications', ...users.map(([user]) => record(user, `for ${user}`)));
+    await cluster.produce('notifications', ...users.map(([user]) => record(user, `for ${user}`)));
     for (const [user, client] of users) {
       expect(await client.next('notifications')).toMatchObject({ user_id: user, payload: `for ${user}` });
     }
-    await house.produce('notifications', { value: { broadcast: true, payload: 'for all' } });
+    await cluster.produce('notifications', { value: { broadcast: true, payload: 'for all' } });
     for (const [, client] of users) {
       await client.next(({ payload }) => payload === 'for all');
       expect(client.frames).toHaveLength(3);

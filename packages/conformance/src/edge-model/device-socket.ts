@@ -39,7 +39,7 @@ interface Hooks {
   readonly answered: (answer: Answer) => void;
   readonly ended: (code: number, reason: string) => void;
   /** Native membership of this node. */
-  readonly channels: Map<string, Set<DeviceSocket>>;
+  readonly localStreams: Map<string, Set<DeviceSocket>>;
 }
 
 /** The end of a socket at the client: notes what arrives, and what must not have arrived. */
@@ -74,12 +74,12 @@ export class DeviceSocket implements Socket {
   }
 
   join(channel: string): void {
-    const sockets = this.#hooks.channels.get(channel) ?? new Set();
-    this.#hooks.channels.set(channel, sockets.add(this));
+    const sockets = this.#hooks.localStreams.get(channel) ?? new Set();
+    this.#hooks.localStreams.set(channel, sockets.add(this));
   }
 
   leave(channel: string): void {
-    this.#hooks.channels.get(channel)?.delete(this);
+    this.#hooks.localStreams.get(channel)?.delete(this);
   }
 
   end(code: number, reason: string): void {
@@ -90,7 +90,7 @@ export class DeviceSocket implements Socket {
 
   gone(code: number): void {
     this.code = code;
-    for (const sockets of this.#hooks.channels.values()) sockets.delete(this);
+    for (const sockets of this.#hooks.localStreams.values()) sockets.delete(this);
   }
 
   stayIn(stream: StreamName): Stay | undefined {

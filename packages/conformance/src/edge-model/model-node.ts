@@ -29,7 +29,7 @@ export class ModelNode implements Inbox {
   readonly name: string;
   readonly engine: Engine;
   readonly edge: Edge;
-  readonly channels = new Map<string, Set<DeviceSocket>>();
+  readonly localStreams = new Map<string, Set<DeviceSocket>>();
   readonly faults: string[] = [];
   alive = true;
   readonly #barriers = new Map<string, () => void>();
@@ -38,7 +38,7 @@ export class ModelNode implements Inbox {
     this.name = name;
     this.engine = engine;
     const publish = (channel: string, frame: Uint8Array): void => {
-      for (const socket of this.channels.get(channel) ?? []) socket.send(frame);
+      for (const socket of this.localStreams.get(channel) ?? []) socket.send(frame);
     };
     // What the model does not use is left out: touching it is a failure that is seen at once.
     const deps: Partial<EdgeDeps> = {

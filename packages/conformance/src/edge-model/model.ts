@@ -3,7 +3,7 @@ import { Clock } from './clock.js';
 import { Device, type Command, type Positions } from './device.js';
 import { ModelNode } from './model-node.js';
 import { USERS, type User } from './scenario.js';
-import { Lane, RecordLog } from './record-log.js';
+import { ModelPartition, RecordLog } from './record-log.js';
 
 /** What an engine brings to the model. */
 export interface ModelHarness {
@@ -28,13 +28,15 @@ export class Model {
   readonly nodes: readonly ModelNode[];
   readonly #harness: ModelHarness;
   /** One for each user, and one for what is for all. */
-  readonly #lanes: readonly Lane[];
+  readonly #lanes: readonly ModelPartition[];
   readonly #handshakes = new Map<Device, Promise<void>>();
 
   private constructor(nodes: readonly ModelNode[], harness: ModelHarness) {
     this.nodes = nodes;
     this.#harness = harness;
-    this.#lanes = [...USERS, 'all'].map((_, partition) => new Lane(partition, nodes[partition % nodes.length]!));
+    this.#lanes = [...USERS, 'all'].map(
+      (_, partition) => new ModelPartition(partition, nodes[partition % nodes.length]!),
+    );
   }
 
   static async start(harness: ModelHarness, nodeCount: number): Promise<Model> {
@@ -159,7 +161,7 @@ export class Model {
     return this.devices.filter(({ open }) => open);
   }
 
-  #laneOf(user: User): Lane {
+  #laneOf(user: User): ModelPartition {
     return this.#lanes[USERS.indexOf(user)]!;
   }
 }

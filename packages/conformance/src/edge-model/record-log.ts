@@ -30,7 +30,7 @@ export interface BlockChange {
  * Records of one Kafka partition and the router that publishes them: one behind the other with their offsets, and again
  * from the last acknowledged one when another node takes the partition over.
  */
-export class Lane {
+export class ModelPartition {
   node: Publisher;
   readonly #partition: number;
   readonly #items: PublishItem[] = [];
@@ -107,21 +107,21 @@ export class RecordLog {
     return this.#ids.get(stream)?.[offset - 1];
   }
 
-  toUser(lane: Lane, user: User, count: number): void {
+  toUser(lane: ModelPartition, user: User, count: number): void {
     const stream = userStream(TOPIC, user);
     const base = { kind: 'user', topic: TOPIC, user } as const;
     lane.add(this.#heads(count, stream, user).map((head) => ({ ...base, ...head })));
   }
 
-  toEverybody(lane: Lane, count: number): void {
+  toEverybody(lane: ModelPartition, count: number): void {
     this.#toChannel(lane, count, publicStream(TOPIC));
   }
 
-  toRoom(lane: Lane, count: number): void {
+  toRoom(lane: ModelPartition, count: number): void {
     this.#toChannel(lane, count, roomStream(ROOM));
   }
 
-  block(lane: Lane, user: User, block: Block | null): void {
+  block(lane: ModelPartition, user: User, block: Block | null): void {
     const times = { issuedAt: this.#clock.tick(), appliedAt: Infinity, deliveredAt: Infinity };
     const change: BlockChange = { blocked: block !== null, ...times };
     this.changesOf(user).push(change);
@@ -143,7 +143,7 @@ export class RecordLog {
     return changes;
   }
 
-  #toChannel(lane: Lane, count: number, stream: StreamName): void {
+  #toChannel(lane: ModelPartition, count: number, stream: StreamName): void {
     lane.add(this.#heads(count, stream, null).map((head) => ({ kind: 'channel', stream, ...head })));
   }
 

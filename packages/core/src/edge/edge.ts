@@ -10,11 +10,11 @@ import type { TokenVerifier } from '../token-verifier.js';
 import type { TopicPolicy } from '../topics.js';
 import type { Admission, ChannelPublisher, EdgeHandler, Handshake, Refusal, Socket } from '../transport.js';
 import { EVERY_CONNECTION, userStream } from '../streams.js';
-import { AdmissionDesk, type AdmissionOptions } from './handshake/handshaker.js';
+import { Handshaker, type HandshakeOptions } from './handshake/handshaker.js';
 import { AuthenticationCommand } from './commands/authentication-command.js';
-import { BackendDesk } from './commands/backend-command-handler.js';
-import { Census } from './node/cluster-survey.js';
-import { ChannelTable } from './delivery/local-streams.js';
+import { BackendCommandHandler } from './commands/backend-command-handler.js';
+import { ClusterSurvey } from './node/cluster-survey.js';
+import { LocalStreamTable } from './delivery/local-streams.js';
 import { ConnectionTable } from './delivery/connection-table.js';
 import type { Connection } from './delivery/connection.js';
 import { Delivery } from './delivery/delivery.js';
@@ -22,21 +22,21 @@ import { Drain } from './node/drain.js';
 import { Endpoints, type PipeOptions } from './endpoints.js';
 import { HistoryCommands } from './commands/history-commands.js';
 import { Interests } from './subscriptions/interests.js';
-import { Joiner, type Join } from './subscriptions/subscriber.js';
+import { Subscriber, type PendingSubscriptions } from './subscriptions/subscriber.js';
 import { ok } from './commands/outcome.js';
 import { Pipes } from './pipes/pipes.js';
 import type { PresenceEvents } from '../outgoing/presence-events.js';
 import { Rebuild } from './node/rebuild.js';
 import { RefusalError } from './refusals.js';
 import { Reloads } from './node/reloads.js';
-import { RequestDesk, type RequestLimits } from './commands/command-dispatcher.js';
+import { CommandDispatcher, type RequestLimits } from './commands/command-dispatcher.js';
 import { RoomCommands, type RoomOptions } from './commands/room-commands.js';
 import { SendCommand, type SendOptions, type SentMessages } from './commands/send-command.js';
 import { Sender } from './delivery/sender.js';
 import { SubscribeCommands } from './commands/subscribe-commands.js';
 import type { SubscriptionEvents } from '../outgoing/subscription-events.js';
 import { TopicAccess } from './subscriptions/topic-access.js';
-import { Crowds } from './delivery/fan-out-groups.js';
+import { FanOutScheduler } from './delivery/fan-out-groups.js';
 
 const SWEEP_MS = 50;
 const SECOND_MS = 1000;
@@ -62,7 +62,7 @@ export interface EdgeDeps {
   readonly logger: Logger;
 }
 
-export interface EdgeOptions extends AdmissionOptions {
+export interface EdgeOptions extends HandshakeOptions {
   readonly topics: readonly TopicPolicy[];
   readonly topicsPerConnection: number;
   readonly heartbeatMs: number;
@@ -82,19 +82,19 @@ export interface EdgeOptions extends AdmissionOptions {
  * after `connected` no message of its streams is missed while the socket lives, in order per stream, none twice.
  */
 export class Edge implements EdgeHandler, Inbox {
-  readonly census: Census;
+  readonly survey: ClusterSurvey;
   readonly #deps: EdgeDeps;
   readonly #options: EdgeOptions;
   readonly #connections = new ConnectionTable();
-  readonly #channels = new ChannelTable();
-  readonly #joins = new WeakMap<Connection, Join>();
+  readonly #localStreams = new LocalStreamTable();
+  readonly #pending = new WeakMap<Connection, PendingSubscriptions>();
   readonly #sender: Sender;
   readonly #delivery: Delivery;
   readonly #interests: Interests;
-  readonly #joiner: Joiner;
+  readonly #subscriber: Subscriber;
   readonly #pipes: Pipes;
-  readonly #desk: AdmissionDesk;
-  readonly #requests: RequestDesk;
+  readonly #handshaker: Handshaker;
+  readonly #requests: CommandDispatcher;
   readonly #rebuild: Rebuild;
   readonly #reloads: Reloads;
   readonly #endpoints: Endpoints;
@@ -106,16 +106,16 @@ export class Edge implements EdgeHandler, Inbox {
     const { engine, stats, publisher, logger, backends, links, subscriptions } = deps;
     this.#deps = deps;
     this.#options = options;
-    const channels = this.#channels;
+    const localStreams = this.#localStreams;
     const connections = this.#connections;
-    this.census = new Census({ engine, logger, channels, connections }, options);
-    const crowds = new Crowds(publisher);
-    this.#sender = new Sender({ stats, crowds }, { answerQueueBytes: ANSWER_QUEUE_BYTES });
-    this.#delivery = new Delivery({ channels, sender: this.#sender, crowds, stats });
+    this.survey = new ClusterSurvey({ engine, logger, localStreams, connections }, options);
+    const scheduler = new FanOutScheduler(publisher);
+    this.#sender = new Sender({ stats, scheduler }, { answerQueueBytes: ANSWER_QUEUE_BYTES });
+    this.#delivery = new Delivery({ localStreams, sender: this.#sender, scheduler, stats });
     this.#interests = new Interests(engine);
-    const joining = { engine, channels, delivery: this.#delivery, interests: this.#interests };
-    this.#joiner = new Joiner({ ...joining, stats, subscriptions });
-    const joiner = this.#joiner;
+    const joining = { engine, localStreams, delivery: this.#delivery, interests: this.#interests };
+    this.#subscriber = new Subscriber({ ...joining, stats, subscriptions });
+    const subscriber = this.#subscriber;
     const access = new TopicAccess(options.topics, options.topicsPerConnection);
     this.#endpoints = new Endpoints(options.hubs, options.pipes);
     const pipeDeps = { engine, links, connections, delivery: this.#delivery, sender: this.#sender, stats, logger };
@@ -123,18 +123,21 @@ export class Edge implements EdgeHandler, Inbox {
       requestsPerSecond: options.limits.requestsPerSecond,
       actionBytes: options.pipeActionBytes,
     });
-    const desk = { ...deps, connections, joiner, access, endpoints: this.#endpoints, pipes: this.#pipes };
-    this.#desk = new AdmissionDesk(desk, options);
-    const backendDesk = new BackendDesk({ backends, joiner, subscriptions }, options.subscriptionsPerConnection);
-    this.#reloads = new Reloads({ backends, channels, sender: this.#sender });
-    this.#requests = new RequestDesk(
-      { sender: this.#sender, backends: backendDesk, stats, logger },
+    const handshakerDeps = { ...deps, connections, subscriber, access, endpoints: this.#endpoints, pipes: this.#pipes };
+    this.#handshaker = new Handshaker(handshakerDeps, options);
+    const backendCommands = new BackendCommandHandler(
+      { backends, subscriber, subscriptions },
+      options.subscriptionsPerConnection,
+    );
+    this.#reloads = new Reloads({ backends, localStreams, sender: this.#sender });
+    this.#requests = new CommandDispatcher(
+      { sender: this.#sender, backends: backendCommands, stats, logger },
       {
         ping: () => ok({ time: new Date().toISOString() }),
-        ...new SubscribeCommands({ joiner, access }).handlers,
-        ...new RoomCommands(joiner, options.rooms).handlers,
-        ...new HistoryCommands({ engine, access, census: this.census }, options.rooms.policy).handlers,
-        ...new AuthenticationCommand({ ...deps, connections, joiner, sender: this.#sender }, options).handlers,
+        ...new SubscribeCommands({ subscriber, access }).handlers,
+        ...new RoomCommands(subscriber, options.rooms).handlers,
+        ...new HistoryCommands({ engine, access, survey: this.survey }, options.rooms.policy).handlers,
+        ...new AuthenticationCommand({ ...deps, connections, subscriber, sender: this.#sender }, options).handlers,
         ...new SendCommand({ engine, sent: deps.sent }, sendOptions(options)).handlers,
       },
       options.limits,
@@ -176,8 +179,8 @@ export class Edge implements EdgeHandler, Inbox {
   async admit(handshake: Handshake, signal: AbortSignal): Promise<Admission> {
     try {
       this.#requireOpen();
-      const { connection, join, protocol } = await this.#desk.admit(handshake, signal);
-      this.#joins.set(connection, join);
+      const { connection, pending, protocol } = await this.#handshaker.admit(handshake, signal);
+      this.#pending.set(connection, pending);
       return { admitted: true, connection, protocol };
     } catch (error) {
       if (error instanceof RefusalError) {
@@ -192,17 +195,17 @@ export class Edge implements EdgeHandler, Inbox {
 
   opened(transportConnection: object, socket: Socket): void {
     const connection = transportConnection as Connection;
-    const join = this.#joins.get(connection);
-    if (join === undefined) throw new Error('opened: the connection was not admitted here');
-    this.#joins.delete(connection);
+    const pending = this.#pending.get(connection);
+    if (pending === undefined) throw new Error('opened: the connection was not admitted here');
+    this.#pending.delete(connection);
     connection.socket = socket;
     connection.state = 'open';
     this.#deps.stats.connectionsTotal++;
     this.#deps.presence?.connected(connection);
     this.#updateGauges();
     const isPipe = connection.endpoint.pipe !== null;
-    if (!isPipe) this.#sender.send(connection, this.#connected(connection, join), 'connected');
-    this.#joiner.complete(join);
+    if (!isPipe) this.#sender.send(connection, this.#connected(connection, pending), 'connected');
+    this.#subscriber.complete(pending);
     this.#sender.flush();
     if (connection.pendingClose !== null) this.#sender.close(connection, connection.pendingClose);
     else if (this.#draining) this.#sender.close(connection, closeReason('drain'));
@@ -233,7 +236,7 @@ export class Edge implements EdgeHandler, Inbox {
       stats.connectionSeconds.observe((Date.now() - connection.sinceMs) / 1000);
     }
     this.#sender.forget(connection);
-    this.#desk.undo(connection);
+    this.#handshaker.undo(connection);
     connection.socket = null;
     this.#updateGauges();
   }
@@ -270,7 +273,7 @@ export class Edge implements EdgeHandler, Inbox {
         break;
       case 'ask':
       case 'report':
-        this.census.take(command);
+        this.survey.take(command);
         break;
     }
   }
@@ -314,13 +317,13 @@ export class Edge implements EdgeHandler, Inbox {
     }
   }
 
-  #connected(connection: Connection, join: Join): string {
+  #connected(connection: Connection, pending: PendingSubscriptions): string {
     return connectedFrame({
       connection: connection.id,
       node: this.#options.node,
       user: connection.user,
       heartbeat_ms: this.#options.heartbeatMs,
-      topics: this.#joiner.describe(join),
+      topics: this.#subscriber.describe(pending),
     });
   }
 

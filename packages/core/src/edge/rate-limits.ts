@@ -4,7 +4,7 @@ import type { Connection } from './delivery/connection.js';
  * Handshakes a second on this node, as a bucket that holds one second's worth: a storm after a failure is spread over
  * time before it costs signature checks and engine calls.
  */
-export class AcceptRate {
+export class HandshakeRate {
   readonly #perSecond: number;
   #left: number;
   #atMs = 0;

@@ -26,7 +26,7 @@ import type { Revocation } from '../revocation.js';
 import type { EngineStats } from '../stats.js';
 import { userStream, type Position, type RetainedStream, type Retention, type StreamName } from '../streams.js';
 import { DeliveryQueue } from './delivery-queue.js';
-import { MemorySessions } from './memory-sessions.js';
+import { MemoryPresence } from './memory-presence.js';
 import { MemoryStream } from './memory-stream.js';
 
 export interface MemoryEngineOptions {
@@ -52,7 +52,7 @@ export class MemoryEngine implements Engine {
   readonly #streams = new Map<StreamName, MemoryStream>();
   readonly #sources = new Map<string, number>();
   readonly #watched = new Set<StreamName>();
-  readonly #sessions = new MemorySessions();
+  readonly #sessions = new MemoryPresence();
   #blocksKnown = false;
   #queue: DeliveryQueue | null = null;
   #sweeper: NodeJS.Timeout | null = null;

@@ -3,7 +3,7 @@ import { isName, isUserId } from '../names.js';
 import type { HeaderValue, SourceRecord } from '../record-source.js';
 import { hubStream, publicStream, roomStream, type Retention, type StreamName } from '../streams.js';
 import type { TopicPolicy } from '../topics.js';
-import { deadLetter, type DeadLetter, type DecodeContext } from './decoded.js';
+import { reject, type Rejection, type DecodeContext } from './decoded.js';
 import { headerText } from './headers.js';
 import type { Members } from './members.js';
 
@@ -37,7 +37,7 @@ export interface AudienceSource {
  * was meant to narrow the audience must never widen it by failing. Members that are null count as absent (many
  * serialisers write every member); members of rules that are not reached are not looked at.
  */
-export function audienceOf(source: AudienceSource): Audience | DeadLetter {
+export function audienceOf(source: AudienceSource): Audience | Rejection {
   const header = source.record.headers['ws-audience'];
   // The name is asked for, not the value: a header without a value is there, and can't be read.
   if (header !== undefined || 'ws-audience' in source.record.headers) return audienceOfHeader(header, source);
@@ -48,58 +48,56 @@ export function audienceOf(source: AudienceSource): Audience | DeadLetter {
   if (broadcast !== undefined && broadcast !== null && broadcast !== false) {
     // `all`, not `topic`: a broadcast goes to every socket, as gRPC's Broadcast does, while what goes to a topic's
     // subscribers is called public.
-    return broadcast === true ? all : deadLetter('bad_member', 'broadcast is neither true nor false');
+    return broadcast === true ? all : reject('bad_member', 'broadcast is neither true nor false');
   }
   return audienceOfOneUser(source);
 }
 
 /** For topics whose records are about users only (user-blocks): `users`, `user_id`, record key. */
-export function usersOf(source: AudienceSource): UsersAudience | DeadLetter {
+export function usersOf(source: AudienceSource): UsersAudience | Rejection {
   const { users } = source.members;
   return users !== undefined && users !== null ? audienceOfUsers(users) : audienceOfOneUser(source);
 }
 
-function audienceOfOneUser({ policy, record, members }: AudienceSource): UsersAudience | DeadLetter {
+function audienceOfOneUser({ policy, record, members }: AudienceSource): UsersAudience | Rejection {
   const user = members.user_id;
   if (user !== undefined && user !== null) {
     if (typeof user === 'string' && isUserId(user)) return { kind: 'users', users: [user] };
-    return deadLetter('bad_member', 'user_id is not a user id');
+    return reject('bad_member', 'user_id is not a user id');
   }
   if (!policy.audienceFromKey || record.key === null || record.key.length === 0) {
-    return deadLetter('no_audience', 'neither a header nor a member says who shall get the record');
+    return reject('no_audience', 'neither a header nor a member says who shall get the record');
   }
   const key = isUtf8(record.key) ? record.key.toString('utf8') : '';
   return isUserId(key)
     ? { kind: 'users', users: [key] }
-    : deadLetter('bad_member', 'the record key, which names the audience, is not a user id');
+    : reject('bad_member', 'the record key, which names the audience, is not a user id');
 }
 
-function audienceOfUsers(users: unknown): UsersAudience | DeadLetter {
-  if (!Array.isArray(users)) return deadLetter('bad_member', 'users is not an array');
-  if (users.length === 0) return deadLetter('no_audience', 'users is empty');
+function audienceOfUsers(users: unknown): UsersAudience | Rejection {
+  if (!Array.isArray(users)) return reject('bad_member', 'users is not an array');
+  if (users.length === 0) return reject('no_audience', 'users is empty');
   const distinct = new Set<string>();
   for (const user of users as unknown[]) {
-    if (typeof user !== 'string' || !isUserId(user))
-      return deadLetter('bad_member', 'users holds what is not a user id');
+    if (typeof user !== 'string' || !isUserId(user)) return reject('bad_member', 'users holds what is not a user id');
     distinct.add(user);
   }
   return { kind: 'users', users: [...distinct] };
 }
 
-function audienceOfRoom(room: unknown, context: DecodeContext): ChannelAudience | DeadLetter {
-  if (typeof room !== 'string' || !isName(room)) return deadLetter('bad_audience', 'room is not a name');
+function audienceOfRoom(room: unknown, context: DecodeContext): ChannelAudience | Rejection {
+  if (typeof room !== 'string' || !isName(room)) return reject('bad_audience', 'room is not a name');
   return { kind: 'channel', stream: roomStream(room), retention: context.roomRetention };
 }
 
-function audienceOfHub(hub: unknown): ChannelAudience | DeadLetter {
-  if (typeof hub !== 'string' || !isName(hub)) return deadLetter('bad_audience', 'hub is not a name');
+function audienceOfHub(hub: unknown): ChannelAudience | Rejection {
+  if (typeof hub !== 'string' || !isName(hub)) return reject('bad_audience', 'hub is not a name');
   return { kind: 'channel', stream: hubStream(hub), retention: null };
 }
 
-function audienceOfHeader(header: HeaderValue, { policy, context }: AudienceSource): Audience | DeadLetter {
+function audienceOfHeader(header: HeaderValue, { policy, context }: AudienceSource): Audience | Rejection {
   // Twice the header is two audiences, and which one was meant can't be known.
-  if (Array.isArray(header) && header.length > 1)
-    return deadLetter('bad_audience', 'header ws-audience is there twice');
+  if (Array.isArray(header) && header.length > 1) return reject('bad_audience', 'header ws-audience is there twice');
   const text = headerText(header);
   if (text === 'all') return all;
   if (text === 'topic') return { kind: 'channel', stream: publicStream(policy.name), retention: policy.retention };
@@ -113,5 +111,5 @@ function audienceOfHeader(header: HeaderValue, { policy, context }: AudienceSour
     if (kind === 'room') return audienceOfRoom(name, context);
     if (kind === 'hub') return audienceOfHub(name);
   }
-  return deadLetter('bad_audience', 'header ws-audience is not user:, users:, topic, room:, hub: or all');
+  return reject('bad_audience', 'header ws-audience is not user:, users:, topic, room:, hub: or all');
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { SourceRecord } from '../record-source.js';
 import type { TopicPolicy } from '../topics.js';
-import { deadLetter, type Decoded, type DecodeContext } from './decoded.js';
+import { reject, type Decoded, type DecodeContext } from './decoded.js';
 import { decodeEnvelope } from './envelope.js';
 import { readHeaders } from './headers.js';
 import { isWritableTime } from './rfc3339.js';
@@ -13,9 +13,9 @@ import { decodeSubscriptionUpdate } from './subscription-update.js';
  */
 export function decodeRecord(policy: TopicPolicy, record: SourceRecord, context: DecodeContext): Decoded {
   const { value } = record;
-  if (value === null || value.length === 0) return deadLetter('empty', 'the record has no value');
+  if (value === null || value.length === 0) return reject('empty', 'the record has no value');
   if (value.length > context.maxRecordBytes) {
-    return deadLetter('too_large', `${value.length} bytes exceed limits.maxRecordBytes (${context.maxRecordBytes})`);
+    return reject('too_large', `${value.length} bytes exceed limits.maxRecordBytes (${context.maxRecordBytes})`);
   }
   const headers = readHeaders(record);
   if ('kind' in headers) return headers;
@@ -24,7 +24,7 @@ export function decodeRecord(policy: TopicPolicy, record: SourceRecord, context:
   // Before parsing: a router that catches up after a long stop meets many of these.
   if (ttlMs > 0 && context.nowMs - timeMs > ttlMs) return { kind: 'expired' };
   // Without this check broken bytes would silently become U+FFFD.
-  if (!isUtf8(value)) return deadLetter('not_json', 'the value is not UTF-8');
+  if (!isUtf8(value)) return reject('not_json', 'the value is not UTF-8');
   const input: DecodeInput = { policy, record, context, headers, timeMs, text: value.toString('utf8') };
   return policy.format === 'wss' ? decodeSubscriptionUpdate(input) : decodeEnvelope(input);
 }

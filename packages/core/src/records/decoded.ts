@@ -2,7 +2,7 @@ import type { PublishItem } from '../engine.js';
 import type { Retention } from '../streams.js';
 
 /** Why a record cannot be used: the values of header `dlq-error`. */
-export const deadLetterErrors = [
+export const rejectionCodes = [
   'empty',
   'not_json',
   'not_object',
@@ -14,10 +14,10 @@ export const deadLetterErrors = [
   'unknown_type',
 ] as const;
 
-export type DeadLetterError = (typeof deadLetterErrors)[number];
+export type RejectionCode = (typeof rejectionCodes)[number];
 
 /** What became of a record. One for three users is three items with one source offset. */
-export type Decoded = DecodedItems | DeadLetter | Expired;
+export type Decoded = DecodedItems | Rejection | Expired;
 
 export interface DecodedItems {
   readonly kind: 'items';
@@ -26,9 +26,9 @@ export interface DecodedItems {
   readonly items: readonly PublishItem[];
 }
 
-export interface DeadLetter {
+export interface Rejection {
   readonly kind: 'dead_letter';
-  readonly error: DeadLetterError;
+  readonly error: RejectionCode;
   /** For the operator who reads the dead letter topic. */
   readonly message: string;
 }
@@ -37,7 +37,7 @@ export interface Expired {
   readonly kind: 'expired';
 }
 
-export function deadLetter(error: DeadLetterError, message: string): DeadLetter {
+export function reject(error: RejectionCode, message: string): Rejection {
   return { kind: 'dead_letter', error, message };
 }
 

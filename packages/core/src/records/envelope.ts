@@ -4,7 +4,7 @@ import { isUserId } from '../names.js';
 import { userStream } from '../streams.js';
 import { audienceOf, usersOf, type Audience, type UsersAudience } from './audience.js';
 import type { DecodeInput } from './decode-record.js';
-import { deadLetter, type DeadLetter, type Decoded } from './decoded.js';
+import { reject, type Rejection, type Decoded } from './decoded.js';
 import { scanEnvelope } from './envelope-scan.js';
 import { fanOutRefusal } from './fan-out.js';
 import { parseObject } from './json-object.js';
@@ -18,7 +18,7 @@ export function decodeEnvelope(decodeInput: DecodeInput): Decoded {
   const envelope = readEnvelope(decodeInput.text);
   if ('kind' in envelope) return envelope;
   const { members, payload } = envelope;
-  if (payload === null) return deadLetter('no_payload', 'there is no member payload');
+  if (payload === null) return reject('no_payload', 'there is no member payload');
   const { policy, record, context, headers, timeMs } = decodeInput;
   const input: EnvelopeInput = { policy, record, context, headers, timeMs, members, payload };
   const fields = fieldsOf(input);
@@ -35,7 +35,7 @@ interface EnvelopeInput extends Omit<DecodeInput, 'text'> {
   readonly payload: string;
 }
 
-function readEnvelope(text: string): { readonly members: Members; readonly payload: string | null } | DeadLetter {
+function readEnvelope(text: string): { readonly members: Members; readonly payload: string | null } | Rejection {
   const scanned = scanEnvelope(text);
   if (scanned !== null) return scanned;
   const parsed = parseObject(text);
@@ -75,7 +75,7 @@ function forUsers(
 function forMany(input: EnvelopeInput, fields: PushFields, audience: Exclude<Audience, UsersAudience>): Decoded {
   const user = input.members.user_id ?? null;
   if (user !== null && !(typeof user === 'string' && isUserId(user))) {
-    return deadLetter('bad_member', 'user_id is not a user id');
+    return reject('bad_member', 'user_id is not a user id');
   }
   const stream = audience.kind === 'channel' && audience.retention !== null ? audience.stream : null;
   const base = {
@@ -95,13 +95,13 @@ function fieldsOf({
   members,
   payload,
   timeMs,
-}: EnvelopeInput): PushFields | DeadLetter {
+}: EnvelopeInput): PushFields | Rejection {
   const id = headers.id ?? optionalText(members.id);
   const type = headers.type ?? optionalText(members.type);
   const timestamp = optionalText(members.timestamp);
   if (id === undefined || type === undefined || timestamp === undefined) {
     const name = id === undefined ? 'id' : type === undefined ? 'type' : 'timestamp';
-    return deadLetter('bad_member', `${name} is not text`);
+    return reject('bad_member', `${name} is not text`);
   }
   return {
     event: policy.name,

@@ -1,4 +1,4 @@
-import { deadLetter, type DeadLetter } from './decoded.js';
+import { reject, type Rejection } from './decoded.js';
 
 /**
  * One record may turn into this many times `maxRecordBytes`. Without a limit half a record of user ids and half a record
@@ -6,7 +6,7 @@ import { deadLetter, type DeadLetter } from './decoded.js';
  */
 const FAN_OUT_MAX = 64;
 
-export function fanOutRefusal(copies: number, payload: string, maxRecordBytes: number): DeadLetter | null {
+export function fanOutRefusal(copies: number, payload: string, maxRecordBytes: number): Rejection | null {
   if (copies <= FAN_OUT_MAX || copies * payload.length <= FAN_OUT_MAX * maxRecordBytes) return null;
-  return deadLetter('too_large', `${copies} copies of the payload exceed ${FAN_OUT_MAX} * limits.maxRecordBytes`);
+  return reject('too_large', `${copies} copies of the payload exceed ${FAN_OUT_MAX} * limits.maxRecordBytes`);
 }

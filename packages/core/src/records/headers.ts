@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { HeaderValue, SourceRecord } from '../record-source.js';
-import { deadLetter, type DeadLetter } from './decoded.js';
+import { reject, type Rejection } from './decoded.js';
 
 /** What the headers of a record say; null: the header is absent. */
 export interface RecordHeaders {
@@ -12,7 +12,7 @@ export interface RecordHeaders {
 const none: RecordHeaders = { id: null, type: null, ttlMs: null };
 
 /** `ws-audience` is read apart (audience.ts): some topics don't honour it, and then it may hold anything. */
-export function readHeaders(record: SourceRecord): RecordHeaders | DeadLetter {
+export function readHeaders(record: SourceRecord): RecordHeaders | Rejection {
   const { headers } = record;
   const id = headers['ws-id'];
   const type = headers['ws-type'];
@@ -22,9 +22,9 @@ export function readHeaders(record: SourceRecord): RecordHeaders | DeadLetter {
   const typeText = headerText(type);
   const ttlMs = parseTtl(headerText(ttl));
   if (idText === undefined || typeText === undefined) {
-    return deadLetter('bad_member', `header ${idText === undefined ? 'ws-id' : 'ws-type'} is not UTF-8 text`);
+    return reject('bad_member', `header ${idText === undefined ? 'ws-id' : 'ws-type'} is not UTF-8 text`);
   }
-  if (ttlMs === undefined) return deadLetter('bad_member', 'header ws-ttl-ms is not a whole number of milliseconds');
+  if (ttlMs === undefined) return reject('bad_member', 'header ws-ttl-ms is not a whole number of milliseconds');
   return { id: idText || null, type: typeText || null, ttlMs };
 }
 

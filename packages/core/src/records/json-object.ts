@@ -1,13 +1,13 @@
-import { deadLetter, type DeadLetter } from './decoded.js';
+import { reject, type Rejection } from './decoded.js';
 
-export function parseObject(text: string): { readonly object: Readonly<Record<string, unknown>> } | DeadLetter {
+export function parseObject(text: string): { readonly object: Readonly<Record<string, unknown>> } | Rejection {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return deadLetter('not_json', (error as SyntaxError).message);
+    return reject('not_json', (error as SyntaxError).message);
   }
-  return isObject(value) ? { object: value } : deadLetter('not_object', 'the value is JSON, but not an object');
+  return isObject(value) ? { object: value } : reject('not_object', 'the value is JSON, but not an object');
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -3,7 +3,7 @@ import { subscriptionHead } from '../frame.js';
 import { isName } from '../names.js';
 import { subscriptionStream } from '../streams.js';
 import type { DecodeInput } from './decode-record.js';
-import { deadLetter, type DeadLetter, type Decoded } from './decoded.js';
+import { reject, type Rejection, type Decoded } from './decoded.js';
 import { fanOutRefusal } from './fan-out.js';
 import { isObject, parseObject } from './json-object.js';
 import { memberText } from './member-text.js';
@@ -20,15 +20,15 @@ export function decodeSubscriptionUpdate(input: DecodeInput): Decoded {
   const parsed = parseObject(input.text);
   if ('kind' in parsed) return parsed;
   const { type, document } = parsed.object;
-  if (type !== UPDATE) return deadLetter('unknown_type', `type is not ${UPDATE}`);
-  if (document === undefined) return deadLetter('no_payload', 'there is no member document');
-  if (!isObject(document)) return deadLetter('bad_member', 'document is not an object');
+  if (type !== UPDATE) return reject('unknown_type', `type is not ${UPDATE}`);
+  if (document === undefined) return reject('no_payload', 'there is no member document');
+  if (!isObject(document)) return reject('bad_member', 'document is not an object');
   const ids = subscriptionIds(document.subscriptions);
   if ('kind' in ids) return ids;
   const reload = reloadOption(document.options);
-  if (reload === undefined) return deadLetter('bad_member', 'options.reload is neither true nor false');
+  if (reload === undefined) return reject('bad_member', 'options.reload is neither true nor false');
   const payload = memberText(memberText(input.text, 'document')!, 'data');
-  if (payload === null && !reload) return deadLetter('no_payload', 'there is no member data in document');
+  if (payload === null && !reload) return reject('no_payload', 'there is no member data in document');
   // Edges do not pass a message of status "reload" on: they ask the backend again for each connection of the id and send
   // its answer instead (edge/node/reloads.ts).
   const fields = { status: reload ? 'reload' : 'update', payload: payload ?? 'null' } as const;
@@ -43,13 +43,13 @@ export function decodeSubscriptionUpdate(input: DecodeInput): Decoded {
   return { kind: 'items', type: UPDATE, items };
 }
 
-function subscriptionIds(value: unknown): readonly string[] | DeadLetter {
-  if (value === undefined || value === null) return deadLetter('no_audience', 'there are no subscriptions');
-  if (!Array.isArray(value)) return deadLetter('bad_member', 'subscriptions is not an array');
-  if (value.length === 0) return deadLetter('no_audience', 'subscriptions is empty');
+function subscriptionIds(value: unknown): readonly string[] | Rejection {
+  if (value === undefined || value === null) return reject('no_audience', 'there are no subscriptions');
+  if (!Array.isArray(value)) return reject('bad_member', 'subscriptions is not an array');
+  if (value.length === 0) return reject('no_audience', 'subscriptions is empty');
   const ids = new Set<string>();
   for (const id of value as unknown[]) {
-    if (typeof id !== 'string' || !isName(id)) return deadLetter('bad_member', 'subscriptions holds what is not an id');
+    if (typeof id !== 'string' || !isName(id)) return reject('bad_member', 'subscriptions holds what is not an id');
     ids.add(id);
   }
   return [...ids];

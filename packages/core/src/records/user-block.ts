@@ -1,5 +1,5 @@
 import type { Block } from '../engine.js';
-import { deadLetter, type DeadLetter } from './decoded.js';
+import { reject, type Rejection } from './decoded.js';
 import { isObject } from './json-object.js';
 import { parseRfc3339 } from './rfc3339.js';
 
@@ -7,15 +7,15 @@ import { parseRfc3339 } from './rfc3339.js';
  * The payload of a user-blocks record: {blocked, reason?, expires_at?}. null: the user is not blocked (any more), which
  * also holds when `expires_at` has passed. What can't be read never blocks anybody.
  */
-export function readBlock(payload: unknown, nowMs: number): Block | null | DeadLetter {
-  if (!isObject(payload)) return deadLetter('bad_member', 'payload is not an object');
+export function readBlock(payload: unknown, nowMs: number): Block | null | Rejection {
+  if (!isObject(payload)) return reject('bad_member', 'payload is not an object');
   const { blocked, reason, expires_at: expiresAt } = payload;
-  if (typeof blocked !== 'boolean') return deadLetter('bad_member', 'blocked is neither true nor false');
-  if (!isAbsent(reason) && typeof reason !== 'string') return deadLetter('bad_member', 'reason is not text');
+  if (typeof blocked !== 'boolean') return reject('bad_member', 'blocked is neither true nor false');
+  if (!isAbsent(reason) && typeof reason !== 'string') return reject('bad_member', 'reason is not text');
   let expiresAtMs: number | null = null;
   if (!isAbsent(expiresAt)) {
     expiresAtMs = typeof expiresAt === 'string' ? parseRfc3339(expiresAt) : null;
-    if (expiresAtMs === null) return deadLetter('bad_member', 'expires_at is not RFC 3339 text');
+    if (expiresAtMs === null) return reject('bad_member', 'expires_at is not RFC 3339 text');
   }
   if (!blocked || (expiresAtMs !== null && expiresAtMs <= nowMs)) return null;
   return { reason: typeof reason === 'string' ? reason : '', expiresAtMs };

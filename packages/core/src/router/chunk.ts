@@ -5,7 +5,7 @@ import type { DecodeContext } from '../records/decoded.js';
 import type { Retention } from '../streams.js';
 import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
-import type { Letter } from './dead-letters.js';
+import type { DeadLetter } from './dead-letter-writer.js';
 import type { RecordQueue } from './record-queue.js';
 
 /** A run of records of one partition, decoded: what goes to the engine in one call. */
@@ -54,11 +54,11 @@ export class ChunkDecoder {
   }
 
   /** null when the queue is empty. */
-  take(queue: RecordQueue): { chunk: Chunk; letters: Letter[] } | null {
+  take(queue: RecordQueue): { chunk: Chunk; deadLetters: DeadLetter[] } | null {
     if (queue.length === 0) return null;
     const { chunkRecords, chunkBytes } = this.#limits;
     const context: DecodeContext = { ...this.#limits, partition: this.#origin.partition, nowMs: this.#deps.now() };
-    const made: Made = { items: [], letters: [], records: [], frameLength: 0 };
+    const made: Made = { items: [], deadLetters: [], records: [], frameLength: 0 };
     const bytesBefore = queue.bytes;
     let bytes = 0;
     while (made.records.length < chunkRecords && Math.max(bytes, made.frameLength) < chunkBytes) {
@@ -69,11 +69,11 @@ export class ChunkDecoder {
       this.#decode(record, context, made);
     }
     this.#deps.stats.messagesProcessed.add(this.#origin.policy.name, made.records.length);
-    const { items, letters, records } = made;
-    const open = (items.length > 0 ? 1 : 0) + (letters.length > 0 ? 1 : 0);
+    const { items, deadLetters, records } = made;
+    const open = (items.length > 0 ? 1 : 0) + (deadLetters.length > 0 ? 1 : 0);
     const lastOffset = records.at(-1)!.offset;
     return {
-      letters,
+      deadLetters,
       chunk: { items, records, lastOffset, bytes, open, state: items.length > 0 ? 'ready' : 'applied', tried: false },
     };
   }
@@ -93,14 +93,14 @@ export class ChunkDecoder {
       stats.expired.add(policy.name);
     } else {
       if (decoded.error === 'not_json' || decoded.error === 'not_object') stats.deserializeErrors++;
-      made.letters.push({ record, reason: decoded });
+      made.deadLetters.push({ record, reason: decoded });
     }
   }
 }
 
 interface Made {
   readonly items: PublishItem[];
-  readonly letters: Letter[];
+  readonly deadLetters: DeadLetter[];
   readonly records: SourceRecord[];
   /** In characters: frames are mostly ASCII, and this is a bound, not an account. */
   frameLength: number;

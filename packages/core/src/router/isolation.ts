@@ -1,11 +1,11 @@
 import type { Engine, PublishItem, PublishResult } from '../engine.js';
 import { EngineError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import { deadLetter } from '../records/decoded.js';
+import { reject } from '../records/decoded.js';
 import type { TopicPolicy } from '../topics.js';
 import { Backoff } from './backoff.js';
 import type { Chunk } from './chunk.js';
-import type { Letter } from './dead-letters.js';
+import type { DeadLetter } from './dead-letter-writer.js';
 
 /** Publish calls that an engine accepted, over all lanes. */
 export interface EngineProgress {
@@ -24,7 +24,7 @@ export interface IsolationWork {
   /** The next chunk of the lane, null when there is none (yet). */
   readonly more: () => Chunk | null;
   /** Called once for each chunk, in order, when the engine has all of it but what became dead letters. */
-  readonly done: (chunk: Chunk, refused: readonly Letter[]) => void;
+  readonly done: (chunk: Chunk, refused: readonly DeadLetter[]) => void;
   readonly applied: (result: PublishResult) => void;
 }
 
@@ -194,9 +194,9 @@ function finishChunks(records: readonly IsolatedRecord[], work: IsolationWork): 
   return records.filter(({ chunk }) => undecided.has(chunk));
 }
 
-function toLetter({ chunk, offset, error }: IsolatedRecord): Letter {
+function toLetter({ chunk, offset, error }: IsolatedRecord): DeadLetter {
   const record = chunk.records.find((candidate) => candidate.offset === offset)!;
   const why = error instanceof Error ? error.message : String(error);
   // The list of reasons is closed, because others read it; this is the one that speaks of the record's content.
-  return { record, reason: deadLetter('bad_member', `the engine refused the record: ${why}`) };
+  return { record, reason: reject('bad_member', `the engine refused the record: ${why}`) };
 }

@@ -8,15 +8,15 @@ import type {
   RecordWriter,
   SourceRecord,
 } from '../record-source.js';
-import { deadLetterErrors } from '../records/decoded.js';
+import { rejectionCodes } from '../records/decoded.js';
 import { LabelCounter, type RouterStats } from '../stats.js';
 import type { Retention } from '../streams.js';
 import type { TopicPolicy } from '../topics.js';
 import { Backoff } from './backoff.js';
 import { BlockRestorer } from './block-restorer.js';
-import { DeadLetters } from './dead-letters.js';
+import { DeadLetterWriter } from './dead-letter-writer.js';
 import type { EngineProgress } from './isolation.js';
-import { Lane } from './lane.js';
+import { PartitionLane } from './partition-lane.js';
 import { LoopTurns } from './loop-turns.js';
 
 export interface RouterDeps {
@@ -68,14 +68,14 @@ export class Router implements RecordSink {
   readonly #deps: RouterDeps;
   readonly #options: RouterOptions & typeof defaults;
   readonly #policies: ReadonlyMap<string, TopicPolicy>;
-  readonly #deadLetters: DeadLetters;
+  readonly #deadLetters: DeadLetterWriter;
   readonly #blocks: BlockRestorer;
   readonly #stopping = new AbortController();
   readonly #turns = new LoopTurns();
   readonly #progress: EngineProgress = { accepted: 0 };
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new Map<string, PartitionLane>();
   /** What is committed of each lane of this member. */
-  readonly #committed = new WeakMap<Lane, number>();
+  readonly #committed = new WeakMap<PartitionLane, number>();
   /** The commit under way: they are made one at a time, so that an older one never lands last. */
   #committing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
@@ -88,10 +88,10 @@ export class Router implements RecordSink {
     for (const { name } of options.topics) {
       stats.messagesProcessed.add(name, 0);
       stats.expired.add(name, 0);
-      stats.deadLetters.set(name, LabelCounter.of(deadLetterErrors));
+      stats.deadLetters.set(name, LabelCounter.of(rejectionCodes));
     }
     this.#blocks = new BlockRestorer({ source, engine, logger, now: clock }, options);
-    this.#deadLetters = new DeadLetters(deps, options.deadLetterTopic || `${options.groupId}-dlq`);
+    this.#deadLetters = new DeadLetterWriter(deps, options.deadLetterTopic || `${options.groupId}-dlq`);
   }
 
   /** Resolves when the driver is running. */
@@ -156,7 +156,7 @@ export class Router implements RecordSink {
     const previous = this.#lanes.get(laneKey(topic, partition));
     const { source, engine, stats, logger, clock = Date.now } = this.#deps;
     const deps = { source, engine, stats, logger, deadLetters: this.#deadLetters, turns: this.#turns };
-    const lane = new Lane(
+    const lane = new PartitionLane(
       { ...deps, progress: this.#progress, now: clock },
       { ...this.#options, policy, partition, offset, endOffset },
     );
@@ -178,7 +178,7 @@ export class Router implements RecordSink {
   }
 
   /** Asks until the engine answers, or the lane is closed. */
-  async #claim(lane: Lane, endOffset: number): Promise<void> {
+  async #claim(lane: PartitionLane, endOffset: number): Promise<void> {
     const { engine, logger } = this.#deps;
     const fields = { topic: lane.kafkaTopic, partition: lane.partition, endOffset };
     const backoff = new Backoff();
@@ -196,7 +196,7 @@ export class Router implements RecordSink {
   }
 
   /** Waits, bounded, for the calls under way, so that what they settle can still be committed. */
-  async #drop(lanes: readonly Lane[]): Promise<void> {
+  async #drop(lanes: readonly PartitionLane[]): Promise<void> {
     const signal = AbortSignal.timeout(this.#options.revokeTimeoutMs);
     await Promise.all(lanes.map((lane) => lane.close(signal)));
     for (const lane of lanes) {
@@ -207,13 +207,13 @@ export class Router implements RecordSink {
   }
 
   /** Commits what moved since the last time. A failure is no harm: the next commit says the same and more. */
-  async #commit(lanes: readonly Lane[]): Promise<void> {
+  async #commit(lanes: readonly PartitionLane[]): Promise<void> {
     this.#committing = this.#committing.then(() => this.#commitNow(lanes));
     await this.#committing;
   }
 
-  async #commitNow(lanes: readonly Lane[]): Promise<void> {
-    const moved = new Map<Lane, PartitionOffset>();
+  async #commitNow(lanes: readonly PartitionLane[]): Promise<void> {
+    const moved = new Map<PartitionLane, PartitionOffset>();
     for (const lane of lanes) {
       const { position } = lane;
       if (position === null || position === this.#committed.get(lane)) continue;

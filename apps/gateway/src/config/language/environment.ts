@@ -1,7 +1,7 @@
 import { jsonFromText } from './formats.js';
 import type { Finding } from './finding.js';
 import { schema } from '../schema/schema.js';
-import { walk, type AnyKey, type Group, type ListNode, type MapNode, type Node } from './schema-node.js';
+import { walk, type AnyKey, type Section, type ListNode, type MapNode, type Node } from './schema-node.js';
 import { isTree, valueAt } from './tree.js';
 
 const ENV_PREFIX = 'WSGATEWAY_';
@@ -70,7 +70,7 @@ function addEntry(
   entry: MapNode['entry'],
 ): void {
   if (entry.kind === 'key') return add(path, entry);
-  for (const [inner, node] of walk(entry as Group)) add([...path, ...inner], node);
+  for (const [inner, node] of walk(entry as Section)) add([...path, ...inner], node);
 }
 
 function entryNames(path: readonly string[], node: MapNode, written: unknown): Set<string> {

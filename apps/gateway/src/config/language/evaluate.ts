@@ -1,6 +1,6 @@
 import convict from 'convict';
 import type { Finding } from './finding.js';
-import type { AnyKey, Group, ListNode, MapNode, Node } from './schema-node.js';
+import type { AnyKey, Section, ListNode, MapNode, Node } from './schema-node.js';
 import { isTree, valueAt, type Tree } from './tree.js';
 
 /**
@@ -16,7 +16,7 @@ export interface Evaluated {
 const NO_DEFAULTS: Tree = {};
 
 export function evaluate(
-  group: Group,
+  group: Section,
   written: unknown,
   path: readonly string[] = [],
   defaults: Tree = NO_DEFAULTS,
@@ -50,7 +50,7 @@ interface Collected {
 }
 
 /** Finds what is written for each key, and names that are no key. */
-function collect(group: Group, written: unknown, path: readonly string[], at: readonly string[] = []): Collected {
+function collect(group: Section, written: unknown, path: readonly string[], at: readonly string[] = []): Collected {
   const found: Collected = { values: [], collections: [], findings: [] };
   const here = [...path, ...at];
   if (written !== undefined && written !== null && !isTree(written)) {
@@ -169,7 +169,7 @@ function invalid(config: convict.Config<Record<string, unknown>>): Finding[] {
   }
 }
 
-function definition(group: Group, defaults: Tree): convict.Schema<Record<string, unknown>> {
+function definition(group: Section, defaults: Tree): convict.Schema<Record<string, unknown>> {
   const nodes: [string, unknown][] = [];
   for (const [name, node] of Object.entries(group.keys)) {
     const preset = defaults[name];

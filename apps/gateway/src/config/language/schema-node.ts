@@ -4,7 +4,7 @@ import { duration, flag, size, text, type Format } from './formats.js';
  * The schema is data made of four kinds of nodes. Everything else is derived from it: the checks, the names of
  * environment variables, the type of the result and docs/configuration.md.
  */
-export type Node = AnyKey | Group | MapNode | ListNode;
+export type Node = AnyKey | Section | MapNode | ListNode;
 
 export type AnyKey = Key<unknown, Suffix>;
 
@@ -24,7 +24,7 @@ export interface Key<T, S extends Suffix = ''> {
 
 export type Keys = Readonly<Record<string, Node>>;
 
-export interface Group<K extends Keys = Keys> {
+export interface Section<K extends Keys = Keys> {
   readonly kind: 'group';
   readonly doc: string;
   readonly keys: K;
@@ -33,7 +33,7 @@ export interface Group<K extends Keys = Keys> {
 type Presets = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 /** Names chosen by the operator. Layers are merged entry by entry. */
-export interface MapNode<E extends Group | AnyKey = Group | AnyKey> {
+export interface MapNode<E extends Section | AnyKey = Section | AnyKey> {
   readonly kind: 'map';
   readonly doc: string;
   readonly entry: E;
@@ -45,7 +45,7 @@ export interface MapNode<E extends Group | AnyKey = Group | AnyKey> {
 }
 
 /** A higher layer replaces the whole list. */
-export interface ListNode<E extends Group = Group> {
+export interface ListNode<E extends Section = Section> {
   readonly kind: 'list';
   readonly doc: string;
   readonly entry: E;
@@ -61,7 +61,7 @@ type ResolvedName<P extends string, N> =
 export type Resolved<N> =
   N extends Key<infer T, Suffix>
     ? T
-    : N extends Group<infer K>
+    : N extends Section<infer K>
       ? Simplify<{ [P in keyof K & string as ResolvedName<P, K[P]>]: Resolved<K[P]> }>
       : N extends MapNode<infer E>
         ? Readonly<Record<string, Resolved<E>>>
@@ -89,11 +89,11 @@ export function sizeKey(fallback: string, doc: string, format = size()): Key<num
   return { kind: 'key', format, default: fallback, doc, suffix: 'Bytes' };
 }
 
-export function group<const K extends Keys>(doc: string, keys: K): Group<K> {
+export function section<const K extends Keys>(doc: string, keys: K): Section<K> {
   return { kind: 'group', doc, keys };
 }
 
-export function map<E extends Group | AnyKey>(
+export function map<E extends Section | AnyKey>(
   doc: string,
   entry: E,
   options: { entryName: Format<string>; presets?: Presets; presetsExist?: boolean },
@@ -101,7 +101,7 @@ export function map<E extends Group | AnyKey>(
   return { kind: 'map', doc, entry, presets: {}, presetsExist: false, ...options };
 }
 
-export function list<E extends Group>(doc: string, entry: E, fallback: ListNode['default']): ListNode<E> {
+export function list<E extends Section>(doc: string, entry: E, fallback: ListNode['default']): ListNode<E> {
   return { kind: 'list', doc, entry, default: fallback };
 }
 
@@ -110,7 +110,7 @@ export function resolvedName(name: string, node: Node): string {
 }
 
 /** Keys and groups of a group, depth first, with their paths. */
-export function* walk(node: Group, path: readonly string[] = []): Generator<[readonly string[], Node]> {
+export function* walk(node: Section, path: readonly string[] = []): Generator<[readonly string[], Node]> {
   for (const [name, child] of Object.entries(node.keys)) {
     yield [[...path, name], child];
     if (child.kind === 'group') yield* walk(child, [...path, name]);

@@ -1,12 +1,12 @@
 import { choice, duration, name, optionalName, paths, size, text, texts, url, whole } from '../language/formats.js';
-import { durationKey, flagKey, group, key, list, map, sizeKey } from '../language/schema-node.js';
+import { durationKey, flagKey, section, key, list, map, sizeKey } from '../language/schema-node.js';
 
-const httpBackend = group('', {
+const httpBackend = section('', {
   url: key(url('http', 'https'), '', 'Base address. Empty: not configured, its commands answer an error.'),
   timeout: durationKey('10s', 'How long an answer may take.', duration(1, 3_600_000)),
 });
 
-const wsBackend = group('', {
+const wsBackend = section('', {
   name: key(name, '', 'Name, for logs and metrics.'),
   url: key(url('ws', 'wss'), '', 'Address of the backend.'),
   path: key(text, '', 'Path of the endpoint for clients. Empty: `/<name>`.'),
@@ -21,7 +21,7 @@ const wsBackend = group('', {
 });
 
 /** Option paths such as `where.types` say where in the request's `options` a value is taken from. */
-const command = group('', {
+const command = section('', {
   endpoints: key(paths, ['/ws', '/web', '/mobile'], 'Where clients may use it.'),
   backend: key(optionalName, '', 'The entry of `backends.http` that is called.'),
   method: key(choice('GET', 'POST', 'PUT', 'PATCH', 'DELETE'), 'GET', 'HTTP method.'),
@@ -70,7 +70,7 @@ const commandPresets = {
 };
 
 export const backendKeys = {
-  backends: group('Services behind the gateway.', {
+  backends: section('Services behind the gateway.', {
     requestPoolSize: key(whole(1, 100_000), 1000, 'HTTP calls in flight, per process.'),
     requestQueueSize: key(whole(0, 10_000_000), 10_000, 'Calls that may wait for a place. More are answered `busy`.'),
     http: map('Backends that commands call, by name.', httpBackend, {

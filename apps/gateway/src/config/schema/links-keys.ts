@@ -1,7 +1,7 @@
 import { addresses, choice, kafkaTopic, names, optionalAddresses, pattern, text, whole } from '../language/formats.js';
-import { flagKey, group, key, secret } from '../language/schema-node.js';
+import { flagKey, section, key, secret } from '../language/schema-node.js';
 
-export const kafka = group('Where records come from.', {
+export const kafka = section('Where records come from.', {
   bootstrapServers: key(addresses, 'localhost:9092', 'Brokers to begin with.'),
   groupId: key(
     pattern('group', /^[A-Za-z0-9._-]{1,249}$/, 'a group id: A-Z a-z 0-9 . _ -'),
@@ -20,21 +20,21 @@ export const kafka = group('Where records come from.', {
     'At the very first start of a group: read what is there already. Later starts go on where the group was.',
   ),
   deadLetterTopic: key(kafkaTopic, '', 'Where unusable records go. Empty: `<groupId>-dlq`.'),
-  tls: group('TLS towards the brokers.', {
+  tls: section('TLS towards the brokers.', {
     enabled: flagKey(false, 'Use TLS.'),
     caFile: key(text, '', 'Authorities to trust, PEM. Empty: those of the system.'),
     certFile: key(text, '', 'Own certificate, PEM; together with `keyFile`.'),
     keyFile: key(text, '', 'Own private key, PEM.'),
     verify: flagKey(true, 'Check the certificate of the broker.'),
   }),
-  sasl: group('Login at the brokers.', {
+  sasl: section('Login at the brokers.', {
     mechanism: key(choice('', 'plain', 'scram-sha-256', 'scram-sha-512'), '', 'Empty: no login.'),
     username: key(text, '', 'User name.'),
     password: secret('Password.'),
   }),
 });
 
-export const redis = group('The server that nodes share.', {
+export const redis = section('The server that nodes share.', {
   addr: key(addresses, 'localhost:6379', 'Server; in mode `cluster` several of its nodes.'),
   username: key(text, '', 'User name (ACL). Empty: the default user.'),
   password: secret('Password.'),
@@ -45,7 +45,7 @@ export const redis = group('The server that nodes share.', {
     'What all keys and channels begin with. Gateways with the same prefix on one server are one cluster.',
   ),
   mode: key(choice('standalone', 'sentinel', 'cluster'), 'standalone', 'How the server is set up.'),
-  sentinel: group('For mode `sentinel`.', {
+  sentinel: section('For mode `sentinel`.', {
     name: key(text, '', 'Name of the master group.'),
     nodes: key(optionalAddresses, [], 'The sentinels. `redis.addr` is not used.'),
     username: key(text, '', 'User name at the sentinels.'),
@@ -57,7 +57,7 @@ export const redis = group('The server that nodes share.', {
     'Parts the keys are divided into: 1 for one server, 16 or more for a cluster. The same on all nodes; a change is a new, empty cluster.',
   ),
   tls: flagKey(false, 'Use TLS, in mode `sentinel` towards the sentinels, too.'),
-  tlsFiles: group('For `tls`.', {
+  tlsFiles: section('For `tls`.', {
     caFile: key(text, '', 'Authorities to trust, PEM. Empty: those of the system.'),
     certFile: key(text, '', 'Own certificate, PEM; together with `keyFile`.'),
     keyFile: key(text, '', 'Own private key, PEM.'),

@@ -3,11 +3,11 @@ import { backendKeys } from './backends-keys.js';
 import { kafka, redis } from './links-keys.js';
 import { operationKeys, server } from './server-keys.js';
 import { choice } from '../language/formats.js';
-import { group, key, type Resolved } from '../language/schema-node.js';
+import { section, key, type Resolved } from '../language/schema-node.js';
 import { trafficKeys } from './traffic-keys.js';
 
 /** All of the configuration, in the order of the documentation. */
-export const schema = group('', {
+export const schema = section('', {
   server,
   kafka,
   redis,

@@ -12,11 +12,11 @@ import {
   url,
   whole,
 } from '../language/formats.js';
-import { durationKey, flagKey, group, key, map, secret, sizeKey } from '../language/schema-node.js';
+import { durationKey, flagKey, section, key, map, secret, sizeKey } from '../language/schema-node.js';
 
 const HOUR_MS = 3_600_000;
 
-export const server = group('The port that clients connect to.', {
+export const server = section('The port that clients connect to.', {
   host: key(text, '0.0.0.0', 'Address to listen on.'),
   port: key(port, 8080, 'Port of WebSockets, health, metrics and the HTTP API. 0: any free one.'),
   workers: key(
@@ -48,7 +48,7 @@ export const server = group('The port that clients connect to.', {
     false,
     'The proxy in front speaks the PROXY protocol, version 2: its header tells the address of the client. Believed from `trustProxy`, or, when that is empty, from everybody: then nobody but the proxy may reach the port. Without a header a connection counts under its own address.',
   ),
-  tls: group('TLS on this port: both files or none.', {
+  tls: section('TLS on this port: both files or none.', {
     certFile: key(text, '', 'Certificate chain, PEM.'),
     keyFile: key(text, '', 'Private key, PEM.'),
   }),
@@ -57,7 +57,7 @@ export const server = group('The port that clients connect to.', {
     'Time between two pings. A client that stays silent to them is closed.',
     duration(8_000, 900_000),
   ),
-  drain: group('What happens at SIGTERM and by `ws-gateway drain`.', {
+  drain: section('What happens at SIGTERM and by `ws-gateway drain`.', {
     duration: durationKey('30s', 'The closes of all sockets are spread over this time.', duration(0, HOUR_MS)),
     deadline: durationKey('45s', 'After this time the process ends, whatever is left.', duration(1, HOUR_MS)),
   }),
@@ -65,7 +65,7 @@ export const server = group('The port that clients connect to.', {
 
 /** What operators and backends see of the gateway. */
 export const operationKeys = {
-  grpc: group('The notification service that backends call.', {
+  grpc: section('The notification service that backends call.', {
     enabled: flagKey(true, 'Open the gRPC port and one more for each hub.'),
     port: key(port, 9003, 'Port of the service.'),
     token: secret('If set, callers must send `authorization: Bearer <token>`.'),
@@ -75,17 +75,17 @@ export const operationKeys = {
       [],
       'FileDescriptorSets (`protoc --include_imports -o`) or .proto files: the types of messages, beside the well-known ones.',
     ),
-    tls: group('TLS on the gRPC ports: certificate and key, or none.', {
+    tls: section('TLS on the gRPC ports: certificate and key, or none.', {
       certFile: key(text, '', 'Certificate chain, PEM.'),
       keyFile: key(text, '', 'Private key, PEM.'),
       clientCaFile: key(text, '', 'If set, callers need a certificate of this authority, PEM.'),
     }),
   }),
-  admin: group('The HTTP API under /api.', {
+  admin: section('The HTTP API under /api.', {
     token: secret('Bearer token of the API. Empty: there is no API (404).'),
   }),
-  console: group('The console page at /.', { enabled: flagKey(false, 'Serve the page. `dev` turns it on.') }),
-  presence: group('Events about connections, written to Kafka.', {
+  console: section('The console page at /.', { enabled: flagKey(false, 'Serve the page. `dev` turns it on.') }),
+  presence: section('Events about connections, written to Kafka.', {
     enabled: flagKey(false, 'Write them.'),
     kafkaTopic: key(
       kafkaTopic,
@@ -93,15 +93,15 @@ export const operationKeys = {
       'Kafka topic they are written to, under the user as key: `event` (connected, disconnected, expired), `user_id`, `connection_id`, `node`, `since`, `reason`, `timestamp`. `since` is when the connection became its user’s (RFC 3339): the same in all events of that time, later when the command `authentication` makes it the user’s again.',
     ),
   }),
-  subscriptions: group('Events about subscription ids, written to Kafka for those who produce `wss` records.', {
+  subscriptions: section('Events about subscription ids, written to Kafka for those who produce `wss` records.', {
     enabled: flagKey(false, 'Write them.'),
     kafkaTopic: key(kafkaTopic, 'ws-subscriptions', 'Kafka topic they are written to.'),
   }),
-  inbound: group('Messages from clients, written to Kafka for backends.', {
+  inbound: section('Messages from clients, written to Kafka for backends.', {
     enabled: flagKey(false, 'Write them, and allow the command `send` on every endpoint.'),
     kafkaTopic: key(kafkaTopic, 'ws-inbound', 'Kafka topic they are written to.'),
   }),
-  logger: group('Logs on standard output.', {
+  logger: section('Logs on standard output.', {
     level: key(choice('error', 'warn', 'info', 'debug'), 'info', 'The least important level that is written.'),
     format: key(choice('json', 'pretty'), 'json', '`json`: one object a line. `pretty`: for people.'),
     environment: key(
@@ -109,14 +109,14 @@ export const operationKeys = {
       '',
       'Name of the environment, such as dev or prod: field `env` of each line, label `env` at Loki.',
     ),
-    loki: group('Lines are also pushed to Loki.', {
+    loki: section('Lines are also pushed to Loki.', {
       url: key(url('http', 'https'), '', 'Push address, such as http://loki:3100/loki/api/v1/push. Empty: off.'),
       labels: map('Labels of the log stream.', key(text, '', 'Value of the label.'), {
         entryName: pattern('label', /^[A-Za-z_][A-Za-z0-9_]*$/, 'a label name: letters, digits and _'),
       }),
     }),
   }),
-  metrics: group('Metrics for Prometheus.', {
+  metrics: section('Metrics for Prometheus.', {
     enabled: flagKey(true, 'Serve them.'),
     namespace: key(
       pattern('metric name', /^[A-Za-z_][A-Za-z0-9_]*$/, 'letters, digits and _'),

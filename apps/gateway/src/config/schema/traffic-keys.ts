@@ -1,17 +1,17 @@
 import { choice, kafkaTopic, name, port, text, whole } from '../language/formats.js';
-import { durationKey, flagKey, group, key, list, map, sizeKey } from '../language/schema-node.js';
+import { durationKey, flagKey, section, key, list, map, sizeKey } from '../language/schema-node.js';
 
 const slow = choice('queue', 'conflate', 'drop-oldest');
 const SLOW_DOC =
   'What happens to a client that reads too slowly: `queue` (up to `queueBytes`, then close 4001), `conflate` (the newest message of each stream), `drop-oldest` (counted).';
 
 /** One topic. The defaults here are those of `notifications` and of every name that has no kind of its own. */
-const topic = group('', {
+const topic = section('', {
   kafkaTopic: key(kafkaTopic, '', 'Kafka topic that feeds it. Empty: the same name.'),
   type: key(text, '', 'Type of a message that brings none. Empty: that of the kind, else the name of the topic.'),
   format: key(choice('envelope', 'wss'), 'envelope', 'What a record looks like.'),
   mode: key(choice('ordered', 'latest'), 'ordered', '`ordered`: all messages count. `latest`: only the newest does.'),
-  history: group('What is kept for clients that come back.', {
+  history: section('What is kept for clients that come back.', {
     size: key(whole(0, 100_000), 100, 'Messages kept for each user. 0: no history, no positions.'),
     ttl: durationKey('1h', 'How long they are kept.'),
   }),
@@ -22,7 +22,7 @@ const topic = group('', {
   snapshot: flagKey(false, 'Mode `latest`: a client that subscribes gets the newest message at once.'),
   guests: flagKey(false, 'Clients without a token may subscribe to its public messages.'),
   clientVisible: flagKey(true, 'Clients may subscribe. Otherwise the name is unknown to them.'),
-  audience: group('Who gets a record.', {
+  audience: section('Who gets a record.', {
     fromKey: flagKey(false, 'The record key is the user when nothing else in the record says who.'),
   }),
 });
@@ -37,8 +37,8 @@ export const trafficKeys = {
       wss: { type: 'update_subscription', format: 'wss', history: { size: 0 } },
     },
   }),
-  rooms: group('Messages to rooms.', {
-    history: group('What is kept for clients that come back.', {
+  rooms: section('Messages to rooms.', {
+    history: section('What is kept for clients that come back.', {
       size: key(whole(0, 100_000), 0, 'Messages kept for each room. 0: no history, no positions.'),
       ttl: durationKey('1m', 'How long they are kept.'),
     }),
@@ -47,7 +47,7 @@ export const trafficKeys = {
   }),
   hubs: list(
     'Hubs at /websocket/{hub}, where users talk to each other.',
-    group('', {
+    section('', {
       name: key(name, '', 'Name in the path.'),
       grpcPort: key(port, 0, 'gRPC port of the hub. 0: 50051 and its place in the list.'),
     }),

@@ -3,18 +3,18 @@ import { closeReason } from '../../close-codes.js';
 import type { Engine } from '../../engine.js';
 import { isUserId } from '../../names.js';
 import type { Identity, TokenVerifier } from '../../token-verifier.js';
-import type { AdmissionOptions } from '../handshake/handshaker.js';
-import { requireAdmitted, requirePlaceFor } from '../handshake/admission-checks.js';
+import type { HandshakeOptions } from '../handshake/handshaker.js';
+import { requireAdmitted, checkUserLimit } from '../handshake/admission-checks.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import type { Connection } from '../delivery/connection.js';
-import type { Joiner } from '../subscriptions/subscriber.js';
+import type { Subscriber } from '../subscriptions/subscriber.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';
 import type { PresenceEvents } from '../../outgoing/presence-events.js';
 import { RefusalError } from '../refusals.js';
 import { own, type ClientRequest } from './client-request.js';
 import type { Sender } from '../delivery/sender.js';
 import { verifiedIdentity } from '../handshake/admission-checks.js';
-import { backendRequest, requireFlawless } from './backend-command-handler.js';
+import { backendRequest, throwOnMistake } from './backend-command-handler.js';
 
 /** Of somebody whom a backend knows: what a token of ours could limit is not limited. */
 const NO_CLAIMS: Omit<Identity, 'user'> = {
@@ -26,14 +26,14 @@ const NO_CLAIMS: Omit<Identity, 'user'> = {
   presence: false,
 };
 
-type AuthenticationOptions = Pick<AdmissionOptions, 'sessions' | 'connectionsPerUser'>;
+type AuthenticationOptions = Pick<HandshakeOptions, 'sessions' | 'connectionsPerUser'>;
 
 interface AuthenticationDeps {
   readonly engine: Engine;
   readonly verifier: TokenVerifier;
   readonly backends: BackendCommands;
   readonly connections: ConnectionTable;
-  readonly joiner: Joiner;
+  readonly subscriber: Subscriber;
   readonly sender: Sender;
   readonly presence: PresenceEvents | null;
 }
@@ -84,7 +84,7 @@ export class AuthenticationCommand {
   async #askBackend(connection: Connection, request: ClientRequest): Promise<BackendOutcome | null> {
     const { backends } = this.#deps;
     if (!backends.has(request.command, connection.endpoint.path)) return null;
-    return requireFlawless(await backends.execute(request.command, backendRequest(connection, request)));
+    return throwOnMistake(await backends.execute(request.command, backendRequest(connection, request)));
   }
 
   async #becomeGuest(connection: Connection, { update }: { update: boolean }): Promise<Outcome> {
@@ -124,10 +124,10 @@ export class AuthenticationCommand {
    * connection.
    */
   async #changeUser(connection: Connection, identity: Identity | null): Promise<void> {
-    const { connections, joiner, presence } = this.#deps;
+    const { connections, subscriber, presence } = this.#deps;
     const { identity: before, userSinceMs } = connection;
     if (before === null && identity === null) return;
-    requirePlaceFor(identity, connections, this.#options.connectionsPerUser);
+    checkUserLimit(identity, connections, this.#options.connectionsPerUser);
     connections.changeIdentity(connection, identity, Math.max(Date.now(), userSinceMs + 1));
     try {
       if (identity !== null) await this.#register(connection, identity);
@@ -141,7 +141,7 @@ export class AuthenticationCommand {
       if (before !== null) await this.#register(connection, before).catch(() => this.#resync(connection));
       throw error;
     }
-    joiner.leaveAll(connection);
+    subscriber.leaveAll(connection);
     if (isClosed(connection)) await this.#release(connection, identity);
     else presence?.changedUser(connection);
     await this.#release(connection, before);

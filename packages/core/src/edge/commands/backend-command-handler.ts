@@ -5,18 +5,18 @@ import { subscriptionStream } from '../../streams.js';
 import type { StreamPolicy } from '../../topics.js';
 import type { Connection } from '../delivery/connection.js';
 import { RefusalError } from '../refusals.js';
-import type { JoinRequest, Joiner } from '../subscriptions/subscriber.js';
+import type { SubscribeRequest, Subscriber } from '../subscriptions/subscriber.js';
 import type { ClientRequest } from './client-request.js';
 import type { CommandHandler, Outcome } from './outcome.js';
 
 interface BackendDeskDeps {
   readonly backends: BackendCommands;
-  readonly joiner: Joiner;
+  readonly subscriber: Subscriber;
   readonly subscriptions: SubscriptionEvents | null;
 }
 
 /** The commands that back ends answer, and the subscriptions that come with their answers. */
-export class BackendDesk {
+export class BackendCommandHandler {
   readonly #deps: BackendDeskDeps;
   readonly #subscriptionsMax: number;
 
@@ -31,24 +31,24 @@ export class BackendDesk {
   }
 
   async #ask(connection: Connection, request: ClientRequest): Promise<Outcome> {
-    const { backends, joiner, subscriptions } = this.#deps;
+    const { backends, subscriber, subscriptions } = this.#deps;
     const call = backendRequest(connection, request);
     const wanted = backends.subscriptionOf(request.command, call);
-    if (wanted === null) return requireFlawless(await backends.execute(request.command, call));
+    if (wanted === null) return throwOnMistake(await backends.execute(request.command, call));
     // Subscribed before the backend looks, so that what changes after its look is not missed; given back if it fails.
     const standing = connection.subscriptionTo(subscriptionStream(wanted.id));
     if (standing === undefined) this.#requirePlace(connection);
-    const join = standing === undefined ? await joiner.begin(connection, [joinRequest(wanted.id)]) : [];
+    const pending = standing === undefined ? await subscriber.begin(connection, [subscribeRequest(wanted.id)]) : [];
     const outcome = await backends.execute(request.command, call);
     if (outcome.status !== 'ok') {
-      joiner.abandon(join);
-      return requireFlawless(outcome);
+      subscriber.abandon(pending);
+      return throwOnMistake(outcome);
     }
     // What a `reload` asks again.
-    const subscription = standing ?? join[0]!.subscription;
+    const subscription = standing ?? pending[0]!.subscription;
     subscription.query = { command: request.command, call };
     const after = (): void => {
-      joiner.complete(join);
+      subscriber.complete(pending);
       // It may have left while the backend was asked.
       if (connection.subscriptions.includes(subscription)) subscriptions?.joined(wanted.id, request.command);
     };
@@ -73,7 +73,7 @@ const SUBSCRIPTION_POLICY: StreamPolicy = {
   ack: false,
 };
 
-function joinRequest(id: string): JoinRequest {
+function subscribeRequest(id: string): SubscribeRequest {
   const stream = subscriptionStream(id);
   return { kind: 'subscription', name: id, policy: SUBSCRIPTION_POLICY, stream, shared: true, after: null };
 }
@@ -90,7 +90,7 @@ export function backendRequest(connection: Connection, request: ClientRequest): 
 }
 
 /** Throws RefusalError, so that the client's mistake counts among the bad requests of the connection. */
-export function requireFlawless(outcome: BackendOutcome): BackendOutcome {
+export function throwOnMistake(outcome: BackendOutcome): BackendOutcome {
   if (outcome.mistake === undefined) return outcome;
   throw new RefusalError('bad_request', outcome.mistake);
 }

@@ -3,7 +3,7 @@ import { EngineError } from '../../errors.js';
 import { responseFrame, responseTextFrame } from '../../frame.js';
 import type { Logger } from '../../logger.js';
 import type { EdgeStats } from '../../stats.js';
-import type { BackendDesk } from './backend-command-handler.js';
+import type { BackendCommandHandler } from './backend-command-handler.js';
 import type { Connection } from '../delivery/connection.js';
 import type { CommandHandler, CommandHandlers, Outcome } from './outcome.js';
 import { RefusalError, type RefusalCode } from '../refusals.js';
@@ -24,7 +24,7 @@ export interface RequestLimits {
 
 interface RequestDeps {
   readonly sender: Sender;
-  readonly backends: BackendDesk;
+  readonly backends: BackendCommandHandler;
   readonly stats: EdgeStats;
   readonly logger: Logger;
 }
@@ -33,7 +33,7 @@ interface RequestDeps {
  * Answers what clients ask: exactly one answer a request. Nothing a client sends ends the process or another's
  * connection; too many mistakes or too high a rate end its own.
  */
-export class RequestDesk {
+export class CommandDispatcher {
   readonly #deps: RequestDeps;
   readonly #handlers: ReadonlyMap<string, CommandHandler>;
   readonly #limits: RequestLimits;
@@ -83,7 +83,7 @@ export class RequestDesk {
     try {
       const outcome = handler(connection, request);
       const { bareInFlight } = connection;
-      if (bareInFlight !== null) this.#begin(connection, request, behind(bareInFlight, outcome));
+      if (bareInFlight !== null) this.#begin(connection, request, afterBoth(bareInFlight, outcome));
       else if (outcome instanceof Promise) this.#begin(connection, request, outcome);
       else this.#answer(connection, request, outcome);
     } catch (error) {
@@ -164,7 +164,7 @@ export class RequestDesk {
 }
 
 /** Settles as the outcome does, and not before what it waits for. */
-async function behind(earlier: Promise<void>, outcome: Outcome | Promise<Outcome>): Promise<Outcome> {
+async function afterBoth(earlier: Promise<void>, outcome: Outcome | Promise<Outcome>): Promise<Outcome> {
   const [settled] = await Promise.all([outcome, earlier]);
   return settled;
 }

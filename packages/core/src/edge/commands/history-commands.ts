@@ -2,7 +2,7 @@ import type { Engine } from '../../engine.js';
 import { isUserId } from '../../names.js';
 import { roomStream, userStream, type RetainedStream } from '../../streams.js';
 import type { StreamPolicy } from '../../topics.js';
-import type { Census } from '../node/cluster-survey.js';
+import type { ClusterSurvey } from '../node/cluster-survey.js';
 import type { Connection } from '../delivery/connection.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';
 import { connectionViews } from '../../presence-view.js';
@@ -18,7 +18,7 @@ const LIMIT_MAX = 1000;
 interface HistoryDeps {
   readonly engine: Engine;
   readonly access: TopicAccess;
-  readonly census: Census;
+  readonly survey: ClusterSurvey;
 }
 
 /** `history`, `ack` and `presence`: what the engine keeps, as far as the token allows. */
@@ -70,7 +70,7 @@ export class HistoryCommands {
     const stream = own(options, 'stream');
     const offset = own(options, 'offset');
     const subscription = typeof stream === 'string' ? connection.subscriptionTo(stream) : undefined;
-    if (subscription === undefined || !subscription.policy.ack || subscription.channel.shared) {
+    if (subscription === undefined || !subscription.policy.ack || subscription.localStream.shared) {
       throw new RefusalError('bad_request', 'stream: the own stream of a subscribed topic with ack');
     }
     if (typeof offset !== 'number' || !Number.isSafeInteger(offset) || offset < 0) {
@@ -100,7 +100,7 @@ export class HistoryCommands {
     if (!isInside && connection.identity?.presence !== true) {
       throw new RefusalError('not_allowed', 'who is in a room: enter it, or have the claim presence');
     }
-    const { users, connections, complete } = await this.#deps.census.members(room);
+    const { users, connections, complete } = await this.#deps.survey.members(room);
     return ok({ users, connections, ...(complete ? {} : { incomplete: true }) });
   }
 }

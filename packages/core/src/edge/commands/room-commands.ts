@@ -2,7 +2,7 @@ import { isName } from '../../names.js';
 import { hubRoomStream, roomStream, type Position } from '../../streams.js';
 import type { StreamPolicy } from '../../topics.js';
 import type { Connection, Subscription } from '../delivery/connection.js';
-import type { Joiner, JoinRequest } from '../subscriptions/subscriber.js';
+import type { Subscriber, SubscribeRequest } from '../subscriptions/subscriber.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';
 import { RefusalError } from '../refusals.js';
 import { own, type ClientRequest } from './client-request.js';
@@ -15,11 +15,11 @@ export interface RoomOptions {
 
 /** `enter` and `leave`, as commands and as bare frames (`{"action":"enter","room":"…"}`). */
 export class RoomCommands {
-  readonly #joiner: Joiner;
+  readonly #subscriber: Subscriber;
   readonly #options: RoomOptions;
 
-  constructor(joiner: Joiner, options: RoomOptions) {
-    this.#joiner = joiner;
+  constructor(subscriber: Subscriber, options: RoomOptions) {
+    this.#subscriber = subscriber;
     this.#options = options;
   }
 
@@ -37,24 +37,27 @@ export class RoomCommands {
     if (connection.namesOf('room').size >= this.#options.roomsPerConnection) {
       throw new RefusalError('bad_request', `at most ${this.#options.roomsPerConnection} rooms per connection`);
     }
-    const join = await this.#joiner.begin(connection, this.#requests(connection, room, positionOf(request.options)));
-    await this.#joiner.readOpen(join);
+    const pending = await this.#subscriber.begin(
+      connection,
+      this.#requests(connection, room, positionOf(request.options)),
+    );
+    await this.#subscriber.readOpen(pending);
     // What was said within the hub is not kept, so nothing proves that none of it was missed.
-    if (connection.endpoint.hub !== null && join[0]!.recovered === true) join[0]!.recovered = false;
-    return ok({ room, ...this.#joiner.describeStream(join[0]!) }, () => this.#joiner.complete(join));
+    if (connection.endpoint.hub !== null && pending[0]!.recovered === true) pending[0]!.recovered = false;
+    return ok({ room, ...this.#subscriber.describeStream(pending[0]!) }, () => this.#subscriber.complete(pending));
   }
 
   #leave(connection: Connection, request: ClientRequest): Outcome {
     const room = requireName(own(request.options, 'room'));
-    for (const subscription of placesIn(connection, room)) this.#joiner.leave(subscription);
+    for (const subscription of placesIn(connection, room)) this.#subscriber.leave(subscription);
     return ok({ room });
   }
 
   /** A member of a hub is in the room twice: as everybody is, and for what is said within the hub only. */
-  #requests(connection: Connection, room: string, after: Position | null): JoinRequest[] {
+  #requests(connection: Connection, room: string, after: Position | null): SubscribeRequest[] {
     const { policy } = this.#options;
     const target = { kind: 'room', name: room, shared: true } as const;
-    const everybody: JoinRequest = { ...target, policy, stream: roomStream(room), after };
+    const everybody: SubscribeRequest = { ...target, policy, stream: roomStream(room), after };
     const { hub } = connection.endpoint;
     if (hub === null) return [everybody];
     const withinHub = {
@@ -67,7 +70,7 @@ export class RoomCommands {
   }
 
   #describe(subscription: Subscription): object | null {
-    return this.#joiner.describeStream({ subscription, after: null, replay: [], recovered: null });
+    return this.#subscriber.describeStream({ subscription, after: null, replay: [], recovered: null });
   }
 }
 

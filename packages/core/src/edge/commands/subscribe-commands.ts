@@ -2,7 +2,7 @@ import { isName } from '../../names.js';
 import { subscriptionStream, type Position } from '../../streams.js';
 import type { TopicPolicy } from '../../topics.js';
 import type { Connection } from '../delivery/connection.js';
-import type { Joiner } from '../subscriptions/subscriber.js';
+import type { Subscriber } from '../subscriptions/subscriber.js';
 import { RefusalError } from '../refusals.js';
 import { isRecord, own, type ClientRequest } from './client-request.js';
 import type { CommandHandlers, Outcome } from './outcome.js';
@@ -10,7 +10,7 @@ import type { TopicAccess } from '../subscriptions/topic-access.js';
 import { positionOf } from './client-request.js';
 
 interface SubscribeDeps {
-  readonly joiner: Joiner;
+  readonly subscriber: Subscriber;
   readonly access: TopicAccess;
 }
 
@@ -31,7 +31,7 @@ export class SubscribeCommands {
   }
 
   async #subscribe(connection: Connection, request: ClientRequest): Promise<Outcome> {
-    const { access, joiner } = this.#deps;
+    const { access, subscriber } = this.#deps;
     const wanted = topicRequests(request);
     const known = connection.namesOf('topic');
     const fresh = new Map<string, TopicPolicy>();
@@ -45,17 +45,17 @@ export class SubscribeCommands {
     }
     access.requireRoomFor(known.size + fresh.size);
     const requests = access.requests([...fresh.values()], recover, connection.user);
-    const join = await joiner.begin(connection, requests);
-    await joiner.readOpen(join);
-    const topics = [...joiner.describe(join), ...this.#describeKnown(connection, wanted, fresh)];
-    return { status: 'ok', payload: { topics }, after: () => joiner.complete(join) };
+    const pending = await subscriber.begin(connection, requests);
+    await subscriber.readOpen(pending);
+    const topics = [...subscriber.describe(pending), ...this.#describeKnown(connection, wanted, fresh)];
+    return { status: 'ok', payload: { topics }, after: () => subscriber.complete(pending) };
   }
 
   #unsubscribe(connection: Connection, request: ClientRequest): Outcome {
     const names = new Set(topicRequests(request).map(({ topic }) => topic));
     const leaving = connection.subscriptions.filter(({ kind, name }) => kind === 'topic' && names.has(name));
     const left = [...new Set(leaving.map(({ name }) => name))];
-    for (const subscription of leaving) this.#deps.joiner.leave(subscription);
+    for (const subscription of leaving) this.#deps.subscriber.leave(subscription);
     return { status: 'ok', payload: { topics: left } };
   }
 
@@ -67,7 +67,7 @@ export class SubscribeCommands {
     if (own(request.options, 'action') !== 'unsubscribe') throw badRequest('action: only "unsubscribe" is possible');
     const left = ids.filter((id) => {
       const subscription = connection.subscriptionTo(subscriptionStream(id));
-      if (subscription !== undefined) this.#deps.joiner.leave(subscription);
+      if (subscription !== undefined) this.#deps.subscriber.leave(subscription);
       return subscription !== undefined;
     });
     return { status: 'ok', payload: { ids: left } };
@@ -77,12 +77,12 @@ export class SubscribeCommands {
     connection: Connection,
     wanted: readonly TopicRequest[],
     fresh: ReadonlyMap<string, TopicPolicy>,
-  ): ReturnType<Joiner['describe']> {
+  ): ReturnType<Subscriber['describe']> {
     const repeated = new Set(wanted.map(({ topic }) => topic).filter((topic) => !fresh.has(topic)));
-    const join = connection.subscriptions
+    const pending = connection.subscriptions
       .filter(({ kind, name }) => kind === 'topic' && repeated.has(name))
       .map((subscription) => ({ subscription, after: null, replay: [], recovered: null }));
-    return this.#deps.joiner.describe(join);
+    return this.#deps.subscriber.describe(pending);
   }
 }
 

@@ -4,10 +4,10 @@ import type { RetainedStream } from '../../streams.js';
 import type { Identity } from '../../token-verifier.js';
 import type { StreamPolicy } from '../../topics.js';
 import type { Socket } from '../../transport.js';
-import type { Channel } from './local-streams.js';
-import type { Group } from './fan-out-groups.js';
+import type { LocalStream } from './local-streams.js';
+import type { FanOutGroup } from './fan-out-groups.js';
 import type { Endpoint } from '../endpoints.js';
-import type { SlowLane } from './slow-queue.js';
+import type { SlowQueue } from './slow-queue.js';
 
 /**
  * One socket as the edge sees it. Kept small on purpose: no closures, no timers and no collections until they are
@@ -31,7 +31,7 @@ export class Connection {
   /** Frames of the current batch; sent together at its end. */
   readonly outbox: Uint8Array[] = [];
   /** Set while the socket does not keep up. */
-  lane: SlowLane | null = null;
+  slowQueue: SlowQueue | null = null;
   /** A close that was asked for before the socket was there. */
   pendingClose: CloseReason | null = null;
   /** Next connection of the same user on this node. */
@@ -62,7 +62,7 @@ export class Connection {
   }
 
   subscriptionTo(stream: string): Subscription | undefined {
-    return this.subscriptions.find((subscription) => subscription.channel.stream === stream);
+    return this.subscriptions.find((subscription) => subscription.localStream.stream === stream);
   }
 
   /** Names of the topics (rooms, …) this connection is in. */
@@ -94,7 +94,7 @@ export interface SubscriptionTarget {
 /** One connection's place in one stream. */
 export class Subscription implements SubscriptionTarget {
   readonly connection: Connection;
-  readonly channel: Channel;
+  readonly localStream: LocalStream;
   readonly kind: SubscriptionKind;
   readonly name: string;
   readonly policy: StreamPolicy;
@@ -104,16 +104,16 @@ export class Subscription implements SubscriptionTarget {
   /** Index in the channel's list of singly or natively served subscriptions. */
   index = -1;
   /** Set while the transport's own fan-out serves this subscription. */
-  group: Group | null = null;
+  group: FanOutGroup | null = null;
   /** What made a subscription id's subscription: asked again by a reload. */
   query: { readonly command: string; readonly call: BackendRequest } | null = null;
   /** Live frames that wait for the history before them; null when live. */
   held: HeldFrame[] | null = [];
   heldBytes = 0;
 
-  constructor(connection: Connection, channel: Channel, target: SubscriptionTarget) {
+  constructor(connection: Connection, localStream: LocalStream, target: SubscriptionTarget) {
     this.connection = connection;
-    this.channel = channel;
+    this.localStream = localStream;
     this.kind = target.kind;
     this.name = target.name;
     this.policy = target.policy;
@@ -123,7 +123,7 @@ export class Subscription implements SubscriptionTarget {
   get retained(): RetainedStream | null {
     const { retention } = this.policy;
     if (retention === null) return null;
-    const { stream, shared } = this.channel;
+    const { stream, shared } = this.localStream;
     return { stream, retention, user: shared ? null : this.connection.user };
   }
 }

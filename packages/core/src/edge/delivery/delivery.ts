@@ -2,11 +2,11 @@ import type { StreamMessage } from '../../engine.js';
 import { Histogram, LATENCY_BOUNDS_SECONDS, type EdgeStats } from '../../stats.js';
 import type { StreamName } from '../../streams.js';
 import { closeReason } from '../../close-codes.js';
-import type { Channel, ChannelTable } from './local-streams.js';
+import type { LocalStream, LocalStreamTable } from './local-streams.js';
 import type { Connection, HeldFrame, Subscription } from './connection.js';
-import { Crowd } from './fan-out-groups.js';
+import { NativeFanOut } from './fan-out-groups.js';
 import type { Sender } from './sender.js';
-import type { Crowds } from './fan-out-groups.js';
+import type { FanOutScheduler } from './fan-out-groups.js';
 
 /** Fewer subscribers than this are served one by one: joining the transport's channel pays only for a crowd. */
 const NATIVE_FROM = 16;
@@ -19,19 +19,19 @@ const NATIVE_FROM = 16;
  * *held* (history is being read; live frames wait), *single* (sent by the Sender), *native* (the transport's fan-out).
  */
 export class Delivery {
-  readonly #channels: ChannelTable;
+  readonly #localStreams: LocalStreamTable;
   readonly #sender: Sender;
-  readonly #crowds: Crowds;
+  readonly #scheduler: FanOutScheduler;
   readonly #stats: EdgeStats;
   /** Shared channels with subscribers that may move to native fan-out at the end of the batch. */
-  readonly #crowded = new Set<Channel>();
+  readonly #promotable = new Set<LocalStream>();
   #batchAtMs = 0;
   #batchStarted = 0;
 
-  constructor(deps: { channels: ChannelTable; sender: Sender; crowds: Crowds; stats: EdgeStats }) {
-    this.#channels = deps.channels;
+  constructor(deps: { localStreams: LocalStreamTable; sender: Sender; scheduler: FanOutScheduler; stats: EdgeStats }) {
+    this.#localStreams = deps.localStreams;
     this.#sender = deps.sender;
-    this.#crowds = deps.crowds;
+    this.#scheduler = deps.scheduler;
     this.#stats = deps.stats;
   }
 
@@ -40,28 +40,28 @@ export class Delivery {
       this.#batchAtMs = Date.now();
       this.#batchStarted = performance.now();
     }
-    const channel = this.#channels.get(message.stream);
-    if (channel === undefined) return;
-    const { singles, crowd } = channel;
-    if (message.except !== '') this.#single(channel, message.except);
+    const localStream = this.#localStreams.get(message.stream);
+    if (localStream === undefined) return;
+    const { direct, native } = localStream;
+    if (message.except !== '') this.#single(localStream, message.except);
     if (message.offset > 0) {
-      channel.epoch = message.epoch;
-      channel.offset = message.offset;
+      localStream.epoch = message.epoch;
+      localStream.offset = message.offset;
     }
-    if (crowd !== null && crowd.members.length > 0 && !message.seen) this.#publish(crowd, message);
+    if (native !== null && native.members.length > 0 && !message.seen) this.#publish(native, message);
     // Backwards: serving one may close it, which takes it out of the list.
-    for (let at = singles.length - 1; at >= 0; at--) {
-      const subscription = singles[at];
+    for (let at = direct.length - 1; at >= 0; at--) {
+      const subscription = direct[at];
       if (subscription !== undefined) this.#serve(subscription, message);
     }
-    if (singles.length > 0 && isCrowd(channel)) this.#crowded.add(channel);
+    if (direct.length > 0 && deservesNativeFanOut(localStream)) this.#promotable.add(localStream);
   }
 
   endBatch(): void {
     this.#sender.flush();
-    for (const channel of this.#crowded) this.#promote(channel);
-    this.#crowded.clear();
-    this.#crowds.begin();
+    for (const localStream of this.#promotable) this.#promote(localStream);
+    this.#promotable.clear();
+    this.#scheduler.begin();
     if (this.#batchAtMs !== 0) this.#stats.messageLatency.observe((performance.now() - this.#batchStarted) / 1000);
     this.#batchAtMs = 0;
   }
@@ -73,18 +73,18 @@ export class Delivery {
     subscription.held = null;
     subscription.heldBytes = 0;
     for (const live of held ?? []) {
-      if (!isNews(subscription, live)) continue;
+      if (!advances(subscription, live)) continue;
       this.#push(connection, live.frame, subscription);
     }
   }
 
   /** Takes natively served sockets whose backlog grew into their own lanes; only channels used since the last look. */
   sweep(): void {
-    for (const { crowd } of this.#channels.shared()) {
-      if (!crowd?.published) continue;
-      crowd.published = false;
-      for (let at = crowd.members.length - 1; at >= 0; at--) {
-        const subscription = crowd.members[at];
+    for (const { native } of this.#localStreams.shared()) {
+      if (!native?.published) continue;
+      native.published = false;
+      for (let at = native.members.length - 1; at >= 0; at--) {
+        const subscription = native.members[at];
         if (subscription !== undefined && this.#sender.lagging(subscription.connection)) this.demote(subscription);
       }
     }
@@ -92,53 +92,53 @@ export class Delivery {
 
   /** From native to single service, at the position where the channel is. */
   demote(subscription: Subscription): void {
-    const { channel } = subscription;
+    const { localStream } = subscription;
     if (subscription.group === null) return;
     this.detach(subscription);
-    subscription.epoch = channel.epoch;
-    subscription.offset = channel.offset;
-    channel.addSingle(subscription);
+    subscription.epoch = localStream.epoch;
+    subscription.offset = localStream.offset;
+    localStream.addDirect(subscription);
   }
 
   detach(subscription: Subscription): void {
-    const { channel, connection, group } = subscription;
+    const { localStream, connection, group } = subscription;
     if (group !== null) {
-      this.#crowds.settle(channel.crowd!, group);
+      this.#scheduler.settle(localStream.native!, group);
       connection.socket?.leave(group.name);
     }
-    channel.remove(subscription);
+    localStream.remove(subscription);
   }
 
-  #publish(crowd: Crowd, message: StreamMessage): void {
+  #publish(native: NativeFanOut, message: StreamMessage): void {
     // What lies in an outbox came before. Sending it may close sockets.
     this.#sender.flushAll();
-    const [first] = crowd.members;
+    const [first] = native.members;
     if (first === undefined) return;
-    this.#crowds.publish(crowd, message.frame);
-    crowd.published = true;
-    const sockets = crowd.members.length;
+    this.#scheduler.publish(native, message.frame);
+    native.published = true;
+    const sockets = native.members.length;
     this.#count(first, message, sockets);
     this.#stats.bytesSent += message.frame.length * sockets;
   }
 
   /** The sender of a message is left out of it, and native fan-out can't leave anybody out. */
-  #single(channel: Channel, connection: string): void {
-    const sender = channel.crowd?.members.find((subscription) => subscription.connection.id === connection);
+  #single(localStream: LocalStream, connection: string): void {
+    const sender = localStream.native?.members.find((subscription) => subscription.connection.id === connection);
     if (sender !== undefined) this.demote(sender);
   }
 
   #serve(subscription: Subscription, message: StreamMessage): void {
     if (message.except !== '' && message.except === subscription.connection.id) {
       // It has it already, so to say: what follows is in order for it, too.
-      isNews(subscription, message);
+      advances(subscription, message);
       return;
     }
     if (subscription.held !== null) {
       this.#hold(subscription, message);
       return;
     }
-    if (message.seen && wasThere(subscription, message)) return;
-    if (!isNews(subscription, message)) return;
+    if (message.seen && deliveredBefore(subscription, message)) return;
+    if (!advances(subscription, message)) return;
     this.#sender.push(subscription.connection, message.frame, subscription);
     this.#count(subscription, message, 1);
   }
@@ -162,19 +162,22 @@ export class Delivery {
     this.#stats.messagesSent.add(subscription.policy.type);
   }
 
-  #promote(channel: Channel): void {
-    const crowd = (channel.crowd ??= new Crowd(channel.stream));
-    for (let at = channel.singles.length - 1; at >= 0; at--) {
-      const subscription = channel.singles[at]!;
+  #promote(localStream: LocalStream): void {
+    const native = (localStream.native ??= new NativeFanOut(localStream.stream));
+    for (let at = localStream.direct.length - 1; at >= 0; at--) {
+      const subscription = localStream.direct[at]!;
       const { connection } = subscription;
-      if (subscription.held !== null || connection.state !== 'open' || connection.lane !== null) continue;
+      if (subscription.held !== null || connection.state !== 'open' || connection.slowQueue !== null) continue;
       // One that is ahead of the channel (its history was read past what has arrived here) would get frames twice.
-      if (channel.offset > 0 && (subscription.epoch !== channel.epoch || subscription.offset > channel.offset))
+      if (
+        localStream.offset > 0 &&
+        (subscription.epoch !== localStream.epoch || subscription.offset > localStream.offset)
+      )
         continue;
-      const group = crowd.groupWithRoom();
-      this.#crowds.settle(crowd, group);
-      channel.remove(subscription);
-      crowd.add(subscription, group);
+      const group = native.groupWithRoom();
+      this.#scheduler.settle(native, group);
+      localStream.remove(subscription);
+      native.add(subscription, group);
       connection.socket?.join(group.name);
     }
   }
@@ -197,7 +200,7 @@ export class Delivery {
 }
 
 /** Those that join a crowd, or have caught up, do not wait until they are one by themselves. */
-function isCrowd({ shared, size }: Channel): boolean {
+function deservesNativeFanOut({ shared, size }: LocalStream): boolean {
   return shared && size >= NATIVE_FROM;
 }
 
@@ -205,12 +208,12 @@ function isCrowd({ shared, size }: Channel): boolean {
  * The subscription got the message when it came first. Its position stays in the epoch that was lost, where the next
  * repeated message will be looked at, too. Who joined since is in the new epoch.
  */
-function wasThere(subscription: Subscription, { epoch, offset }: StreamMessage): boolean {
+function deliveredBefore(subscription: Subscription, { epoch, offset }: StreamMessage): boolean {
   return offset === 0 || subscription.epoch !== epoch;
 }
 
 /** Moves the subscription's position forward; false when it has had this offset already. */
-function isNews(subscription: Subscription, at: { epoch: string; offset: number }): boolean {
+function advances(subscription: Subscription, at: { epoch: string; offset: number }): boolean {
   if (at.offset === 0) return true;
   if (at.epoch === subscription.epoch && at.offset <= subscription.offset) return false;
   subscription.epoch = at.epoch;

@@ -7,7 +7,7 @@ import type { Connection } from './connection.js';
 const GROUP_SIZE = 256;
 
 /** One channel of the transport. */
-export interface Group {
+export interface FanOutGroup {
   readonly name: string;
   size: number;
   /** How many of the crowd's frames it has been given. */
@@ -15,10 +15,10 @@ export interface Group {
 }
 
 /** The subscriptions of a stream that the transport's own fan-out serves, in groups that have turns (see Crowds). */
-export class Crowd {
+export class NativeFanOut {
   readonly members: Subscription[] = [];
   /** Filled one after the other, so a client's place is about the same in all its crowds. */
-  readonly groups: Group[] = [];
+  readonly groups: FanOutGroup[] = [];
   /** Those that some group has not been given, and what came after them. */
   readonly frames: Uint8Array[] = [];
   /** Something was published since backlogs were last looked at. */
@@ -30,7 +30,7 @@ export class Crowd {
   }
 
   /** The group must have been given everything. */
-  add(subscription: Subscription, group: Group): void {
+  add(subscription: Subscription, group: FanOutGroup): void {
     group.size++;
     subscription.group = group;
     subscription.index = this.members.push(subscription) - 1;
@@ -43,7 +43,7 @@ export class Crowd {
     while (this.groups.at(-1)?.size === 0) this.groups.pop();
   }
 
-  groupWithRoom(): Group {
+  groupWithRoom(): FanOutGroup {
     const group = this.groups.find(({ size }) => size < GROUP_SIZE);
     if (group !== undefined) return group;
     const added = { name: `${this.#stream}\n${this.groups.length}`, size: 0, given: this.frames.length };
@@ -62,7 +62,8 @@ export class Crowd {
 /** The last one takes the place of the one that goes: order among subscribers means nothing. */
 export function takeOut(list: Subscription[], subscription: Subscription): void {
   const last = list.pop();
-  if (last === undefined) throw new Error(`${subscription.channel.stream}: more subscriptions went than there were`);
+  if (last === undefined)
+    throw new Error(`${subscription.localStream.stream}: more subscriptions went than there were`);
   if (last === subscription) return;
   list[subscription.index] = last;
   last.index = subscription.index;
@@ -75,10 +76,10 @@ export function takeOut(list: Subscription[], subscription: Subscription): void 
  * and most of all from its own next messages: from Kafka to here they wait for the loop three times. What comes while a
  * round is under way is taken along by the groups whose turn is still to come, so a busy crowd costs no more writes.
  */
-export class Crowds {
+export class FanOutScheduler {
   readonly #publisher: ChannelPublisher;
   /** Crowds with frames that some group has not been given. */
-  readonly #behind = new Set<Crowd>();
+  readonly #behind = new Set<NativeFanOut>();
   /** Which group's turn is next. */
   #turn = 0;
   #underWay = false;
@@ -88,26 +89,26 @@ export class Crowds {
   }
 
   /** A crowd of one group has it at once, any other one with the next round. */
-  publish(crowd: Crowd, frame: Uint8Array): void {
-    if (crowd.groups.length > 1) {
-      crowd.frames.push(Buffer.from(frame));
-      this.#behind.add(crowd);
+  publish(native: NativeFanOut, frame: Uint8Array): void {
+    if (native.groups.length > 1) {
+      native.frames.push(Buffer.from(frame));
+      this.#behind.add(native);
       return;
     }
-    const group = crowd.groups[0]!;
-    this.settle(crowd, group);
+    const group = native.groups[0]!;
+    this.settle(native, group);
     this.#publisher.publish(group.name, frame);
   }
 
   /** Before anything else is sent to the socket: frames leave in the order in which they came. */
   settleFor({ subscriptions }: Connection): void {
     if (this.#behind.size === 0) return;
-    for (const { channel, group } of subscriptions) if (group !== null) this.settle(channel.crowd!, group);
+    for (const { localStream, group } of subscriptions) if (group !== null) this.settle(localStream.native!, group);
   }
 
   /** Gives the group what the crowd has and it has not. Before a socket joins or leaves it. */
-  settle(crowd: Crowd, group: Group): void {
-    const { frames } = crowd;
+  settle(native: NativeFanOut, group: FanOutGroup): void {
+    const { frames } = native;
     if (group.size > 0) {
       for (let at = group.given; at < frames.length; at++) this.#publisher.publish(group.name, frames[at]!);
     }
@@ -121,10 +122,10 @@ export class Crowds {
 
   #runTurn(): void {
     let groups = 0;
-    for (const crowd of this.#behind) {
-      groups = Math.max(groups, crowd.groups.length);
-      const group = crowd.groups[this.#turn];
-      if (group !== undefined) this.settle(crowd, group);
+    for (const native of this.#behind) {
+      groups = Math.max(groups, native.groups.length);
+      const group = native.groups[this.#turn];
+      if (group !== undefined) this.settle(native, group);
     }
     this.#turn++;
     if (this.#turn >= groups) this.#endRound();
@@ -134,9 +135,9 @@ export class Crowds {
 
   #endRound(): void {
     this.#turn = 0;
-    for (const crowd of this.#behind) {
-      crowd.forgetGiven();
-      if (crowd.frames.length === 0) this.#behind.delete(crowd);
+    for (const native of this.#behind) {
+      native.forgetGiven();
+      if (native.frames.length === 0) this.#behind.delete(native);
     }
   }
 }

@@ -1,20 +1,20 @@
 import type { StreamName } from '../../streams.js';
 import type { Subscription } from './connection.js';
-import { takeOut, type Crowd } from './fan-out-groups.js';
+import { takeOut, type NativeFanOut } from './fan-out-groups.js';
 
 /**
  * A stream with at least one subscriber on this node. Streams of many (public, room, hub, subscription id) may be served
  * by the transport's native fan-out, which shares one buffer; a user's own stream never is: joining and leaving would
  * cost more than the few sends.
  */
-export class Channel {
+export class LocalStream {
   readonly stream: StreamName;
   /** False for a user's own stream. */
   readonly shared: boolean;
   /** Served one by one: a user's devices, and of a shared stream those that join, lag or have just caught up. */
-  readonly singles: Subscription[] = [];
+  readonly direct: Subscription[] = [];
   /** Those that the transport serves; null until there are enough for it. */
-  crowd: Crowd | null = null;
+  native: NativeFanOut | null = null;
   epoch = '';
   /** Newest offset seen here: where every natively served subscription is. */
   offset = 0;
@@ -25,51 +25,51 @@ export class Channel {
   }
 
   get size(): number {
-    return this.singles.length + (this.crowd?.members.length ?? 0);
+    return this.direct.length + (this.native?.members.length ?? 0);
   }
 
   /** To look through: it changes when one of them leaves. */
   subscriptions(): readonly Subscription[] {
-    return this.crowd === null ? this.singles : this.singles.concat(this.crowd.members);
+    return this.native === null ? this.direct : this.direct.concat(this.native.members);
   }
 
-  addSingle(subscription: Subscription): void {
-    subscription.index = this.singles.push(subscription) - 1;
+  addDirect(subscription: Subscription): void {
+    subscription.index = this.direct.push(subscription) - 1;
   }
 
   remove(subscription: Subscription): void {
-    if (subscription.group === null) takeOut(this.singles, subscription);
-    else this.crowd!.remove(subscription);
+    if (subscription.group === null) takeOut(this.direct, subscription);
+    else this.native!.remove(subscription);
   }
 }
 
 /** All channels of this node by stream name: the one lookup a delivery needs. */
-export class ChannelTable {
-  readonly #channels = new Map<StreamName, Channel>();
+export class LocalStreamTable {
+  readonly #localStreams = new Map<StreamName, LocalStream>();
   /** Few beside those of users, and looked at twenty times a second: among 20,000 others that took 1-2 % of a core. */
-  readonly #shared = new Set<Channel>();
+  readonly #shared = new Set<LocalStream>();
 
-  get(stream: StreamName): Channel | undefined {
-    return this.#channels.get(stream);
+  get(stream: StreamName): LocalStream | undefined {
+    return this.#localStreams.get(stream);
   }
 
-  obtain(stream: StreamName, shared: boolean): Channel {
-    let channel = this.#channels.get(stream);
-    if (channel === undefined) {
-      channel = new Channel(stream, shared);
-      this.#channels.set(stream, channel);
-      if (shared) this.#shared.add(channel);
+  obtain(stream: StreamName, shared: boolean): LocalStream {
+    let localStream = this.#localStreams.get(stream);
+    if (localStream === undefined) {
+      localStream = new LocalStream(stream, shared);
+      this.#localStreams.set(stream, localStream);
+      if (shared) this.#shared.add(localStream);
     }
-    return channel;
+    return localStream;
   }
 
-  dropIfEmpty(channel: Channel): boolean {
-    if (channel.size > 0) return false;
-    this.#shared.delete(channel);
-    return this.#channels.delete(channel.stream);
+  dropIfEmpty(localStream: LocalStream): boolean {
+    if (localStream.size > 0) return false;
+    this.#shared.delete(localStream);
+    return this.#localStreams.delete(localStream.stream);
   }
 
-  shared(): Iterable<Channel> {
+  shared(): Iterable<LocalStream> {
     return this.#shared;
   }
 }

@@ -1,8 +1,8 @@
 import { closeReason, type CloseReason } from '../../close-codes.js';
 import type { EdgeStats } from '../../stats.js';
 import type { Connection, Subscription } from './connection.js';
-import { SlowLane, type LanePolicy } from './slow-queue.js';
-import type { Crowds } from './fan-out-groups.js';
+import { SlowQueue, type SlowQueuePolicy } from './slow-queue.js';
+import type { FanOutScheduler } from './fan-out-groups.js';
 
 /** Bytes that a slow socket may have in the transport's own buffer before its lane waits for it. */
 const SOCKET_BUFFER_BYTES = 64 * 1024;
@@ -26,8 +26,8 @@ const DRAIN_FRAMES_PER_TURN = 256;
  */
 export class Sender {
   readonly #stats: EdgeStats;
-  readonly #crowds: Crowds;
-  readonly #answers: LanePolicy;
+  readonly #scheduler: FanOutScheduler;
+  readonly #answers: SlowQueuePolicy;
   readonly #now: () => number;
   /** Connections with a filled outbox. */
   #dirty: Connection[] = [];
@@ -39,11 +39,11 @@ export class Sender {
   #copy: Uint8Array = new Uint8Array();
 
   constructor(
-    { stats, crowds }: { stats: EdgeStats; crowds: Crowds },
+    { stats, scheduler }: { stats: EdgeStats; scheduler: FanOutScheduler },
     options: { answerQueueBytes: number; now?: () => number },
   ) {
     this.#stats = stats;
-    this.#crowds = crowds;
+    this.#scheduler = scheduler;
     this.#answers = { slow: 'queue', queueBytes: options.answerQueueBytes };
     this.#now = options.now ?? Date.now;
   }
@@ -51,10 +51,10 @@ export class Sender {
   /** Collects a frame until `flush`. `subscription` null: an answer, a room-less broadcast or another frame without topic. */
   push(connection: Connection, frame: Uint8Array, subscription: Subscription | null): void {
     if (connection.state !== 'open') return;
-    this.#crowds.settleFor(connection);
+    this.#scheduler.settleFor(connection);
     this.#stats.bytesSent += frame.length;
-    if (connection.lane !== null) {
-      this.#queue(connection, connection.lane, { frame: this.#copyOf(frame), subscription });
+    if (connection.slowQueue !== null) {
+      this.#queue(connection, connection.slowQueue, { frame: this.#copyOf(frame), subscription });
       return;
     }
     if (connection.outbox.push(frame) === 1) this.#dirty.push(connection);
@@ -93,33 +93,33 @@ export class Sender {
       return;
     }
     if (connection.outbox.length > 0) this.#flushOne(connection);
-    this.#crowds.settleFor(connection);
+    this.#scheduler.settleFor(connection);
     connection.state = 'closing';
     socket.end(reason.code, reason.reason);
   }
 
   /** The transport took something of the backlog: send what waits. */
   drained(connection: Connection): void {
-    const { lane, socket } = connection;
-    if (lane === null || socket === null || connection.state !== 'open') return;
-    lane.progressAtMs = this.#now();
-    while (lane.length > 0 && socket.bufferedBytes() < SOCKET_BUFFER_BYTES) {
-      const before = lane.length;
+    const { slowQueue, socket } = connection;
+    if (slowQueue === null || socket === null || connection.state !== 'open') return;
+    slowQueue.progressAtMs = this.#now();
+    while (slowQueue.length > 0 && socket.bufferedBytes() < SOCKET_BUFFER_BYTES) {
+      const before = slowQueue.length;
       socket.cork(() => {
         for (let sent = 0; sent < DRAIN_FRAMES_PER_TURN; sent++) {
-          const frame = lane.shift();
+          const frame = slowQueue.shift();
           if (frame === null) return;
           if (socket.send(frame) !== 'sent') return;
         }
       });
-      this.#stats.bufferedFrames -= before - lane.length;
+      this.#stats.bufferedFrames -= before - slowQueue.length;
     }
-    if (lane.length === 0 && socket.bufferedBytes() === 0) this.#recover(connection);
+    if (slowQueue.length === 0 && socket.bufferedBytes() === 0) this.#recover(connection);
   }
 
   /** Puts a socket that the transport's own fan-out serves into the slow lane when its backlog has grown. */
   lagging(connection: Connection): boolean {
-    if (connection.lane !== null) return true;
+    if (connection.slowQueue !== null) return true;
     if (connection.socket === null || connection.socket.bufferedBytes() < SOCKET_BUFFER_BYTES) return false;
     this.#enterLane(connection);
     return true;
@@ -129,14 +129,14 @@ export class Sender {
   closeStalled(): void {
     const limitMs = this.#now() - STALLED_MS;
     for (const connection of this.#slow) {
-      if (connection.lane !== null && connection.lane.progressAtMs < limitMs) this.#closeSlow(connection);
+      if (connection.slowQueue !== null && connection.slowQueue.progressAtMs < limitMs) this.#closeSlow(connection);
     }
   }
 
   /** The connection is gone: forget its queue. */
   forget(connection: Connection): void {
-    if (connection.lane !== null) this.#stats.bufferedFrames -= connection.lane.length;
-    connection.lane = null;
+    if (connection.slowQueue !== null) this.#stats.bufferedFrames -= connection.slowQueue.length;
+    connection.slowQueue = null;
     connection.outbox.length = 0;
     this.#slow.delete(connection);
   }
@@ -163,7 +163,7 @@ export class Sender {
     }
     outbox.length = 0;
     // Looked at after the cork: inside it every send says "sent". A send may also have closed the connection.
-    if (connection.state === 'open' && connection.lane === null && socket.bufferedBytes() > 0)
+    if (connection.state === 'open' && connection.slowQueue === null && socket.bufferedBytes() > 0)
       this.#enterLane(connection);
   }
 
@@ -179,10 +179,14 @@ export class Sender {
     return this.#copy;
   }
 
-  #queue(connection: Connection, lane: SlowLane, item: { frame: Uint8Array; subscription: Subscription | null }): void {
-    const before = lane.length;
-    const verdict = lane.push(item.subscription, item.frame, this.#answers);
-    this.#stats.bufferedFrames += lane.length - before;
+  #queue(
+    connection: Connection,
+    slowQueue: SlowQueue,
+    item: { frame: Uint8Array; subscription: Subscription | null },
+  ): void {
+    const before = slowQueue.length;
+    const verdict = slowQueue.push(item.subscription, item.frame, this.#answers);
+    this.#stats.bufferedFrames += slowQueue.length - before;
     if (verdict === 'queued') return;
     this.#stats.slowConsumerActions.add(
       verdict === 'overflow' ? 'queue' : verdict === 'conflated' ? 'conflate' : 'drop-oldest',
@@ -197,12 +201,12 @@ export class Sender {
   }
 
   #enterLane(connection: Connection): void {
-    connection.lane = new SlowLane(this.#now());
+    connection.slowQueue = new SlowQueue(this.#now());
     this.#slow.add(connection);
   }
 
   #recover(connection: Connection): void {
-    connection.lane = null;
+    connection.slowQueue = null;
     this.#slow.delete(connection);
   }
 }

@@ -2,7 +2,7 @@ import type { StreamPolicy } from '../../topics.js';
 import type { Subscription } from './connection.js';
 
 /** What became of a frame that a lane was given. */
-export type LaneVerdict = 'queued' | 'conflated' | 'dropped_oldest' | 'overflow';
+export type SlowVerdict = 'queued' | 'conflated' | 'dropped_oldest' | 'overflow';
 
 /**
  * The queue of one socket that does not keep up. Each topic has its own bound and policy, so a flood of one topic takes
@@ -12,13 +12,13 @@ export type LaneVerdict = 'queued' | 'conflated' | 'dropped_oldest' | 'overflow'
  * - `drop-oldest`: the topic's oldest waiting frame makes room.
  * It keeps the frames as they are: the same one may lie in many lanes, but must be a copy of its own (see Sender).
  */
-export class SlowLane {
+export class SlowQueue {
   /** Time of the last progress, ms on the caller's clock: a lane that never drains is closed. */
   progressAtMs: number;
   #count = 0;
   /** Of all frames so far; says which of two came first. */
   #pushed = 0;
-  readonly #shares = new Map<LanePolicy, Share>();
+  readonly #shares = new Map<SlowQueuePolicy, Share>();
   /** Waiting frame by stream, for `conflate`. */
   readonly #newest = new Map<string, Entry>();
 
@@ -30,11 +30,11 @@ export class SlowLane {
     return this.#count;
   }
 
-  push(subscription: Subscription | null, frame: Uint8Array, fallback: LanePolicy): LaneVerdict {
-    const policy: LanePolicy = subscription?.policy ?? fallback;
+  push(subscription: Subscription | null, frame: Uint8Array, fallback: SlowQueuePolicy): SlowVerdict {
+    const policy: SlowQueuePolicy = subscription?.policy ?? fallback;
     const share = this.#shareOf(policy);
     if (policy.slow === 'conflate' && subscription !== null) return this.#conflate(subscription, frame, share);
-    let verdict: LaneVerdict = 'queued';
+    let verdict: SlowVerdict = 'queued';
     // A single frame larger than the bound still goes: it could never be delivered otherwise.
     while (share.bytes > 0 && share.bytes + frame.length > policy.queueBytes) {
       if (policy.slow === 'queue') return 'overflow';
@@ -55,8 +55,8 @@ export class SlowLane {
     return first === null ? null : this.#take(first);
   }
 
-  #conflate(subscription: Subscription, frame: Uint8Array, share: Share): LaneVerdict {
-    const { stream } = subscription.channel;
+  #conflate(subscription: Subscription, frame: Uint8Array, share: Share): SlowVerdict {
+    const { stream } = subscription.localStream;
     const waiting = this.#newest.get(stream);
     if (waiting === undefined) {
       const entry = { order: ++this.#pushed, stream, frame };
@@ -81,7 +81,7 @@ export class SlowLane {
     return entry.frame;
   }
 
-  #shareOf(policy: LanePolicy): Share {
+  #shareOf(policy: SlowQueuePolicy): Share {
     let share = this.#shares.get(policy);
     if (share === undefined) this.#shares.set(policy, (share = new Share()));
     return share;
@@ -122,7 +122,7 @@ class Share {
 }
 
 /** The part of a StreamPolicy that a lane needs; one object for one bound. */
-export type LanePolicy = Pick<StreamPolicy, 'slow' | 'queueBytes'>;
+export type SlowQueuePolicy = Pick<StreamPolicy, 'slow' | 'queueBytes'>;
 
 interface Entry {
   readonly order: number;

@@ -22,7 +22,7 @@ export function requireAdmitted(result: AdmitResult): readonly Position[] {
 }
 
 /** Throws when the user has `limit` connections on this node already; 0: there is no limit. */
-export function requirePlaceFor(identity: Identity | null, connections: ConnectionTable, limit: number): void {
+export function checkUserLimit(identity: Identity | null, connections: ConnectionTable, limit: number): void {
   if (limit === 0 || identity === null || connections.countOfUser(identity.user) < limit) return;
   throw new RefusalError('too_many_connections', `at most ${limit} connections per user`);
 }

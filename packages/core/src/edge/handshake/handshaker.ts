@@ -5,19 +5,19 @@ import type { Identity, TokenVerifier } from '../../token-verifier.js';
 import type { Handshake } from '../../transport.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import { Connection } from '../delivery/connection.js';
-import { AcceptRate } from '../rate-limits.js';
-import { requireAdmitted, requirePlaceFor } from './admission-checks.js';
+import { HandshakeRate } from '../rate-limits.js';
+import { requireAdmitted, checkUserLimit } from './admission-checks.js';
 import type { Endpoint, Endpoints } from '../endpoints.js';
-import { hubRequests } from '../subscriptions/unretained-streams.js';
+import { hubSubscriptions } from '../subscriptions/unretained-streams.js';
 import { parseHandshakeQuery, type HandshakeQuery } from './handshake-query.js';
-import type { Join, Joiner } from '../subscriptions/subscriber.js';
+import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
 import type { Pipes } from '../pipes/pipes.js';
 import { RefusalError } from '../refusals.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
-import { pipeRequests, requireBare } from '../subscriptions/unretained-streams.js';
+import { pipeSubscriptions, rejectTopicsOnPipe } from '../subscriptions/unretained-streams.js';
 import { verifiedIdentity } from './admission-checks.js';
 
-export interface AdmissionOptions {
+export interface HandshakeOptions {
   readonly node: string;
   readonly tokenParameters: readonly string[];
   readonly allowedOrigins: readonly string[];
@@ -35,7 +35,7 @@ interface AdmissionDeps {
   readonly engine: Engine;
   readonly verifier: TokenVerifier;
   readonly connections: ConnectionTable;
-  readonly joiner: Joiner;
+  readonly subscriber: Subscriber;
   readonly access: TopicAccess;
   readonly endpoints: Endpoints;
   readonly pipes: Pipes;
@@ -44,7 +44,7 @@ interface AdmissionDeps {
 
 export interface Admitted {
   readonly connection: Connection;
-  readonly join: Join;
+  readonly pending: PendingSubscriptions;
   readonly protocol: string | null;
 }
 
@@ -54,16 +54,16 @@ const BEARER = /^bearer +(.+)$/i;
  * Decides about a handshake: cheap local checks first, then the token, then one atomic step in the engine. Until the
  * engine has said yes nothing is registered that this class doesn't take back.
  */
-export class AdmissionDesk {
+export class Handshaker {
   readonly #deps: AdmissionDeps;
-  readonly #options: AdmissionOptions;
-  readonly #rate: AcceptRate;
+  readonly #options: HandshakeOptions;
+  readonly #rate: HandshakeRate;
   #sequence = 0;
 
-  constructor(deps: AdmissionDeps, options: AdmissionOptions) {
+  constructor(deps: AdmissionDeps, options: HandshakeOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#rate = new AcceptRate(options.handshakesPerSecond);
+    this.#rate = new HandshakeRate(options.handshakesPerSecond);
   }
 
   /** Throws RefusalError. */
@@ -73,7 +73,7 @@ export class AdmissionDesk {
     if (!this.#rate.take(performance.now()))
       throw new RefusalError('unavailable', 'too many handshakes at once; come back');
     const query = parseHandshakeQuery(handshake.query, this.#options.tokenParameters);
-    requireBare(endpoint, query);
+    rejectTopicsOnPipe(endpoint, query);
     const address = this.#options.clientAddress(handshake);
     this.#checkAddress(address);
     const bearer = findBearer(handshake, query);
@@ -83,18 +83,18 @@ export class AdmissionDesk {
     const user = identity?.user ?? null;
     const requests = [
       ...this.#deps.access.requests(topics, query.recover, user),
-      ...hubRequests(endpoint.hub, user),
-      ...pipeRequests(endpoint, user),
+      ...hubSubscriptions(endpoint.hub, user),
+      ...pipeSubscriptions(endpoint, user),
     ];
-    this.#deps.pipes.requireOpen(endpoint);
+    this.#deps.pipes.checkBackendUp(endpoint);
     // The address may have filled up while the token was verified.
     this.#checkAddress(address);
-    requirePlaceFor(identity, this.#deps.connections, this.#options.connectionsPerUser);
+    checkUserLimit(identity, this.#deps.connections, this.#options.connectionsPerUser);
     signal.throwIfAborted();
     const connection = this.#register({ endpoint, address, identity, authorization: bearer.authorization });
     try {
-      const join = await this.#enter(connection, requests);
-      return { connection, join, protocol: bearer.protocol };
+      const pending = await this.#enter(connection, requests);
+      return { connection, pending, protocol: bearer.protocol };
     } catch (error) {
       this.undo(connection);
       throw error;
@@ -104,32 +104,32 @@ export class AdmissionDesk {
   /** Takes back everything an admission registered on this node. */
   undo(connection: Connection): void {
     connection.state = 'closed';
-    this.#deps.joiner.leaveAll(connection);
+    this.#deps.subscriber.leaveAll(connection);
     this.#deps.connections.remove(connection);
     const { user } = connection;
     if (user !== null) void this.#deps.engine.release([{ connection: connection.id, user }]);
   }
 
-  async #enter(connection: Connection, requests: Parameters<Joiner['begin']>[1]): Promise<Join> {
-    const { engine, joiner, pipes } = this.#deps;
+  async #enter(connection: Connection, requests: Parameters<Subscriber['begin']>[1]): Promise<PendingSubscriptions> {
+    const { engine, subscriber, pipes } = this.#deps;
     const { endpoint } = connection;
     try {
-      const join = await joiner.begin(connection, requests);
-      const replaced = pipes.heldBy(connection);
+      const pending = await subscriber.begin(connection, requests);
+      const replaced = pipes.connectionsToReplace(connection);
       const result = await engine.admit({
         connection: connection.id,
         user: connection.user,
         endpoint: endpoint.path,
         sinceMs: connection.userSinceMs,
-        streams: joiner.streamsOf(join),
+        streams: subscriber.streamsOf(pending),
         sessions: this.#options.sessions,
         token: connection.identity,
         exclusive: endpoint.pipe?.sessionPolicy ?? null,
       });
       const positions = requireAdmitted(result);
       pipes.replace(replaced);
-      await joiner.read(join, positions);
-      return join;
+      await subscriber.read(pending, positions);
+      return pending;
     } catch (error) {
       if (error instanceof EngineError)
         throw new RefusalError('unavailable', 'the gateway cannot admit connections right now');

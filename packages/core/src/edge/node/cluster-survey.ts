@@ -2,7 +2,7 @@ import type { ControlTarget, Engine, NodeCommand, NodeQuestion } from '../../eng
 import { EngineError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import { roomStream, subscriptionStream } from '../../streams.js';
-import type { Channel, ChannelTable } from '../delivery/local-streams.js';
+import type { LocalStream, LocalStreamTable } from '../delivery/local-streams.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import { isRecord } from '../commands/client-request.js';
 
@@ -15,11 +15,11 @@ const NAMES_MAX = 10_000;
 
 const SUBSCRIPTIONS = subscriptionStream('');
 
-export interface CensusDeps {
+export interface ClusterSurveyDeps {
   readonly engine: Pick<Engine, 'control'>;
   readonly logger: Logger;
   /** What this node answers from; absent on a node without sockets. */
-  readonly channels?: ChannelTable;
+  readonly localStreams?: LocalStreamTable;
   readonly connections?: ConnectionTable;
 }
 
@@ -36,21 +36,21 @@ export interface SubscriptionCounts {
   readonly complete: boolean;
 }
 
-type AskCommand = Extract<NodeCommand, { command: 'ask' }>;
-type ReportCommand = Extract<NodeCommand, { command: 'report' }>;
+type SurveyCommand = Extract<NodeCommand, { command: 'ask' }>;
+type SurveyResponse = Extract<NodeCommand, { command: 'report' }>;
 
 /**
  * Questions about sockets that only the nodes themselves can answer. Each question goes to the nodes it concerns, each
  * answers the asker, and the answers are complete when as many came as nodes were reached, or when a second is over.
  * Nothing is remembered between two questions. Rejects with EngineError.
  */
-export class Census {
-  readonly #deps: CensusDeps;
+export class ClusterSurvey {
+  readonly #deps: ClusterSurveyDeps;
   readonly #node: string;
   readonly #surveys = new Map<string, Survey>();
   #sequence = 0;
 
-  constructor(deps: CensusDeps, options: { node: string }) {
+  constructor(deps: ClusterSurveyDeps, options: { node: string }) {
     this.#deps = deps;
     this.#node = options.node;
   }
@@ -92,7 +92,7 @@ export class Census {
   }
 
   /** A question of another node (or of this one), or an answer to one of this node's own. */
-  take(command: AskCommand | ReportCommand): void {
+  take(command: SurveyCommand | SurveyResponse): void {
     if (command.command === 'report') {
       // Unknown: it came after the deadline.
       this.#surveys.get(command.id)?.add(command.answer);
@@ -123,12 +123,12 @@ export class Census {
   }
 
   #answer(question: NodeQuestion): unknown {
-    const { channels, connections } = this.#deps;
+    const { localStreams, connections } = this.#deps;
     switch (question.about) {
       case 'members':
-        return membersOf(channels?.get(question.stream));
+        return membersOf(localStreams?.get(question.stream));
       case 'subscriptions':
-        return subscriptionsOf(channels?.shared() ?? []);
+        return subscriptionsOf(localStreams?.shared() ?? []);
       case 'connection': {
         const connection = connections?.get(question.connection);
         return connection === undefined ? null : { user: connection.user };
@@ -167,10 +167,10 @@ class Survey {
   }
 }
 
-function membersOf(channel: Channel | undefined): object {
+function membersOf(localStream: LocalStream | undefined): object {
   const users = new Set<string>();
   let connections = 0;
-  for (const subscription of channel?.subscriptions() ?? []) {
+  for (const subscription of localStream?.subscriptions() ?? []) {
     connections++;
     const { user } = subscription.connection;
     if (user !== null) users.add(user);
@@ -178,9 +178,9 @@ function membersOf(channel: Channel | undefined): object {
   return { users: [...users].slice(0, NAMES_MAX), connections, truncated: users.size > NAMES_MAX };
 }
 
-function subscriptionsOf(channels: Iterable<Channel>): object {
+function subscriptionsOf(localStreams: Iterable<LocalStream>): object {
   const counts = new Map<string, number>();
-  for (const { stream, size } of channels) {
+  for (const { stream, size } of localStreams) {
     if (!stream.startsWith(SUBSCRIPTIONS)) continue;
     if (counts.size === NAMES_MAX) return { counts: Object.fromEntries(counts), truncated: true };
     counts.set(stream.slice(SUBSCRIPTIONS.length), size);

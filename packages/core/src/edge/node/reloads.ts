@@ -1,7 +1,7 @@
 import type { BackendCommands, BackendOutcome } from '../../backend-commands.js';
 import type { StreamMessage } from '../../engine.js';
 import { reloadedFrame } from '../../frame.js';
-import type { ChannelTable } from '../delivery/local-streams.js';
+import type { LocalStreamTable } from '../delivery/local-streams.js';
 import type { Subscription } from '../delivery/connection.js';
 import type { Sender } from '../delivery/sender.js';
 
@@ -11,7 +11,7 @@ const EVENT = '{"rid":-1,"event":"';
 
 interface ReloadDeps {
   readonly backends: BackendCommands;
-  readonly channels: ChannelTable;
+  readonly localStreams: LocalStreamTable;
   readonly sender: Sender;
 }
 
@@ -31,10 +31,10 @@ export class Reloads {
     if (!message.stream.startsWith('sub/')) return false;
     const at = EVENT.length + message.stream.length - 'sub/'.length;
     if (RELOAD.compare(message.frame, at, at + RELOAD.length) !== 0) return false;
-    const channel = this.#deps.channels.get(message.stream);
-    if (channel === undefined) return true;
+    const localStream = this.#deps.localStreams.get(message.stream);
+    if (localStream === undefined) return true;
     const answers = new Map<string, Promise<BackendOutcome>>();
-    for (const subscription of [...channel.subscriptions()]) void this.#reload(subscription, answers);
+    for (const subscription of [...localStream.subscriptions()]) void this.#reload(subscription, answers);
     return true;
   }
 

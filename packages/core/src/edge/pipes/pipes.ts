@@ -54,7 +54,7 @@ export class Pipes implements PipeHost {
   }
 
   /** Throws RefusalError `unavailable`. */
-  requireOpen({ pipe }: Endpoint): void {
+  checkBackendUp({ pipe }: Endpoint): void {
     if (pipe === null || this.#deps.links.accepts(pipe.name)) return;
     throw new RefusalError('unavailable', 'the backend of this endpoint is away; come back');
   }
@@ -100,7 +100,7 @@ export class Pipes implements PipeHost {
    * only by the engine's command: else a backend might hear of the new connection first, and take the user for gone when
    * it hears of the old one's end.
    */
-  heldBy(connection: Connection): Connection[] {
+  connectionsToReplace(connection: Connection): Connection[] {
     const { endpoint, user } = connection;
     if (user === null || endpoint.pipe?.sessionPolicy !== 'replace') return [];
     const ofUser = [...this.#deps.connections.ofUser(user)];

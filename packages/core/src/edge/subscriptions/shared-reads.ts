@@ -18,13 +18,13 @@ export class SharedReads {
 
   async read(stream: RetainedStream, after: Position | null, top: Position): Promise<HistoryPage> {
     const key = `${stream.stream} ${after === null ? '' : `${after.epoch} ${after.offset}`}`;
-    const page = await this.#join(key, stream, after);
+    const page = await this.#pending(key, stream, after);
     if (page.epoch === top.epoch && page.offset >= top.offset) return page;
     // Asked before this connection was: the next one is not.
-    return this.#join(key, stream, after);
+    return this.#pending(key, stream, after);
   }
 
-  #join(key: string, stream: RetainedStream, after: Position | null): Promise<HistoryPage> {
+  #pending(key: string, stream: RetainedStream, after: Position | null): Promise<HistoryPage> {
     const known = this.#underWay.get(key);
     if (known !== undefined) return known;
     const reading = this.#engine

@@ -1,7 +1,7 @@
 import type { Engine, HistoryPage } from '../../engine.js';
 import type { EdgeStats } from '../../stats.js';
 import type { Position, RetainedStream, StreamName } from '../../streams.js';
-import type { ChannelTable } from '../delivery/local-streams.js';
+import type { LocalStreamTable } from '../delivery/local-streams.js';
 import { Subscription, type Connection, type HeldFrame, type SubscriptionTarget } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { Interests } from './interests.js';
@@ -9,7 +9,7 @@ import { SharedReads } from './shared-reads.js';
 import type { SubscriptionEvents } from '../../outgoing/subscription-events.js';
 
 /** One stream a connection is to be in. */
-export interface JoinRequest extends SubscriptionTarget {
+export interface SubscribeRequest extends SubscriptionTarget {
   readonly stream: StreamName;
   /** False for a user's own stream. */
   readonly shared: boolean;
@@ -18,7 +18,7 @@ export interface JoinRequest extends SubscriptionTarget {
 }
 
 /** A stream as `connected` and the answers tell it. */
-export interface JoinedStream {
+export interface SubscribedStream {
   readonly stream: string;
   readonly epoch: string;
   readonly offset: number;
@@ -27,12 +27,14 @@ export interface JoinedStream {
 }
 
 /** One row of `topics` in `connected` and in the answer to `subscribe`. */
-export type JoinedTopic = { readonly topic: string } & Partial<JoinedStream> & { readonly public?: JoinedStream };
+export type SubscribedTopic = { readonly topic: string } & Partial<SubscribedStream> & {
+    readonly public?: SubscribedStream;
+  };
 
 /** A join under way: subscriptions hold live frames until `complete` or `abandon`. */
-export type Join = readonly JoinPart[];
+export type PendingSubscriptions = readonly PendingSubscription[];
 
-export interface JoinPart {
+export interface PendingSubscription {
   readonly subscription: Subscription;
   readonly after: Position | null;
   replay: readonly HeldFrame[];
@@ -41,7 +43,7 @@ export interface JoinPart {
 
 interface JoinerDeps {
   readonly engine: Engine;
-  readonly channels: ChannelTable;
+  readonly localStreams: LocalStreamTable;
   readonly delivery: Delivery;
   readonly interests: Interests;
   readonly stats: EdgeStats;
@@ -56,7 +58,7 @@ interface JoinerDeps {
  * 3. history after the client's position is read;
  * 4. replay, then the held frames beyond it, then live.
  */
-export class Joiner {
+export class Subscriber {
   readonly #deps: JoinerDeps;
   readonly #reads: SharedReads;
 
@@ -66,75 +68,75 @@ export class Joiner {
   }
 
   /** Steps 1 and 2 (the node's part). Rejects with EngineError; nothing is left behind then. */
-  async begin(connection: Connection, requests: readonly JoinRequest[]): Promise<Join> {
-    const { channels, interests } = this.#deps;
-    const join = requests.map((request): JoinPart => {
-      const subscription = new Subscription(connection, channels.obtain(request.stream, request.shared), request);
-      subscription.channel.addSingle(subscription);
+  async begin(connection: Connection, requests: readonly SubscribeRequest[]): Promise<PendingSubscriptions> {
+    const { localStreams, interests } = this.#deps;
+    const pending = requests.map((request): PendingSubscription => {
+      const subscription = new Subscription(connection, localStreams.obtain(request.stream, request.shared), request);
+      subscription.localStream.addDirect(subscription);
       connection.subscriptions.push(subscription);
       // Where nothing is kept a position proves nothing.
       const recovered = request.after !== null && subscription.retained === null ? false : null;
       return { subscription, after: request.after, replay: [], recovered };
     });
-    const shared = join.filter(({ subscription }) => subscription.channel.shared);
+    const shared = pending.filter(({ subscription }) => subscription.localStream.shared);
     try {
-      await Promise.all(shared.map(({ subscription }) => interests.add(subscription.channel.stream)));
+      await Promise.all(shared.map(({ subscription }) => interests.add(subscription.localStream.stream)));
     } catch (error) {
-      this.abandon(join);
+      this.abandon(pending);
       throw error;
     }
-    return join;
+    return pending;
   }
 
   /** The streams whose tops the engine must tell, in the order `read` expects the positions. */
-  streamsOf(join: Join): RetainedStream[] {
-    return join.map(({ subscription }) => subscription.retained).filter((retained) => retained !== null);
+  streamsOf(pending: PendingSubscriptions): RetainedStream[] {
+    return pending.map(({ subscription }) => subscription.retained).filter((retained) => retained !== null);
   }
 
   /** Steps 2 (the engine's part) and 3 for a connection that is open already. Rejects with EngineError, abandons. */
-  async readOpen(join: Join): Promise<void> {
+  async readOpen(pending: PendingSubscriptions): Promise<void> {
     try {
-      const streams = this.streamsOf(join);
-      await this.read(join, streams.length === 0 ? [] : await this.#deps.engine.positions(streams));
+      const streams = this.streamsOf(pending);
+      await this.read(pending, streams.length === 0 ? [] : await this.#deps.engine.positions(streams));
     } catch (error) {
-      this.abandon(join);
+      this.abandon(pending);
       throw error;
     }
   }
 
   /** Step 3. Rejects with EngineError; call `abandon` then. */
-  async read(join: Join, positions: readonly Position[]): Promise<void> {
-    const retained = join.filter(({ subscription }) => subscription.retained !== null);
+  async read(pending: PendingSubscriptions, positions: readonly Position[]): Promise<void> {
+    const retained = pending.filter(({ subscription }) => subscription.retained !== null);
     await Promise.all(retained.map((part, at) => this.#readPart(part, positions[at]!)));
   }
 
   /** What the client is told of topics, before `complete`. */
-  describe(join: Join): JoinedTopic[] {
-    const topics = new Map<string, JoinedTopic>();
-    for (const part of join) {
-      const { kind, name, channel } = part.subscription;
+  describe(pending: PendingSubscriptions): SubscribedTopic[] {
+    const topics = new Map<string, SubscribedTopic>();
+    for (const part of pending) {
+      const { kind, name, localStream } = part.subscription;
       if (kind !== 'topic') continue;
       const row = topics.get(name) ?? { topic: name };
       const stream = this.describeStream(part);
       if (stream === null) topics.set(name, part.recovered === null ? row : { ...row, recovered: false, replayed: 0 });
-      else topics.set(name, channel.shared ? { ...row, public: stream } : { ...row, ...stream });
+      else topics.set(name, localStream.shared ? { ...row, public: stream } : { ...row, ...stream });
     }
     return [...topics.values()];
   }
 
   /** null for a stream without history. */
-  describeStream(part: JoinPart): JoinedStream | null {
+  describeStream(part: PendingSubscription): SubscribedStream | null {
     const { subscription, recovered } = part;
     if (subscription.retained === null) return null;
-    const { channel } = subscription;
-    const at = subscription.group === null ? subscription : channel;
-    const row = { stream: channel.stream, epoch: at.epoch, offset: at.offset };
+    const { localStream } = subscription;
+    const at = subscription.group === null ? subscription : localStream;
+    const row = { stream: localStream.stream, epoch: at.epoch, offset: at.offset };
     return recovered === null ? row : { ...row, recovered, replayed: part.replay.length };
   }
 
   /** Step 4: after the frame that tells of the join was given to the socket. */
-  complete(join: Join): void {
-    for (const { subscription, replay, recovered } of join) {
+  complete(pending: PendingSubscriptions): void {
+    for (const { subscription, replay, recovered } of pending) {
       // It may have been left again while its history was read.
       if (!subscription.connection.subscriptions.includes(subscription)) continue;
       if (recovered !== null) this.#deps.stats.resumes.add(recovered ? 'recovered' : 'lost');
@@ -142,32 +144,32 @@ export class Joiner {
     }
   }
 
-  abandon(join: Join): void {
-    for (const { subscription } of join) this.leave(subscription);
+  abandon(pending: PendingSubscriptions): void {
+    for (const { subscription } of pending) this.leave(subscription);
   }
 
   /** Takes one subscription away; nothing if that was done before. */
   leave(subscription: Subscription): void {
-    const { connection, channel } = subscription;
+    const { connection, localStream } = subscription;
     const at = connection.subscriptions.indexOf(subscription);
     if (at < 0) return;
     connection.subscriptions.splice(at, 1);
     this.#deps.delivery.detach(subscription);
-    if (this.#deps.channels.dropIfEmpty(channel)) this.#deps.subscriptions?.left(channel.stream);
-    if (channel.shared) this.#deps.interests.remove(channel.stream);
+    if (this.#deps.localStreams.dropIfEmpty(localStream)) this.#deps.subscriptions?.left(localStream.stream);
+    if (localStream.shared) this.#deps.interests.remove(localStream.stream);
   }
 
   leaveAll(connection: Connection): void {
     for (const subscription of [...connection.subscriptions]) this.leave(subscription);
   }
 
-  async #readPart(part: JoinPart, top: Position): Promise<void> {
+  async #readPart(part: PendingSubscription, top: Position): Promise<void> {
     const { subscription } = part;
-    const { policy, channel } = subscription;
+    const { policy, localStream } = subscription;
     subscription.epoch = top.epoch;
     subscription.offset = top.offset;
     const after = part.after ?? (await this.#acknowledged(subscription));
-    if (after === null && (!policy.snapshot || channel.shared)) return;
+    if (after === null && (!policy.snapshot || localStream.shared)) return;
     if (after !== null && after.epoch === top.epoch && after.offset === top.offset) {
       if (part.after !== null) part.recovered = true;
       return;
@@ -180,7 +182,7 @@ export class Joiner {
 
   /** Where a client without a position goes on in a topic with acknowledgements. */
   async #acknowledged(subscription: Subscription): Promise<Position | null> {
-    if (!subscription.policy.ack || subscription.channel.shared) return null;
+    if (!subscription.policy.ack || subscription.localStream.shared) return null;
     const acknowledged = await this.#deps.engine.acknowledged(subscription.retained!);
     return acknowledged ?? { epoch: subscription.epoch, offset: 0 };
   }
@@ -192,7 +194,7 @@ export class Joiner {
     if (expired > 0) this.#deps.stats.expired.add(subscription.name, expired);
   }
 
-  #takePage(part: JoinPart, page: HistoryPage): void {
+  #takePage(part: PendingSubscription, page: HistoryPage): void {
     const { subscription } = part;
     part.replay = page.messages;
     const last = page.messages.at(-1);

@@ -1,7 +1,7 @@
 import { publicStream, userStream, type Position } from '../../streams.js';
 import type { Identity } from '../../token-verifier.js';
 import type { TopicPolicy } from '../../topics.js';
-import type { JoinRequest } from './subscriber.js';
+import type { SubscribeRequest } from './subscriber.js';
 import { RefusalError } from '../refusals.js';
 
 /** Which topics a client may have: they exist, are visible, the token allows them, guests only what is for guests. */
@@ -36,13 +36,17 @@ export class TopicAccess {
   }
 
   /** The streams of each topic, with the positions given; a position for anything else is `bad_request`. */
-  requests(topics: readonly TopicPolicy[], recover: ReadonlyMap<string, Position>, user: string | null): JoinRequest[] {
+  requests(
+    topics: readonly TopicPolicy[],
+    recover: ReadonlyMap<string, Position>,
+    user: string | null,
+  ): SubscribeRequest[] {
     const used = new Set<string>();
     const take = (stream: string): Position | null => {
       if (recover.has(stream)) used.add(stream);
       return recover.get(stream) ?? null;
     };
-    const requests: JoinRequest[] = [];
+    const requests: SubscribeRequest[] = [];
     for (const topic of topics) {
       const target = { kind: 'topic', name: topic.name, policy: topic } as const;
       if (user !== null) {

@@ -99,10 +99,10 @@ class Desk {
   }
 
   static async open(user: string): Promise<Desk> {
-    const desk = new Desk();
-    await desk.engine.start(desk.edge);
-    await desk.connect(user);
-    return desk;
+    const handshakerDeps = new Desk();
+    await handshakerDeps.engine.start(handshakerDeps.edge);
+    await handshakerDeps.connect(user);
+    return handshakerDeps;
   }
 
   /** One more connection, which is the one that authenticates from now on. */
@@ -156,21 +156,21 @@ function identityOf(user: string): Identity {
   return { user, expiresAtMs: null, issuedAtMs: null, tokenId: null, topics: null, rooms: null, presence: false };
 }
 
-let desk: Desk;
-afterEach(() => desk.engine.stop());
+let handshakerDeps: Desk;
+afterEach(() => handshakerDeps.engine.stop());
 
 const brief = (events: readonly Record<string, string>[]) =>
   events.map(({ user_id, event, reason }) => `${user_id} ${event} ${reason}`.trim());
 
 describe('presence of a connection that changes its user', () => {
   it('ends for the former user and begins for the new one; a guest has none', async () => {
-    desk = await Desk.open('ann');
-    await desk.answer(desk.authenticate('bob'));
-    await desk.answer(desk.authenticate(''));
-    await desk.answer(desk.authenticate('ann'));
-    await desk.answer(desk.authenticate('ann'));
-    desk.edge.closed(desk.connection, 1000, 'bye');
-    expect(brief(await desk.events())).toEqual([
+    handshakerDeps = await Desk.open('ann');
+    await handshakerDeps.answer(handshakerDeps.authenticate('bob'));
+    await handshakerDeps.answer(handshakerDeps.authenticate(''));
+    await handshakerDeps.answer(handshakerDeps.authenticate('ann'));
+    await handshakerDeps.answer(handshakerDeps.authenticate('ann'));
+    handshakerDeps.edge.closed(handshakerDeps.connection, 1000, 'bye');
+    expect(brief(await handshakerDeps.events())).toEqual([
       'ann connected',
       'ann disconnected authentication',
       'bob connected',
@@ -178,15 +178,15 @@ describe('presence of a connection that changes its user', () => {
       'ann connected',
       'ann disconnected bye',
     ]);
-    expect(await desk.rows('ann', 'bob')).toEqual([0, 0]);
+    expect(await handshakerDeps.rows('ann', 'bob')).toEqual([0, 0]);
   });
 
   it('tells by `since` which of a user’s times with one connection is meant', async () => {
-    desk = await Desk.open('ann');
-    await desk.answer(desk.authenticate('bob'));
-    await desk.answer(desk.authenticate('ann'));
-    const [row] = await desk.engine.presence('ann');
-    const times = (await desk.events()).filter(({ user_id }) => user_id === 'ann').map(({ since }) => since!);
+    handshakerDeps = await Desk.open('ann');
+    await handshakerDeps.answer(handshakerDeps.authenticate('bob'));
+    await handshakerDeps.answer(handshakerDeps.authenticate('ann'));
+    const [row] = await handshakerDeps.engine.presence('ann');
+    const times = (await handshakerDeps.events()).filter(({ user_id }) => user_id === 'ann').map(({ since }) => since!);
     expect(times[1]).toBe(times[0]);
     expect(times[2]! > times[0]!).toBe(true);
     // What a reaper would say of it.
@@ -194,70 +194,70 @@ describe('presence of a connection that changes its user', () => {
   });
 
   it('stays with the former user when the new one is blocked', async () => {
-    desk = await Desk.open('ann');
-    const [before] = await desk.engine.presence('ann');
-    await desk.engine.block('bob', { reason: '', expiresAtMs: null });
-    expect(await desk.answer(desk.authenticate('bob'))).toMatchObject({ status: 'forbidden' });
-    expect(await desk.engine.presence('ann')).toEqual([before]);
-    expect(brief(await desk.events())).toEqual(['ann connected']);
+    handshakerDeps = await Desk.open('ann');
+    const [before] = await handshakerDeps.engine.presence('ann');
+    await handshakerDeps.engine.block('bob', { reason: '', expiresAtMs: null });
+    expect(await handshakerDeps.answer(handshakerDeps.authenticate('bob'))).toMatchObject({ status: 'forbidden' });
+    expect(await handshakerDeps.engine.presence('ann')).toEqual([before]);
+    expect(brief(await handshakerDeps.events())).toEqual(['ann connected']);
   });
 });
 
 describe('a connection that stays what it was', () => {
   it('when an update brings no token', async () => {
-    desk = await Desk.open('ann');
-    const answer = await desk.answer(desk.authenticate('', true));
+    handshakerDeps = await Desk.open('ann');
+    const answer = await handshakerDeps.answer(handshakerDeps.authenticate('', true));
     expect(answer).toMatchObject({ status: 'forbidden', payload: { code: 'user_mismatch' } });
-    expect(await desk.rows('ann')).toEqual([1]);
+    expect(await handshakerDeps.rows('ann')).toEqual([1]);
   });
 
   it('when the other user has as many connections as are allowed', async () => {
-    desk = await Desk.open('bob');
-    await desk.connect('bob');
-    await desk.connect('cleo');
-    const answer = await desk.answer(desk.authenticate('bob'));
+    handshakerDeps = await Desk.open('bob');
+    await handshakerDeps.connect('bob');
+    await handshakerDeps.connect('cleo');
+    const answer = await handshakerDeps.answer(handshakerDeps.authenticate('bob'));
     expect(answer).toMatchObject({ status: 'forbidden', payload: { code: 'too_many_connections' } });
-    expect(await desk.rows('cleo', 'bob')).toEqual([1, 2]);
+    expect(await handshakerDeps.rows('cleo', 'bob')).toEqual([1, 2]);
   });
 });
 
 describe('a connection that ends while its user changes', () => {
   // It was entered into the table of users again, and into the engine for good: a ghost until the node's end.
   it.each([
-    ['the token of another user is verified', 'bob', () => desk.tokens],
-    ['a new token of the same user is verified', 'ann', () => desk.tokens],
-    ['the engine admits another user', 'bob', () => desk.engine.answers],
-    ['the engine refuses another user', 'blocked', () => desk.engine.answers],
+    ['the token of another user is verified', 'bob', () => handshakerDeps.tokens],
+    ['a new token of the same user is verified', 'ann', () => handshakerDeps.tokens],
+    ['the engine admits another user', 'bob', () => handshakerDeps.engine.answers],
+    ['the engine refuses another user', 'blocked', () => handshakerDeps.engine.answers],
   ])('while %s: leaves no row, and is told as the former user’s', async (_, user, gate) => {
-    desk = await Desk.open('ann');
-    await desk.engine.block('blocked', { reason: '', expiresAtMs: null });
+    handshakerDeps = await Desk.open('ann');
+    await handshakerDeps.engine.block('blocked', { reason: '', expiresAtMs: null });
     gate().close();
-    desk.authenticate(user);
-    desk.authenticate('cleo');
+    handshakerDeps.authenticate(user);
+    handshakerDeps.authenticate('cleo');
     await turn();
-    desk.edge.closed(desk.connection, 1006, '');
+    handshakerDeps.edge.closed(handshakerDeps.connection, 1006, '');
     gate().open();
     for (let at = 0; at < 5; at++) await turn();
-    expect(await desk.rows('ann', 'bob', 'cleo')).toEqual([0, 0, 0]);
-    expect([desk.edge.connectionCount, desk.edge.userCount]).toEqual([0, 0]);
-    expect(brief(await desk.events())).toEqual(['ann connected', 'ann disconnected 1006']);
+    expect(await handshakerDeps.rows('ann', 'bob', 'cleo')).toEqual([0, 0, 0]);
+    expect([handshakerDeps.edge.connectionCount, handshakerDeps.edge.userCount]).toEqual([0, 0]);
+    expect(brief(await handshakerDeps.events())).toEqual(['ann connected', 'ann disconnected 1006']);
   });
 });
 
 describe('changes of user that are asked for at once', () => {
   // The refused one gave the connection back to the user before it, whose row and place in the table then stayed.
   it('happen one behind the other', async () => {
-    desk = await Desk.open('ann');
-    await desk.engine.block('bob', { reason: '', expiresAtMs: null });
-    desk.engine.answers.close();
-    const [first, second] = ['bob', 'cleo'].map((user) => desk.authenticate(user));
+    handshakerDeps = await Desk.open('ann');
+    await handshakerDeps.engine.block('bob', { reason: '', expiresAtMs: null });
+    handshakerDeps.engine.answers.close();
+    const [first, second] = ['bob', 'cleo'].map((user) => handshakerDeps.authenticate(user));
     await turn();
-    desk.engine.answers.open();
-    expect(await desk.answer(first!)).toMatchObject({ status: 'forbidden' });
-    expect(await desk.answer(second!)).toMatchObject({ status: 'ok' });
-    expect(await desk.rows('ann', 'bob', 'cleo')).toEqual([0, 0, 1]);
-    desk.edge.closed(desk.connection, 1000, '');
-    expect([desk.edge.connectionCount, desk.edge.userCount]).toEqual([0, 0]);
-    expect(await desk.rows('ann', 'bob', 'cleo')).toEqual([0, 0, 0]);
+    handshakerDeps.engine.answers.open();
+    expect(await handshakerDeps.answer(first!)).toMatchObject({ status: 'forbidden' });
+    expect(await handshakerDeps.answer(second!)).toMatchObject({ status: 'ok' });
+    expect(await handshakerDeps.rows('ann', 'bob', 'cleo')).toEqual([0, 0, 1]);
+    handshakerDeps.edge.closed(handshakerDeps.connection, 1000, '');
+    expect([handshakerDeps.edge.connectionCount, handshakerDeps.edge.userCount]).toEqual([0, 0]);
+    expect(await handshakerDeps.rows('ann', 'bob', 'cleo')).toEqual([0, 0, 0]);
   });
 });

@@ -3,41 +3,41 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { closeReason } from '../../../src/close-codes.js';
 import type { Subscription } from '../../../src/edge/delivery/connection.js';
-import { House, type PaperSocket } from './recording-sockets.js';
+import { DeliveryUnderTest, type RecordingSocket } from './recording-sockets.js';
 
 const PUBLIC = 'notifications/*';
 /** Three groups of at most 256. */
 const CROWD = 600;
 
-type Member = ReturnType<House['subscriber']>;
+type Member = ReturnType<DeliveryUnderTest['subscriber']>;
 
 describe('native fan-out to a crowd', () => {
-  let house: House;
+  let delivery: DeliveryUnderTest;
   let members: Member[];
 
   beforeEach(() => {
-    house = new House();
-    members = Array.from({ length: CROWD }, () => house.subscriber(PUBLIC));
-    house.batch([PUBLIC, 1, 'a']);
+    delivery = new DeliveryUnderTest();
+    members = Array.from({ length: CROWD }, () => delivery.subscriber(PUBLIC));
+    delivery.batch([PUBLIC, 1, 'a']);
   });
 
-  const fanned = (text: string): number => house.sockets.filter((socket) => socket.fanned.join('') === text).length;
+  const fanned = (text: string): number => delivery.sockets.filter((socket) => socket.fanned.join('') === text).length;
 
   it('serves one group in a turn of the event loop, everybody once', async () => {
-    house.batch([PUBLIC, 2, 'b']);
+    delivery.batch([PUBLIC, 2, 'b']);
     const served = [fanned('b')];
     for (let turns = 0; turns < 3; turns++) {
       await turn();
       served.push(fanned('b'));
     }
     expect(served).toEqual([256, 512, 600, 600]);
-    expect(house.published).toHaveLength(3);
+    expect(delivery.published).toHaveLength(3);
   });
 
   it('takes along what comes while a round is under way, in order', async () => {
-    house.batch([PUBLIC, 2, 'b']);
+    delivery.batch([PUBLIC, 2, 'b']);
     await turn();
-    house.batch([PUBLIC, 3, 'c']);
+    delivery.batch([PUBLIC, 3, 'c']);
     expect([fanned('b'), fanned('bc')]).toEqual([512, 0]);
     await turn();
     expect([fanned('b'), fanned('bc')]).toEqual([512, 88]);
@@ -49,9 +49,9 @@ describe('native fan-out to a crowd', () => {
   it('copies what waits for its turn: the bytes belong to the engine', async () => {
     const frame = Buffer.from('b');
     const message = { stream: PUBLIC, epoch: 'e', recordTimeMs: 1, except: '', seen: false };
-    house.delivery.deliver({ ...message, offset: 2, frame });
+    delivery.delivery.deliver({ ...message, offset: 2, frame });
     frame.fill(0);
-    house.delivery.endBatch();
+    delivery.delivery.endBatch();
     await turn();
     await turn();
     expect(fanned('b')).toBe(600);
@@ -59,32 +59,34 @@ describe('native fan-out to a crowd', () => {
 
   it('gives a socket of the last group what it lacks before anything else: an answer, a message of its own, the end', () => {
     const { socket, connection } = lastOf(members);
-    house.batch([PUBLIC, 2, 'b']);
-    house.sender.send(connection, 'answer', 'answer');
-    house.batch([PUBLIC, 3, 'c']);
-    house.sender.push(connection, Buffer.from('own'), null);
-    house.batch([PUBLIC, 4, 'd']);
-    house.sender.close(connection, closeReason('resync'));
+    delivery.batch([PUBLIC, 2, 'b']);
+    delivery.sender.send(connection, 'answer', 'answer');
+    delivery.batch([PUBLIC, 3, 'c']);
+    delivery.sender.push(connection, Buffer.from('own'), null);
+    delivery.batch([PUBLIC, 4, 'd']);
+    delivery.sender.close(connection, closeReason('resync'));
     expect(socket.all).toEqual(['a', 'b', 'answer', 'c', 'own', 'd', 'end']);
   });
 
   it('lets a message for all not overtake one for one socket in the same batch', () => {
     const own = 'notifications/u/ann';
     const { socket, connection } = members[0]!;
-    house.subscribe(connection, own);
-    house.batch([own, 1, 'first'], [PUBLIC, 2, 'b'], [own, 2, 'last']);
+    delivery.subscribe(connection, own);
+    delivery.batch([own, 1, 'first'], [PUBLIC, 2, 'b'], [own, 2, 'last']);
     expect(socket.all).toEqual(['a', 'first', 'b', 'last']);
   });
 
   it('goes on when all but one group have left in the middle of a round', async () => {
-    house.batch([PUBLIC, 2, 'b']);
-    const first = members.filter(({ subscription }) => subscription.group === subscription.channel.crowd!.groups[0]);
+    delivery.batch([PUBLIC, 2, 'b']);
+    const first = members.filter(
+      ({ subscription }) => subscription.group === subscription.localStream.native!.groups[0],
+    );
     for (const { subscription } of members)
-      if (!first.some((m) => m.subscription === subscription)) leave(house, subscription);
-    house.batch([PUBLIC, 3, 'c']);
+      if (!first.some((m) => m.subscription === subscription)) leave(delivery, subscription);
+    delivery.batch([PUBLIC, 3, 'c']);
     await turn();
     await turn();
-    house.batch([PUBLIC, 4, 'd']);
+    delivery.batch([PUBLIC, 4, 'd']);
     expect(first.map(({ socket }) => socket.fanned.join(''))).toEqual(first.map(() => 'bcd'));
   });
 
@@ -97,41 +99,41 @@ describe('native fan-out to a crowd', () => {
 });
 
 async function runSteps(steps: [act: string, at: number][]): Promise<void> {
-  const house = new House();
-  const present = Array.from({ length: CROWD }, () => house.subscriber(PUBLIC));
+  const delivery = new DeliveryUnderTest();
+  const present = Array.from({ length: CROWD }, () => delivery.subscriber(PUBLIC));
   let offset = 0;
-  const message = (): void => house.batch([PUBLIC, ++offset, `${offset},`]);
+  const message = (): void => delivery.batch([PUBLIC, ++offset, `${offset},`]);
   message();
   for (const [act, at] of steps) {
     const place = at % present.length;
     const { subscription, connection } = present[place]!;
     if (act === 'message') message();
     else if (act === 'turn') await turn();
-    else if (act === 'join') present.push(house.subscriber(PUBLIC));
-    else if (act === 'leave') leave(house, present.splice(place, 1)[0]!.subscription);
-    else if (act === 'demote') house.delivery.demote(subscription);
-    else house.sender.send(connection, '', 'answer');
+    else if (act === 'join') present.push(delivery.subscriber(PUBLIC));
+    else if (act === 'leave') leave(delivery, present.splice(place, 1)[0]!.subscription);
+    else if (act === 'demote') delivery.delivery.demote(subscription);
+    else delivery.sender.send(connection, '', 'answer');
   }
   message();
-  const { groups, frames } = present[0]!.subscription.channel.crowd!;
+  const { groups, frames } = present[0]!.subscription.localStream.native!;
   for (let turns = 0; turns < 2 * groups.length; turns++) await turn();
   const broken = present.find(({ socket }) => !isUnbroken(socket, offset));
   expect(broken?.socket.all).toBeUndefined();
   expect([groups.length > 1, frames]).toEqual([true, []]);
 }
 
-function leave(house: House, subscription: Subscription): void {
-  house.delivery.detach(subscription);
+function leave(delivery: DeliveryUnderTest, subscription: Subscription): void {
+  delivery.delivery.detach(subscription);
   subscription.connection.subscriptions.splice(0);
 }
 
 /** Served by the Sender or by the transport, it has had every offset up to the last one, each once. */
-function isUnbroken(socket: PaperSocket, last: number): boolean {
+function isUnbroken(socket: RecordingSocket, last: number): boolean {
   const offsets = socket.all.join('').split(',').slice(0, -1).map(Number);
   return offsets.at(-1) === last && offsets.every((offset, at) => at === 0 || offset === offsets[at - 1]! + 1);
 }
 
 function lastOf(members: readonly Member[]): Member {
-  const { groups } = members[0]!.subscription.channel.crowd!;
+  const { groups } = members[0]!.subscription.localStream.native!;
   return members.find(({ subscription }) => subscription.group === groups.at(-1))!;
 }

@@ -1,15 +1,15 @@
-import { ChannelTable } from '../../../src/edge/delivery/local-streams.js';
+import { LocalStreamTable } from '../../../src/edge/delivery/local-streams.js';
 import { Connection, Subscription } from '../../../src/edge/delivery/connection.js';
 import { Delivery } from '../../../src/edge/delivery/delivery.js';
 import { Sender } from '../../../src/edge/delivery/sender.js';
 import { EdgeStats, type Socket, type StreamMessage, type TopicPolicy } from '../../../src/index.js';
 import { topicPolicy } from '../../policies.js';
-import { Crowds } from '../../../src/edge/delivery/fan-out-groups.js';
+import { FanOutScheduler } from '../../../src/edge/delivery/fan-out-groups.js';
 
 /** A socket of our own seam whose kernel can be told to stall; it writes down every system call. */
-export class PaperSocket implements Socket {
+export class RecordingSocket implements Socket {
   readonly calls: string[][] = [];
-  readonly channels = new Set<string>();
+  readonly localStreams = new Set<string>();
   /** What the transport's fan-out brought. */
   readonly fanned: string[] = [];
   /** That, and what was sent to this socket alone, as it came. */
@@ -44,12 +44,12 @@ export class PaperSocket implements Socket {
     return this.buffered;
   }
 
-  join(channel: string): void {
-    this.channels.add(channel);
+  join(localStream: string): void {
+    this.localStreams.add(localStream);
   }
 
-  leave(channel: string): void {
-    this.channels.delete(channel);
+  leave(localStream: string): void {
+    this.localStreams.delete(localStream);
   }
 
   end(code: number): void {
@@ -59,20 +59,20 @@ export class PaperSocket implements Socket {
 }
 
 /** The last steps to sockets, without the rest of an edge. */
-export class House {
+export class DeliveryUnderTest {
   readonly stats = new EdgeStats();
-  readonly channels = new ChannelTable();
+  readonly localStreams = new LocalStreamTable();
   readonly published: string[] = [];
-  readonly sockets: PaperSocket[] = [];
+  readonly sockets: RecordingSocket[] = [];
   nowMs = 0;
-  readonly crowds = new Crowds({
-    publish: (channel, frame) => this.#publish(channel, Buffer.from(frame).toString()),
+  readonly scheduler = new FanOutScheduler({
+    publish: (localStream, frame) => this.#publish(localStream, Buffer.from(frame).toString()),
   });
   readonly sender = new Sender(this, { answerQueueBytes: 1000, now: () => this.nowMs });
   readonly delivery = new Delivery(this);
 
   subscriber(stream: string, topic?: TopicPolicy, held?: boolean) {
-    const socket = new PaperSocket();
+    const socket = new RecordingSocket();
     this.sockets.push(socket);
     const connection = new Connection(`c${Math.random()}`, {
       endpoint: { path: '/ws', guests: false, hub: null, pipe: null },
@@ -92,9 +92,9 @@ export class House {
     topic: TopicPolicy = topicPolicy('notifications'),
     held = false,
   ): Subscription {
-    const channel = this.channels.obtain(stream, !stream.includes('/u/'));
-    const subscription = new Subscription(connection, channel, { kind: 'topic', name: topic.name, policy: topic });
-    channel.addSingle(subscription);
+    const localStream = this.localStreams.obtain(stream, !stream.includes('/u/'));
+    const subscription = new Subscription(connection, localStream, { kind: 'topic', name: topic.name, policy: topic });
+    localStream.addDirect(subscription);
     connection.subscriptions.push(subscription);
     if (!held) this.delivery.release(subscription, []);
     return subscription;
@@ -110,10 +110,10 @@ export class House {
     this.delivery.endBatch();
   }
 
-  #publish(channel: string, text: string): void {
-    this.published.push(`${channel}=${text}`);
-    for (const { channels, fanned, all } of this.sockets) {
-      if (!channels.has(channel)) continue;
+  #publish(localStream: string, text: string): void {
+    this.published.push(`${localStream}=${text}`);
+    for (const { localStreams, fanned, all } of this.sockets) {
+      if (!localStreams.has(localStream)) continue;
       fanned.push(text);
       all.push(text);
     }

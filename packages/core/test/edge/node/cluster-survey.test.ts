@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Census, EngineStats, MemoryEngine, type Inbox, type Logger, type NodeCommand } from '@ws-gateway/core';
+import { ClusterSurvey, EngineStats, MemoryEngine, type Inbox, type Logger, type NodeCommand } from '@ws-gateway/core';
 
 const silent: Logger = {
   error: () => undefined,
@@ -13,7 +13,7 @@ let engine: MemoryEngine | null = null;
 afterEach(() => engine?.stop());
 
 /** A node whose inbox knows commands only; `take` is what it does with them. */
-async function start(take: (command: NodeCommand) => void): Promise<Census> {
+async function start(take: (command: NodeCommand) => void): Promise<ClusterSurvey> {
   engine = new MemoryEngine({ node: 'n1', stats: new EngineStats() });
   const nothing = (): void => undefined;
   const inbox: Inbox = {
@@ -25,43 +25,43 @@ async function start(take: (command: NodeCommand) => void): Promise<Census> {
     command: take,
   };
   await engine.start(inbox);
-  return new Census({ engine, logger: silent }, { node: 'n1' });
+  return new ClusterSurvey({ engine, logger: silent }, { node: 'n1' });
 }
 
-describe('a census', () => {
+describe('a cluster survey', () => {
   it('answers itself where it is the only node', async () => {
-    const census: Census = await start((command) => {
-      if (command.command === 'ask' || command.command === 'report') census.take(command);
+    const survey: ClusterSurvey = await start((command) => {
+      if (command.command === 'ask' || command.command === 'report') survey.take(command);
     });
-    expect(await census.subscriptions()).toEqual({ subscriptions: new Map(), complete: true });
-    expect(await census.connection('n1', 'n1-1')).toBeNull();
-    expect(await census.connection('n2', 'n2-1')).toBeNull();
+    expect(await survey.subscriptions()).toEqual({ subscriptions: new Map(), complete: true });
+    expect(await survey.connection('n1', 'n1-1')).toBeNull();
+    expect(await survey.connection('n2', 'n2-1')).toBeNull();
   });
 
   it('asks nobody about a room that nobody watches', async () => {
-    const census = await start(() => {
+    const survey = await start(() => {
       throw new Error('asked');
     });
-    expect(await census.members('r1')).toEqual({ users: [], connections: 0, complete: true });
+    expect(await survey.members('r1')).toEqual({ users: [], connections: 0, complete: true });
   });
 
   it('gives up a node that does not answer within a second', async () => {
     const asked: NodeCommand[] = [];
-    const census = await start((command) => void asked.push(command));
-    expect(await census.subscriptions()).toEqual({ subscriptions: new Map(), complete: false });
-    await expect(census.connection('n1', 'n1-1')).rejects.toMatchObject({ code: 'unavailable' });
+    const survey = await start((command) => void asked.push(command));
+    expect(await survey.subscriptions()).toEqual({ subscriptions: new Map(), complete: false });
+    await expect(survey.connection('n1', 'n1-1')).rejects.toMatchObject({ code: 'unavailable' });
     expect(asked).toMatchObject([
       { command: 'ask', from: 'n1', question: { about: 'subscriptions' } },
       { command: 'ask', from: 'n1', question: { about: 'connection', connection: 'n1-1' } },
     ]);
     // Too late: nobody waits for it any more.
-    census.take({ command: 'report', id: (asked[0] as { id: string }).id, answer: { counts: { x: 1 } } });
+    survey.take({ command: 'report', id: (asked[0] as { id: string }).id, answer: { counts: { x: 1 } } });
   });
 
   it('lets a thousand questions wait, and refuses the next', async () => {
-    const census = await start(() => undefined);
-    const waiting = Array.from({ length: 1000 }, () => census.subscriptions());
-    await expect(census.subscriptions()).rejects.toMatchObject({ code: 'unavailable' });
+    const survey = await start(() => undefined);
+    const waiting = Array.from({ length: 1000 }, () => survey.subscriptions());
+    await expect(survey.subscriptions()).rejects.toMatchObject({ code: 'unavailable' });
     await Promise.all(waiting);
   });
 
@@ -75,12 +75,12 @@ describe('a census', () => {
       control: (_: unknown, command: NodeCommand) => {
         const { id } = command as { id: string };
         // Before the engine has said how many were reached.
-        for (const answer of answers) census.take({ command: 'report', id, answer });
+        for (const answer of answers) survey.take({ command: 'report', id, answer });
         return Promise.resolve(2);
       },
     };
-    const census: Census = new Census({ engine: engineOfTwo, logger: silent }, { node: 'n1' });
-    const { subscriptions, complete } = await census.subscriptions();
+    const survey: ClusterSurvey = new ClusterSurvey({ engine: engineOfTwo, logger: silent }, { node: 'n1' });
+    const { subscriptions, complete } = await survey.subscriptions();
     expect([...subscriptions]).toEqual([
       ['a', 2],
       ['b', 4],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ChannelTable } from '../../../src/edge/delivery/local-streams.js';
+import { LocalStreamTable } from '../../../src/edge/delivery/local-streams.js';
 import { ConnectionTable } from '../../../src/edge/delivery/connection-table.js';
 import { Connection, Subscription } from '../../../src/edge/delivery/connection.js';
 import { Delivery } from '../../../src/edge/delivery/delivery.js';
@@ -8,7 +8,7 @@ import { Rebuild } from '../../../src/edge/node/rebuild.js';
 import { Sender } from '../../../src/edge/delivery/sender.js';
 import { EdgeStats, type AdmitResult, type Engine, type HistoryPage, type Logger } from '../../../src/index.js';
 import { topicPolicy } from '../../policies.js';
-import { Crowds } from '../../../src/edge/delivery/fan-out-groups.js';
+import { FanOutScheduler } from '../../../src/edge/delivery/fan-out-groups.js';
 
 const PUBLIC = 'notifications/*';
 const NEW_EPOCH = 'e2';
@@ -30,11 +30,11 @@ describe('rows written again after the engine lost its data', () => {
   // subscription into the new epoch, and what had been published before the row was taken for delivered.
   it('sends what a shared stream got before the node watched it again, ahead of the live frames', async () => {
     const stats = new EdgeStats();
-    const channels = new ChannelTable();
+    const localStreams = new LocalStreamTable();
     const connections = new ConnectionTable();
-    const crowds = new Crowds({ publish: () => undefined });
-    const sender = new Sender({ stats, crowds }, { answerQueueBytes: 1000 });
-    const delivery = new Delivery({ channels, sender, crowds, stats });
+    const scheduler = new FanOutScheduler({ publish: () => undefined });
+    const sender = new Sender({ stats, scheduler }, { answerQueueBytes: 1000 });
+    const delivery = new Delivery({ localStreams, sender, scheduler, stats });
     const watch = async (): Promise<void> => {
       // The records 1 and 2 came before this row, 3 right behind it.
       delivery.deliver(message(3));
@@ -73,8 +73,8 @@ describe('rows written again after the engine lost its data', () => {
     connections.add(connection);
     const policy = topicPolicy('notifications');
     const target = { kind: 'topic', name: 'notifications', policy } as const;
-    const subscription = new Subscription(connection, channels.obtain(PUBLIC, true), target);
-    subscription.channel.addSingle(subscription);
+    const subscription = new Subscription(connection, localStreams.obtain(PUBLIC, true), target);
+    subscription.localStream.addDirect(subscription);
     connection.subscriptions.push(subscription);
     delivery.release(subscription, []);
 

@@ -5,15 +5,15 @@ import { EngineError, type SourceRange } from '@ws-gateway/core';
  * several Redis partitions each has its own source position, and a partition that got nothing from the call before must
  * not be taken for one that missed it: so the offset to follow is remembered for each.
  */
-export class SourceLanes {
-  readonly #lanes = new Map<string, SourceLane>();
+export class SourceQueues {
+  readonly #lanes = new Map<string, SourceQueue>();
 
   /** The lane for a call. A call that follows nothing this process sent can't be proved to be in order. */
-  next(source: SourceRange): SourceLane {
+  next(source: SourceRange): SourceQueue {
     const key = laneKey(source.topic, source.partition);
     let lane = this.#lanes.get(key);
     if (source.previousOffset < 0) {
-      lane = new SourceLane();
+      lane = new SourceQueue();
       this.#lanes.set(key, lane);
     } else if (lane === undefined || lane.broken || lane.lastOffset !== source.previousOffset) {
       throw sourceGap(source.previousOffset);
@@ -27,7 +27,7 @@ export class SourceLanes {
   }
 }
 
-export class SourceLane {
+export class SourceQueue {
   lastOffset = -1;
   broken = false;
   readonly #sent = new Map<number, number>();

@@ -6,7 +6,7 @@ import type { TopicPolicy } from '../topics.js';
 import { Backoff } from './backoff.js';
 import { ChangeSignal } from './change-signal.js';
 import { ChunkDecoder, type Chunk, type ChunkLimits } from './chunk.js';
-import type { DeadLetters, Letter } from './dead-letters.js';
+import type { DeadLetterWriter, DeadLetter } from './dead-letter-writer.js';
 import { Isolation, isRefusal, type EngineProgress, type IsolationWork } from './isolation.js';
 import type { LoopTurns } from './loop-turns.js';
 import { OffsetTracker } from './offset-tracker.js';
@@ -18,10 +18,10 @@ const IN_FLIGHT_MAX = 2;
 /** Chunks whose dead letters are being written. While the writer can't be reached, the partition waits behind them. */
 const WRITING_MAX = 4;
 
-export interface LaneDeps {
+export interface PartitionLaneDeps {
   readonly source: RecordSource;
   readonly engine: Engine;
-  readonly deadLetters: DeadLetters;
+  readonly deadLetters: DeadLetterWriter;
   readonly stats: RouterStats;
   readonly logger: Logger;
   readonly turns: LoopTurns;
@@ -30,7 +30,7 @@ export interface LaneDeps {
   readonly now: () => number;
 }
 
-export interface LaneOptions extends ChunkLimits {
+export interface PartitionLaneOptions extends ChunkLimits {
   readonly policy: TopicPolicy;
   readonly partition: number;
   /** See AssignedPartition. */
@@ -45,9 +45,9 @@ export interface LaneOptions extends ChunkLimits {
  * beside the way; an engine or a writer that can't be reached makes the lane wait, and the partition with it once the
  * lane holds `laneQueueBytes`.
  */
-export class Lane {
-  readonly #deps: LaneDeps;
-  readonly #options: LaneOptions;
+export class PartitionLane {
+  readonly #deps: PartitionLaneDeps;
+  readonly #options: PartitionLaneOptions;
   readonly #decoder: ChunkDecoder;
   readonly #isolation: Isolation;
   readonly #queue = new RecordQueue();
@@ -72,7 +72,7 @@ export class Lane {
   #lastOffset = -1;
   #endOffset: number;
 
-  constructor(deps: LaneDeps, options: LaneOptions) {
+  constructor(deps: PartitionLaneDeps, options: PartitionLaneOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#endOffset = options.endOffset;
@@ -191,10 +191,10 @@ export class Lane {
   #takeChunk(): Chunk | null {
     const taken = this.#decoder.take(this.#queue);
     if (taken === null) return null;
-    const { chunk, letters } = taken;
+    const { chunk, deadLetters } = taken;
     this.#tracker.track(chunk.lastOffset);
     this.#chunks.push(chunk);
-    if (letters.length > 0) void this.#writeLetters(chunk, letters);
+    if (deadLetters.length > 0) void this.#writeLetters(chunk, deadLetters);
     if (chunk.open === 0) this.#settle(chunk);
     return chunk;
   }
@@ -282,9 +282,9 @@ export class Lane {
     this.#changes.notify();
   }
 
-  async #writeLetters(chunk: Chunk, letters: readonly Letter[]): Promise<void> {
+  async #writeLetters(chunk: Chunk, deadLetters: readonly DeadLetter[]): Promise<void> {
     this.#writing++;
-    const written = await this.#deps.deadLetters.write(this.#options, letters, this.closed);
+    const written = await this.#deps.deadLetters.write(this.#options, deadLetters, this.closed);
     this.#writing--;
     if (written) this.#partDone(chunk);
     this.#changes.notify();

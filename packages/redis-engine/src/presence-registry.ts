@@ -30,7 +30,7 @@ interface SessionsParts {
 }
 
 /** Presence rows of this node's connections, and who may have one. */
-export class Sessions {
+export class PresenceRegistry {
   readonly #parts: SessionsParts;
   readonly #stats: EngineStats;
   readonly #settings: Settings;

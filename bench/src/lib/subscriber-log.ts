@@ -4,7 +4,7 @@ import type { Verdict } from '@ws-gateway/load-generator';
  * What came to those of a crowd that read: all of them get every record of one stream. Records are numbered from 0;
  * `keys` of them take turns, and records of one key stay in order. In the stream each has the offset behind the one before.
  */
-export class CrowdLog {
+export class SubscriberLog {
   readonly #records: number;
   readonly #keys: number;
   /** By socket and record, in microseconds of `nowMicros`; 0: not arrived. */

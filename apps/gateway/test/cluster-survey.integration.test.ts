@@ -3,9 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WsClient } from '@ws-gateway/testkit';
 import { ADMIN_TOKEN, call } from './admin/admin-client.js';
-import { House, token } from './gateway-cluster.js';
+import { GatewayCluster, token } from './gateway-cluster.js';
 
-let house: House;
+let cluster: GatewayCluster;
 let backend: Server;
 
 beforeAll(async () => {
@@ -17,7 +17,7 @@ beforeAll(async () => {
     hubs: [{ name: 'main' }],
     backends: { http: { notification: { url: `http://127.0.0.1:${port}/` } } },
   };
-  house = await House.open({
+  cluster = await GatewayCluster.open({
     nodes: [
       { role: 'edge', config },
       { role: 'edge', config },
@@ -26,13 +26,13 @@ beforeAll(async () => {
   });
 }, 90_000);
 afterAll(async () => {
-  await house?.close();
+  await cluster?.close();
   backend.close();
 }, 60_000);
 
 async function open(node: number, path: string, claims: object): Promise<WsClient> {
   const { sub, ...others } = claims as { sub: string };
-  const client = await WsClient.open(`${house.nodes[node]!.wsUrl}${path}?token=${token(sub, others)}`);
+  const client = await WsClient.open(`${cluster.nodes[node]!.wsUrl}${path}?token=${token(sub, others)}`);
   await client.next('connected');
   return client;
 }
@@ -76,9 +76,9 @@ describe('GET /api/subscriptions', () => {
   it('counts the connections of each subscription id over the cluster, and says when a node does not answer', async () => {
     const options = { params: { limit: 1, skip: 0, sort: 'x' }, where: { types: ['offer'] } };
     const clients = [
-      await house.connect(0, 'ann', ''),
-      await house.connect(1, 'ann', ''),
-      await house.connect(1, 'bob', ''),
+      await cluster.connect(0, 'ann', ''),
+      await cluster.connect(1, 'ann', ''),
+      await cluster.connect(1, 'bob', ''),
     ];
     const ids: string[] = [];
     for (const client of clients) ids.push((await client.request('getMyNotifications', options))['event'] as string);
@@ -86,12 +86,12 @@ describe('GET /api/subscriptions', () => {
       { id: ids[0], connections: 2 },
       { id: ids[2], connections: 1 },
     ].sort((a, b) => (a.id! < b.id! ? -1 : 1));
-    expect((await call(house.nodes[2]!, 'GET /api/subscriptions')).body).toEqual({ subscriptions: rows });
+    expect((await call(cluster.nodes[2]!, 'GET /api/subscriptions')).body).toEqual({ subscriptions: rows });
 
     // Dead, but its lease has not run out.
-    await house.nodes[1]!.kill();
+    await cluster.nodes[1]!.kill();
     const began = Date.now();
-    const { body } = await call(house.nodes[2]!, 'GET /api/subscriptions');
+    const { body } = await call(cluster.nodes[2]!, 'GET /api/subscriptions');
     expect(body).toEqual({ subscriptions: [{ id: ids[0], connections: 1 }], incomplete: true });
     expect(Date.now() - began).toBeLessThan(10_000);
     await clients[0]!.close();

@@ -9,7 +9,7 @@ type Decision =
   | { readonly status: 'already_connected' };
 
 /** Who is connected and who is blocked. */
-export class MemorySessions {
+export class MemoryPresence {
   readonly #users = new Map<string, Map<string, PresenceRow>>();
   readonly #blocks = new Map<string, Block>();
   readonly #revocations: { readonly revocation: Revocation; readonly untilMs: number }[] = [];

@@ -21,7 +21,7 @@ interface Waiting {
 }
 
 /** A helper of a load test in a process of its own, called by name. It ends with this process. */
-export class WorkerProcess {
+export class ChildWorker {
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
   readonly #options: WorkerOptions;

@@ -14,7 +14,7 @@ export interface NodeSpec {
   readonly redisPort?: number;
 }
 
-export interface ClusterOptions {
+export interface GatewayProcessesOptions {
   readonly nodes: readonly NodeSpec[];
   readonly brokers?: string;
   readonly redisAddress?: string;
@@ -28,19 +28,19 @@ export interface ClusterOptions {
 const HISTORY = { size: 2000, ttl: '1h' };
 
 /** Gateway processes of one Kafka group and Redis prefix, to be killed and replaced while clients are there. */
-export class Cluster {
+export class GatewayProcesses {
   readonly group = uniqueName('fault');
   readonly brokers: string;
-  readonly #options: ClusterOptions;
+  readonly #options: GatewayProcessesOptions;
   readonly #running: { readonly spec: NodeSpec; readonly process: GatewayProcess }[] = [];
 
-  private constructor(options: ClusterOptions) {
+  private constructor(options: GatewayProcessesOptions) {
     this.#options = options;
     this.brokers = options.brokers ?? testBrokers();
   }
 
-  static async open(options: ClusterOptions): Promise<Cluster> {
-    const cluster = new Cluster(options);
+  static async open(options: GatewayProcessesOptions): Promise<GatewayProcesses> {
+    const cluster = new GatewayProcesses(options);
     const kafkaTopics = cluster.#topicNames().map((name) => cluster.kafkaTopic(name));
     await createTopics(kafkaTopics, options.partitions ?? 4, { brokers: cluster.brokers });
     try {

@@ -56,7 +56,7 @@ interface GroupMemberParts {
  * one simple story: before every join all its partitions are revoked, after it all are assigned, and each starts again at
  * the committed offset. Between the two nothing is fetched: partitions are paused in the moment of joining.
  */
-export class GroupMember {
+export class ConsumerGroupMember {
   readonly #parts: GroupMemberParts;
   readonly #options: GroupMemberOptions;
   readonly #cluster = new ConsumerCluster(() => this.#beforeJoin());

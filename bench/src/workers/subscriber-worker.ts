@@ -8,9 +8,9 @@ import {
   type SocketTarget,
   type Verdict,
 } from '@ws-gateway/load-generator';
-import { CrowdLog } from '../lib/crowd-log.js';
+import { SubscriberLog } from '../lib/subscriber-log.js';
 
-export interface CrowdTask {
+export interface SubscriberTask {
   /** One for each socket. */
   readonly targets: readonly SocketTarget[];
   /** So many, spread evenly, read each frame; the others count bytes. */
@@ -19,7 +19,7 @@ export interface CrowdTask {
   readonly stalling: readonly SocketTarget[];
 }
 
-export interface CrowdRun {
+export interface SubscriberRun {
   readonly records: number;
   readonly keys: number;
 }
@@ -37,9 +37,9 @@ class Crowd implements SocketListener {
   readonly #joining = new Map<LoadSocket, () => void>();
   readonly #bytesBefore = new Map<LoadSocket, number>();
   readonly #failures: string[] = [];
-  #log: CrowdLog | null = null;
+  #log: SubscriberLog | null = null;
 
-  async connect({ targets, sampled, stalling }: CrowdTask): Promise<void> {
+  async connect({ targets, sampled, stalling }: SubscriberTask): Promise<void> {
     const every = Math.floor(targets.length / sampled);
     const isSampled = targets.map((_, at) => at % every === 0 && at / every < sampled);
     await inParallel(targets, async (target, at) => {
@@ -50,9 +50,9 @@ class Crowd implements SocketListener {
   }
 
   /** What comes from now on are records of this run. */
-  begin(run: CrowdRun): void {
+  begin(run: SubscriberRun): void {
     this.#requireWhole();
-    this.#log = new CrowdLog(this.#sampled.length, run);
+    this.#log = new SubscriberLog(this.#sampled.length, run);
     for (const socket of this.#readers()) this.#bytesBefore.set(socket, socket.bytesReceived);
   }
 
@@ -164,8 +164,8 @@ function readOffset(bytes: Buffer, end: number): number {
 const crowd = new Crowd();
 
 serveParent({
-  connect: (task: CrowdTask) => crowd.connect(task),
-  begin: (run: CrowdRun) => crowd.begin(run),
+  connect: (task: SubscriberTask) => crowd.connect(task),
+  begin: (run: SubscriberRun) => crowd.begin(run),
   pending: () => crowd.pending(),
   verdict: () => crowd.verdict(),
   latencies: (of: { sentAt: Float64Array; first: number }) => crowd.latencies(of),

@@ -1,8 +1,8 @@
 import { waitFor } from '@ws-gateway/testkit';
-import type { Received } from './ledger.js';
+import type { Received } from './delivery-ledger.js';
 import { Listener } from './listener.js';
 
-export interface AudienceOptions {
+export interface ListeningClientsOptions {
   readonly users: readonly string[];
   readonly topics: string;
   /** `ws://…` of the nodes that take connections now. */
@@ -12,7 +12,7 @@ export interface AudienceOptions {
 const CONNECT_TIMEOUT_MS = 30_000;
 
 /** One resuming client a user, spread over the nodes. */
-export class Audience {
+export class ListeningClients {
   readonly listeners: readonly Listener[];
 
   private constructor(listeners: readonly Listener[]) {
@@ -20,13 +20,13 @@ export class Audience {
   }
 
   /** Resolves when all have got `connected`. */
-  static async open({ users, topics, targets }: AudienceOptions): Promise<Audience> {
+  static async open({ users, topics, targets }: ListeningClientsOptions): Promise<ListeningClients> {
     let turn = 0;
     const chooseTarget = (): string | null => {
       const now = targets();
       return now.length === 0 ? null : now[turn++ % now.length]!;
     };
-    const audience = new Audience(users.map((user) => new Listener({ user, topics, chooseTarget })));
+    const audience = new ListeningClients(users.map((user) => new Listener({ user, topics, chooseTarget })));
     for (const listener of audience.listeners) listener.start();
     await audience.connected();
     return audience;

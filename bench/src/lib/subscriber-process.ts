@@ -1,33 +1,33 @@
-import { settled, WorkerProcess, type SocketTarget, type Verdict } from '@ws-gateway/load-generator';
-import type { CrowdRun, CrowdTask } from '../workers/crowd-worker.js';
+import { settled, ChildWorker, type SocketTarget, type Verdict } from '@ws-gateway/load-generator';
+import type { SubscriberRun, SubscriberTask } from '../workers/subscriber-worker.js';
 
 /** Sockets that all get the same records, in a process of their own. A few read each frame, the others count bytes. */
-export class Crowd {
-  readonly #worker: WorkerProcess;
+export class SubscriberProcess {
+  readonly #worker: ChildWorker;
   readonly #size: number;
 
-  private constructor(worker: WorkerProcess, size: number) {
+  private constructor(worker: ChildWorker, size: number) {
     this.#worker = worker;
     this.#size = size;
   }
 
   /** Resolves when all of them have got their first frame. */
-  static async connect(task: CrowdTask): Promise<Crowd> {
-    const worker = new WorkerProcess(new URL('../workers/crowd-worker.js', import.meta.url));
+  static async connect(task: SubscriberTask): Promise<SubscriberProcess> {
+    const worker = new ChildWorker(new URL('../workers/subscriber-worker.js', import.meta.url));
     try {
       await worker.call('connect', task);
     } catch (error) {
       await worker.stop();
       throw error;
     }
-    return new Crowd(worker, task.targets.length + task.stalling.length);
+    return new SubscriberProcess(worker, task.targets.length + task.stalling.length);
   }
 
   get pid(): number {
     return this.#worker.pid;
   }
 
-  async begin(run: CrowdRun): Promise<void> {
+  async begin(run: SubscriberRun): Promise<void> {
     await this.#worker.call('begin', run);
   }
 
