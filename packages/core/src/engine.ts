@@ -246,9 +246,9 @@ export interface ReleasedConnection {
   readonly user: string;
 }
 
+/** `epoch` and `offset` of the page are the stream's top, not the last message of the page. */
 export interface HistoryPage extends Position {
-  /** `offset` of the page (from Position) is the stream's top, not the last message of the page. */
-  /** Unlike a live message, the caller's to keep, and the frames' bytes change no more. */
+  /** Unlike a live message, these are the caller's to keep, and the frames' bytes change no more. */
   readonly messages: readonly StreamMessage[];
   /** True when the messages are proved to be all that followed the position given, up to the limit. */
   readonly recovered: boolean;

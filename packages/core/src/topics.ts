@@ -7,7 +7,7 @@ export type SlowPolicy = 'queue' | 'conflate' | 'drop-oldest';
 export interface StreamPolicy {
   /** What metrics and queues call it; of a topic what clients subscribe to. */
   readonly name: string;
-  /** The `type` of messages that name none; `defaultMessageType` knows the built-in ones. */
+  /** The `type` of messages that name none. */
   readonly type: string;
   /** null: no history. */
   readonly retention: Retention | null;

@@ -31,11 +31,7 @@ export function edgeOptions(config: Config, node: string): EdgeOptions {
     hubs: config.hubs.map(({ name }) => name),
     rooms: { policy: roomPolicy(config), roomsPerConnection: limits.roomsPerConnection },
     sendEverywhere: config.inbound.enabled,
-    pipes: config.backends.ws.map(({ name, path, sessionPolicy }) => ({
-      name,
-      path,
-      sessionPolicy: sessionPolicy === 'replace' ? 'replace' : 'reject',
-    })),
+    pipes: config.backends.ws.map(({ name, path, sessionPolicy }) => ({ name, path, sessionPolicy })),
     pipeActionBytes: limits.maxRecordBytes,
   };
 }

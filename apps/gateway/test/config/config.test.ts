@@ -176,7 +176,7 @@ describe('commands and backends', () => {
         url: 'ws://lobby:1',
         path: '/lobby',
         closeOnBackendLoss: false,
-        sessionPolicy: 'refuse',
+        sessionPolicy: 'reject',
         queueBytes: 16 * 1024 * 1024,
         queueEvents: 100_000,
       },
@@ -186,6 +186,15 @@ describe('commands and backends', () => {
       method: 'GET',
       endpoints: ['/ws', '/web', '/mobile'],
     });
+  });
+
+  test('read sessionPolicy: refuse, the former word, as reject', () => {
+    const lobby = (policy: string): string =>
+      `backends: {ws: [{name: lobby, url: "ws://lobby:1", sessionPolicy: ${policy}}]}`;
+    expect(loadWithSecret(lobby('refuse')).config.backends.ws[0]).toMatchObject({ sessionPolicy: 'reject' });
+    expect(loadWithSecret(lobby('turn-away')).findings).toEqual([
+      expect.objectContaining({ message: 'must be one of reject, replace, not "turn-away"' }),
+    ]);
   });
 });
 

@@ -113,6 +113,15 @@ export function choice<const T extends string>(...words: readonly T[]): Format<T
   };
 }
 
+/** Reads words of former versions, too; documentation and errors name the present ones only. */
+export function alsoReads<T>(format: Format<T>, former: Readonly<Record<string, NoInfer<T>>>): Format<T> {
+  return {
+    ...format,
+    read: (written) =>
+      typeof written === 'string' && Object.hasOwn(former, written) ? former[written]! : format.read(written),
+  };
+}
+
 /** A list whose elements have to pass `check` (true: good; text: what is wrong). */
 function listOf(name: string, check: (element: string) => true | string): Format<readonly string[]> {
   return {

@@ -67,17 +67,20 @@ export const clusterRules: readonly Rule[] = [
       ),
   },
   {
-    doc: '`snapshot` needs mode `latest`.',
+    doc: '`snapshot` needs mode `latest` and a history.',
     reads: ['topics'],
     check: ({ topics }) =>
-      Object.entries(topics).flatMap(([name, topic]) => [
-        ...when(topic.snapshot && topic.mode !== 'latest', `topics.${name}.snapshot`, 'needs mode latest'),
-        ...when(topic.ack && topic.history.size === 0, `topics.${name}.ack`, 'needs a history'),
-        ...when(
-          topic.snapshot && topic.mode === 'latest' && topic.history.size === 0,
-          `topics.${name}.snapshot`,
-          'needs a history',
-        ),
+      Object.entries(topics).flatMap(([name, { snapshot, mode, history }]) => [
+        ...when(snapshot && mode !== 'latest', `topics.${name}.snapshot`, 'needs mode latest'),
+        ...when(snapshot && mode === 'latest' && history.size === 0, `topics.${name}.snapshot`, 'needs a history'),
       ]),
+  },
+  {
+    doc: '`ack` needs a history.',
+    reads: ['topics'],
+    check: ({ topics }) =>
+      Object.entries(topics).flatMap(([name, { ack, history }]) =>
+        when(ack && history.size === 0, `topics.${name}.ack`, 'needs a history'),
+      ),
   },
 ];

@@ -1,4 +1,16 @@
-import { choice, duration, name, optionalName, paths, size, text, texts, url, whole } from '../language/formats.js';
+import {
+  alsoReads,
+  choice,
+  duration,
+  name,
+  optionalName,
+  paths,
+  size,
+  text,
+  texts,
+  url,
+  whole,
+} from '../language/formats.js';
 import { durationKey, flagKey, section, key, list, map, sizeKey } from '../language/schema-node.js';
 
 const httpBackend = section('', {
@@ -12,9 +24,9 @@ const wsBackend = section('', {
   path: key(text, '', 'Path of the endpoint for clients. Empty: `/<name>`.'),
   closeOnBackendLoss: flagKey(false, 'Close the clients with 1012 while the backend is away.'),
   sessionPolicy: key(
-    choice('refuse', 'replace'),
-    'refuse',
-    'A second connection of a user: refuse it, or close the first.',
+    alsoReads(choice('reject', 'replace'), { refuse: 'reject' }),
+    'reject',
+    'A second connection of a user: refuse it with 409, or close the first with 4501.',
   ),
   queueBytes: sizeKey('16mb', 'What may wait for the backend; over it clients are closed with 1013.', size(1024)),
   queueEvents: key(whole(1), 100_000, 'The same as a number of opens, messages and closes.'),

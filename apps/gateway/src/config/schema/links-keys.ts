@@ -13,7 +13,6 @@ export const kafka = section('Where records come from.', {
     ['balance-updates', 'user-blocks', 'notifications', 'wss'],
     'Topics to consume, beside those of `topics`. A name that is only here has the defaults of its kind.',
   ),
-  driver: key(choice('kafkajs'), 'kafkajs', 'Kafka client.'),
   createTopics: flagKey(false, 'Create missing topics when the node starts. Otherwise they are waited for.'),
   fromBeginning: flagKey(
     false,
@@ -42,7 +41,7 @@ export const redis = section('The server that nodes share.', {
   keyPrefix: key(
     pattern('prefix', /^[A-Za-z0-9._:-]{1,64}$/, '1 to 64 characters of A-Z a-z 0-9 . _ : -'),
     'wsg',
-    'What all keys and channels begin with. Gateways with the same prefix on one server are one cluster.',
+    'What all keys begin with. Gateways with the same prefix on one server are one cluster.',
   ),
   mode: key(choice('standalone', 'sentinel', 'cluster'), 'standalone', 'How the server is set up.'),
   sentinel: section('For mode `sentinel`.', {
