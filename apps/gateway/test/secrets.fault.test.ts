@@ -66,10 +66,11 @@ beforeAll(async () => {
       http: {
         notification: { url: `http://127.0.0.1:${nobody}/away` },
         user: { url: failing },
-        scheduleMobile: { url: `http://service:${secrets.backend}@127.0.0.1:${nobody}/schedules` },
+        schedule: { url: `http://service:${secrets.backend}@127.0.0.1:${nobody}/schedules` },
       },
       ws: [{ name: 'game', url: `ws://service:${secrets.link}@127.0.0.1:${nobody}/?key=${secrets.link}` }],
     },
+    commands: { getSchedules: { backend: 'schedule' } },
     logger: { level: 'debug', loki: { url: `http://service:${secrets.loki}@127.0.0.1:${nobody}/loki/api/v1/push` } },
   };
   running = start(['serve', '-c', configFile(config)]);

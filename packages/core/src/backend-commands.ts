@@ -1,6 +1,6 @@
 /**
- * Commands that backends answer: a declarative table outside of core. Names are looked up per endpoint;
- * a name the endpoint doesn't have is unknown.
+ * Commands that backends answer: a declarative table outside of core. Names are looked up per endpoint; a name that the
+ * endpoint doesn't have is unknown.
  */
 export interface BackendCommands {
   has(name: string, endpoint: string): boolean;
@@ -8,8 +8,11 @@ export interface BackendCommands {
   subscriptionOf(name: string, request: BackendRequest): BackendSubscription | null;
   /** The same text for requests that would make the very same call, credentials included. */
   callKey(name: string, request: BackendRequest): string;
-  /** Never rejects: what goes wrong is an outcome. */
-  execute(name: string, request: BackendRequest): Promise<BackendOutcome>;
+  /**
+   * Whatever a backend does becomes an outcome; a rejection is a defect. Who is patient is never told that too much is
+   * asked at once: it waits for its turn, in a line of its own, and bounds how many of its calls wait.
+   */
+  execute(name: string, request: BackendRequest, patience?: 'patient'): Promise<BackendOutcome>;
 }
 
 export interface BackendRequest {

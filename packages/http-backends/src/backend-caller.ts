@@ -29,7 +29,7 @@ export interface BackendCall {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
-  /** For all of it: connecting, waiting, reading. */
+  /** For all of it: connecting, waiting, reading, and repeating. */
   readonly timeoutMs: number;
 }
 
@@ -38,41 +38,63 @@ export interface BackendAnswer {
   readonly text: string;
 }
 
-/** HTTP to all backends over kept-alive connections. Does not follow redirects and never repeats a call. */
+/**
+ * HTTP to all backends over kept-alive connections. Does not follow redirects. A GET or PUT whose connection ended before
+ * any answer is sent once more, over a connection of its own (RFC 9110, 9.2.2): a backend may close a kept connection in
+ * the moment it is used, and others that are kept may be as old. No other call is ever repeated.
+ */
 export class BackendCaller {
-  readonly #agent: Agent;
+  readonly #kept: Agent;
+  readonly #fresh: Agent;
 
   constructor(options: {
     readonly connectionsMax: number;
     readonly timeoutMsMax: number;
     readonly responseBytesMax: number;
   }) {
-    this.#agent = new Agent({
+    const common = {
       connections: options.connectionsMax,
-      pipelining: 1,
       maxResponseSize: options.responseBytesMax,
       // Each call has one deadline of its own; these would only cut a longer one short.
       headersTimeout: 0,
       bodyTimeout: 0,
       connect: { timeout: options.timeoutMsMax },
-    });
+    };
+    this.#kept = new Agent({ ...common, pipelining: 1 });
+    // In undici's words this keeps no connection.
+    this.#fresh = new Agent({ ...common, pipelining: 0 });
   }
 
   /** Any status is an answer. Rejects with BackendCallError. */
   async call(call: BackendCall): Promise<BackendAnswer> {
-    const { url, method, headers, body, timeoutMs } = call;
-    const signal = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.timeout(call.timeoutMs);
     try {
-      const answer = await request(url, { dispatcher: this.#agent, method, headers, body, signal });
+      const answer = await this.#send(call, signal);
       return { status: answer.statusCode, text: await answer.body.text() };
     } catch (cause) {
       throw new BackendCallError(signal.aborted ? 'timeout' : codeOf(cause), { cause });
     }
   }
 
-  close(): Promise<void> {
-    return this.#agent.destroy();
+  async close(): Promise<void> {
+    await Promise.all([this.#kept.destroy(), this.#fresh.destroy()]);
   }
+
+  async #send({ url, method, headers, body }: BackendCall, signal: AbortSignal): ReturnType<typeof request> {
+    const options = { method, headers, body, signal };
+    try {
+      return await request(url, { ...options, dispatcher: this.#kept });
+    } catch (error) {
+      if (!REPEATABLE.has(method) || !endedUnanswered(error)) throw error;
+      return request(url, { ...options, dispatcher: this.#fresh });
+    }
+  }
+}
+
+const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'PUT']);
+
+function endedUnanswered(error: unknown): boolean {
+  return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(String((error as { readonly code?: unknown }).code));
 }
 
 function codeOf(cause: unknown): BackendCallErrorCode {

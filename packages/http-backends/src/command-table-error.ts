@@ -1,5 +1,5 @@
 /** What is wrong with the `commands` or `backends` section. */
-export type CommandTableErrorCode = 'duplicate_command' | 'bad_command' | 'bad_backend';
+export type CommandTableErrorCode = 'bad_command' | 'bad_backend';
 
 /** Thrown when the table is made; the message starts with the key path. */
 export class CommandTableError extends Error {

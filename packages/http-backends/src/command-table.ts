@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type {
   BackendCommands,
   BackendOutcome,
@@ -5,13 +6,13 @@ import type {
   BackendRequestStats,
   BackendSubscription,
 } from '@ws-gateway/core';
-import { Ajv } from 'ajv';
 import { BackendCaller, BackendCallError, type BackendAnswer, type BackendCall } from './backend-caller.js';
+import { CircuitBreaker, CircuitOpenError } from './circuit-breaker.js';
 import { BadOptionError, Command } from './command.js';
 import { CommandTableError } from './command-table-error.js';
-import type { CommandSpec } from './command-spec.js';
+import type { CommandEntries } from './command-entry.js';
+import { ConcurrencyLimiter, QueueFullError } from './concurrency-limiter.js';
 import { mistaken, outcomeOf, refused } from './outcome.js';
-import { NoPlaceError, RequestPlaces } from './request-places.js';
 import { subscriptionOf } from './subscription-id.js';
 
 /** The `backends` section, as far as HTTP goes. */
@@ -30,35 +31,33 @@ const RESPONSE_BYTES_MAX = 1024 * 1024;
 
 /** Throws CommandTableError, whose message starts with the key path. Nothing is connected before the first command. */
 export function createCommandTable(
-  specs: readonly CommandSpec[],
+  entries: CommandEntries,
   backends: BackendsOptions,
   stats: BackendRequestStats,
 ): CommandTable {
-  return new CommandTable(specs, backends, stats);
+  return new CommandTable(entries, backends, stats);
 }
 
 /**
  * BackendCommands over HTTP: commands as data, each answered by one call. Bounded in calls, in waiters, in time (a wait
- * and a call, each at most the backend's timeout) and in the size of the answer.
+ * and a call, each at most the backend's timeout) and in size and nesting of the answer. A backend that gives no answer
+ * is left alone for a while (see CircuitBreaker), and never takes the places of the others (see ConcurrencyLimiter).
  */
 export class CommandTable implements BackendCommands {
   readonly #commands = new Map<string, Command>();
   readonly #backends = new Map<string, Backend>();
-  readonly #places: RequestPlaces;
+  readonly #limiter: ConcurrencyLimiter;
   readonly #caller: BackendCaller;
   readonly #stats: BackendRequestStats;
 
-  constructor(specs: readonly CommandSpec[], options: BackendsOptions, stats: BackendRequestStats) {
+  constructor(entries: CommandEntries, options: BackendsOptions, stats: BackendRequestStats) {
     this.#stats = stats;
-    const ajv = new Ajv({ allowUnionTypes: true, logger: false });
-    for (const spec of specs) {
-      if (this.#commands.has(spec.name))
-        throw new CommandTableError('duplicate_command', `commands.${spec.name}: there twice`);
-      this.#commands.set(spec.name, new Command(spec, ajv));
-    }
+    for (const [name, entry] of Object.entries(entries)) this.#commands.set(name, new Command(name, entry));
     for (const [name, { url, timeoutMs }] of Object.entries(options.http))
-      if (url !== '') this.#backends.set(name, { name, base: baseUrl(name, url), timeoutMs });
-    this.#places = new RequestPlaces(options.requestPoolSize, options.requestQueueSize, stats);
+      if (url !== '')
+        this.#backends.set(name, { name, base: baseUrl(name, url), timeoutMs, breaker: new CircuitBreaker(isSilence) });
+    const { requestPoolSize: size, requestQueueSize: queueSize } = options;
+    this.#limiter = new ConcurrencyLimiter({ size, queueSize, backends: [...this.#backends.keys()] }, stats);
     this.#caller = new BackendCaller({
       connectionsMax: options.requestPoolSize,
       timeoutMsMax: Math.max(1, ...[...this.#backends.values()].map(({ timeoutMs }) => timeoutMs)),
@@ -73,36 +72,40 @@ export class CommandTable implements BackendCommands {
   /** null also when the request will be refused anyway: nobody is subscribed for nothing. */
   subscriptionOf(name: string, request: BackendRequest): BackendSubscription | null {
     const command = this.#find(name, request.endpoint);
-    if (command?.spec.subscription === undefined) return null;
-    if (!this.#backends.has(command.spec.backend) || command.problem(request.options) !== null) return null;
-    return subscriptionOf(command.spec.subscription, request);
+    if (command === undefined || command.entry.subscribe === '') return null;
+    if (!this.#backends.has(command.entry.backend) || command.problem(request.options) !== null) return null;
+    return subscriptionOf(command.entry, request);
   }
 
   callKey(name: string, request: BackendRequest): string {
+    return hash('sha256', JSON.stringify(this.#callTraits(name, request)), 'base64');
+  }
+
+  #callTraits(name: string, request: BackendRequest): unknown {
     const command = this.#find(name, request.endpoint);
-    const backend = command === undefined ? undefined : this.#backends.get(command.spec.backend);
+    const backend = command === undefined ? undefined : this.#backends.get(command.entry.backend);
+    if (command === undefined || backend === undefined) return [name, request];
     try {
-      if (command === undefined || backend === undefined) return JSON.stringify([name, request]);
       const { url, method, headers, body } = command.call(backend.base, request);
-      return JSON.stringify([name, method, url.href, headers, body]);
+      return [name, method, url.href, headers, body];
     } catch (error) {
-      if (error instanceof BadOptionError) return JSON.stringify([name, request]);
+      if (error instanceof BadOptionError) return [name, request];
       throw error;
     }
   }
 
-  async execute(name: string, request: BackendRequest): Promise<BackendOutcome> {
+  async execute(name: string, request: BackendRequest, patience?: 'patient'): Promise<BackendOutcome> {
     const command = this.#find(name, request.endpoint);
     if (command === undefined) return refused('unknown_command', 'this endpoint has no such command');
     const problem = command.problem(request.options);
     if (problem !== null) return mistaken(problem);
-    const { spec } = command;
-    const backend = this.#backends.get(spec.backend);
-    if (backend === undefined) return refused('unavailable', `backends.http.${spec.backend}.url is not configured`);
+    const { entry } = command;
+    const backend = this.#backends.get(entry.backend);
+    if (backend === undefined) return refused('unavailable', `backends.http.${entry.backend}.url is not configured`);
     try {
       const call = { ...command.call(backend.base, request), timeoutMs: backend.timeoutMs };
-      const answer = await this.#places.run(backend.name, backend.timeoutMs, () => this.#timed(name, call));
-      const outcome = outcomeOf(spec, answer);
+      const answer = await this.#ask(name, { backend, call, patient: patience === 'patient' });
+      const outcome = outcomeOf(entry, answer);
       if (outcome.status !== 'ok') this.#stats.failed(name, reasonOf(answer.status));
       return outcome;
     } catch (error) {
@@ -118,8 +121,19 @@ export class CommandTable implements BackendCommands {
   #find(name: string, endpoint: string): Command | undefined {
     const command = this.#commands.get(name);
     if (command === undefined || !command.on(endpoint)) return undefined;
-    const { onlyWithBackend, backend } = command.spec;
-    return onlyWithBackend === true && !this.#backends.has(backend) ? undefined : command;
+    const { onlyWithBackend, backend } = command.entry;
+    return onlyWithBackend && !this.#backends.has(backend) ? undefined : command;
+  }
+
+  /** Looked at before and after the wait: nobody queues for a backend that is left alone, or is kept in the queue for it. */
+  async #ask(
+    name: string,
+    { backend, call, patient }: { backend: Backend; call: BackendCall; patient: boolean },
+  ): Promise<BackendAnswer> {
+    const { name: backendName, timeoutMs, breaker } = backend;
+    const attempt = (): Promise<BackendAnswer> => breaker.run(() => this.#timed(name, call));
+    if (breaker.isOpen) return attempt();
+    return this.#limiter.run({ backend: backendName, waitMsMax: timeoutMs, patient }, attempt);
   }
 
   async #timed(name: string, call: BackendCall): Promise<BackendAnswer> {
@@ -133,9 +147,13 @@ export class CommandTable implements BackendCommands {
 
   #failure(name: string, error: unknown): BackendOutcome {
     if (error instanceof BadOptionError) return mistaken(error.message);
-    if (error instanceof NoPlaceError) {
+    if (error instanceof QueueFullError) {
       this.#stats.failed(name, 'busy');
       return refused('busy', error.message);
+    }
+    if (error instanceof CircuitOpenError) {
+      this.#stats.failed(name, 'circuit_open');
+      return refused('backend_error', error.message);
     }
     if (!(error instanceof BackendCallError)) throw error;
     this.#stats.failed(name, error.code);
@@ -152,12 +170,18 @@ interface Backend {
   readonly name: string;
   readonly base: URL;
   readonly timeoutMs: number;
+  readonly breaker: CircuitBreaker;
+}
+
+/** The backend gave no answer; an answer that is too large is one. */
+function isSilence(error: unknown): boolean {
+  return error instanceof BackendCallError && error.code !== 'too_large';
 }
 
 function baseUrl(name: string, text: string): URL {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol))
-    throw new CommandTableError('bad_backend', `backends.http.${name}.url: not an http or https URL`);
+    throw new CommandTableError('bad_backend', `backends.http.${name}.url: must be an http or https URL`);
   url.hash = '';
   return url;
 }

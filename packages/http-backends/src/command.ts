@@ -1,9 +1,9 @@
 import type { BackendRequest } from '@ws-gateway/core';
-import type { Ajv, ErrorObject, ValidateFunction } from 'ajv';
 import type { BackendCall } from './backend-caller.js';
+import { NO_ENTRY, type CommandEntry } from './command-entry.js';
 import { CommandTableError } from './command-table-error.js';
-import type { CommandSpec } from './command-spec.js';
 import { parseExact, scalarText } from './json-text.js';
+import { isOptionType, optionProblem } from './option-type.js';
 import { sourceValue, valueAt, type SourceValues } from './sources.js';
 
 /** A value of the options can't be used in the call: the client's mistake. */
@@ -11,20 +11,24 @@ export class BadOptionError extends Error {
   override readonly name = 'BadOptionError';
 }
 
-/** One command, ready to use: its schema compiled, its spec checked. */
+/** One command, ready to use: its entry complete and checked. */
 export class Command {
-  readonly spec: CommandSpec;
+  readonly entry: CommandEntry;
   readonly #endpoints: ReadonlySet<string>;
-  readonly #validate: ValidateFunction | null;
 
   /** Throws CommandTableError. */
-  constructor(spec: CommandSpec, ajv: Ajv) {
-    if (spec.endpoints.length === 0)
-      throw new CommandTableError('bad_command', `commands.${spec.name}.endpoints: empty`);
-    if (spec.backend === '') throw new CommandTableError('bad_command', `commands.${spec.name}.backend: not set`);
-    this.spec = spec;
-    this.#endpoints = new Set(spec.endpoints);
-    this.#validate = spec.options === undefined ? null : compiled(spec.name, spec.options, ajv);
+  constructor(name: string, given: Partial<CommandEntry>) {
+    const entry = { ...NO_ENTRY, ...given };
+    if (entry.endpoints.length === 0)
+      throw new CommandTableError('bad_command', `commands.${name}.endpoints: must name at least one`);
+    if (entry.backend === '')
+      throw new CommandTableError('bad_command', `commands.${name}.backend: must name an entry of backends.http`);
+    for (const [path, type] of Object.entries(entry.options)) {
+      if (isOptionType(type)) continue;
+      throw new CommandTableError('bad_command', `commands.${name}.options.${path}: must be a type, not ${type}`);
+    }
+    this.entry = entry;
+    this.#endpoints = new Set(entry.endpoints);
   }
 
   on(endpoint: string): boolean {
@@ -33,43 +37,33 @@ export class Command {
 
   /** What is wrong with the options, or null. */
   problem(options: unknown): string | null {
-    const validate = this.#validate;
-    if (validate !== null && !validate(options)) return problemText(validate.errors?.[0]);
-    const missing = this.spec.required?.find((path) => valueAt(options, path) === undefined);
+    for (const [path, type] of Object.entries(this.entry.options)) {
+      const value = valueAt(options, path);
+      const problem = value === undefined ? null : optionProblem(type, value);
+      if (problem !== null) return `options.${path} ${problem}`;
+    }
+    const missing = this.entry.required.find((path) => valueAt(options, path) === undefined);
     return missing === undefined ? null : `options.${missing} is missing`;
   }
 
   /** Throws BadOptionError when a value can't stand in the path. */
   call(base: URL, { optionsText, authorization: given, user }: BackendRequest): Omit<BackendCall, 'timeoutMs'> {
     const request = { options: parseExact(optionsText), user };
-    const { method = 'GET', path = '', query = {}, body, authorization } = this.spec;
+    const { method, path, query, body, authorization } = this.entry;
     const url = new URL(base);
     // An empty path leaves the backend's URL as it was configured, with or without its last slash.
     if (path !== '') url.pathname = base.pathname.replace(/\/$/, '') + filledPath(path, request);
     for (const [name, source] of Object.entries(query))
       for (const value of queryValues(sourceValue(source, request))) url.searchParams.append(name, value);
-    const credentials = authorization === undefined ? given : sourceValue(authorization, request);
+    const credentials = authorization === '' ? given : sourceValue(authorization, request);
     const headers: Record<string, string> = { accept: 'application/json' };
     if (typeof credentials === 'string' && credentials !== '') headers['authorization'] = credentials;
-    if (body === undefined) return { url, method, headers, body: null };
+    const bodySources = Object.entries(body);
+    if (bodySources.length === 0) return { url, method, headers, body: null };
     headers['content-type'] = 'application/json';
-    const members = Object.entries(body).map(([name, source]) => [name, sourceValue(source, request)]);
+    const members = bodySources.map(([name, source]) => [name, sourceValue(source, request)]);
     return { url, method, headers, body: JSON.stringify(Object.fromEntries(members)) };
   }
-}
-
-function compiled(name: string, schema: Readonly<Record<string, unknown>>, ajv: Ajv): ValidateFunction {
-  try {
-    return ajv.compile(schema);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : 'no JSON schema';
-    throw new CommandTableError('bad_command', `commands.${name}.options: ${reason}`, { cause });
-  }
-}
-
-function problemText(error: ErrorObject | undefined): string {
-  const path = (error?.instancePath ?? '').replaceAll('/', '.');
-  return `options${path} ${error?.message ?? 'are not as expected'}`;
 }
 
 /** A value stays one segment: `.` and `..` would walk to another resource, also when percent-encoded. */

@@ -10,6 +10,27 @@ export function compact(text: string): string {
   return text.replace(STRING_OR_SPACE, (part) => (part.startsWith('"') ? part : ''));
 }
 
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPENING: ReadonlySet<number> = new Set([0x5b, 0x7b]);
+const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d]);
+
+/** Whether lists and objects stand within each other at more levels. Of text that is no JSON it says anything. */
+export function isNestedDeeper(text: string, levels: number): boolean {
+  // No shorter text can be deeper.
+  if (text.length <= levels) return false;
+  let depth = 0;
+  let isInText = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at);
+    if (character === QUOTE) isInText = !isInText;
+    else if (isInText) at += character === BACKSLASH ? 1 : 0;
+    else if (OPENING.has(character) && ++depth > levels) return true;
+    else if (CLOSING.has(character)) depth--;
+  }
+  return false;
+}
+
 /** What Go's encoding/json escapes in text and JavaScript does not. */
 const GO_ESCAPED = /[<>&\u2028\u2029]/g;
 

@@ -1,7 +1,7 @@
 import type { BackendOutcome } from '@ws-gateway/core';
 import type { BackendAnswer } from './backend-caller.js';
-import type { CommandSpec } from './command-spec.js';
-import { parseExact, scalarText } from './json-text.js';
+import type { CommandEntry } from './command-entry.js';
+import { isNestedDeeper, parseExact, scalarText } from './json-text.js';
 import { valueAt } from './sources.js';
 
 /** Codes of answers that are the gateway's own; a backend's own code passes through. */
@@ -27,14 +27,21 @@ export function mistaken(message: string): BackendOutcome {
   return { ...refused('bad_request', message), mistake: message };
 }
 
-/** 2xx is ok, 401 unauthorized, 403 forbidden, everything else an error. */
-export function outcomeOf(spec: CommandSpec, answer: BackendAnswer): BackendOutcome {
+/** Lists and objects within each other in an answer. Whatever walks through a value by recursion relies on it. */
+const NESTING_MAX = 100;
+
+/** 2xx is ok, 401 unauthorized, 403 forbidden, and everything else an error. */
+export function outcomeOf(entry: CommandEntry, answer: BackendAnswer): BackendOutcome {
   const { status } = answer;
-  const body = parsed(answer.text);
-  if (status >= 200 && status < 300) {
+  const isOk = status >= 200 && status < 300;
+  const isTooDeep = isNestedDeeper(answer.text, NESTING_MAX);
+  if (isOk && isTooDeep)
+    return refused('backend_error', `the answer of the backend is nested deeper than ${NESTING_MAX} levels`);
+  const body = isTooDeep ? undefined : parsed(answer.text);
+  if (isOk) {
     if (body === undefined) return refused('backend_error', 'the answer of the backend is not JSON');
-    const outcome = spec.answer === undefined ? { status: 'ok' as const, payload: body } : selected(spec.answer, body);
-    const user = spec.user?.map((path) => scalarText(valueAt(body, path))).find((id) => id !== null);
+    const outcome = hasMembers(entry.answer) ? selected(entry.answer, body) : { status: 'ok' as const, payload: body };
+    const user = entry.user.map((path) => scalarText(valueAt(body, path))).find((id) => id !== null);
     return user === undefined ? outcome : { ...outcome, user };
   }
   const own = isErrorBody(body) ? body : null;
@@ -43,6 +50,10 @@ export function outcomeOf(spec: CommandSpec, answer: BackendAnswer): BackendOutc
   if (status === 403) return { status: 'forbidden', payload: own ?? { code: 'forbidden', message } };
   // A redirect is not followed and not an answer either, whatever its body says.
   return own !== null && status >= 400 ? { status: 'error', payload: own } : refused('backend_error', message);
+}
+
+function hasMembers(value: Readonly<Record<string, string>>): boolean {
+  return Object.keys(value).length > 0;
 }
 
 /** undefined: not JSON. No body at all is a null. */

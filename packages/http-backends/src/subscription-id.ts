@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { memberText, type BackendRequest, type BackendSubscription } from '@ws-gateway/core';
-import type { SubscriptionSpec } from './command-spec.js';
+import type { CommandEntry } from './command-entry.js';
 import { compact, escapeLikeGo } from './json-text.js';
 import { needsUser, sourceValue, valueAt } from './sources.js';
 
@@ -10,10 +10,13 @@ import { needsUser, sourceValue, valueAt } from './sources.js';
  * `{"command":"","resource":…,"hash":"","where":…}` as Go's encoding/json writes it: producers compute the same id in
  * their own language, so every byte counts. MD5 protects nothing here; an id is never accepted from a client.
  */
-export function subscriptionOf(spec: SubscriptionSpec, request: BackendRequest): BackendSubscription | null {
-  const { resource, where } = spec;
-  if (typeof where !== 'string' && needsUser(where) && request.user === null) return null;
-  const whereJson = typeof where === 'string' ? writtenWhere(where, request) : builtWhere(where, request);
+export function subscriptionOf(
+  { subscribe: resource, subscribeBy }: CommandEntry,
+  request: BackendRequest,
+): BackendSubscription | null {
+  if (needsUser(subscribeBy) && request.user === null) return null;
+  const isWritten = Object.keys(subscribeBy).length === 0;
+  const whereJson = isWritten ? writtenWhere('where', request) : builtWhere(subscribeBy, request);
   const json = `{"command":"","resource":${JSON.stringify(resource)},"hash":"","where":${whereJson}}`;
   return { id: hash('md5', escapeLikeGo(json)), resource };
 }

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { BackendRequestStats } from '@ws-gateway/core';
-import { createCommandTable, type CommandSpec, type CommandTable } from '../src/index.js';
+import { createCommandTable, type CommandTable } from '../src/index.js';
 import { BackendServer, clientRequest, codeOf } from './backend-server.js';
 
-const ask: CommandSpec = { name: 'ask', endpoints: ['/web'], backend: 'one' };
+const ask = { endpoints: ['/web'], backend: 'one' };
 const request = clientRequest({}, { endpoint: '/web' });
 
 let backend: BackendServer;
@@ -14,12 +14,16 @@ beforeEach(async () => {
   backend = await new BackendServer().start();
   stats = new BackendRequestStats();
   table = createCommandTable(
-    [
+    {
       ask,
-      { ...ask, name: 'lost', backend: 'two' },
-      { ...ask, name: 'none', backend: 'three' },
-      { ...ask, name: 'quick', backend: 'quick' },
-    ],
+      put: { ...ask, method: 'PUT', body: { x: 'x' } },
+      post: { ...ask, method: 'POST' },
+      delete: { ...ask, method: 'DELETE' },
+      part: { ...ask, answer: { total: 'data.total' }, user: ['data.id'] },
+      lost: { ...ask, backend: 'two' },
+      none: { ...ask, backend: 'three' },
+      quick: { ...ask, backend: 'quick' },
+    },
     {
       ...{ requestPoolSize: 4, requestQueueSize: 4, responseBytesMax: 10_000 },
       http: {
@@ -115,6 +119,77 @@ describe('answers of a backend', () => {
     expect(stats.seconds.get('quick')?.count).toBe(2);
     backend.answer = (response) => response.end('1');
     expect((await table.execute('ask', request)).status).toBe('ok');
+  });
+});
+
+describe('answers that are no good', () => {
+  it('for their nesting are errors, whether lists, objects or both, and text may hold any brackets', async () => {
+    const nested = (levels: number) => '[{"a":'.repeat(levels / 2) + '1' + '}]'.repeat(levels / 2);
+    expect((await outcomeOf(200, nested(100))).status).toBe('ok');
+    for (const body of [nested(102), '['.repeat(9_000), '['.repeat(4_500) + ']'.repeat(4_500), '{"a":'.repeat(1_900)])
+      expect(await outcomeOf(200, body)).toMatchObject({
+        payload: { code: 'backend_error', message: expect.stringContaining('nested deeper than 100 levels') },
+      });
+    const text = JSON.stringify(`\\"${'[{'.repeat(500)}`);
+    expect(await outcomeOf(200, text)).toEqual({ status: 'ok', payload: JSON.parse(text) });
+    // Numbers that must stay as they came are read by another way through the same text.
+    expect((await outcomeOf(200, nested(4_000).replace('1', '12345678901234567890'))).status).toBe('error');
+    expect(codeOf(await outcomeOf(500, nested(4_000)))).toBe('backend_error');
+  });
+
+  it('for their types leave out what cannot be found in them', async () => {
+    for (const body of ['[]', '7', 'null', '"data"', '{"data":[]}', '{"data":{"__proto__":{"total":1}}}'])
+      expect(codeOf(await partOf(body))).toBe('backend_error');
+    expect(await partOf('{"data":{"total":[1],"id":{}}}')).toEqual({ status: 'ok', payload: { total: [1] } });
+    expect(await partOf('{"data":{"total":1,"id":12345678901234567890}}')).toMatchObject({
+      user: '12345678901234567890',
+    });
+  });
+});
+
+async function partOf(body: string) {
+  backend.answer = (response) => response.end(body);
+  return table.execute('part', request);
+}
+
+describe('a connection that ends before any answer', () => {
+  /** Each connection answers once and ends at the second call, as one does that was idle for too long. */
+  function answerOncePerConnection(): void {
+    const used = new WeakSet<object>();
+    backend.answer = (response) => {
+      const { socket } = response;
+      if (socket === null || used.has(socket)) return void response.destroy();
+      used.add(socket);
+      response.end('1');
+    };
+  }
+
+  it.each(['ask', 'put'])('costs nothing when the call may be made twice: %s is sent once more', async (name) => {
+    answerOncePerConnection();
+    for (let call = 0; call < 6; call++) expect((await table.execute(name, request)).status).toBe('ok');
+    // Several kept connections that are all too old: the second attempt takes none of them.
+    await Promise.all(Array.from({ length: 4 }, () => table.execute(name, request)));
+    const outcomes = await Promise.all(Array.from({ length: 4 }, () => table.execute(name, request)));
+    expect(outcomes.map(({ status }) => status)).toEqual(['ok', 'ok', 'ok', 'ok']);
+  });
+
+  it.each(['post', 'delete'])('is an error when the call may have had an effect: %s is sent once', async (name) => {
+    backend.answer = (response) => response.destroy();
+    expect(codeOf(await table.execute(name, request))).toBe('backend_error');
+    expect(backend.seen).toHaveLength(1);
+  });
+
+  it('again and again is an error after the second time', async () => {
+    backend.answer = (response) => response.destroy();
+    expect(codeOf(await table.execute('ask', request))).toBe('backend_error');
+    expect(backend.seen).toHaveLength(2);
+  });
+
+  it('after a part of the answer is an error: what was asked may have had an effect', async () => {
+    backend.answer = (response) =>
+      response.writeHead(200, { 'content-length': '100' }).write('[1', () => response.destroy());
+    expect(codeOf(await table.execute('ask', request))).toBe('backend_error');
+    expect(backend.seen).toHaveLength(1);
   });
 });
 

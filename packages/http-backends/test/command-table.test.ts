@@ -1,20 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import { BackendRequestStats } from '@ws-gateway/core';
-import {
-  commandSpecsOf,
-  CommandTableError,
-  createCommandTable,
-  defaultCommands,
-  type BackendsOptions,
-  type CommandEntry,
-  type CommandSpec,
-} from '../src/index.js';
+import { defaultCommands } from '../src/default-commands.js';
+import { CommandTableError, createCommandTable, type BackendsOptions, type CommandEntries } from '../src/index.js';
+import { clientRequest, codeOf } from './backend-server.js';
 
-const spec: CommandSpec = { name: 'a', endpoints: ['/web'], backend: 'one' };
+const entry = { endpoints: ['/web'], backend: 'one' };
 
-function problemOf(specs: readonly CommandSpec[], http: BackendsOptions['http'] = {}): string {
+function tableOf(entries: CommandEntries, http: BackendsOptions['http'] = {}) {
+  return createCommandTable(entries, { requestPoolSize: 1, requestQueueSize: 1, http }, new BackendRequestStats());
+}
+
+function problemOf(entries: CommandEntries, http: BackendsOptions['http'] = {}): string {
   try {
-    createCommandTable(specs, { requestPoolSize: 1, requestQueueSize: 1, http }, new BackendRequestStats());
+    tableOf(entries, http);
   } catch (error) {
     if (error instanceof CommandTableError) return `${error.code} ${error.message}`;
     throw error;
@@ -25,57 +23,43 @@ function problemOf(specs: readonly CommandSpec[], http: BackendsOptions['http'] 
 describe('a command table', () => {
   it('refuses what could never work, naming the key', () => {
     expect(problemOf(defaultCommands)).toBe('accepted');
-    expect(problemOf([spec, spec])).toMatch(/^duplicate_command commands\.a/);
-    expect(problemOf([{ ...spec, endpoints: [] }])).toMatch(/^bad_command commands\.a\.endpoints/);
-    expect(problemOf([{ ...spec, backend: '' }])).toMatch(/^bad_command commands\.a\.backend/);
-    for (const options of [{ type: 'nonsense' }, { typo: 1 }, { type: 'object', properties: 7 }])
-      expect(problemOf([{ ...spec, options }])).toMatch(/^bad_command commands\.a\.options/);
+    expect(problemOf({ a: { ...entry, endpoints: [] } })).toMatch(/^bad_command commands\.a\.endpoints/);
+    expect(problemOf({ a: { ...entry, backend: '' } })).toMatch(/^bad_command commands\.a\.backend/);
+    for (const type of ['nonsense', '', '|', 'a|', 'texts?'])
+      expect(problemOf({ a: { ...entry, options: { 'where.id': type } } })).toMatch(
+        /^bad_command commands\.a\.options\.where\.id: must be a type/,
+      );
     for (const url of ['nonsense', 'ftp://h/', 'localhost:80'])
-      expect(problemOf([spec], { one: { url, timeoutMs: 1 } })).toMatch(/^bad_backend backends\.http\.one\.url/);
-  });
-});
-
-describe('commands from the configuration', () => {
-  const entry: CommandEntry = {
-    ...{ endpoints: ['/web'], backend: '', method: 'GET', path: '', required: [], query: {}, body: {}, subscribe: '' },
-  };
-
-  it('change a default command and keep what the configuration has no key for', () => {
-    const specs = commandSpecsOf({
-      getMyNotifications: { ...entry, path: '/mine', query: { type: 'where.types' }, subscribe: 'notification' },
-    });
-    expect(specs).toHaveLength(defaultCommands.length);
-    const base = defaultCommands.find(({ name }) => name === 'getMyNotifications');
-    expect(specs.find(({ name }) => name === 'getMyNotifications')).toEqual({
-      ...base,
-      ...{ endpoints: ['/web'], method: 'GET', path: '/mine', required: [], query: { type: 'where.types' } },
-    });
+      expect(problemOf({ a: entry }, { one: { url, timeoutMs: 1 } })).toMatch(/^bad_backend backends\.http\.one\.url/);
   });
 
-  it('add commands, which may require options and subscribe to what the client asks for', () => {
-    const specs = commandSpecsOf({
-      getShop: { ...entry, backend: 'shop', required: ['where.id'], body: { id: 'where.id' }, subscribe: 'shop' },
-    });
-    const shop = specs.find(({ name }) => name === 'getShop');
-    expect(shop).toMatchObject({
-      backend: 'shop',
-      body: { id: 'where.id' },
-      subscription: { resource: 'shop', where: 'where' },
-    });
-    const http = { shop: { url: 'http://127.0.0.1:1/', timeoutMs: 1 } };
-    const table = createCommandTable(
-      specs,
-      { requestPoolSize: 1, requestQueueSize: 1, http },
-      new BackendRequestStats(),
+  it('subscribes to what the client asks for, unless an option that is required is missing', () => {
+    const table = tableOf(
+      { getShop: { ...entry, required: ['where.id'], body: { id: 'where.id' }, subscribe: 'shop' } },
+      { one: { url: 'http://127.0.0.1:1/', timeoutMs: 1 } },
     );
-    const request = { endpoint: '/web', authorization: '', user: null };
-    const where = { options: { where: { id: 1 } }, optionsText: '{"where":{"id":1}}' };
-    expect(table.subscriptionOf('getShop', { ...request, ...where })?.resource).toBe('shop');
-    expect(table.subscriptionOf('getShop', { ...request, options: {}, optionsText: '{}' })).toBeNull();
+    const request = { endpoint: '/web' };
+    expect(table.subscriptionOf('getShop', clientRequest({ where: { id: 1 } }, request))?.resource).toBe('shop');
+    expect(table.subscriptionOf('getShop', clientRequest({}, request))).toBeNull();
   });
 
-  it('can end a subscription', () => {
-    const specs = commandSpecsOf({ getMyNotifications: entry });
-    expect(specs.find(({ name }) => name === 'getMyNotifications')).not.toHaveProperty('subscription');
+  it.each<[string, readonly unknown[], readonly unknown[]]>([
+    ['text', ['a', 'x'.repeat(256)], ['', 'x'.repeat(257), 1, null, ['a'], {}]],
+    ['count', [0, 7], [-1, 1.5, '1', null, true]],
+    ['scalar', ['', 'a', 1.5, -1], [null, true, ['a'], {}, 'x'.repeat(257)]],
+    ['boolean', [true, false], ['true', 0, null]],
+    ['credentials', ['Bearer abc', 'a'], ['', ' a', 'a\r\nb: c', 'ä', 1]],
+    ['texts', [[], ['a']], ['a', [1], [''], Array(1001).fill('a')]],
+    ['scalars', [[], ['a', 1]], [[null], [['a']], {}, 'a']],
+    ['unread|read', ['unread', 'read'], ['', 'unread|read', 'Read', 1, null]],
+  ])('takes options of type %s as it says, and refuses others as a bad request', async (type, good, bad) => {
+    const table = tableOf({ ask: { ...entry, options: { 'where.x': type } } }, {});
+    const outcome = async (x: unknown) => codeOf(await table.execute('ask', clientRequest({ where: { x } }, WEB)));
+    // The backend is not configured, which is only looked at when the options are good.
+    for (const value of good) expect([value, await outcome(value)]).toEqual([value, 'unavailable']);
+    for (const value of bad) expect([value, await outcome(value)]).toEqual([value, 'bad_request']);
+    expect(codeOf(await table.execute('ask', clientRequest({}, WEB)))).toBe('unavailable');
   });
 });
+
+const WEB = { endpoint: '/web' };

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { BackendRequestStats } from '@ws-gateway/core';
-import { createCommandTable, defaultCommands, type CommandTable } from '../src/index.js';
+import { defaultCommands } from '../src/default-commands.js';
+import { createCommandTable, type CommandTable } from '../src/index.js';
 import { BackendServer, clientRequest, codeOf } from './backend-server.js';
+import { scheduleCommands } from './schedule-commands.js';
 
 let backend: BackendServer;
 let table: CommandTable;
@@ -18,7 +20,7 @@ beforeEach(async () => {
       tournamentMobile: http('/api/tournaments/'),
     },
   };
-  table = createCommandTable(defaultCommands, options, new BackendRequestStats());
+  table = createCommandTable({ ...defaultCommands, ...scheduleCommands }, options, new BackendRequestStats());
 });
 
 afterEach(async () => {
@@ -33,7 +35,7 @@ async function asked(name: string, options: object | string): Promise<string> {
   return `${backend.last?.method} ${backend.last?.url} ${backend.last?.body}`.trim();
 }
 
-describe('the default commands', () => {
+describe('commands by default, and those of a product,', () => {
   it('getMyNotifications asks with limit, skip, sort and a type for each', async () => {
     const options = { params: { limit: 10, skip: 5, sort: '-createdAt' }, where: { types: ['a', 'b,c', 'd&e'] } };
     expect(await asked('getMyNotifications', options)).toBe(
@@ -120,15 +122,15 @@ describe('the default commands', () => {
 
   it('refuse options that lack something or have a wrong type, by the path of it, without asking anybody', async () => {
     const cases: [string, object, string][] = [
-      ['getMyNotifications', {}, "options must have required property 'where'"],
-      ['getMyNotifications', { where: {} }, "options.where must have required property 'types'"],
-      ['getMyNotifications', { where: { types: 'a' } }, 'options.where.types must be array'],
-      ['getMyNotifications', { where: { types: [1] } }, 'options.where.types.0 must be string'],
-      ['getMyNotifications', { where: { types: [] }, params: { limit: -1 } }, 'options.params.limit must be >= 0'],
-      ['getMyNotificationsCount', { where: { types: [] }, status: 'x' }, 'options.status must be equal to one'],
-      ['updateNotifications', { status: 'read' }, "options must have required property 'where'"],
-      ['getSchedules', { where: { from: 1, to: 2 } }, "options.where must have required property 'timezone'"],
-      ['getTournament', { where: [] }, 'options.where must be object'],
+      ['getMyNotifications', {}, 'options.where.types is missing'],
+      ['getMyNotifications', { where: {} }, 'options.where.types is missing'],
+      ['getMyNotifications', { where: { types: 'a' } }, 'options.where.types must be a list'],
+      ['getMyNotifications', { where: { types: [1] } }, 'options.where.types must be a list of at most 1000 texts'],
+      ['getMyNotifications', { where: { types: [] }, params: { limit: -1 } }, 'options.params.limit must be a whole'],
+      ['getMyNotificationsCount', { where: { types: [] }, status: 'x' }, 'options.status must be one of unseen|unread'],
+      ['updateNotifications', { status: 'read' }, 'options.where.notifications is missing'],
+      ['getSchedules', { where: { from: 1, to: 2 } }, 'options.where.timezone is missing'],
+      ['getTournament', { where: [] }, 'options.where.id is missing'],
     ];
     for (const [name, options, message] of cases) {
       const outcome = await table.execute(name, clientRequest(options));

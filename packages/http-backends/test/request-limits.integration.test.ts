@@ -1,10 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { BackendRequestStats } from '@ws-gateway/core';
-import { createCommandTable, type CommandSpec, type CommandTable } from '../src/index.js';
+import { createCommandTable, type CommandTable } from '../src/index.js';
 import { BackendServer, clientRequest, codeOf } from './backend-server.js';
 
-const ask = (name: string): CommandSpec => ({ name, endpoints: ['/web'], backend: name });
 const request = clientRequest({}, { endpoint: '/web' });
 
 let dead: BackendServer;
@@ -28,17 +27,22 @@ afterEach(async () => {
 function makeTable(
   requestPoolSize: number,
   requestQueueSize: number,
-  timeoutsMs = { dead: 20_000, alive: 20_000 },
+  timeoutsMs: { dead: number; alive?: number } = { dead: 20_000, alive: 20_000 },
 ): void {
   stats = new BackendRequestStats();
   const options = {
     ...{ requestPoolSize, requestQueueSize },
     http: {
       dead: { url: dead.url, timeoutMs: timeoutsMs.dead },
-      alive: { url: alive.url, timeoutMs: timeoutsMs.alive },
+      ...(timeoutsMs.alive === undefined ? {} : { alive: { url: alive.url, timeoutMs: timeoutsMs.alive } }),
     },
   };
-  table = createCommandTable([ask('dead'), ask('alive')], options, stats);
+  const entry = { endpoints: ['/web'] };
+  table = createCommandTable(
+    { dead: { ...entry, backend: 'dead' }, alive: { ...entry, backend: 'alive' } },
+    options,
+    stats,
+  );
 }
 
 function many(name: string, count: number) {
@@ -47,7 +51,7 @@ function many(name: string, count: number) {
 
 describe('requests to backends', () => {
   it('are at most so many at once; more wait, in order, and beyond the queue the answer is busy', async () => {
-    makeTable(3, 4);
+    makeTable(3, 4, { dead: 20_000 });
     const outcomes = many('dead', 9);
     expect((await Promise.all(outcomes.slice(7))).map(codeOf)).toEqual(['busy', 'busy']);
     await dead.arrived(3);
@@ -64,7 +68,7 @@ describe('requests to backends', () => {
   });
 
   it('may be forbidden to wait at all', async () => {
-    makeTable(1, 0);
+    makeTable(1, 0, { dead: 20_000 });
     const [first, second] = many('dead', 2);
     expect(codeOf(await second!)).toBe('busy');
     await dead.arrived(1);
@@ -103,8 +107,49 @@ describe('requests to backends', () => {
     expect(alive.seen).toHaveLength(0);
   });
 
+  it('of a silent backend leave those places free that another one needs, however many they are', async () => {
+    makeTable(4, 100);
+    const stuck = many('dead', 50);
+    await dead.arrived(3);
+    expect(stats.inFlight).toBe(3);
+    expect((await table.execute('alive', request)).status).toBe('ok');
+    expect(dead.seen).toHaveLength(3);
+    await table.close();
+    await Promise.all(stuck);
+  });
+
+  it('of the patient wait beside the others, are never refused for them, and take turns with them', async () => {
+    makeTable(1, 1, { dead: 20_000 });
+    const [first] = many('dead', 1);
+    await dead.arrived(1);
+    const patient = Array.from({ length: 5 }, () => table.execute('dead', request, 'patient'));
+    const [second, third] = many('dead', 2);
+    expect(codeOf(await third!)).toBe('busy');
+    expect(stats.queued).toBe(6);
+    const ended: string[] = [];
+    patient.forEach((outcome, index) => void outcome.then(() => ended.push(`patient ${index}`)));
+    void second!.then(() => ended.push('command'));
+    dead.answer = (response) => response.end('1');
+    held[0]?.end('1');
+    for (const outcome of await Promise.all([first!, second!, ...patient])) expect(outcome.status).toBe('ok');
+    expect(ended.slice(0, 2)).toEqual(['patient 0', 'command']);
+  });
+
+  it('are not made to a backend that gave no answer ten times, until a trial succeeds', async () => {
+    makeTable(10, 100, { dead: 100 });
+    expect(new Set((await Promise.all(many('dead', 10))).map(codeOf))).toEqual(new Set(['backend_timeout']));
+    const seen = dead.seen.length;
+    expect(new Set((await Promise.all(many('dead', 20))).map(codeOf))).toEqual(new Set(['backend_error']));
+    expect(dead.seen).toHaveLength(seen);
+    expect(stats.errors.get('dead')?.values.get('circuit_open')).toBe(20);
+    dead.answer = (response) => response.end('1');
+    // No faster than the trials are let through.
+    while ((await table.execute('dead', request)).status !== 'ok') await new Promise((go) => setTimeout(go, 20));
+    expect((await Promise.all(many('dead', 10))).every(({ status }) => status === 'ok')).toBe(true);
+  });
+
   it('end when the table is closed', async () => {
-    makeTable(2, 10);
+    makeTable(2, 10, { dead: 20_000 });
     const outcomes = many('dead', 3);
     await dead.arrived(2);
     await table.close();

@@ -1,11 +1,13 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { BackendRequestStats } from '@ws-gateway/core';
-import { createCommandTable, defaultCommands } from '../src/index.js';
+import { defaultCommands } from '../src/default-commands.js';
+import { createCommandTable } from '../src/index.js';
 import { clientRequest } from './backend-server.js';
+import { scheduleCommands } from './schedule-commands.js';
 
 const url = { url: 'http://127.0.0.1:1/', timeoutMs: 1 };
 const options = { requestPoolSize: 1, requestQueueSize: 1, http: { notification: url, scheduleMobile: url } };
-const table = createCommandTable(defaultCommands, options, new BackendRequestStats());
+const table = createCommandTable({ ...defaultCommands, ...scheduleCommands }, options, new BackendRequestStats());
 afterAll(() => table.close());
 
 function notificationId(types: readonly string[], user = 'u1'): string | undefined {

@@ -103,7 +103,7 @@ export const outcomeTexts: Texts<(typeof outcomeCodes)[number]> = {
   ],
   unavailable: ['The backend has no `url` in the configuration.', 'Operator: `backends.http.<name>.url`.'],
   busy: [
-    'As many calls as `backends.requestPoolSize` are under way and the queue is full.',
+    'As many calls as `backends.requestPoolSize` (or the part of the backend) are under way and the queue is full.',
     'Try again later. Operator: the backend is slow, or the pool too small.',
   ],
   backend_timeout: [
@@ -111,7 +111,7 @@ export const outcomeTexts: Texts<(typeof outcomeCodes)[number]> = {
     'Try again if that does no harm.',
   ],
   backend_error: [
-    'The backend could not be reached, or its answer could not be used.',
+    'The backend could not be reached, is left alone for a moment because it did not answer, or its answer could not be used.',
     'Try again later. Operator: see the backend.',
   ],
   unauthorized: ['The backend said 401.', 'Send `authentication` with a new token.'],

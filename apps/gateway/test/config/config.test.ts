@@ -44,8 +44,10 @@ describe('a configuration without a file', () => {
     expect(config.hubs).toEqual([{ name: 'main', grpcPort: 50_051 }]);
     expect(config.sessions).toBeNull();
     expect(config.rooms).toEqual({ history: { size: 0, ttlMs: 60_000 }, slow: 'queue', queueBytes: 262_144 });
-    expect(Object.keys(config.backends.http)).toEqual(['user', 'notification', 'scheduleMobile', 'tournamentMobile']);
-    expect(Object.keys(config.commands)).toHaveLength(5);
+    expect(Object.keys(config.backends.http)).toEqual(['user', 'notification']);
+    expect(Object.keys(config.commands)).toEqual([
+      ...['authentication', 'getMyNotifications', 'getMyNotificationsCount', 'updateNotifications'],
+    ]);
     expect(config.metrics).toEqual({ enabled: true, namespace: 'ws_gateway', path: '/metrics', perUser: false });
   });
 

@@ -22,7 +22,7 @@ beforeAll(async () => {
   const url = `http://127.0.0.1:${(backend.address() as AddressInfo).port}`;
   grpcPort = await freePort();
   const config = {
-    backends: { http: { notification: { url }, scheduleMobile: { url }, tournamentMobile: { url } } },
+    backends: { http: { notification: { url } } },
     grpc: { enabled: true, port: grpcPort },
     rooms: { history: { size: 10 } },
     inbound: { enabled: true, kafkaTopic: 'ws-inbound-asyncapi' },
@@ -92,11 +92,9 @@ describe('docs/asyncapi.yaml', () => {
     await ask(client, 'send', { to: { room: 'lobby' }, payload: 1 });
     await ask(client, 'history', { room: 'lobby' });
     await ask(client, 'leave', { room: 'lobby' });
-    await ask(client, 'getMyNotifications', { params: { limit: 1 }, where: { types: ['a'] } });
+    const { event } = await ask(client, 'getMyNotifications', { params: { limit: 1 }, where: { types: ['a'] } });
     await ask(client, 'getMyNotificationsCount', { where: { types: ['a'] }, status: 'read' });
     await ask(client, 'updateNotifications', { where: { notifications: ['n1'] }, status: 'read' });
-    const { event } = await ask(client, 'getSchedules', { where: { from: 1, to: 2, timezone: 'UTC' } });
-    await ask(client, 'getTournament', { where: { id: 't1' } });
     await ask(client, 'subscription', { ids: [event], action: 'unsubscribe' });
     await ask(client, 'authentication', { authToken: token('ann', { again: 1 }), update: true });
     const answered = Object.entries(asyncApi.operations).filter(([, { reply }]) => reply !== undefined);
@@ -109,7 +107,7 @@ describe('docs/asyncapi.yaml', () => {
       ['nonsense', {}],
       ['subscribe', {}],
       ['subscribe', { topics: ['notifications'] }],
-      ['getTournament', {}],
+      ['updateNotifications', {}],
       ['presence', { user: 'ann' }],
     ] as const) {
       const answer = await client.request(command, options);

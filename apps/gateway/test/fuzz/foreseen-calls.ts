@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { load } from 'js-yaml';
+import { exampleFile } from '../examples/example.js';
 
 interface Foreseen {
   readonly path: RegExp;
@@ -44,11 +47,13 @@ export class WaryBackend {
     const base = `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`;
     const names = ['notification', 'user', 'items'];
     const http = Object.fromEntries(names.map((name) => [name, { url: `${base}/${name}` }]));
-    const seeds = { scheduleMobile: { url: `${base}/schedule` }, tournamentMobile: { url: `${base}/tournament/` } };
+    const product = { scheduleMobile: { url: `${base}/schedule` }, tournamentMobile: { url: `${base}/tournament/` } };
+    const { commands } = load(readFileSync(exampleFile('commands'), 'utf8')) as { commands: object };
     const items = { endpoints: ['/mobile'], backend: 'items' };
     return {
-      backends: { http: { ...http, ...seeds } },
+      backends: { http: { ...http, ...product } },
       commands: {
+        ...commands,
         lookUp: { ...items, path: '/by/{key}/all', query: { f: 'filter' }, subscribe: 'item', required: ['key'] },
         change: { ...items, method: 'POST', path: '/{key}', body: { key: 'key', change: 'change' } },
       },

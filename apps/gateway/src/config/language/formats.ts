@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { isName } from '@ws-gateway/core';
+import { isOptionType, optionTypes } from '@ws-gateway/http-backends/default-commands';
 
 /**
  * What a value of the configuration may look like. `read` takes the written form (from YAML, JSON or a default) and gives
@@ -195,6 +196,16 @@ export const name = pattern('name', /^[A-Za-z0-9._-]{1,128}$/, `a name: ${NAME_S
 
 /** '' where there is none. */
 export const optionalName = pattern('name', /^[A-Za-z0-9._-]{0,128}$/, `a name: ${NAME_SHAPE}`);
+
+/** Type of an option of a command. */
+export const optionType: Format<string> = {
+  name: 'type of an option',
+  read(written) {
+    if (typeof written === 'string' && isOptionType(written)) return written;
+    return fail(`must be one of ${optionTypes.join(', ')}, or allowed texts such as unread|read`);
+  },
+  fromText: (value) => value,
+};
 
 /** Kafka's own rule for topic names; '' where the key has a default of its own making. */
 export const kafkaTopic = pattern('Kafka topic', /^(?!\.{1,2}$)[A-Za-z0-9._-]{0,249}$/, 'a Kafka topic name');

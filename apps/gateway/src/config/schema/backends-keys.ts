@@ -1,9 +1,11 @@
+import { defaultCommands, optionTypes } from '@ws-gateway/http-backends/default-commands';
 import {
   alsoReads,
   choice,
   duration,
   name,
   optionalName,
+  optionType,
   paths,
   size,
   text,
@@ -32,69 +34,63 @@ const wsBackend = section('', {
   queueEvents: key(whole(1), 100_000, 'The same as a number of opens, messages and closes.'),
 });
 
+const SOURCE = 'Option path, or `$user` for the user of the connection.';
+
 /** Option paths such as `where.types` say where in the request's `options` a value is taken from. */
 const command = section('', {
   endpoints: key(paths, ['/ws', '/web', '/mobile'], 'Where clients may use it.'),
   backend: key(optionalName, '', 'The entry of `backends.http` that is called.'),
+  onlyWithBackend: flagKey(
+    false,
+    'While the backend has no `url` the command is unknown (or the gateway’s own), instead of unavailable.',
+  ),
   method: key(choice('GET', 'POST', 'PUT', 'PATCH', 'DELETE'), 'GET', 'HTTP method.'),
   path: key(text, '', 'Added to the URL of the backend; `{where.id}` is replaced by that option.'),
+  options: map(
+    `What options must be: option path and type. Types: ${optionTypes.join(', ')}, or the texts that are allowed with a bar between them. Others may be anything.`,
+    key(optionType, 'text', 'Type.'),
+    { entryName: name },
+  ),
   required: key(texts, [], 'Option paths without which the request is refused.'),
-  query: map('Query parameters: name and option path.', key(text, '', 'Option path.'), { entryName: name }),
-  body: map('Members of the JSON body: name and option path.', key(text, '', 'Option path.'), { entryName: name }),
+  query: map('Query parameters: name and source.', key(text, '', SOURCE), { entryName: name }),
+  body: map('Members of the JSON body: name and source.', key(text, '', SOURCE), { entryName: name }),
+  authorization: key(
+    text,
+    '',
+    'Option path of what is sent as `Authorization`. Empty: what the client gave at its handshake.',
+  ),
+  answer: map(
+    'Members of the payload: name and path in the answer of the backend. Empty: the whole answer.',
+    key(text, '', 'Path in the answer.'),
+    { entryName: name },
+  ),
+  user: key(texts, [], 'For `authentication`: paths in the answer, the first one there names the user.'),
   subscribe: key(optionalName, '', 'Resource the connection is subscribed to by a good answer. Empty: none.'),
+  subscribeBy: map(
+    'What the subscription id is made of, in this order: member and source. Empty: the option `where` as the client wrote it.',
+    key(text, '', SOURCE),
+    { entryName: name },
+  ),
 });
-
-const notificationQuery = { limit: 'params.limit', skip: 'params.skip', sort: 'params.sort', type: 'where.types' };
-
-/** The commands that are there without being configured. They are data here as they would be in a file. */
-const commandPresets = {
-  getMyNotifications: { backend: 'notification', query: notificationQuery, subscribe: 'notification' },
-  getMyNotificationsCount: {
-    backend: 'notification',
-    query: { type: 'where.types', status: 'status' },
-  },
-  updateNotifications: {
-    backend: 'notification',
-    method: 'PUT',
-    required: ['where.notifications', 'status'],
-    body: { ids: 'where.notifications', status: 'status' },
-  },
-  getSchedules: {
-    endpoints: ['/mobile'],
-    backend: 'scheduleMobile',
-    required: ['where'],
-    query: {
-      from: 'where.from',
-      to: 'where.to',
-      tz: 'where.timezone',
-      game_id: 'where.gameIds',
-      'substage.tier': 'where.substage.tiers',
-      'tournament.id': 'where.tournament.ids',
-    },
-    subscribe: 'schedule',
-  },
-  getTournament: {
-    endpoints: ['/mobile'],
-    backend: 'tournamentMobile',
-    path: '/{where.id}',
-    required: ['where.id'],
-  },
-};
 
 export const backendKeys = {
   backends: section('Services behind the gateway.', {
-    requestPoolSize: key(whole(1, 100_000), 1000, 'HTTP calls in flight, per process.'),
+    requestPoolSize: key(
+      whole(1, 100_000),
+      1000,
+      'HTTP calls in flight, per process. Half of the places are reserved, the same number for each backend that has a URL; the other half is for all of them.',
+    ),
     requestQueueSize: key(whole(0, 10_000_000), 10_000, 'Calls that may wait for a place. More are answered `busy`.'),
     http: map('Backends that commands call, by name.', httpBackend, {
       entryName: name,
-      presets: { user: {}, notification: {}, scheduleMobile: {}, tournamentMobile: {} },
+      presets: { user: {}, notification: {} },
       presetsExist: true,
     }),
     ws: list('Backends that endpoints are piped to.', wsBackend, []),
   }),
   commands: map('Commands that backends answer, by name. An entry changes or adds to what is there.', command, {
     entryName: name,
-    presets: commandPresets,
+    presets: defaultCommands,
     presetsExist: true,
   }),
 };
