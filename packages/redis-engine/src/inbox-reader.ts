@@ -12,7 +12,7 @@ const BLOCK_MS = 1000;
 const FLUSH_MESSAGES = 512;
 const REACH_POLL_MS = 10;
 
-/** Behind a batch's number in its id stands the Redis process; this is behind all of them. */
+/** Batch ids are `<number>-<Redis process>`. This suffix sorts after every process. */
 const LAST_OF_NUMBER = '-18446744073709551615';
 
 /** The library's raw answer: for each inbox its batches, each an id and header and body in turn; null for none. */

@@ -16,7 +16,7 @@ interface Pending {
   readonly reject: (error: EngineError) => void;
 }
 
-/** Not more often than this a connection is given up because its server has nothing for us. */
+/** Minimum time between two reconnects that a server causes by no longer serving our slot. */
 const LEAVE_AFTER_MS = 500;
 
 /**

@@ -6,7 +6,7 @@ import { userOf, type AdminDeps } from './route-context.js';
 import { jsonBody } from './json-body.js';
 import { messageItems } from './message.js';
 
-/** Where no topic of the configuration blocks users there is nobody who could get the frame; the block is the same. */
+/** Used when no configured topic has `blocks`: no client can be subscribed to it, but the block itself still applies. */
 const FALLBACK_BLOCK_POLICY: TopicPolicy = {
   name: 'user-blocks',
   kafkaTopic: 'user-blocks',

@@ -5,7 +5,7 @@ import type { PartitionOffset, RecordSource, SourceRecord } from '../record-sour
 import { decodeRecord } from '../records/decode-record.js';
 import type { TopicPolicy } from '../topics.js';
 
-/** So long a store that came back empty may be taken for one that knows its blocks. */
+/** How often to check whether the engine has lost its blocks. */
 const CHECK_MS = 1000;
 
 interface BlockRestorerDeps {

@@ -34,7 +34,7 @@ export function isRefusal(error: unknown): boolean {
   return !(error instanceof EngineError) || error.code === 'internal';
 }
 
-/** So many refused in a row speak against the engine: no use to try more before it was given time. */
+/** After this many refusals in a row the engine, not the records, is taken to be at fault: the lane waits before it tries more. */
 const SUSPECTS_MAX = 16;
 
 /** How often a record must be refused while other lanes got something through, before that counts as proof against it. */
