@@ -20,7 +20,7 @@ const requestMetrics: readonly MetricDefinition[] = [
   },
   {
     ...{ name: 'backend_request_errors_total', type: 'counter', labels: ['command', 'reason'] },
-    help: 'Calls without a usable answer: busy, timeout, unreachable, too_large, bad_answer, or by status. Growth: see that backend.',
+    help: 'Calls without a usable answer: busy, timeout, unreachable, too_large, bad_answer, circuit_open (the backend gave no answer for too often, and was not asked), or by status. Growth: see that backend.',
     read: ({ edge }) => edge.backendRequests.errors,
   },
 ];
