@@ -4,6 +4,7 @@ import { configurationDocs } from '../docs/configuration-docs.js';
 import type { Finding } from '../config/language/finding.js';
 import { loadConfig, type Loaded } from '../config/load.js';
 import { masked } from '../config/language/mask.js';
+import { schema } from '../config/schema/schema.js';
 import { configOption, checked, type ConfigFlags } from './configured.js';
 import { badConfig, CliError, exitCodes } from './exit.js';
 import { print, printJson } from './output.js';
@@ -35,7 +36,7 @@ export function registerConfig(program: Command): void {
     .command('docs')
     .description('describe every key, in Markdown')
     .addHelpText('after', '\nExample:\n  $ ws-gateway config docs > docs/configuration.md')
-    .action(() => void process.stdout.write(configurationDocs()));
+    .action(() => void process.stdout.write(configurationDocs(schema)));
 }
 
 async function check(flags: DataFlags): Promise<void> {
@@ -66,7 +67,7 @@ async function keyFindings({ config }: Loaded): Promise<Finding[]> {
 
 function show(flags: DataFlags): void {
   // A missing secret keeps nobody from looking.
-  const tree = masked(checked(flags, 'tool').tree);
+  const tree = masked(schema, checked(flags, 'tool').tree);
   if (flags.json) printJson(tree);
   else process.stdout.write(dump(tree));
 }

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { loadAll, YAMLException } from 'js-yaml';
 import { readAliases } from './aliases.js';
 import type { Config } from './config.js';
 import { readEnvironment } from './language/environment.js';
@@ -11,6 +10,7 @@ import type { Purpose } from './rules/rule.js';
 import { brokenRules } from './rules/all-rules.js';
 import { schema } from './schema/schema.js';
 import type { Node } from './language/schema-node.js';
+import { readYaml, YamlError, type Position } from './language/yaml-document.js';
 import { childOf, isTree, nest, overlay, valueAt, type Sources, type Tree } from './language/tree.js';
 
 export interface LoadOptions {
@@ -41,15 +41,16 @@ export interface Loaded {
 }
 
 const DEFAULT_FILE = 'config.yaml';
+const NO_FILE: FileDocument = { value: {}, positions: new Map(), findings: [] };
 
 /** Puts the layers together: defaults < file < environment < flags. Never throws: what is wrong is in `findings`. */
 export function loadConfig(options: LoadOptions): Loaded {
   const file = options.file ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : null);
-  const document = file === null ? { value: {}, findings: [] } : readFile(file);
+  const document = file === null ? NO_FILE : readFile(file);
   const sources: Sources = new Map();
   let written = overlay(schema, {}, { value: document.value, source: file ?? '', sources });
   const aliases = readAliases(options.env, written);
-  const environment = readEnvironment(options.env, written);
+  const environment = readEnvironment(schema, options.env, written);
   const layers = [...aliases.values, ...environment.values, ...flagValues(options.flags ?? {})];
   for (const { path, value, source } of layers) {
     written = overlay(schema, written, { value: nest(path, value), source, sources });
@@ -59,7 +60,9 @@ export function loadConfig(options: LoadOptions): Loaded {
   const values = readValues(tree);
   const found = [...document.findings, ...aliases.findings, ...environment.findings, ...evaluated.findings];
   const broken = brokenRules(values, { purpose: options.purpose, invalid: found.map(({ path }) => path) });
-  const findings = [...found, ...broken].map((finding) => described(finding, sources));
+  const findings = [...found, ...broken].map((finding) =>
+    described(finding, { sources, file, positions: document.positions }),
+  );
   const chosen = (path: string): boolean => {
     const source = sources.get(path);
     return source !== undefined && (source !== file || !isDefault(path.split('.'), written));
@@ -75,9 +78,17 @@ function isDefault(path: readonly string[], written: unknown): boolean {
   );
 }
 
-function readFile(file: string): { value: unknown; findings: Finding[] } {
-  const failed = (message: string): { value: unknown; findings: Finding[] } => ({
+interface FileDocument {
+  readonly value: unknown;
+  readonly positions: ReadonlyMap<string, Position>;
+  readonly findings: Finding[];
+}
+
+function readFile(file: string): FileDocument {
+  const nothing = new Map<string, Position>();
+  const failed = (message: string): FileDocument => ({
     value: {},
+    positions: nothing,
     findings: [{ path: file, message }],
   });
   let text: string;
@@ -87,17 +98,13 @@ function readFile(file: string): { value: unknown; findings: Finding[] } {
     return failed(`cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
   }
   try {
-    const documents = loadAll(text);
-    if (documents.length > 1) return failed('holds more than one YAML document');
-    const [value] = documents;
+    const { value, positions } = readYaml(text);
     return value === undefined || value === null || isTree(value)
-      ? { value, findings: [] }
+      ? { value, positions, findings: [] }
       : failed('must be a map of keys');
   } catch (error) {
-    // The whole message quotes lines of the file, and one of them may hold a secret.
-    if (!(error instanceof YAMLException)) throw error;
-    const { reason, mark } = error;
-    return failed(`is not YAML: ${reason}${mark === undefined ? '' : `, line ${mark.line + 1}`}`);
+    if (error instanceof YamlError) return failed(error.message);
+    throw error;
   }
 }
 
@@ -123,16 +130,24 @@ function nodeAt(path: readonly string[]): Node {
   return node;
 }
 
+interface Origins {
+  readonly sources: Sources;
+  readonly file: string | null;
+  readonly positions: ReadonlyMap<string, Position>;
+}
+
 /** Adds where the value came from: the entry for the path itself, else for what it is part of. */
-function described(finding: Finding, sources: Sources): Finding {
+function described(finding: Finding, { sources, file, positions }: Origins): Finding {
   const message = maskUrls(finding.message);
-  let path = finding.path.replace(/\[\d+\]/g, '');
-  let source = finding.source ?? sources.get(path);
-  while (source === undefined && path.includes('.')) {
-    path = path.slice(0, path.lastIndexOf('.'));
-    source = sources.get(path);
-  }
-  return source === undefined || source === ''
-    ? { path: finding.path, message }
-    : { path: finding.path, message, source };
+  const source = finding.source ?? nearest(sources, finding.path.replace(/\[\d+\]/g, ''));
+  if (source === undefined || source === '') return { path: finding.path, message };
+  const position = source === file ? nearest(positions, finding.path) : undefined;
+  return { path: finding.path, message, source, ...position };
+}
+
+/** What is noted for the path itself, or for the nearest of what it is part of. */
+function nearest<T>(noted: ReadonlyMap<string, T>, path: string): T | undefined {
+  const found = noted.get(path);
+  const end = Math.max(path.lastIndexOf('.'), path.lastIndexOf('['));
+  return found !== undefined || end < 0 ? found : nearest(noted, path.slice(0, end));
 }

@@ -1,7 +1,6 @@
 import { composedAliases, plainAliases } from '../config/aliases.js';
 import { environmentName } from '../config/language/environment.js';
 import { rules } from '../config/rules/all-rules.js';
-import { schema } from '../config/schema/schema.js';
 import type { AnyKey, Section, ListNode, MapNode, Node } from '../config/language/schema-node.js';
 
 const INTRODUCTION = `# Configuration
@@ -19,12 +18,14 @@ Four layers, each over the one before: defaults, the file, the environment, flag
 Unknown keys, wrong types and impossible combinations are listed all at once, each with its key path and where the value came from; nothing starts then, and the exit code is 2. \`ws-gateway config check\` does just that; \`ws-gateway config print\` shows what applies.
 `;
 
-/** docs/configuration.md, from the schema alone. */
-export function configurationDocs(): string {
-  return [INTRODUCTION, ...sections(), aliasSection(), rulesSection(), '<!-- prettier-ignore-end -->\n'].join('\n');
+/** docs/configuration.md, from the schema, the aliases of variables and the rules. */
+export function configurationDocs(schema: Section): string {
+  return [INTRODUCTION, ...sections(schema), aliasSection(), rulesSection(), '<!-- prettier-ignore-end -->\n'].join(
+    '\n',
+  );
 }
 
-function sections(): string[] {
+function sections(schema: Section): string[] {
   const single = Object.entries(schema.keys).filter(([, node]) => node.kind === 'key');
   const rows = single.flatMap(([name, node]) => keyRow([name], node as AnyKey));
   const others = Object.entries(schema.keys).filter(([, node]) => node.kind !== 'key');

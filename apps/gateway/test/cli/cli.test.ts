@@ -56,7 +56,10 @@ describe('usage', () => {
     [['produce', 'a b', '--payload', '1'], '"a b" is not a topic name'],
     [['listen', 'localhost'], 'It must be ws:// or wss:// and a host'],
     [['topics'], 'Usage: ws-gateway topics'],
-    [['topics', 'check', '--brokers', 'nowhere'], 'kafka.bootstrapServers: "nowhere" is not host:port'],
+    [
+      ['topics', 'check', '--brokers', 'nowhere'],
+      'kafka.bootstrapServers: must be host:port, or several of them separated by commas, not "nowhere"',
+    ],
   ])('%j exits 2 and says why on standard error', async (args, text) => {
     const { code, stdout, stderr } = await run(args);
     expect([code, stdout]).toEqual([2, '']);
@@ -131,7 +134,7 @@ describe('config', () => {
       env: { WSGATEWAY_AUTH_ALGORITHMS: 'RS256', WSGATEWAY_AUTH_PUBLIC_KEY_FILE: key },
     });
     expect(code).toBe(2);
-    expect(stderr).toContain('auth.publicKeyFile: no PEM public key');
+    expect(stderr).toContain('auth.publicKeyFile: must hold a public key or certificate, PEM');
   });
 
   test('config.yaml of the working directory is the default', async () => {

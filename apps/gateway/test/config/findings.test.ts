@@ -13,13 +13,25 @@ describe('wrong values', () => {
     ['server: {heartbeat: 5s}', 'server.heartbeat: must be from 8s to 15m, not "5s"'],
     ['server: {heartbeat: 1h}', 'server.heartbeat: must be from 8s to 15m, not "1h"'],
     ['server: {proxyProtocol: "yes"}', 'server.proxyProtocol: must be true or false, not "yes"'],
-    ['server: {allowedOrigins: [app.example.com]}', 'server.allowedOrigins: "app.example.com" is not an origin'],
-    ['server: {trustProxy: [10.0.0.0/33]}', 'server.trustProxy: "10.0.0.0/33" is not an address or network'],
-    ['kafka: {bootstrapServers: localhost}', 'kafka.bootstrapServers: "localhost" is not host:port'],
-    ['kafka: {topics: ["a b", ok, ""]}', 'kafka.topics: "a b", "" is not a name: 1 to 128 characters'],
-    ['kafka: {bootstrapServers: ["a:1", b, 3]}', 'kafka.bootstrapServers: "b", 3 is not host:port'],
-    ['auth: {algorithms: [none, HS256, foo]}', 'auth.algorithms: "none", "foo" '],
-    ['kafka: {topics: ["a b"]}', 'kafka.topics: "a b" is not a name: 1 to 128 characters'],
+    [
+      'server: {allowedOrigins: [app.example.com]}',
+      'server.allowedOrigins: must be a list of origins such as https://app.example.com, not "app.example.com"',
+    ],
+    [
+      'server: {trustProxy: [10.0.0.0/33]}',
+      'server.trustProxy: must be a list of addresses or networks such as 10.0.0.0/8, not "10.0.0.0/33"',
+    ],
+    [
+      'kafka: {bootstrapServers: localhost}',
+      'kafka.bootstrapServers: must be host:port, or several of them separated by commas, not "localhost"',
+    ],
+    ['kafka: {topics: ["a b", ok, ""]}', 'A-Z a-z 0-9 . _ -), not "a b", ""'],
+    ['kafka: {bootstrapServers: ["a:1", b, 3]}', 'separated by commas, not "b", 3'],
+    ['auth: {algorithms: [none, HS256, foo]}', 'EdDSA, not "none", "foo"'],
+    [
+      'kafka: {topics: ["a b"]}',
+      'kafka.topics: must be a list of names (each 1 to 128 characters of A-Z a-z 0-9 . _ -), not "a b"',
+    ],
     ['kafka: {topics: notifications}', 'kafka.topics: must be a list of names, not "notifications"'],
     ['kafka: {driver: kafkajs}', 'kafka.driver: unknown key'],
     ['kafka: {groupId: ""}', 'kafka.groupId: must be a group id'],
@@ -27,7 +39,7 @@ describe('wrong values', () => {
     ['redis: {password: 12345}', 'redis.password: must be text (put it in quotes)'],
     ['engine: nats', 'engine: must be one of redis, memory, not "nats"'],
     ['role: leader', 'role: must be one of all, edge, router, not "leader"'],
-    ['auth: {algorithms: [none]}', 'auth.algorithms: "none" is none of HS256'],
+    ['auth: {algorithms: [none]}', 'auth.algorithms: must be a list of words out of HS256'],
     ['auth: {jwksUrl: "ftp://x/y"}', 'auth.jwksUrl: must be a URL that begins with http:// or https://'],
     ['topics: {"a b": {}}', 'topics.a b: the name must be a name: 1 to 128 characters'],
     ['topics: {orders: {slow: drop}}', 'topics.orders.slow: must be one of queue, conflate, drop-oldest, not "drop"'],
@@ -186,7 +198,7 @@ describe('all findings come at once', () => {
 
   test('and are said line by line', () => {
     expect(findingsText(load(yaml).findings)).toMatch(
-      /^6 problems in the configuration:\n {2}kafak: unknown key; did you mean kafka\? \(.*config\.yaml\)\n/,
+      /^6 problems in the configuration:\n {2}kafak: unknown key; did you mean kafka\? \(.*config\.yaml:2:1\)\n/,
     );
   });
 
@@ -204,5 +216,30 @@ describe('all findings come at once', () => {
 
   test('but what follows from another finding alone is left out', () => {
     expect(findingsOf(load('auth: {secret: 5}'))).toEqual(['auth.secret: must be text (put it in quotes)']);
+  });
+});
+
+describe('a finding names the place in the file', () => {
+  const places = (yaml: string): string[] =>
+    loadWithSecret(yaml).findings.map(({ path, line, column }) => `${path} ${line}:${column}`);
+
+  test.each([
+    ['server:\n  port: 8080\n  prot: 1\n', ['server.prot 3:3']],
+    ['hubs:\n  - name: main\n  - { name: other, nme: x }\n', ['hubs[1].nme 3:20']],
+    ['# one\r\n\r\ntopics:\r\n  a.b:\r\n    slow: q\r\n', ['topics.a.b.slow 5:5']],
+    ['kafka: {topics: [ok, "a b"]}', ['kafka.topics 1:9']],
+    ['topics: {a: &a {slow: q}, b: *a}', ['topics.a.slow 1:17', 'topics.b.slow 1:27']],
+    ['server:\n  drain: {duration: 1m, deadline: 30s}\n', ['server.drain.duration 2:11']],
+  ])('%j', (yaml, expected) => {
+    expect(places(yaml)).toEqual(expected);
+  });
+
+  test('a value of the environment has a source and no place', () => {
+    const [finding] = loadWithSecret('server: {port: 1}', { env: { WSGATEWAY_SERVER_PORT: 'x' } }).findings;
+    expect(finding).toEqual({
+      path: 'server.port',
+      message: 'must be a whole number from 0 to 65535, not "x"',
+      source: 'environment WSGATEWAY_SERVER_PORT',
+    });
   });
 });

@@ -24,9 +24,9 @@ backends: {http: {user: {url: "http://me:HIDE@user"}}}
   test('masks every secret that is set and shows the rest', () => {
     const { tree, findings } = load(secrets);
     expect(findings).toEqual([]);
-    const shown = JSON.stringify(masked(tree));
+    const shown = JSON.stringify(masked(schema, tree));
     expect(shown).not.toContain('HIDE');
-    expect(masked(tree)).toMatchObject({
+    expect(masked(schema, tree)).toMatchObject({
       auth: { secret: '********', algorithms: ['HS256'] },
       server: { readTimeout: '10s' },
       logger: { loki: { url: 'http://me:********@loki/push' } },
@@ -34,7 +34,7 @@ backends: {http: {user: {url: "http://me:HIDE@user"}}}
   });
 
   test('leaves a secret that is not set empty', () => {
-    expect(masked(load('').tree)).toMatchObject({ auth: { secret: '' }, redis: { password: '' } });
+    expect(masked(schema, load('').tree)).toMatchObject({ auth: { secret: '' }, redis: { password: '' } });
   });
 
   test('every key that sounds secret is one', () => {
@@ -58,7 +58,7 @@ describe('the documentation', () => {
   });
 
   test('docs/configuration.md is what `ws-gateway config docs` prints', () => {
-    expect(readFileSync(new URL('docs/configuration.md', root), 'utf8')).toBe(configurationDocs());
+    expect(readFileSync(new URL('docs/configuration.md', root), 'utf8')).toBe(configurationDocs(schema));
   });
 });
 

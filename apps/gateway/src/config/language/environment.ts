@@ -1,6 +1,5 @@
 import { jsonFromText } from './formats.js';
 import type { Finding } from './finding.js';
-import { schema } from '../schema/schema.js';
 import { walk, type AnyKey, type Section, type ListNode, type MapNode, type Node } from './schema-node.js';
 import { isTree, valueAt } from './tree.js';
 
@@ -19,10 +18,11 @@ export interface EnvironmentValue {
  * charts make of a variable that nobody gave.
  */
 export function readEnvironment(
+  schema: Section,
   env: NodeJS.ProcessEnv,
   written: unknown,
 ): { values: EnvironmentValue[]; findings: Finding[] } {
-  const targets = environmentTargets(written);
+  const targets = environmentTargets(schema, written);
   const values: EnvironmentValue[] = [];
   const findings: Finding[] = [];
   for (const [variable, text] of Object.entries(env)) {
@@ -48,7 +48,7 @@ interface Target {
 }
 
 /** Both spellings of each key's variable: READ_TIMEOUT and READTIMEOUT. */
-function environmentTargets(written: unknown): Map<string, Target> {
+function environmentTargets(schema: Section, written: unknown): Map<string, Target> {
   const targets = new Map<string, Target>();
   const add = (path: readonly string[], node: Node): void => {
     if (node.kind === 'group') return;
@@ -77,7 +77,7 @@ function entryNames(path: readonly string[], node: MapNode, written: unknown): S
   const names = new Set(Object.keys(node.presets));
   const map = valueAt(written, path);
   if (isTree(map)) for (const name of Object.keys(map)) names.add(name);
-  const listed = path[0] === 'topics' ? valueAt(written, ['kafka', 'topics']) : [];
+  const listed = node.namesFrom === undefined ? [] : valueAt(written, node.namesFrom);
   if (Array.isArray(listed)) for (const name of listed) if (typeof name === 'string') names.add(name);
   return names;
 }

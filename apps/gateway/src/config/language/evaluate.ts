@@ -1,12 +1,10 @@
 import convict from 'convict';
 import type { Finding } from './finding.js';
+import { FormatError } from './formats.js';
 import type { AnyKey, Section, ListNode, MapNode, Node } from './schema-node.js';
 import { isTree, valueAt, type Tree } from './tree.js';
 
-/**
- * Checks a written tree against the schema and fills in what is not written. convict does groups and keys; it would
- * split the names of a map at their dots, so each entry of a map or list is evaluated on its own.
- */
+/** A written tree after the schema has been applied. */
 export interface Evaluated {
   /** Complete, in written form; what was wrong is replaced by its default. */
   readonly tree: Tree;
@@ -15,6 +13,10 @@ export interface Evaluated {
 
 const NO_DEFAULTS: Tree = {};
 
+/**
+ * Checks a written tree against the schema and fills in what is not written. convict does groups and keys; it would
+ * split the names of a map at their dots, so each entry of a map or list is evaluated on its own.
+ */
 export function evaluate(
   group: Section,
   written: unknown,
@@ -23,11 +25,14 @@ export function evaluate(
 ): Evaluated {
   const collected = collect(group, written, path);
   const findings = [...collected.findings];
+  const wrong: Finding[] = [];
   // A coercing format of convict would turn "abc" into NaN and "maybe" into true: this one only looks.
-  convict.addFormat({ name: 'written', validate: validateWritten });
-  const config = convict<Record<string, unknown>>(definition(group, defaults), { env: {}, args: [] });
+  convict.addFormat({ name: 'written', validate: checkWritten });
+  const schema = definition(group, defaults, { path: [], report: (finding) => wrong.push(finding) });
+  const config = convict<Record<string, unknown>>(schema, { env: {}, args: [] });
   for (const [inner, value] of collected.values) config.set(inner, value);
-  for (const { path: inner, message } of invalid(config)) {
+  config.validate({ allowed: 'strict' });
+  for (const { path: inner, message } of wrong) {
     findings.push({ path: [...path, inner].join('.'), message });
     config.reset(inner);
   }
@@ -119,7 +124,7 @@ function evaluateEntry(
     return { value: tree, findings };
   }
   const value = written ?? node.entry.default;
-  const message = problem(node.entry.format.read, value);
+  const message = problem(node.entry.format.read, value, node.entry.secret);
   return message === null
     ? { value, findings: [] }
     : { value: node.entry.default, findings: [{ path: path.join('.'), message }] };
@@ -152,49 +157,52 @@ function evaluateList(
   return { tree: trees as unknown as Tree, findings };
 }
 
-function validateWritten(value: unknown, definitionOfKey: convict.SchemaObj): void {
-  (definitionOfKey['read'] as (value: unknown) => unknown)(value);
+/** convict calls this for each key; a key that is wrong reports itself, so that no error text has to be read again. */
+function checkWritten(value: unknown, keyDefinition: convict.SchemaObj): void {
+  (keyDefinition['check'] as (value: unknown) => void)(value);
 }
 
-/** convict reports all problems in one text, a line each: `<path>: <message>: value was <JSON>`. */
-function invalid(config: convict.Config<Record<string, unknown>>): Finding[] {
-  try {
-    config.validate({ allowed: 'strict' });
-    return [];
-  } catch (error) {
-    return (error as Error).message.split('\n').map((line) => {
-      const colon = line.indexOf(': ');
-      return { path: line.slice(0, colon), message: line.slice(colon + 2).replace(/: value was (.*)$/, ', not $1') };
-    });
-  }
+interface Reporting {
+  readonly path: readonly string[];
+  readonly report: (finding: Finding) => void;
 }
 
-function definition(group: Section, defaults: Tree): convict.Schema<Record<string, unknown>> {
+function definition(
+  group: Section,
+  defaults: Tree,
+  { path, report }: Reporting,
+): convict.Schema<Record<string, unknown>> {
   const nodes: [string, unknown][] = [];
   for (const [name, node] of Object.entries(group.keys)) {
     const preset = defaults[name];
-    if (node.kind === 'group') nodes.push([name, definition(node, isTree(preset) ? preset : NO_DEFAULTS)]);
-    else if (node.kind === 'key') nodes.push([name, keyDefinition(node, preset)]);
+    const at = { path: [...path, name], report };
+    if (node.kind === 'group') nodes.push([name, definition(node, isTree(preset) ? preset : NO_DEFAULTS, at)]);
+    else if (node.kind === 'key') nodes.push([name, keyDefinition(node, preset, at)]);
   }
   return Object.fromEntries(nodes) as convict.Schema<Record<string, unknown>>;
 }
 
-function keyDefinition(node: AnyKey, preset: unknown): convict.SchemaObj {
+function keyDefinition(node: AnyKey, preset: unknown, { path, report }: Reporting): convict.SchemaObj {
   return {
     doc: node.doc,
     default: preset ?? node.default,
     format: 'written',
-    read: node.format.read,
     sensitive: node.secret === true,
+    check(value: unknown) {
+      const message = problem(node.format.read, value, node.secret);
+      if (message !== null) report({ path: path.join('.'), message });
+    },
   };
 }
 
-function problem(read: (value: unknown) => unknown, value: unknown): string | null {
+/** The rule that the value breaks, and the value; a secret is never repeated. null: the value is good. */
+function problem(read: (value: unknown) => unknown, value: unknown, secret = false): string | null {
   try {
     read(value);
     return null;
   } catch (error) {
-    return (error as Error).message;
+    if (!(error instanceof FormatError)) throw error;
+    return secret ? error.message : `${error.message}, not ${error.came ?? JSON.stringify(value)}`;
   }
 }
 

@@ -5,6 +5,10 @@ export interface Finding {
   readonly message: string;
   /** Where the value came from: the file, an environment variable or a flag; absent for a default. */
   readonly source?: string;
+  /** Line in the file, from 1. */
+  readonly line?: number;
+  /** Column of the key in that line, from 1. */
+  readonly column?: number;
 }
 
 /** Everything that is wrong, at once. */
@@ -13,6 +17,7 @@ export function findingsText(findings: readonly Finding[]): string {
   return [`${count} in the configuration:`, ...findings.map((finding) => `  ${findingText(finding)}`)].join('\n');
 }
 
-function findingText({ path, message, source }: Finding): string {
-  return `${path}: ${message}${source === undefined ? '' : ` (${source})`}`;
+function findingText({ path, message, source, line, column }: Finding): string {
+  if (source === undefined) return `${path}: ${message}`;
+  return `${path}: ${message} (${source}${line === undefined ? '' : `:${line}:${column}`})`;
 }

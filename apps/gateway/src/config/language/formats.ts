@@ -4,14 +4,26 @@ import { isOptionType, optionTypes } from '@ws-gateway/http-backends/default-com
 
 /**
  * What a value of the configuration may look like. `read` takes the written form (from YAML, JSON or a default) and gives
- * the value the program works with; it throws an Error whose message completes the sentence "<key>: …". `fromText` turns
- * an environment variable or a flag into the written form and never throws: what makes no sense is left for `read`.
+ * the value the program works with; it throws a FormatError. `fromText` turns an environment variable or a flag into the
+ * written form and never throws: what makes no sense is left for `read`.
  */
 export interface Format<T> {
   /** For the documentation. */
   readonly name: string;
   read(written: unknown): T;
   fromText(text: string): unknown;
+}
+
+/** A value breaks the rule of its format. The message is the rule alone, "must be …"; whoever catches it says what came. */
+export class FormatError extends Error {
+  override readonly name = 'FormatError';
+  /** The part of the value that is wrong, quoted; null: the whole of it. */
+  readonly came: string | null;
+
+  constructor(rule: string, came: string | null = null) {
+    super(rule);
+    this.came = came;
+  }
 }
 
 export const text: Format<string> = {
@@ -123,46 +135,37 @@ export function alsoReads<T>(format: Format<T>, former: Readonly<Record<string, 
   };
 }
 
-/** A list whose elements have to pass `check` (true: good; text: what is wrong). */
-function listOf(name: string, check: (element: string) => true | string): Format<readonly string[]> {
+/** A list of `name` whose elements have to pass `check`; `shape` says what an element looks like. */
+function listOf(name: string, shape: string, check: (element: string) => boolean): Format<readonly string[]> {
   return {
     name: `list of ${name}`,
     read(written) {
       if (!Array.isArray(written)) fail(`must be a list of ${name}`);
-      const noText = (written as unknown[]).filter((element) => typeof element !== 'string');
-      if (noText.length > 0) fail(`must be a list of ${name}; ${quoted(noText)} is not text`);
-      failOnAny((written as string[]).map((element) => [element, check(element)]));
+      const wrong = (written as unknown[]).filter((element) => typeof element !== 'string' || !check(element));
+      if (wrong.length > 0) fail(`must be a list of ${name}${shape}`, quoted(wrong));
       return written as string[];
     },
     fromText: listFromText,
   };
 }
 
-/** Names all elements that are wrong, each with what is wrong. */
-function failOnAny(verdicts: readonly (readonly [element: unknown, verdict: true | string])[]): void {
-  const wrong = new Map<string, unknown[]>();
-  for (const [element, verdict] of verdicts)
-    if (verdict !== true) wrong.set(verdict, [...(wrong.get(verdict) ?? []), element]);
-  if (wrong.size > 0) fail([...wrong].map(([verdict, elements]) => `${quoted(elements)} ${verdict}`).join('; '));
-}
-
 function quoted(elements: readonly unknown[]): string {
   return elements.map((element) => JSON.stringify(element)).join(', ');
 }
 
-export const texts = listOf('texts', () => true);
+export const texts = listOf('texts', '', () => true);
 
 const NAME_SHAPE = '1 to 128 characters of A-Z a-z 0-9 . _ -';
 
-export const names = listOf('names', (element) => isName(element) || `is not a name: ${NAME_SHAPE}`);
+export const names = listOf('names', ` (each ${NAME_SHAPE})`, isName);
 
 export const words = (...allowed: readonly string[]): Format<readonly string[]> =>
-  listOf(`words out of ${allowed.join(', ')}`, (element) =>
-    allowed.includes(element) ? true : `is none of ${allowed.join(', ')}`,
-  );
+  listOf(`words out of ${allowed.join(', ')}`, '', (element) => allowed.includes(element));
 
-export const origins = listOf('origins', (element) =>
-  element === 'null' || isOrigin(element) ? true : 'is not an origin such as https://app.example.com',
+export const origins = listOf(
+  'origins',
+  ' such as https://app.example.com',
+  (element) => element === 'null' || isOrigin(element),
 );
 
 function isOrigin(value: string): boolean {
@@ -170,9 +173,7 @@ function isOrigin(value: string): boolean {
   return parsed !== null && `${parsed.protocol}//${parsed.host}` === value.toLowerCase() && parsed.host !== '';
 }
 
-export const networks = listOf('addresses or networks', (element) =>
-  isNetwork(element) ? true : 'is not an address or network such as 10.0.0.0/8',
-);
+export const networks = listOf('addresses or networks', ' such as 10.0.0.0/8', isNetwork);
 
 function isNetwork(value: string): boolean {
   const [address = '', bits, ...rest] = value.split('/');
@@ -181,7 +182,7 @@ function isNetwork(value: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
-export const paths = listOf('paths', (element) => isPath(element) || 'is not a path such as /web');
+export const paths = listOf('paths', ' such as /web', isPath);
 
 /** Text of one shape; `rule` completes the sentence "must be …". */
 export function pattern(formatName: string, shape: RegExp, rule: string): Format<string> {
@@ -246,8 +247,8 @@ function addressList(min: number): Format<readonly string[]> {
     read(written) {
       const list = typeof written === 'string' ? splitList(written) : written;
       if (!Array.isArray(list) || list.length < min) fail('must be host:port, or several of them separated by commas');
-      const isGood = (element: unknown): boolean => typeof element === 'string' && isAddress(element);
-      failOnAny((list as unknown[]).map((element) => [element, isGood(element) || 'is not host:port']));
+      const wrong = (list as unknown[]).filter((element) => typeof element !== 'string' || !isAddress(element));
+      if (wrong.length > 0) fail('must be host:port, or several of them separated by commas', quoted(wrong));
       return list as string[];
     },
     fromText: listFromText,
@@ -285,6 +286,6 @@ function numberFromText(value: string): unknown {
   return /^-?\d+$/.test(value.trim()) ? Number(value) : value;
 }
 
-function fail(message: string): never {
-  throw new Error(message);
+function fail(rule: string, came: string | null = null): never {
+  throw new FormatError(rule, came);
 }

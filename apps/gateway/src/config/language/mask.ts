@@ -1,17 +1,11 @@
-import { schema } from '../schema/schema.js';
-import { walk } from './schema-node.js';
-import { isTree, nest, valueAt, type Tree } from './tree.js';
+import type { Node, Section } from './schema-node.js';
+import { childOf, isTree, type Tree } from './tree.js';
 
 const MASK = '********';
 
 /** The same tree with nothing secret in it. A secret that is not set stays empty, so that its absence can be seen. */
-export function masked(tree: Tree): Tree {
-  let result: unknown = maskEach(tree);
-  for (const [path, node] of walk(schema)) {
-    if (node.kind !== 'key' || node.secret !== true || valueAt(tree, path) === '') continue;
-    result = replaced(result, nest(path, MASK));
-  }
-  return result as Tree;
+export function masked(schema: Section, tree: Tree): Tree {
+  return maskEach(schema, tree) as Tree;
 }
 
 /** `http://user:password@host` keeps its user. */
@@ -19,15 +13,15 @@ export function maskUrls(text: string): string {
   return text.replace(/(:\/\/[^/\s:@]*):[^/\s@]+@/g, `$1:${MASK}@`);
 }
 
-function maskEach(value: unknown): unknown {
+function maskEach(node: Node | undefined, value: unknown): unknown {
+  if (node?.kind === 'key' && node.secret === true) return isEmpty(value) ? value : MASK;
   if (typeof value === 'string') return maskUrls(value);
-  if (Array.isArray(value)) return value.map(maskEach);
+  if (Array.isArray(value))
+    return value.map((element) => maskEach(node?.kind === 'list' ? node.entry : undefined, element));
   if (!isTree(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, maskEach(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, maskEach(childOf(node, name), inner)]));
 }
 
-function replaced(below: unknown, above: unknown): unknown {
-  if (!isTree(above) || !isTree(below)) return above;
-  const [[name, inner] = ['', null]] = Object.entries(above);
-  return { ...below, [name]: replaced(below[name], inner) };
+function isEmpty(value: unknown): boolean {
+  return value === '' || (Array.isArray(value) && value.length === 0);
 }

@@ -42,6 +42,8 @@ export interface MapNode<E extends Section | AnyKey = Section | AnyKey> {
   readonly presets: Presets;
   /** True: the presets are there without being written. */
   readonly presetsExist: boolean;
+  /** Path of a list that names further entries. */
+  readonly namesFrom?: readonly string[];
 }
 
 /** A higher layer replaces the whole list. */
@@ -96,7 +98,7 @@ export function section<const K extends Keys>(doc: string, keys: K): Section<K> 
 export function map<E extends Section | AnyKey>(
   doc: string,
   entry: E,
-  options: { entryName: Format<string>; presets?: Presets; presetsExist?: boolean },
+  options: { entryName: Format<string>; presets?: Presets; presetsExist?: boolean; namesFrom?: readonly string[] },
 ): MapNode<E> {
   return { kind: 'map', doc, entry, presets: {}, presetsExist: false, ...options };
 }

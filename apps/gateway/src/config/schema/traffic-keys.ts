@@ -30,6 +30,7 @@ const topic = section('', {
 export const trafficKeys = {
   topics: map('The topics, by name. They are consumed beside those of `kafka.topics`.', topic, {
     entryName: name,
+    namesFrom: ['kafka', 'topics'],
     presets: {
       'balance-updates': { type: 'balance_update', mode: 'latest', snapshot: true, slow: 'conflate' },
       notifications: { type: 'notification' },
