@@ -125,11 +125,11 @@ export class Edge implements EdgeHandler, Inbox {
     });
     const handshakerDeps = { ...deps, connections, subscriber, access, endpoints: this.#endpoints, pipes: this.#pipes };
     this.#handshaker = new Handshaker(handshakerDeps, options);
+    this.#reloads = new Reloads({ backends, localStreams, sender: this.#sender, logger });
     const backendCommands = new BackendCommandHandler(
-      { backends, subscriber, subscriptions },
+      { backends, subscriber, subscriptions, reloads: this.#reloads },
       options.subscriptionsPerConnection,
     );
-    this.#reloads = new Reloads({ backends, localStreams, sender: this.#sender });
     this.#requests = new CommandDispatcher(
       { sender: this.#sender, backends: backendCommands, stats, logger },
       {

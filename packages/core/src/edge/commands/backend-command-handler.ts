@@ -3,24 +3,41 @@ import type { SubscriptionEvents } from '../../outgoing/subscription-events.js';
 import { memberText } from '../../records/member-text.js';
 import { subscriptionStream } from '../../streams.js';
 import type { StreamPolicy } from '../../topics.js';
-import type { Connection } from '../delivery/connection.js';
+import type { Connection, Subscription } from '../delivery/connection.js';
+import type { Reloads } from '../node/reloads.js';
 import { RefusalError } from '../refusals.js';
-import type { SubscribeRequest, Subscriber } from '../subscriptions/subscriber.js';
+import type { PendingSubscriptions, SubscribeRequest, Subscriber } from '../subscriptions/subscriber.js';
 import type { ClientRequest } from './client-request.js';
 import type { CommandHandler, Outcome } from './outcome.js';
 
-interface BackendDeskDeps {
+interface BackendCommandDeps {
   readonly backends: BackendCommands;
   readonly subscriber: Subscriber;
   readonly subscriptions: SubscriptionEvents | null;
+  readonly reloads: Reloads;
+}
+
+/**
+ * A subscription that the first of some equal commands began. It stays when one of them succeeds, and goes when the last
+ * of them has failed: each of them owns it, for each of them may be the only one that is answered well.
+ */
+interface SharedSubscription {
+  readonly subscription: Subscription;
+  readonly begun: Promise<PendingSubscriptions>;
+  /** Commands that are still being answered. */
+  owners: number;
+  /** One of them was answered well. */
+  granted: boolean;
 }
 
 /** The commands that back ends answer, and the subscriptions that come with their answers. */
 export class BackendCommandHandler {
-  readonly #deps: BackendDeskDeps;
+  readonly #deps: BackendCommandDeps;
   readonly #subscriptionsMax: number;
+  /** Those that are being made. */
+  readonly #shared = new WeakMap<Subscription, SharedSubscription>();
 
-  constructor(deps: BackendDeskDeps, subscriptionsPerConnection: number) {
+  constructor(deps: BackendCommandDeps, subscriptionsPerConnection: number) {
     this.#deps = deps;
     this.#subscriptionsMax = subscriptionsPerConnection;
   }
@@ -31,28 +48,56 @@ export class BackendCommandHandler {
   }
 
   async #ask(connection: Connection, request: ClientRequest): Promise<Outcome> {
-    const { backends, subscriber, subscriptions } = this.#deps;
+    const { backends } = this.#deps;
+    const { command } = request;
     const call = backendRequest(connection, request);
-    const wanted = backends.subscriptionOf(request.command, call);
-    if (wanted === null) return throwOnMistake(await backends.execute(request.command, call));
+    const wanted = backends.subscriptionOf(command, call);
+    if (wanted === null) return throwOnMistake(await backends.execute(command, call));
     // Subscribed before the backend looks, so that what changes after its look is not missed; given back if it fails.
-    const standing = connection.subscriptionTo(subscriptionStream(wanted.id));
-    if (standing === undefined) this.#requirePlace(connection);
-    const pending = standing === undefined ? await subscriber.begin(connection, [subscribeRequest(wanted.id)]) : [];
-    const outcome = await backends.execute(request.command, call);
-    if (outcome.status !== 'ok') {
-      subscriber.abandon(pending);
-      return throwOnMistake(outcome);
+    const shared = this.#own(connection, wanted.id);
+    try {
+      const pending = await shared.begun;
+      const outcome = await backends.execute(command, call);
+      if (outcome.status !== 'ok') return throwOnMistake(outcome);
+      shared.granted = true;
+      // What a `reload` asks again.
+      shared.subscription.query = { command, call };
+      return { ...outcome, event: wanted.id, after: () => this.#settle(shared, pending) };
+    } finally {
+      this.#disown(shared);
     }
-    // What a `reload` asks again.
-    const subscription = standing ?? pending[0]!.subscription;
-    subscription.query = { command: request.command, call };
-    const after = (): void => {
-      subscriber.complete(pending);
-      // It may have left while the backend was asked.
-      if (connection.subscriptions.includes(subscription)) subscriptions?.joined(wanted.id, request.command);
-    };
-    return { ...outcome, event: wanted.id, after };
+  }
+
+  #own(connection: Connection, id: string): SharedSubscription {
+    const standing = connection.subscriptionTo(subscriptionStream(id));
+    const known = standing === undefined ? undefined : this.#shared.get(standing);
+    if (known !== undefined) {
+      known.owners++;
+      return known;
+    }
+    if (standing !== undefined) return { subscription: standing, begun: Promise.resolve([]), owners: 1, granted: true };
+    this.#requirePlace(connection);
+    const begun = this.#deps.subscriber.begin(connection, [subscribeRequest(id)]);
+    // It stands in the connection from the first moment, so that the next command finds it.
+    const subscription = connection.subscriptionTo(subscriptionStream(id))!;
+    const shared = { subscription, begun, owners: 1, granted: false };
+    this.#shared.set(subscription, shared);
+    return shared;
+  }
+
+  #disown(shared: SharedSubscription): void {
+    if (--shared.owners === 0 && !shared.granted) this.#deps.subscriber.leave(shared.subscription);
+  }
+
+  /** Behind the answer: what came meanwhile follows it. Only the first good answer has held anything back. */
+  #settle({ subscription }: SharedSubscription, pending: PendingSubscriptions): void {
+    const { subscriber, subscriptions, reloads } = this.#deps;
+    this.#shared.delete(subscription);
+    subscriber.complete(pending);
+    // It may have left while the backend was asked.
+    if (!subscription.connection.subscriptions.includes(subscription)) return;
+    subscriptions?.joined(subscription.name, subscription.query!.command);
+    if (subscription.reloadMissed) reloads.reload(subscription);
   }
 
   #requirePlace(connection: Connection): void {

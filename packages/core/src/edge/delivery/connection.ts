@@ -107,6 +107,8 @@ export class Subscription implements SubscriptionTarget {
   group: FanOutGroup | null = null;
   /** What made a subscription id's subscription: asked again by a reload. */
   query: { readonly command: string; readonly call: BackendRequest } | null = null;
+  /** A reload came before the first answer did; it is made up for behind that answer. */
+  reloadMissed = false;
   /** Live frames that wait for the history before them; null when live. */
   held: HeldFrame[] | null = [];
   heldBytes = 0;
