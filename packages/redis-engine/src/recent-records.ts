@@ -1,5 +1,5 @@
-/** Two calls of each lane may have an unknown outcome; this is enough for thirty partitions with calls of full size. */
-const SIZE = 8192;
+/** A router reads at most the last minute again after a loss; a record of that minute is in one of the two generations. */
+const GENERATION_MS = 90_000;
 
 /** Where a message comes from: a record, and the Redis process that made the message of it. */
 export interface Origin {
@@ -11,36 +11,89 @@ export interface Origin {
   recordTimeMs: number;
 }
 
+/** How far one Kafka partition has come in one stream. Records of a partition enter a stream in the order of their offsets. */
+interface Mark {
+  readonly source: number;
+  /** Process that the newest record came from. */
+  server: number;
+  offset: number;
+  recordTimeMs: number;
+  /** Greatest record time, which tells the records of a topic that was made again from those that came before. */
+  timeMaxMs: number;
+  /** Newest offset that came from another process than `server`; -1 for none. */
+  offsetOfOthers: number;
+  /** Mark of another Kafka partition in the same stream. */
+  next: Mark | null;
+}
+
+type Generation = Map<string, Mark>;
+
 /**
- * What came to this node last. A Redis that comes back without its newest data has forgotten the source positions, too,
- * and then the router's repetition of a call that was applied looks like news to it. The node knows better.
+ * What came to this node in the last minutes, as one offset for each stream and Kafka partition. A Redis that comes back
+ * without its newest data has forgotten the source positions, too, so records that the router reads again look like news
+ * to it; the node recognises them.
  */
 export class RecentRecords {
-  readonly #servers = new Float64Array(SIZE);
-  readonly #streams = new Array<string>(SIZE).fill('');
-  readonly #sources = new Float64Array(SIZE);
-  readonly #offsets = new Float64Array(SIZE);
-  readonly #times = new Float64Array(SIZE);
-  #next = 0;
+  #newer: Generation = new Map();
+  #older: Generation = new Map();
+  #rotatedMs: number;
+  readonly #nowMs: () => number;
+  /** The only process that records came from; 0 before the first, -1 once there were two. */
+  #onlyServer = 0;
+
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+    this.#rotatedMs = nowMs();
+  }
 
   add(stream: string, origin: Origin): void {
-    const at = this.#next;
-    this.#next = (at + 1) % SIZE;
-    this.#streams[at] = stream;
-    this.#servers[at] = origin.server;
-    this.#sources[at] = origin.source;
-    this.#offsets[at] = origin.sourceOffset;
-    // An offset can come again in a topic that was deleted and made again, but with a time of its own.
-    this.#times[at] = origin.recordTimeMs;
+    const { server, source, sourceOffset, recordTimeMs } = origin;
+    if (this.#onlyServer !== server) this.#onlyServer = this.#onlyServer === 0 ? server : -1;
+    const mark = this.#markFor(stream, source);
+    if (sourceOffset < mark.offset && recordTimeMs > mark.timeMaxMs) {
+      // The topic was made again: what is remembered of the log before says nothing about this one.
+      mark.offsetOfOthers = -1;
+    } else if (mark.server !== server) {
+      mark.offsetOfOthers = Math.max(mark.offsetOfOthers, mark.offset);
+    }
+    mark.server = server;
+    mark.offset = sourceOffset;
+    mark.recordTimeMs = recordTimeMs;
+    mark.timeMaxMs = Math.max(mark.timeMaxMs, recordTimeMs);
   }
 
   /** Whether the record came as a message of another process than this one. */
   cameBefore(stream: string, { server, source, sourceOffset, recordTimeMs }: Origin): boolean {
-    const offsets = this.#offsets;
-    for (let at = offsets.indexOf(sourceOffset); at >= 0; at = offsets.indexOf(sourceOffset, at + 1)) {
-      const isRecord = this.#sources[at] === source && this.#times[at] === recordTimeMs;
-      if (isRecord && this.#servers[at] !== server && this.#streams[at] === stream) return true;
-    }
-    return false;
+    if (this.#onlyServer === server || this.#onlyServer === 0) return false;
+    const mark = find(this.#newer.get(stream), source) ?? find(this.#older.get(stream), source);
+    if (mark === null || recordTimeMs > mark.timeMaxMs) return false;
+    if (mark.server === server) return sourceOffset <= mark.offsetOfOthers;
+    return sourceOffset < mark.offset || (sourceOffset === mark.offset && recordTimeMs === mark.recordTimeMs);
   }
+
+  /** Forgets what is too old to be read again. To be called now and then. */
+  rotate(): void {
+    if (this.#nowMs() - this.#rotatedMs < GENERATION_MS) return;
+    this.#rotatedMs = this.#nowMs();
+    this.#older = this.#newer;
+    this.#newer = new Map();
+  }
+
+  #markFor(stream: string, source: number): Mark {
+    const first = this.#newer.get(stream) ?? null;
+    const known = find(first, source);
+    if (known !== null) return known;
+    const older = find(this.#older.get(stream), source);
+    const mark: Mark =
+      older === null
+        ? { source, server: 0, offset: -1, recordTimeMs: 0, timeMaxMs: 0, offsetOfOthers: -1, next: first }
+        : { ...older, next: first };
+    this.#newer.set(stream, mark);
+    return mark;
+  }
+}
+
+function find(first: Mark | null | undefined, source: number): Mark | null {
+  for (let mark = first ?? null; mark !== null; mark = mark.next) if (mark.source === source) return mark;
+  return null;
 }

@@ -47,6 +47,7 @@ interface Parts {
   readonly blocks: Blocks;
   readonly publisher: Publisher;
   readonly sessions: PresenceRegistry;
+  readonly recent: RecentRecords;
 }
 
 /**
@@ -252,7 +253,7 @@ export class RedisEngine implements Engine {
     for (const client of [...clients.calls, ...clients.inboxes]) {
       client.on('error', (error: Error) => logger.debug('redis connection failed', { error: error.message }));
     }
-    return { clients, keys, calls, readers, reaper, membership, history, blocks, publisher, sessions };
+    return { clients, keys, calls, readers, reaper, membership, history, blocks, publisher, sessions, recent };
   }
 
   #watchConnections(parts: Parts): void {
@@ -276,8 +277,9 @@ export class RedisEngine implements Engine {
     }
   }
 
-  #tick({ calls, readers, membership, reaper, sessions }: Parts): void {
+  #tick({ calls, readers, membership, reaper, sessions, recent }: Parts): void {
     readers.probe();
+    recent.rotate();
     // Some masters of a cluster may be away: the others' partitions are looked after.
     if (!calls.all.some(({ ready }) => ready)) return;
     this.#check(membership);

@@ -97,12 +97,11 @@ export function decodeEntry(
   recent: RecentRecords,
 ): StreamMessage {
   const tail = Buffer.from(`${at.epoch}","offset":${at.offset}}`);
-  const [recordTimeMs = 0, source = 0, sourceOffset = 0] = times
-    .toString('latin1')
-    .split(/[ !\t]/)
-    .map(Number);
-  const origin = { server: serverOf(at.epoch), source, sourceOffset, recordTimeMs };
-  const seen = source !== 0 && recent.cameBefore(at.stream, origin);
+  // What stands behind the tab is the time of acceptance, no part of the origin.
+  const [origin] = times.toString('latin1').split('\t', 1);
+  const [recordTimeMs = 0, source = 0, sourceOffset = 0] = origin!.split(/[ !]/).map(Number);
+  const server = serverOf(at.epoch);
+  const seen = source !== 0 && recent.cameBefore(at.stream, { server, source, sourceOffset, recordTimeMs });
   return { ...at, recordTimeMs, frame: Buffer.concat([body, tail]), except: '', seen };
 }
 
