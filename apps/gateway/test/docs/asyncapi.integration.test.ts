@@ -7,9 +7,19 @@ import { asyncApi, mismatch } from './asyncapi-document.js';
 import { notify } from '../grpc-client.js';
 import { GatewayCluster, record, token } from '../gateway-cluster.js';
 
-const PUSHES = ['connected', 'update', 'subscriptionUpdate', 'sent', 'notification', 'reconnect', 'error'];
+const PUSHES = [
+  'connected',
+  'update',
+  'subscriptionUpdate',
+  'subscriptionError',
+  'sent',
+  'notification',
+  'reconnect',
+  'error',
+];
 let cluster: GatewayCluster;
 let backend: Server;
+let backendStatus = 200;
 let grpcPort: number;
 /** Which messages, with their events, real frames have been. */
 const seen = new Set<string>();
@@ -17,7 +27,7 @@ const commands = new Set<string>();
 const clients: WsClient[] = [];
 
 beforeAll(async () => {
-  backend = createServer((_, response) => response.end('{"total":3}'));
+  backend = createServer((_, response) => response.writeHead(backendStatus).end('{"total":3}'));
   await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(backend.address() as AddressInfo).port}`;
   grpcPort = await freePort();
@@ -58,7 +68,7 @@ function holdPushes(): void {
     const fitting = PUSHES.filter((message) => mismatch(message, frame) === null);
     expect([frame, fitting]).toEqual([frame, [expect.any(String)]]);
     const { event, status } = frame as { event: string; status: string };
-    seen.add(fitting[0] === 'subscriptionUpdate' ? `${fitting[0]} ${status}` : `${fitting[0]} ${event}`);
+    seen.add(fitting[0]!.startsWith('subscription') ? `${fitting[0]} ${status}` : `${fitting[0]} ${event}`);
   }
 }
 
@@ -134,6 +144,9 @@ describe('docs/asyncapi.yaml', () => {
     await ann.next('no-history');
     await ann.next(({ event, user_id: user }) => event === 'notifications' && user === undefined);
     await ann.next(({ status }) => status === 'reload');
+    backendStatus = 500;
+    await cluster.produce('wss', news(true));
+    await ann.next(({ event, status }) => event !== 'error' && status === 'error');
     for (const client of [ann, bob]) await client.request('enter', { room: 'lobby' });
     await bob.request('send', { to: { room: 'lobby' }, payload: { hello: 1 } });
     await ann.next('room');
@@ -160,6 +173,7 @@ describe('docs/asyncapi.yaml', () => {
       'sent hub',
       'sent room',
       'sent user',
+      'subscriptionError error',
       'subscriptionUpdate reload',
       'subscriptionUpdate update',
       'update no-history',
