@@ -1,10 +1,9 @@
 /**
- * What one message costs: Redis' CPU and that of the publishing and the receiving process.
+ * node bench/publish-script.mjs redis://127.0.0.1:6379
  *
- *   node bench/publish-script.mjs redis://127.0.0.1:6379
- *
- * Needs a Redis of its own (it reads the server's CPU time and empties it). 5,000 users on 4 nodes, 512-byte frames,
- * batches of 128. The figure to compare machines by, and a busy machine with itself, is that of one GET in a script.
+ * Measures what one message costs: CPU of Redis, of the publishing and of the receiving process. It needs a Redis of
+ * its own (it reads the server's CPU time and empties it), and uses 5,000 users on 4 nodes, 512-byte frames and batches
+ * of 128. The cost of one GET in a script is the figure to compare machines by, and a busy machine with itself.
  */
 import '../scripts/typescript-sources.mjs';
 import { Redis } from 'ioredis';
@@ -66,7 +65,7 @@ async function measure(name, retention) {
     };
     await nodes[user % NODES].admit(request);
   }
-  // The second half is measured: lists are long enough to be trimmed only with many batches (BATCHES=8000).
+  // Only the second half is measured. Lists are long enough to be trimmed only with many batches (BATCHES=8000).
   await run(nodes[0], retention, 0, BATCHES);
   received = 0;
   const unit = await getInScript();
@@ -105,7 +104,7 @@ async function run(engine, retention, from, count) {
 function items(batch, retention) {
   return Array.from({ length: BATCH }, (_, i) => {
     const sourceOffset = batch * BATCH + i;
-    // As the router makes it: a new string by concatenation.
+    // The router makes it the same way: a new string by concatenation.
     const head = '{"payload":"' + String(sourceOffset).padEnd(FRAME_BYTES - 40, 'x') + '","epoch":"';
     return {
       kind: 'user',
@@ -145,7 +144,7 @@ async function codec(retention) {
   console.log(`  decode          ${(((performance.now() - began) * 1000) / runs / BATCH).toFixed(2)} µs a message`);
 }
 
-/** CPU µs of one GET in a script now. */
+/** Measures the CPU of one GET in a script now, in µs. */
 async function getInScript() {
   const before = await serverCpu();
   await probe.eval("for i = 1, 200000 do redis.call('GET', 'k') end", 0);

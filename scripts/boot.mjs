@@ -2,7 +2,7 @@
 /**
  * node scripts/boot.mjs <start|demo|build|test|check|docs> [arguments]
  *
- * Runs under any Node from 18 on and without any package: it brings the pinned Node and everything else here first, so
+ * Runs under any Node from 18 on and without any package: it brings the pinned Node and everything else by itself, so
  * that a fresh clone needs nothing but git and some Node.
  */
 import { check } from './boot/check.mjs';
@@ -31,7 +31,7 @@ const verbs = {
     await build();
     return (await run('node', ['scripts/generate-docs.mjs'])).code;
   },
-  /** Anything else with the pinned tools on the PATH, such as `exec jest packages/core`. */
+  /** Runs anything else with the pinned tools on the PATH, such as `exec jest packages/core`. */
   async exec([command, ...args]) {
     return (await run(command, args)).code;
   },

@@ -1,4 +1,6 @@
-/** One real Kafka and one real Redis for the whole run; the tests find them by WSGATEWAY_TEST_KAFKA and _REDIS. */
+/**
+ * Starts one real Kafka and one real Redis for the whole run; the tests find them by WSGATEWAY_TEST_KAFKA and _REDIS.
+ */
 import './typescript-sources.mjs';
 
 export default async function setUp() {

@@ -2,8 +2,9 @@
 /**
  * node scripts/boot.mjs exec node scripts/screenshots.mjs
  *
- * Makes docs/images/console-*.png: the console of a real node with real traffic, light, dark and on a phone. Takes about
- * a minute and a half, because the charts show two minutes. Wants a build, and looks best with the font Inter installed.
+ * Makes docs/images/console-*.png: the console of a real node with real traffic, light, dark and on a phone. It takes
+ * about a minute and a half, because the charts show two minutes. It needs a build, and the pictures look best with the
+ * font Inter installed.
  */
 import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -56,7 +57,7 @@ function token(user) {
   return testkit.signToken({ sub: user }, testkit.TEST_SECRET);
 }
 
-/** Somebody to deliver to: users on both nodes. */
+/** Connects users on both nodes, so that there is somebody to deliver to. */
 async function crowd(nodes) {
   const users = Array.from({ length: 120 }, (_, at) => `user-${at}`);
   const open = (user, at) =>
@@ -77,7 +78,7 @@ async function open(browser, node, { name, user, ...view }) {
   return { page, name, user };
 }
 
-/** A resume, and a user looked up. */
+/** Shows a resume, and looks a user up. */
 async function show({ page, user }) {
   await page.locator('#disconnect').click();
   await page.getByText('not connected', { exact: true }).waitFor();
@@ -93,7 +94,7 @@ async function show({ page, user }) {
   await page.evaluate(() => scrollTo(0, 0));
 }
 
-/** Comes and goes in waves, as traffic does. */
+/** Makes traffic that comes and goes in waves. */
 async function traffic({ users }) {
   const texts = ['Your order is on its way', 'Grace replied to you', 'The match begins in 10 minutes', 'A new sign-in'];
   const watched = VIEWS.map(({ user }) => user);

@@ -2,9 +2,10 @@
 /**
  * node bench/faults/run.mjs [pattern]
  *
- * The measured version of the fault tests (apps/gateway/test/faults): 2,000 records/s to 500 users, each fault ten times.
- * Takes about a quarter of an hour for all of them; a pattern such as `edge` picks some. Prints a table in the form that
- * docs/guarantees.md has it, and keeps all figures in .cache/faults.jsonl. Exit code 1 when a promise was broken.
+ * Runs the measured version of the fault tests (apps/gateway/test/faults): 2,000 records/s to 500 users, each fault ten
+ * times. All of them take about a quarter of an hour; a pattern such as `edge` picks some. It prints a table in the
+ * form of docs/guarantees.md, and keeps all figures in .cache/faults.jsonl. The exit code is 1 when a promise was
+ * broken.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -13,7 +14,7 @@ import { build, install, ROOT, run } from '../../scripts/boot/toolchain.mjs';
 
 const REPORT = join(ROOT, '.cache', 'faults.jsonl');
 const COUNTS = ['times', 'produced', 'received', 'lost', 'lostAndTold', 'duplicates', 'outOfOrder'];
-/** Said by the columns, or by the exit code. */
+/** Figures that the columns or the exit code tell already. */
 const HIDDEN = new Set(['fault', 'foreign', 'offsetFaults', 'examples', ...COUNTS]);
 
 const [pattern = ''] = process.argv.slice(2);

@@ -1,7 +1,7 @@
 import { checkReferences } from './references.mjs';
 import { run } from './toolchain.mjs';
 
-/** Everything that can be said about the repository without running it. All steps run, so that one look shows all. */
+/** Steps that look at the repository without running it. All of them run, so that one call shows everything. */
 const STEPS = [
   ['types', program('tsc', '-p', 'tsconfig.json')],
   // The console runs in browsers, with their types.

@@ -2,7 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { ROOT, run } from './toolchain.mjs';
 
-/** References to pages that a reader of the repository does not have. The rule itself, or a page of docs/, goes there. */
+/**
+ * Patterns of references to pages that a reader of the repository does not have. The rule itself, or a page of docs/,
+ * belongs there.
+ */
 const UNKNOWN_PAGES = [
   /\bcontract(-2)?\s*(§\s*)?\d/i,
   /\bcontract(-2)?\.md\b/i,
@@ -13,11 +16,11 @@ const UNKNOWN_PAGES = [
   /\bfacts\.md\b/i,
 ];
 
-/** What this file holds as patterns, and licences and lock files, which are not ours to word. */
+/** Files with these patterns, and licences and lock files, which are not ours to word. */
 const NOT_OURS = /^(scripts\/boot\/references\.mjs|LICENSE|pnpm-lock\.yaml|patches\/.*)$|\.(png|svg|ndjson)$/;
 
 const FOLDERS = '(?:packages|apps|bench|scripts|docs|kubernetes|examples|patches)';
-/** In backticks: a path from the root, or anything with a folder that ends like a source file. */
+/** Matches, in backticks, a path from the root, or anything with a folder that ends like a source file. */
 const QUOTED_PATH = new RegExp(`\`(${FOLDERS}/[^\`\\s]*|[\\w@.-]+/[^\`\\s]*\\.(?:ts|mjs|js|lua|proto))\``, 'g');
 const LINK = /\]\(([^)\s#]+)(?:#[^)]*)?\)/g;
 const PAGE_IN_CODE = /\bdocs\/[\w./-]+\.(?:md|yaml)\b/g;
@@ -33,7 +36,7 @@ export async function checkReferences() {
   return { code: problems.length === 0 ? 0 : 1 };
 }
 
-/** A file and all folders above it. */
+/** Lists a file and all folders above it. */
 function withFolders(file) {
   const parts = file.split('/');
   return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
@@ -51,7 +54,7 @@ function problemsOf(file, repository) {
   });
 }
 
-/** Paths from the root that a line names. The changelog tells of what was. */
+/** Lists the paths from the root that a line names. The changelog may name what was. */
 function pathsIn(file, line) {
   if (file === 'CHANGELOG.md') return [];
   if (!file.endsWith('.md')) return line.match(PAGE_IN_CODE) ?? [];

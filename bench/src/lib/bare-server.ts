@@ -1,7 +1,7 @@
 import { ChildWorker } from '@ws-gateway/load-generator';
 import { GATEWAY_CORE } from './machine.js';
 
-/** The baseline: uWebSockets.js without a gateway. Every handshake is upgraded at once and sent one frame. */
+/** The baseline: uWebSockets.js without a gateway. It upgrades every handshake at once and sends one frame. */
 export class BareServer {
   readonly host = '127.0.0.1';
   readonly port: number;
@@ -12,7 +12,7 @@ export class BareServer {
     this.port = port;
   }
 
-  /** On the gateway's core. `frameBytes` is the size of the gateway's own first frame. */
+  /** Starts it on the gateway's core. `frameBytes` is the size of the gateway's own first frame. */
   static async start(frameBytes: number): Promise<BareServer> {
     const worker = new ChildWorker(new URL('../workers/bare-server-worker.js', import.meta.url), {
       core: GATEWAY_CORE,

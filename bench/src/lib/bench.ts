@@ -5,10 +5,10 @@ import { assertPinned } from './machine.js';
 import { isCorrect, reportJson, reportText, type Report } from './report.js';
 import { startServers, type Servers } from './servers.js';
 
-/** What a measurement works with. Everything it starts is handed to `ends`, and ended in reverse order. */
+/** Tools of a measurement. Everything that it starts is handed to `ends`, and ended in reverse order. */
 export class LocalBench<O extends Readonly<Record<string, number>>> {
   readonly options: O;
-  /** CPU profiles of what is measured are to be written there. */
+  /** Folder for CPU profiles of what is measured. */
   readonly profile: { readonly profileDir?: string };
   readonly #started: { stop(): Promise<void> }[] = [];
 
@@ -21,7 +21,7 @@ export class LocalBench<O extends Readonly<Record<string, number>>> {
     console.error(line);
   }
 
-  /** Ends it when the measurement is over, however that happens. */
+  /** Ends the part when the measurement is over, however that happens. */
   ends<T extends { stop(): Promise<void> }>(part: T): T {
     this.#started.push(part);
     return part;
@@ -36,7 +36,7 @@ export class LocalBench<O extends Readonly<Record<string, number>>> {
 export class Bench<O extends Readonly<Record<string, number>>> {
   readonly options: O;
   readonly servers: Servers;
-  /** Unique, for topics, groups and key prefixes: servers that are not ours are left as they were, but for these. */
+  /** Unique prefix of topics, groups and keys: foreign servers are otherwise left as they were. */
   readonly id = `bench-${randomUUID().slice(0, 8)}`;
   readonly #local: LocalBench<O>;
 
@@ -66,7 +66,7 @@ export class Bench<O extends Readonly<Record<string, number>>> {
   }
 }
 
-/** The command line of a measurement: an option for each of its numbers, `--json`, `--profile <folder>`. */
+/** Runs a measurement by its command line: an option for each of its numbers, `--json`, `--profile <folder>`. */
 export async function runBench<O extends Readonly<Record<string, number>>>(
   name: string,
   defaults: O,
@@ -79,7 +79,7 @@ export async function runBench<O extends Readonly<Record<string, number>>>(
   });
 }
 
-/** The same without a Kafka and a Redis. */
+/** Runs a measurement that needs neither Kafka nor Redis. */
 export async function runLocalBench<O extends Readonly<Record<string, number>>>(
   name: string,
   defaults: O,

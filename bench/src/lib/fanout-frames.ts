@@ -1,22 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { publicStream, pushHead } from '@ws-gateway/core';
 
-/** Short, so that a whole push fits into 200 bytes. */
+/** Name of the topic, short, so that a whole push fits into 200 bytes. */
 export const TOPIC = 't';
 export const STREAM = publicStream(TOPIC);
 
-/** More than a flush to 1,000 sockets takes. */
+/** Time in ms between two turns: more than a flush to 1,000 sockets takes. */
 const TURN_MS = 40;
 
-/** One call of a server. */
+/** One burst of messages. */
 export interface BurstTask {
   readonly messages: number;
   readonly perTurn: number;
-  /** Of a whole frame. */
+  /** Bytes of a whole frame. */
   readonly bytes: number;
 }
 
-/** The heads of pushes as the router makes them, so long that with its position each frame has `bytes` bytes. */
+/** Makes heads of pushes as the router makes them, so long that with its position each frame has `bytes` bytes. */
 export function heads({ messages, bytes }: BurstTask, epoch: string, firstOffset: number): string[] {
   return Array.from({ length: messages }, (_, n) => {
     const tail = tailOf(epoch, firstOffset + n);
@@ -26,7 +26,7 @@ export function heads({ messages, bytes }: BurstTask, epoch: string, firstOffset
   });
 }
 
-/** What the engine puts behind it. */
+/** Makes the text that the engine puts behind the head. */
 export function tailOf(epoch: string, offset: number): string {
   return `${epoch}","offset":${offset}}`;
 }
@@ -37,8 +37,8 @@ function headOf(n: number, padding: string): string {
 }
 
 /**
- * Hands over `perTurn` messages in each turn of the loop that has any. Between them is time enough to write them; it is
- * not used, so it does not count: gives the seconds of CPU.
+ * Hands over `perTurn` messages in each turn of the loop that has any, with enough time between two turns to write
+ * them. Idle time costs no CPU, so it does not count: returns the seconds of CPU.
  */
 export async function measureBurst(
   { messages, perTurn }: BurstTask,

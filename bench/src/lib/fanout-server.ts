@@ -39,7 +39,7 @@ export class ServerUnderTest {
     }
   }
 
-  /** Gives the seconds of CPU that the server took. */
+  /** Runs a burst; returns the seconds of CPU that the server took. */
   async burst(task: BurstTask): Promise<number> {
     await this.#crowd.begin({ records: task.messages, keys: 1 });
     const cpuSeconds = await this.#server.call<number>('burst', task);

@@ -1,7 +1,7 @@
 /** What the gateway's own parts need when a measurement puts them together itself. */
 import { defaultMessageType, type Logger, type TopicPolicy } from '@ws-gateway/core';
 
-/** A topic as the gateway's defaults make it. */
+/** Makes a topic with the gateway's defaults. */
 export function defaultPolicy(name: string, kafkaTopic = name): TopicPolicy {
   return {
     name,
@@ -21,7 +21,7 @@ export function defaultPolicy(name: string, kafkaTopic = name): TopicPolicy {
   };
 }
 
-/** Troubles only, to stderr. */
+/** Writes warnings and errors to stderr, and nothing else. */
 export const logger: Logger = {
   error: (message, fields) => console.error(message, fields),
   warn: (message, fields) => console.error(message, fields),

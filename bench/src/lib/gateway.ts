@@ -22,26 +22,26 @@ export interface GatewayOptions {
   readonly brokers: string;
   readonly redisUrl: string;
   readonly groupId: string;
-  /** Gateway topic and the Kafka topic that feeds it. */
+  /** Kafka topic that feeds each topic of the gateway. */
   readonly topics: Readonly<Record<string, string>>;
-  /** What differs from the defaults. */
+  /** Settings that differ from the defaults. */
   readonly settings?: GatewaySettings;
   readonly keyPrefix: string;
-  /** Default redis. */
+  /** Engine; default redis. */
   readonly engine?: 'redis' | 'memory';
-  /** Messages kept of each stream; default as the gateway's. */
+  /** Messages kept of each stream; by default as many as the gateway keeps. */
   readonly history?: number;
-  /** What must say 200 before it counts as started. */
+  /** Path that must say 200 before the gateway counts as started. */
   readonly until: '/health' | '/ready';
-  /** A CPU profile is written there when the gateway ends. */
+  /** Folder where a CPU profile is written when the gateway ends. */
   readonly profileDir?: string;
-  /** Preloaded, and what it needs in its environment. */
+  /** Module that is preloaded, and its environment. */
   readonly probe?: { readonly file: URL; readonly env: Readonly<Record<string, string>> };
 }
 
 export interface GatewaySettings {
   readonly heartbeat?: string;
-  /** Of topics. */
+  /** Settings of topics. */
   readonly topics?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
@@ -57,7 +57,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'ws-gateway-bench-'));
   const file = join(folder, 'config.yaml');
-  // JSON is YAML.
+  // Every JSON text is YAML, too.
   await writeFile(file, JSON.stringify(config(options, port)));
   const { profileDir, probe } = options;
   const flags = [
@@ -67,7 +67,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   ];
   const child = spawn('taskset', ['-c', String(GATEWAY_CORE), PROGRAM, 'serve', '-c', file], {
     env: { ...process.env, ...probe?.env, NODE_OPTIONS: flags.join(' ') },
-    // Its log goes where ours goes: stdout is for the figures.
+    // Its log goes to our stderr, because stdout is for the figures.
     stdio: ['ignore', 2, 2],
   });
   const exited = once(child, 'close').then(() => rm(folder, { recursive: true, force: true }));

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { GatewayOptions } from './gateway.js';
 import { mean } from './report.js';
 
-/** What the probe writes. Bytes, and milliseconds. */
+/** Figures of the probe, in bytes and milliseconds. */
 export interface ProcessStats {
-  /** Of the gateway's own clock. */
+  /** Time by the gateway's own clock. */
   readonly atMs: number;
   readonly rss: number;
   readonly heapUsed: number;
@@ -14,7 +14,7 @@ export interface ProcessStats {
   readonly gc: { readonly pauseMaxMs: number; readonly majors: number };
 }
 
-/** Looks into a gateway from its start on. */
+/** Reads the probe of a gateway from its start on. */
 export class ProcessStatsLog {
   readonly probe: NonNullable<GatewayOptions['probe']>;
   readonly #folder: string;
@@ -34,7 +34,7 @@ export class ProcessStatsLog {
     return new ProcessStatsLog(await mkdtemp(join(tmpdir(), 'ws-gateway-vitals-')));
   }
 
-  /** Forgets what was so far. */
+  /** Forgets everything that was read so far. */
   async begin(pid: number): Promise<void> {
     process.kill(pid, 'SIGUSR2');
     this.#skipped = (await this.#lines()).length;
@@ -54,7 +54,7 @@ export class ProcessStatsLog {
   }
 }
 
-/** Of the straight line through the points, in the unit of `y` per unit of `x`. */
+/** Slope of the straight line through the points, in the unit of `y` per unit of `x`. */
 export function slope(points: readonly { readonly x: number; readonly y: number }[]): number {
   const [meanX, meanY] = [mean(points.map(({ x }) => x)), mean(points.map(({ y }) => y))];
   const covariance = points.reduce((sum, { x, y }) => sum + (x - meanX) * (y - meanY), 0);

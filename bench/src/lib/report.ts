@@ -13,7 +13,7 @@ export interface Figure {
 
 export interface Report {
   readonly figures: readonly Figure[];
-  /** In milliseconds. */
+  /** Latencies in milliseconds. */
   readonly latencies?: Readonly<Record<string, Percentiles>>;
   /** What arrived, by receiver. Any fault makes the run worthless. */
   readonly verdicts: Readonly<Record<string, Verdict>>;
@@ -23,7 +23,7 @@ export function isCorrect(report: Report): boolean {
   return Object.values(report.verdicts).every(isFaultless);
 }
 
-/** Of the same receivers at different times, or of different ones. */
+/** Adds two verdicts: of the same receivers at different times, or of different receivers. */
 export function addVerdicts(a: Verdict, b: Verdict): Verdict {
   return {
     received: a.received + b.received,
@@ -37,8 +37,9 @@ export function addVerdicts(a: Verdict, b: Verdict): Verdict {
 export const NO_VERDICT: Verdict = { received: 0, lost: 0, duplicates: 0, outOfOrder: 0, misdelivered: 0 };
 
 /**
- * What processes and cores did with their time, of what `UsageSeries.between` says. `measured` are the names of those on
- * the gateway's core: what else ran there is noise, and much of it makes the run worthless.
+ * Makes the figures of what processes and cores did with their time, from what `UsageSeries.between` says. `measured`
+ * are the names of the processes on the gateway's core: whatever else ran there is noise, and much of it makes the run
+ * worthless.
  */
 export function busyFigures(
   cpu: Readonly<Record<string, number>>,
@@ -58,14 +59,14 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Name by name, of rows such as `UsageSeries.between` makes. */
+/** Adds rows name by name, such as `UsageSeries.between` makes. */
 export function sumOf(rows: readonly Readonly<Record<string, number>>[]): Record<string, number> {
   const sums: Record<string, number> = {};
   for (const row of rows) for (const [name, value] of Object.entries(row)) sums[name] = (sums[name] ?? 0) + value;
   return sums;
 }
 
-/** Of an even number of values the higher one in the middle. */
+/** Median; of an even number of values the higher one in the middle. */
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
@@ -109,7 +110,7 @@ export function rounded(value: number): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2);
 }
 
-/** First column to the left, the others to the right. */
+/** Writes a table: first column to the left, the others to the right. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const line = (row: readonly string[]): string =>

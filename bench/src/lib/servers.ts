@@ -10,13 +10,13 @@ import { waitFor } from './wait.js';
 export interface Servers {
   readonly brokers: string;
   readonly redisUrl: string;
-  /** null when it does not run on this machine. */
+  /** Process id of Redis; null when it does not run on this machine. */
   readonly redisPid: number | null;
   readonly admin: Admin;
   stop(): Promise<void>;
 }
 
-/** Kafka and Redis of BENCH_KAFKA (host:port) and BENCH_REDIS (URL), else fresh ones on free ports. */
+/** Takes the Kafka and Redis of BENCH_KAFKA (host:port) and BENCH_REDIS (URL), else starts fresh ones on free ports. */
 export async function startServers(log: (line: string) => void): Promise<Servers> {
   const { BENCH_KAFKA, BENCH_REDIS } = process.env;
   const dataDir = join(ROOT, '.data', `bench-${randomUUID()}`);
@@ -60,7 +60,7 @@ async function localPid(url: string): Promise<number | null> {
   return pid === undefined ? null : Number(pid);
 }
 
-/** `config` is Kafka's own for a topic. */
+/** Creates topics and waits until they can be used. `config` is Kafka's own for a topic. */
 export async function createTopics(
   admin: Admin,
   names: readonly string[],
@@ -71,15 +71,15 @@ export async function createTopics(
   const topics = names.map((topic) => ({ topic, numPartitions: partitions, configEntries }));
   await admin.createTopics({ topics, waitForLeaders: false });
   await waitFor('the partitions to have leaders', 10_000, async () => {
-    // Rejects as long as the broker has not heard of a topic.
+    // This rejects as long as the broker has not heard of a topic.
     const metadata = await admin.fetchTopicMetadata({ topics: [...names] }).catch(() => null);
     return (
       metadata?.topics.every(({ partitions: all }) => all.filter(({ leader }) => leader >= 0).length === partitions) ??
       false
     );
   });
-  // A leader may be named before it knows that it is one. A first send that meets such a partition is repeated by kafkajs
-  // as a whole, and what the others took of it is there twice.
+  // A leader may be named before it knows that it is one. kafkajs repeats a first send that meets such a partition as a
+  // whole, and what the other partitions took of it is then there twice.
   await waitFor('the leaders to serve', 10_000, async () => {
     const offsets = Promise.all(names.map((topic) => admin.fetchTopicOffsets(topic)));
     return offsets.then(
@@ -89,7 +89,7 @@ export async function createTopics(
   });
 }
 
-/** Resolves when so many members share the partitions and no rebalance is under way. */
+/** Resolves when this number of members share the partitions and no rebalance is under way. */
 export async function groupIsStable(admin: Admin, groupId: string, members: number): Promise<void> {
   await waitFor(`group ${groupId} to have ${members} members`, 20_000, async () => {
     const { groups } = await admin.describeGroups([groupId]);

@@ -2,15 +2,15 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 
 export interface StartGate {
-  /** What the gateway is told as its broker. */
+  /** Address that the gateway is told as its broker. */
   readonly brokers: string;
   open(): void;
   stop(): Promise<void>;
 }
 
 /**
- * A door in front of Kafka: until it is opened, connections are cut at once, which to the gateway is a Kafka that is
- * away. So clients can connect and records be written before the first of them is read, and none of this disturbs the
+ * Stands like a door in front of Kafka: until it is opened it cuts connections at once, so to the gateway Kafka is
+ * away. Clients can then connect and records be written before the first of them is read, and none of this disturbs the
  * measurement. Only the first questions pass here; the answers name the broker's own address for all that follows.
  */
 export async function startKafkaGate(brokers: string): Promise<StartGate> {

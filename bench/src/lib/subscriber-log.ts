@@ -1,17 +1,18 @@
 import type { Verdict } from '@ws-gateway/load-generator';
 
 /**
- * What came to those of a crowd that read: all of them get every record of one stream. Records are numbered from 0;
- * `keys` of them take turns, and records of one key stay in order. In the stream each has the offset behind the one before.
+ * Keeps what came to the subscribers that read; all of them get every record of one stream. Records are numbered from
+ * 0; `keys` of them take turns, and records of one key stay in order. In the stream each record has the offset that
+ * follows the one before.
  */
 export class SubscriberLog {
   readonly #records: number;
   readonly #keys: number;
-  /** By socket and record, in microseconds of `nowMicros`; 0: not arrived. */
+  /** Time by socket and record, in µs of `nowMicros`; 0: not arrived. */
   readonly #times: Float64Array;
   readonly #received: Int32Array;
   readonly #offsets: Float64Array;
-  /** By socket and key: the last record. */
+  /** Newest record by socket and key. */
   readonly #newest: Int32Array;
   #duplicates = 0;
   #outOfOrder = 0;
@@ -48,7 +49,7 @@ export class SubscriberLog {
     return this.#received[socket] === this.#records;
   }
 
-  /** Milliseconds since it was sent, of each record from `first` on at each socket. */
+  /** Latency in ms since the sending of each record from `first` on, at each socket. */
   latencies(sentAt: Float64Array, first: number): Float64Array {
     const found: number[] = [];
     for (const [place, time] of this.#times.entries()) {

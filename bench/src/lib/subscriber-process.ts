@@ -11,7 +11,7 @@ export class SubscriberProcess {
     this.#size = size;
   }
 
-  /** Resolves when all of them have got their first frame. */
+  /** Resolves when all sockets have got their first frame. */
   static async connect(task: SubscriberTask): Promise<SubscriberProcess> {
     const worker = new ChildWorker(new URL('../workers/subscriber-worker.js', import.meta.url));
     try {
@@ -31,13 +31,13 @@ export class SubscriberProcess {
     await this.#worker.call('begin', run);
   }
 
-  /** Resolves when all that read have all records, or nothing comes any more; says what is wrong. */
+  /** Resolves when all sockets that read have all records, or nothing comes any more. Tells what is wrong. */
   async finish(quietMs: number): Promise<Verdict> {
     await settled(async () => this.#size - (await this.#worker.call<number>('pending')), this.#size, quietMs);
     return this.#worker.call<Verdict>('verdict');
   }
 
-  /** In milliseconds: records from `first` on, at each socket that reads frames. */
+  /** Latency in ms of the records from `first` on, at each socket that reads frames. */
   latencies(sentAt: Float64Array, first: number): Promise<Float64Array> {
     return this.#worker.call('latencies', { sentAt, first });
   }

@@ -7,7 +7,7 @@ export interface ThroughputWindow {
   readonly perSecond: number;
 }
 
-/** From the frame that arrived behind `skipped` others to the last one. */
+/** Returns the time from the frame that arrived behind `skipped` others to the last one. */
 export function throughputWindow({ times }: Arrivals, skipped: number): ThroughputWindow {
   const sorted = times.filter((time) => time !== 0).sort();
   const [fromMicros, toMicros] = [sorted[skipped] ?? NaN, sorted.at(-1) ?? NaN];

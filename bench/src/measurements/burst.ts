@@ -1,4 +1,4 @@
-/** How fast one node brings a pile of records from Kafka to its sockets, and what each costs. */
+/** Measures how fast one node brings a pile of records from Kafka to its sockets, and what each record costs. */
 import {
   LoadProducer,
   settled,
@@ -17,12 +17,12 @@ import { busyFigures, type Figure, type Report } from '../lib/report.js';
 import { createTopics } from '../lib/servers.js';
 import { throughputWindow, type ThroughputWindow } from '../lib/throughput-window.js';
 
-/** Longer than it takes the gateway to notice that Kafka is there and to join its group. */
+/** Time in ms without any frame: longer than the gateway needs to notice that Kafka is there and to join its group. */
 const QUIET_MS = 15_000;
 
 /**
  * The first `warmup` records are delivered like all others, but not counted: the program is compiled by then. `history`
- * is what each stream keeps, `memory` 1 takes the embedded engine, `workers` are processes of clients.
+ * is what each stream keeps, `memory` 1 takes the embedded engine, `workers` is the number of client processes.
  */
 const defaults = {
   users: 5_000,

@@ -1,6 +1,6 @@
 /**
- * Two variants of one measurement, in turn, so that a slow moment of the machine meets both:
- * `compare burst users=1000 users=15000,workers=2`.
+ * Runs two variants of one measurement in turn, so that a slow moment of the machine meets both: `compare burst
+ * users=1000 users=15000,workers=2`.
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ async function measure(variant: string): Promise<Run> {
   return JSON.parse(stdout) as Run;
 }
 
-/** By name, one value a run. */
+/** Collects the figures by name, one value for each run. */
 function figuresOf(runs: readonly Run[]): Map<string, number[]> {
   const figures = new Map<string, number[]>();
   const add = (figure: string, value: number): void => {

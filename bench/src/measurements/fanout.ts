@@ -1,14 +1,17 @@
-/** What the edge adds to the fan-out of one topic: its CPU for a delivery beside that of a bare uWebSockets.js, in turns. */
+/**
+ * Measures what the edge adds to the fan-out of one topic: its CPU for a delivery beside that of a bare uWebSockets.js,
+ * in turns.
+ */
 import { runLocalBench, type LocalBench } from '../lib/bench.js';
 import { ServerUnderTest, type Side } from '../lib/fanout-server.js';
 import { median, type Figure, type Report } from '../lib/report.js';
 
 const PER_TURN = [1, 8, 32] as const;
-/** What takes less time is done more often. */
+/** Number of bursts by messages a turn: shorter bursts are repeated more often. */
 const BURSTS = { 1: 1, 8: 2, 32: 6 } as const;
 const TURNS_MAX = 24;
 
-/** A burst's messages fit into the buffers between server and clients, so no server ever waits for a client. */
+/** The messages of a burst fit into the buffers between server and clients, so no server ever waits for a client. */
 const defaults = { subscribers: 1_000, bytes: 200, messages: 160, rounds: 5, sampled: 10 };
 
 await runLocalBench('fanout', defaults, measure);
@@ -37,10 +40,10 @@ async function measure(bench: LocalBench<typeof defaults>): Promise<Report> {
   };
 }
 
-/** CPU per delivery in µs. */
+/** CPU of a delivery in µs. */
 type Pair = Readonly<Record<Side, number>>;
 
-/** Medians; the ratio is that of each pair, whose two bursts ran one behind the other. */
+/** Makes medians. The ratio is that of each pair, whose two bursts ran one behind the other. */
 function figuresOf(perTurn: number, pairs: readonly Pair[]): Figure[] {
   const name = (what: string): string => `${perTurn} a turn: ${what}`;
   const sides: readonly Side[] = ['bare', 'edge'];

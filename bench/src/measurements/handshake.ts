@@ -1,4 +1,7 @@
-/** What a handshake costs, from the request to `connected` and to the presence row's removal after the cut. */
+/**
+ * Measures what a handshake costs, from the request to `connected` and to the removal of the presence row after the
+ * cut.
+ */
 import { randomUUID } from 'node:crypto';
 import { HandshakeLoad, nowMicros, UsageSeries, userName } from '@ws-gateway/load-generator';
 import { BareServer } from '../lib/bare-server.js';
@@ -12,7 +15,7 @@ import { waitFor } from '../lib/wait.js';
 const PARTITIONS = 6;
 const TOKEN_LIFE_SECONDS = 3600;
 
-/** Each round has so many handshakes of each kind; the first `warmup` rounds are not counted. */
+/** Each round has this number of handshakes of each kind; the first `warmup` rounds are not counted. */
 const defaults = { handshakes: 2_000, rounds: 5, warmup: 2, parallel: 64 };
 
 await runBench('handshake', defaults, measure);
@@ -58,14 +61,17 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   return { figures: [...figures, { name: 'size of `connected`', value: frameBytes, unit: 'bytes' }], verdicts: {} };
 }
 
-/** As an issuer makes them: no two are equal. */
+/** Makes tokens as an issuer does: no two are equal. */
 function newTokens(count: number): string[] {
   const now = Math.floor(Date.now() / 1000);
   const rest = { iat: now, exp: now + TOKEN_LIFE_SECONDS };
   return Array.from({ length: count }, (_, user) => tokenOf(userName(user), { ...rest, jti: randomUUID() }));
 }
 
-/** The rows go in the turn of the loop in which the sockets went, so this is the end of it but for Redis' answer. */
+/**
+ * Resolves when all rows are gone. They go in the turn of the loop in which the sockets went, so this is the end of it
+ * but for the answer of Redis.
+ */
 async function allReleased({ host, port }: Gateway): Promise<void> {
   await waitFor('the sockets to be gone', 10_000, async () => {
     const response = await fetch(`http://${host}:${port}/health`);

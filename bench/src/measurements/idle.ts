@@ -1,4 +1,4 @@
-/** What a socket costs that is only there, and what it costs in uWebSockets.js without a gateway. */
+/** Measures what an idle socket costs, and what it costs in uWebSockets.js without a gateway. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   LoadProducer,
@@ -21,7 +21,7 @@ const RATE = 2_000;
 const TICK_MS = 10;
 const QUIET_MS = 3_000;
 const PARTITIONS = 6;
-/** As the gateway's `connected` has it here. */
+/** Size of the first frame in bytes: that of the gateway's `connected` here. */
 const FRAME_BYTES = 517;
 
 /** The window is two heartbeats of 25 s. */

@@ -1,4 +1,4 @@
-/** Time from producing a record to its frame at a client on either of two nodes, at a steady rate. */
+/** Measures the time from producing a record to its frame at a client on either of two nodes, at a steady rate. */
 import {
   LoadProducer,
   percentilesOf,
@@ -37,7 +37,8 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   bench.log(`connecting ${users} clients`);
   const clients = { shape, topics: ['notifications'], tokenOf };
   const fleet = bench.ends(await SocketFleet.connect({ ...clients, targets: gateways }));
-  // Beside the gateways on their core: what it costs to read the same records there and do nothing with them.
+  // The baseline runs beside the gateways on their core: it shows what it costs to read the same records there and do
+  // nothing with them.
   const task = { brokers, kafkaTopic, groupId: `${bench.id}-baseline`, shape };
   const consumer = baseline === 0 ? null : bench.ends(await startBareConsumer(task, { core: GATEWAY_CORE }));
   const producer = await LoadProducer.connect({
@@ -70,7 +71,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
 interface Outcome {
   readonly producer: LoadProducer;
   readonly frames: Arrivals;
-  /** null: there was no bare consumer. */
+  /** Arrivals at the bare consumer; null: there was none. */
   readonly read: Arrivals | null;
   readonly usage: UsageSeries;
 }
@@ -112,7 +113,7 @@ function aboveBaseline(frame: Percentiles, bare: Percentiles): Figure[] {
   ];
 }
 
-/** The goals of `crowd`: a record a second for each of 15,000 clients of one node. */
+/** Figures with the goals of `crowd`: a record a second for each of 15,000 clients of one node. */
 function alone(frame: Percentiles): Figure[] {
   return [
     { name: 'mean', value: frame.mean, unit: 'ms', atMost: 6 },
@@ -120,7 +121,7 @@ function alone(frame: Percentiles): Figure[] {
   ];
 }
 
-/** In milliseconds, of the records from `first` on that have both times. */
+/** Differences in ms, of the records from `first` on that have both times. */
 function differences(from: Float64Array, to: Float64Array, first: number): Float64Array {
   const found: number[] = [];
   for (let n = first; n < from.length; n++) if (from[n] !== 0 && to[n] !== 0) found.push((to[n]! - from[n]!) / 1e3);

@@ -1,4 +1,6 @@
-/** How fast a router reads, decodes and encodes records when nothing is done with them, beside a bare consumer. */
+/**
+ * Measures how fast a router reads, decodes and encodes records when nothing is done with them, beside a bare consumer.
+ */
 import {
   LoadProducer,
   ReaderProcess,
@@ -18,7 +20,7 @@ import { throughputWindow } from '../lib/throughput-window.js';
 const PARTITIONS = 6;
 const QUIET_MS = 15_000;
 
-/** `rounds`: both read all records so many times, in turn, each time in a fresh process. */
+/** In each of the `rounds` both read all records, in turn, each in a fresh process. */
 const defaults = { records: 500_000, warmup: 100_000, bytes: 512, users: 5_000, rounds: 3 };
 type Options = typeof defaults;
 
@@ -68,7 +70,7 @@ async function measure(bench: Bench<Options>): Promise<Report> {
   };
 }
 
-/** A router alone on the gateway's core, whose engine throws everything away. */
+/** Starts a router alone on the gateway's core, with an engine that throws everything away. */
 function startRouter(task: RouterTask): Promise<ReaderProcess> {
   return ReaderProcess.start(new URL('../workers/router-worker.js', import.meta.url), task, { core: GATEWAY_CORE });
 }

@@ -1,4 +1,6 @@
-/** Whether a node stays as it is: half a load for long, while sockets come and go; then what a scrape costs. */
+/**
+ * Measures whether a node stays as it is: half a load for long, while sockets come and go; then what a scrape costs.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   Churn,
@@ -105,7 +107,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   };
 }
 
-/** The line is laid through the last half: what grows for good still grows there. */
+/** Lays the line through the last half: what grows for good still grows there. */
 function memoryFigures(seen: readonly ProcessStats[]): Figure[] {
   const last = seen.slice(Math.floor(seen.length / 2));
   const perMinute = (of: (processStats: ProcessStats) => number): number =>
@@ -135,7 +137,7 @@ function pauseFigures(seen: readonly ProcessStats[]): Figure[] {
   ];
 }
 
-/** With so many sockets and nothing else to do. */
+/** Measures scrapes with this number of sockets and nothing else to do. */
 async function scrapeFigures(
   bench: Bench<typeof defaults>,
   gateway: Gateway,
@@ -161,7 +163,7 @@ async function scrapeFigures(
   ];
 }
 
-/** From the request to the last byte, in milliseconds. */
+/** Time of one scrape from the request to the last byte, in ms. */
 async function scrape({ host, port }: Gateway): Promise<number> {
   const fromMicros = nowMicros();
   const response = await fetch(`http://${host}:${port}/metrics`);

@@ -1,4 +1,7 @@
-/** From Kafka to 1,000 subscribers of one topic's public stream, without and with some of them that never read. */
+/**
+ * Measures the way from Kafka to 1,000 subscribers of one topic's public stream, without and with some of them that
+ * never read.
+ */
 import {
   LoadProducer,
   percentilesOf,
@@ -20,13 +23,16 @@ const TICK_MS = 5;
 const QUIET_MS = 10_000;
 const FILL_TIMEOUT_MS = 20_000;
 
-/** For the sockets that stall only: fills what the kernel buffers for them (about 4 MB), so that they lag at once. */
+/**
+ * Records for the sockets that stall only. They fill what the kernel buffers for these sockets (about 4 MB), so that
+ * they lag at once.
+ */
 const BALLAST = { topic: 'ballast', records: 150, bytes: 60_000 };
 
 /** The first `warmup` seconds of each phase are delivered and checked like the others, but not measured. */
 const defaults = {
   subscribers: 1_000,
-  /** Percent of them. */
+  /** Share of the sockets that stall, in percent. */
   stalled: 5,
   sampled: 20,
   rate: 1_200,
@@ -103,7 +109,7 @@ async function open(bench: Bench<typeof defaults>): Promise<House> {
   return { gateway, crowd, stalling, kafkaTopic, ballastTopic, usage };
 }
 
-/** Resolves when each of them has a lane of its own, behind buffers that are full. */
+/** Resolves when each stalled socket has a queue of its own, behind buffers that are full. */
 async function stall(bench: Bench<typeof defaults>, { crowd, gateway, stalling, ballastTopic }: House): Promise<void> {
   await crowd.stall();
   const { records, bytes } = BALLAST;
@@ -120,7 +126,7 @@ async function stall(bench: Bench<typeof defaults>, { crowd, gateway, stalling, 
 
 interface Phase {
   readonly verdict: Verdict;
-  /** In milliseconds, from the producer's call to the frame at a client. */
+  /** Times in ms from the producer's call: to the acknowledgement, and to the frame at a client. */
   readonly acknowledged: Float64Array;
   readonly latencies: Float64Array;
   readonly fromMicros: number;

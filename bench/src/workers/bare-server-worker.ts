@@ -1,4 +1,4 @@
-/** Entry of the process of a BareServer. */
+/** Entry point of a BareServer's process. */
 import { serveParent } from '@ws-gateway/load-generator';
 import { App, us_socket_local_port } from 'uWebSockets.js';
 

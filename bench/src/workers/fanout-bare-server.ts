@@ -1,4 +1,4 @@
-/** Entry of the baseline's process: uWebSockets.js and as little else as can be. */
+/** Entry point of the baseline's process: uWebSockets.js and as little else as possible. */
 import { serveParent } from '@ws-gateway/load-generator';
 import uws from 'uWebSockets.js';
 import { heads, measureBurst, STREAM, tailOf, type BurstTask } from '../lib/fanout-frames.js';
@@ -10,7 +10,7 @@ const app = uws.App();
 let offset = 0;
 
 app.ws('/*', {
-  // As the gateway's transport sets them.
+  // The gateway's transport sets the same.
   idleTimeout: 0,
   maxBackpressure: 0,
   closeOnBackpressureLimit: false,

@@ -1,4 +1,7 @@
-/** Entry of the measured process: the edge and its transport, fed by the memory engine from messages as a router has them. */
+/**
+ * Entry point of the measured process: the edge and its transport, fed by the memory engine with messages as a router
+ * makes them.
+ */
 import {
   Edge,
   EdgeStats,
@@ -19,7 +22,7 @@ const policy = defaultPolicy(TOPIC);
 const retention = policy.retention!;
 
 const engine = new MemoryEngine({ node: 'fanout', stats: new EngineStats() });
-// What is not used here is left out: touching it is a failure that is seen at once.
+// Parts that are not used here are left out, so that using one is a failure that shows at once.
 const deps: Partial<EdgeDeps> = {
   engine,
   verifier: { verify: async (token) => identityOf(token) },
@@ -82,7 +85,7 @@ async function burst(task: BurstTask): Promise<number> {
   });
 }
 
-/** The token is the user's name. */
+/** Takes the token for the user's name. */
 function identityOf(user: string): Identity {
   return { user, expiresAtMs: null, issuedAtMs: null, tokenId: null, topics: null, rooms: null, presence: false };
 }

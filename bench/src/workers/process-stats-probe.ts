@@ -1,6 +1,6 @@
 /**
- * Preloaded into a gateway: writes every 10 s how its memory is, and how late its event loop and how long its garbage
- * collections were since SIGUSR2 came last, a line of JSON each.
+ * Preloaded into a gateway, this writes every 10 s a line of JSON: its memory, how late its event loop was, and how
+ * long its garbage collections took since the last SIGUSR2.
  */
 import { appendFileSync } from 'node:fs';
 import { constants, monitorEventLoopDelay, PerformanceObserver, type PerformanceEntry } from 'node:perf_hooks';
@@ -9,11 +9,11 @@ import type { ProcessStats } from '../lib/process-stats.js';
 const INTERVAL_MS = 10_000;
 const RESOLUTION_MS = 5;
 
-/** Not in the types: what an entry of type `gc` has. */
+/** Shape of an entry of type `gc`, which the types lack. */
 type Collection = PerformanceEntry & { readonly detail: { readonly kind: number } };
 
 const file = process.env['BENCH_VITALS_FILE'];
-// Node's own worker threads and helpers get the same NODE_OPTIONS.
+// Worker threads and helpers of Node get the same NODE_OPTIONS.
 if (file !== undefined) watch(file);
 
 function watch(path: string): void {

@@ -1,4 +1,6 @@
-/** Entry of the process that reads, decodes and encodes records as a gateway's router does, and throws them away. */
+/**
+ * Entry point of the process that reads, decodes and encodes records as a gateway's router does, and throws them away.
+ */
 import { nowMicros, serveParent, type Arrivals } from '@ws-gateway/load-generator';
 import {
   EngineStats,
@@ -19,7 +21,10 @@ export interface RouterTask {
   readonly records: number;
 }
 
-/** Takes everything, and keeps when it came. Which record it was is known by its offset: looking into it would cost. */
+/**
+ * An engine that takes everything and keeps the time of arrival. It knows a record by its offset, because looking into
+ * it would cost.
+ */
 class DiscardEngine extends MemoryEngine {
   readonly #times: Float64Array;
   readonly #newest = new Map<number, number>();
@@ -58,7 +63,7 @@ class DiscardEngine extends MemoryEngine {
   }
 }
 
-/** All records of the load can be used. */
+/** A writer that is never called: all records of the load can be used. */
 const noLetters: RecordWriter = {
   write: () => Promise.reject(new Error('a record of the load became a dead letter')),
   stop: async () => undefined,

@@ -1,4 +1,4 @@
-/** Entry of the process that holds the sockets of a Crowd. */
+/** Entry point of the process that holds the sockets of a SubscriberProcess. */
 import {
   LoadSocket,
   nowMicros,
@@ -11,11 +11,11 @@ import {
 import { SubscriberLog } from '../lib/subscriber-log.js';
 
 export interface SubscriberTask {
-  /** One for each socket. */
+  /** Addresses, one for each socket. */
   readonly targets: readonly SocketTarget[];
-  /** So many, spread evenly, read each frame; the others count bytes. */
+  /** Number of sockets that read each frame, evenly spread; the others count bytes. */
   readonly sampled: number;
-  /** Where those go that `stall` concerns: of the counting ones, and also evenly spread. */
+  /** Addresses of the sockets that `stall` concerns: some of those that count bytes, evenly spread. */
   readonly stalling: readonly SocketTarget[];
 }
 
@@ -25,7 +25,10 @@ export interface SubscriberRun {
 }
 
 const PARALLEL = 64;
-/** Less than any frame with a record: heartbeats may come to one socket and not to another. */
+/**
+ * Bytes that two sockets may differ by: fewer than any frame with a record has. Heartbeats may come to one socket and
+ * not to another.
+ */
 const SLACK_BYTES = 60;
 const OFFSET_MARK = Buffer.from('"offset":');
 
@@ -49,14 +52,14 @@ class Crowd implements SocketListener {
     await this.#joinStalling(stalling);
   }
 
-  /** What comes from now on are records of this run. */
+  /** Begins a run: what comes from now on are its records. */
   begin(run: SubscriberRun): void {
     this.#requireWhole();
     this.#log = new SubscriberLog(this.#sampled.length, run);
     for (const socket of this.#readers()) this.#bytesBefore.set(socket, socket.bytesReceived);
   }
 
-  /** Sockets that have yet to get something. */
+  /** Number of sockets that have yet to get something. */
   pending(): number {
     this.#requireWhole();
     const log = this.#log;
@@ -84,7 +87,7 @@ class Crowd implements SocketListener {
     this.#areStalled = true;
   }
 
-  /** Others in their place, which read. */
+  /** Puts other sockets in the place of the stalled ones, which read. */
   async replaceStalled(targets: readonly SocketTarget[]): Promise<void> {
     for (const socket of this.#stalling) socket.destroy();
     this.#stalling = [];
@@ -103,7 +106,7 @@ class Crowd implements SocketListener {
   }
 
   closed(socket: LoadSocket, why: string): void {
-    // Whoever never reads may be closed for that.
+    // The gateway may close a socket that never reads.
     if (this.#areStalled && this.#stalling.includes(socket)) return;
     this.#failures.push(why);
     this.#joining.get(socket)?.();
@@ -114,7 +117,7 @@ class Crowd implements SocketListener {
     this.#requireWhole();
   }
 
-  /** A socket's number is its place among those that read. */
+  /** Connects a socket. Its number is its place among those that read. */
   async #join(target: SocketTarget, { list, counts }: { list: LoadSocket[]; counts: boolean }): Promise<void> {
     const socket = new LoadSocket(list.length, target, this);
     list.push(socket);
@@ -131,7 +134,9 @@ class Crowd implements SocketListener {
     return socket.bytesReceived - (this.#bytesBefore.get(socket) ?? 0);
   }
 
-  /** All get the same; a sampled socket that lost something is told by its frames. */
+  /**
+   * Bytes that each socket should have: all get the same. A sampled socket that lost something finds it in its frames.
+   */
   #expectedBytes(): number {
     return Math.max(...this.#sampled.map((socket) => this.#bytesOf(socket)));
   }
@@ -155,7 +160,7 @@ async function inParallel<T>(items: readonly T[], work: (item: T, at: number) =>
   await Promise.all(Array.from({ length: PARALLEL }, lane));
 }
 
-/** The frame ends with it. */
+/** Reads the offset, which ends the frame. */
 function readOffset(bytes: Buffer, end: number): number {
   const at = bytes.lastIndexOf(OFFSET_MARK, end - 1);
   return Number.parseInt(bytes.toString('latin1', at + OFFSET_MARK.length, end), 10);

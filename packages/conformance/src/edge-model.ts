@@ -7,9 +7,12 @@ export type { ModelHarness } from './edge-model/model.js';
 
 export interface EdgeModelOptions {
   readonly nodes: number;
-  /** Different sequences; `WSGATEWAY_TEST_MODEL_RUNS` times as many when it is set. */
+  /** Number of different sequences; `WSGATEWAY_TEST_MODEL_RUNS` multiplies it. */
   readonly runs: number;
-  /** No further ones after so long: a slow machine tries fewer. Not when more were asked for. */
+  /**
+   * Time in ms after which no further sequence is begun, so that a slow machine tries fewer. It does not apply when
+   * more sequences were asked for.
+   */
   readonly budgetMs: number;
 }
 
@@ -37,7 +40,7 @@ const operations = {
 type Operation = keyof typeof operations;
 type Step = readonly [operation: Operation, n: number, node: number];
 
-/** How often each is done. */
+/** Relative frequency of each operation. */
 const weights: Record<Operation, number> = {
   connect: 4,
   resume: 8,
@@ -66,9 +69,9 @@ const step: fc.Arbitrary<Step> = fc.tuple(
 );
 
 /**
- * What an edge promises to its clients, against any sequence of what they, the producers and the nodes may do. A failure
- * prints the shortest sequence that fails, its seed and its path. A module of its own like the conformance suite: it
- * needs jest's globals.
+ * Checks what an edge promises to its clients, against any sequence of what clients, producers and nodes may do. A
+ * failure prints the shortest sequence that fails, its seed and its path. The suite has an entry point of its own,
+ * because it needs jest's globals.
  */
 export function edgeModel(name: string, createHarness: () => Promise<ModelHarness>, options: EdgeModelOptions): void {
   const more = Number(process.env['WSGATEWAY_TEST_MODEL_RUNS'] ?? 0);
@@ -76,7 +79,8 @@ export function edgeModel(name: string, createHarness: () => Promise<ModelHarnes
 
   describe(`edges over ${name}, whatever happens`, () => {
     const sentence = 'give each client all there is, in order, once, and nothing to the blocked';
-    // Twice the budget for the one that is begun last, and for finding the shortest sequence.
+    // The time limit is twice the budget: the last sequence may begin at its end, and finding the shortest one takes
+    // time.
     it(
       sentence,
       async () => {

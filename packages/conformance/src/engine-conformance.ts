@@ -10,8 +10,8 @@ export type { CreateHarness, EngineHarness } from './engine-conformance/fixture.
 export { RecordingInbox } from './engine-conformance/recording-inbox.js';
 
 /**
- * What the seam `Engine` promises, for every implementation. A module of its own and not part of the package's index:
- * it needs jest's globals, and those can be loaded inside a test only.
+ * Checks what the seam `Engine` promises, for every implementation. The suite has an entry point of its own, because it
+ * needs jest's globals, which can be loaded inside a test only.
  */
 export function engineConformance(
   name: string,

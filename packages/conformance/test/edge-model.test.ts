@@ -13,7 +13,7 @@ async function turns(count: number): Promise<void> {
   for (let at = 0; at < count; at++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
-/** Answers come turns after the engine decided, as over a network: messages arrive in between. */
+/** An engine whose answers come some turns after its decision, as over a network: messages arrive in between. */
 class DistantEngine extends MemoryEngine {
   override async admit(request: AdmitRequest): Promise<AdmitResult> {
     const result = await super.admit(request);
@@ -29,7 +29,7 @@ class DistantEngine extends MemoryEngine {
 
   override async read(stream: RetainedStream, after: Position | null, limit: number): Promise<HistoryPage> {
     const page = await super.read(stream, after, limit);
-    // Longer than the others, so that who comes later can ask for it while it is under way.
+    // This call takes longer than the others, so that clients that come later can share it while it is under way.
     await turns(3);
     return page;
   }

@@ -1,7 +1,7 @@
 import { EngineStats, MemoryEngine } from '@ws-gateway/core';
 import { engineConformance } from '../src/engine-conformance.js';
 
-// Here and not in core, which may not depend on the testkit: the testkit depends on core.
+// The suite runs here and not in core, because core may not depend on a package that depends on core.
 async function createHarness() {
   let elapsedMs = 0;
   return {

@@ -3,10 +3,10 @@ import { AnySchema, type Any } from '@bufbuild/protobuf/wkt';
 import { InvalidArgument } from './call-status.js';
 
 /**
- * The frame's payload: the Any itself as proto3 JSON, so `{"@type":"type.googleapis.com/…","value":"…"}` for a type with
- * a JSON form of its own and `{"@type":…, <its fields>}` for others. Not the bare inner message: the
- * payload is the message as proto3 JSON, and message is an Any; what a caller writes as JSON (grpcurl) then arrives as it was written,
- * and the client can tell types apart. Throws InvalidArgument.
+ * Makes the payload of a frame: the Any itself as proto3 JSON, which is `{"@type":"type.googleapis.com/…","value":"…"}`
+ * for a type with a JSON form of its own and `{"@type":…, <its fields>}` for others. It is not the bare inner message,
+ * because `message` is an Any: what a caller writes as JSON (grpcurl) then arrives as it was written, and the client
+ * can tell types apart. Throws InvalidArgument.
  */
 export function anyJsonText(any: Any | undefined, types: Registry): string {
   if (any === undefined) throw new InvalidArgument('message is missing');
@@ -21,7 +21,10 @@ export function anyJsonText(any: Any | undefined, types: Registry): string {
   }
 }
 
-/** Whatever is thrown comes from the caller's bytes, also the full stack of an Any in an Any in an Any. */
+/**
+ * Names the reason. Whatever was thrown is the fault of the caller's bytes, also the full stack of an Any in an Any in
+ * an Any.
+ */
 function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -8,8 +8,8 @@ import {
 } from '@grpc/grpc-js';
 
 /**
- * Calls need `authorization: Bearer <token>`, also those of reflection, because it tells the schema. Those of the
- * services in `open` do not: a kubelet's health probe can't send a header.
+ * Demands `authorization: Bearer <token>` of every call, also of reflection, because it tells the schema. The services
+ * in `open` need none: a kubelet's health probe cannot send a header.
  */
 export function bearerToken(token: string, open: readonly string[]): ServerInterceptor {
   const expected = digest(token);
@@ -27,7 +27,7 @@ export function bearerToken(token: string, open: readonly string[]): ServerInter
   };
 }
 
-/** Equal length for the comparison, whatever was sent. */
+/** Digests have one length, which the comparison in constant time needs. */
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }

@@ -5,11 +5,11 @@ import { ServerCredentials } from '@grpc/grpc-js';
 import { GrpcApiError } from './grpc-api-error.js';
 
 export interface GrpcTlsFiles {
-  /** Certificate chain, PEM. */
+  /** Path of the certificate chain, PEM. */
   readonly certFile: string;
-  /** Private key, PEM. */
+  /** Path of the private key, PEM. */
   readonly keyFile: string;
-  /** If not empty, callers need a certificate of this authority, PEM. */
+  /** Path of an authority, PEM; '': none. Callers then need a certificate of this authority. */
   readonly clientCaFile: string;
 }
 
@@ -20,7 +20,8 @@ export async function serverCredentials(tls: GrpcTlsFiles | null): Promise<Serve
     const cert = await readFile(tls.certFile);
     const key = await readFile(tls.keyFile);
     const ca = tls.clientCaFile === '' ? null : await readFile(tls.clientCaFile);
-    // What does not fit would only show when the first caller comes; a bad authority not even then.
+    // Without this check a certificate that does not fit would only show when the first caller comes, and a bad
+    // authority not even then.
     createSecureContext({ cert, key });
     if (ca !== null) new X509Certificate(ca);
     return ServerCredentials.createSsl(ca, [{ cert_chain: cert, private_key: key }], ca !== null);

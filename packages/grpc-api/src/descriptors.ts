@@ -24,7 +24,7 @@ import { GrpcApiError } from './grpc-api-error.js';
 import { importsOf, readProtoFiles } from './proto-files.js';
 import { wellKnownFileNames, wellKnownFiles } from './well-known-types.js';
 
-/** The services' own files; they lie beside src and dist. */
+/** Folder of the services' own files, beside src and dist. */
 const PROTO_DIRECTORY = fileURLToPath(new URL('../proto/', import.meta.url));
 const SERVICE_FILES = [
   'notificationspb/message.proto',
@@ -34,17 +34,20 @@ const SERVICE_FILES = [
 ];
 
 export interface Descriptors {
-  /** What this package serves. */
+  /** Services of this package. */
   readonly services: FileRegistry;
-  /** What an Any may hold: well-known and configured types. Apart from `services`, so that a set may hold those too. */
+  /**
+   * Types that an Any may hold: well-known and configured ones. They are apart from `services`, so that a configured
+   * set may hold those, too.
+   */
   readonly anyTypes: FileRegistry;
-  /** All of them, for reflection. What comes first wins. */
+  /** All files, for reflection. Of two with one symbol the first counts. */
   readonly files: readonly DescFile[];
 }
 
 /**
- * `descriptorFiles` are FileDescriptorSets (`protoc --include_imports -o`, `buf build -o`) or, by their name, .proto
- * files. Rejects with GrpcApiError `bad_descriptor`.
+ * Loads descriptors. `descriptorFiles` are FileDescriptorSets (`protoc --include_imports -o`, `buf build -o`) or, by
+ * their name, .proto files. Rejects with GrpcApiError `bad_descriptor`.
  */
 export async function loadDescriptors(descriptorFiles: readonly string[]): Promise<Descriptors> {
   const services = registryOf(await readProtoFiles(PROTO_DIRECTORY, SERVICE_FILES));
@@ -83,14 +86,17 @@ async function readDescriptorFile(path: string): Promise<readonly FileDescriptor
   return file;
 }
 
-/** The nearest directory at or above the file in which all its imports are found: protoc's `-I`, guessed. */
+/**
+ * Finds the nearest directory at or above the file in which all its imports exist. This guesses what protoc is told by
+ * `-I`.
+ */
 async function importDirectory(path: string): Promise<string> {
   const imports = importsOf(await readFile(path, 'utf8'), basename(path));
   const own = dirname(resolve(path));
   for (let directory = own; ; directory = dirname(directory)) {
     const found = await Promise.all(imports.map((name) => exists(join(directory, name))));
     if (found.every(Boolean)) return directory;
-    // Reading will fail there and name what is missing.
+    // Reading fails in that directory and names what is missing.
     if (dirname(directory) === directory) return own;
   }
 }
@@ -102,7 +108,10 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** The same file may come from several sources; two things of one name are a mistake that must not stay hidden. */
+/**
+ * Collects the configured files. One file may come from several sources; two different things of one name are a mistake
+ * and are refused.
+ */
 class ConfiguredFiles {
   readonly #files = new Map<string, FileDescriptorProto>();
   readonly #types = new Map<string, { file: string; proto: DescriptorProto | EnumDescriptorProto }>();
@@ -114,7 +123,7 @@ class ConfiguredFiles {
   add(file: FileDescriptorProto): void {
     if (wellKnownFileNames.has(file.name)) return;
     const bare = clone(FileDescriptorProtoSchema, file);
-    // Comments and lines: the same file may come with and without.
+    // The same file may come with its comments and line numbers and without, so they do not count.
     clearField(bare, FileDescriptorProtoSchema.field.sourceCodeInfo);
     const known = this.#files.get(file.name);
     if (known !== undefined && !equals(FileDescriptorProtoSchema, known, bare)) {

@@ -1,10 +1,10 @@
-/** Why the API could not start. None goes away by trying again as it is, but a port may become free. */
+/** Reasons for which the API could not start. Trying again does not help, except that a port may become free. */
 export type GrpcApiErrorCode =
-  /** A descriptor file can't be read, or what it says can't be used. */
+  /** A descriptor file cannot be read, or its content cannot be used. */
   | 'bad_descriptor'
-  /** A certificate or key can't be read or used. */
+  /** A certificate or key cannot be read or used. */
   | 'bad_tls'
-  /** A port can't be opened. */
+  /** A port cannot be opened. */
   | 'listen_failed';
 
 export class GrpcApiError extends Error {

@@ -17,34 +17,37 @@ export interface GrpcApiDeps {
 }
 
 export interface GrpcPort {
-  /** 0: any free one. */
+  /** Port; 0: any free one. */
   readonly port: number;
-  /** What is sent there goes to this hub only; null: to the whole gateway. */
+  /** Hub that this port reaches; null: the whole gateway. */
   readonly hub: string | null;
 }
 
 export interface GrpcApiOptions {
   readonly ports: readonly GrpcPort[];
   readonly host: string;
-  /** If not empty, callers must send `authorization: Bearer <token>`; health may be asked without. */
+  /** Token that callers must send as `authorization: Bearer <token>`; '': none. Health may be asked without it. */
   readonly token: string;
   readonly tls: GrpcTlsFiles | null;
-  /** A longer request, also after decompression, ends RESOURCE_EXHAUSTED. */
+  /** Size limit of a request in bytes, also after decompression. A longer one ends RESOURCE_EXHAUSTED. */
   readonly maxMessageBytes: number;
-  /** FileDescriptorSets or .proto files: message types an Any may hold besides the well-known ones. */
+  /** Paths of FileDescriptorSets or .proto files: message types that an Any may hold besides the well-known ones. */
   readonly descriptorFiles?: readonly string[];
 }
 
 export interface GrpcApi {
-  /** Opens all ports or none; resolves with the real numbers, in the order given. Rejects with GrpcApiError. Once only. */
+  /**
+   * Opens all ports or none; resolves with the real numbers, in the order given. Rejects with GrpcApiError. Call it
+   * once only.
+   */
   start(): Promise<number[]>;
-  /** Health says NOT_SERVING from now on, so that balancers send callers elsewhere; calls are still served. */
+  /** Makes health say NOT_SERVING from now on, so that balancers send callers elsewhere. Calls are still served. */
   drain(): void;
   /** Drains, refuses new calls, gives those under way `graceMs`, then cuts them. A second call waits for the first. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** The notification service with reflection and health, one server a port. */
+/** Creates the notification service with reflection and health, one server for each port. */
 export function createGrpcApi(deps: GrpcApiDeps, options: GrpcApiOptions): GrpcApi {
   return new GrpcServers(deps, options);
 }
@@ -80,7 +83,7 @@ class GrpcServers implements GrpcApi {
   async #start(): Promise<number[]> {
     if (this.#stopped !== undefined) throw new GrpcApiError('listen_failed', 'stopped before it was started');
     const { descriptorFiles = [], ports, tls } = this.#options;
-    // The library writes to the console otherwise, and only a process-wide logger can be given to it.
+    // Otherwise the library writes to the console, and it takes no other logger than a process-wide one.
     setLogger({ error: (...words: unknown[]) => this.#deps.logger.warn('grpc library', { text: words.join(' ') }) });
     const descriptors = await loadDescriptors(descriptorFiles);
     const credentials = await serverCredentials(tls);
@@ -101,14 +104,14 @@ class GrpcServers implements GrpcApi {
 
   async #stop(graceMs: number): Promise<void> {
     this.drain();
-    // A port that is just being opened could not be closed.
+    // A port that is just being opened cannot be closed.
     await Promise.allSettled([this.#starting]);
     await this.#close(graceMs);
   }
 
   async #close(graceMs: number): Promise<void> {
     const closed = this.#servers.map((server) => server.close(graceMs));
-    // After the ports have closed: no stream can come that nobody would end.
+    // The ports are closed by now, so no stream can come that nobody would end.
     this.#health.endWatches();
     this.#reflection?.endStreams();
     await Promise.all(closed);

@@ -3,7 +3,7 @@ import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 
 export const HEALTH_SERVICE = 'grpc.health.v1.Health';
 
-/** Anybody may watch, also without the token. */
+/** Number of watches at a time: anybody may watch, also without the token. */
 const WATCHERS_MAX = 1000;
 
 const SERVING = 1;
@@ -18,18 +18,20 @@ interface HealthResponse {
 }
 type Watcher = ServerWritableStream<HealthRequest, HealthResponse>;
 
-/** grpc.health.v1: all services of the process are serving until `leave`, and then none. Shared by all ports. */
+/**
+ * Implements grpc.health.v1 for all ports of the process: all services are serving until `leave`, and none after it.
+ */
 export class HealthService {
   readonly #services: ReadonlySet<string>;
   readonly #watchers = new Set<Watcher>();
   #status = SERVING;
 
-  /** `''` stands for the whole server and is always known. */
+  /** `services` are the known names. `''` stands for the whole server and is always known. */
   constructor(services: readonly string[]) {
     this.#services = new Set(['', ...services]);
   }
 
-  /** NOT_SERVING from now on, and watchers are told. Calls are still answered. */
+  /** Answers NOT_SERVING from now on and tells watchers. Calls are still answered. */
   leave(): void {
     if (this.#status === NOT_SERVING) return;
     this.#status = NOT_SERVING;
@@ -38,7 +40,7 @@ export class HealthService {
     }
   }
 
-  /** An open watch would hold up the end of the server. */
+  /** Ends all watches: an open one would hold up the end of the server. */
   endWatches(): void {
     for (const watcher of this.#watchers) watcher.end();
     this.#watchers.clear();

@@ -10,13 +10,13 @@ export const NOTIFICATION_SERVICE = 'notificationspb.NotificationService';
 export interface NotificationServiceDeps {
   readonly notifier: Notifier;
   readonly logger: Logger;
-  /** The types a message may have. */
+  /** Types that a message may have. */
   readonly types: Registry;
 }
 
 /**
- * Broadcast, NotifyRoom and PrivateNotify, in the hub if one is given. A call ends OK when the notifier has taken the
- * notification; one that ends UNAVAILABLE may be made again, and may then arrive twice.
+ * Serves Broadcast, NotifyRoom and PrivateNotify, within the hub if one is given. A call ends OK when the notifier has
+ * taken the notification. One that ends UNAVAILABLE may be repeated, and its notification may then arrive twice.
  */
 export function notificationService(deps: NotificationServiceDeps, hub: string | null): UntypedServiceImplementation {
   const { notifier } = deps;
@@ -42,7 +42,7 @@ interface NotificationRequest {
   readonly message?: Any;
 }
 
-/** The place in the list is the number in the proto file. */
+/** Names of the types; the index is the number in the proto file. */
 const TYPES = ['unspecified', 'info', 'warning', 'error', 'success'];
 
 function notificationOf({ type, entityId, message }: NotificationRequest, types: Registry): Notification {
@@ -55,10 +55,10 @@ function nameFault(field: string, value: string, rule: string): string {
   return value === '' ? `${field} is missing` : `${field} is not valid: ${rule}`;
 }
 
-/** A deadline or a cancelled call is answered by grpc-js; an answer that comes later is dropped there. */
+/** Wraps `act` for grpc-js, which answers deadlines and cancelled calls itself and drops an answer that comes later. */
 function handler<Request>({ logger }: NotificationServiceDeps, act: (request: Request) => Promise<void>) {
   return ({ request }: ServerUnaryCall<Request, object>, callback: sendUnaryData<object>): void => {
-    // An async function, so that what `act` throws at once takes the same way as what it rejects with.
+    // The async function makes what `act` throws at once take the same way as what it rejects with.
     const acted = (async () => act(request))();
     acted.then(
       () => callback(null, {}),

@@ -2,10 +2,10 @@ import { Server, type ServerCredentials, type ServerInterceptor, type ServerOpti
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { GrpcApiError } from './grpc-api-error.js';
 
-/** Callers are few and multiplex; more at once on one connection is a defect of theirs. */
+/** Calls at once on one connection. Callers are few and multiplex; more than this is a defect of theirs. */
 const CALLS_PER_CONNECTION_MAX = 1000;
 
-/** A peer that vanished without a word is noticed and its streams end. */
+/** Time in ms after which a peer that vanished without a word is noticed and its streams end. */
 const KEEPALIVE_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 20_000;
 
@@ -39,7 +39,7 @@ export class PortServer {
     for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
   }
 
-  /** Resolves with the real port. Rejects with GrpcApiError `listen_failed`. */
+  /** Opens the port; resolves with the real number. Rejects with GrpcApiError `listen_failed`. */
   listen(credentials: ServerCredentials): Promise<number> {
     const { host, port } = this.#options;
     const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -54,13 +54,13 @@ export class PortServer {
     });
   }
 
-  /** New connections are refused at once; calls under way have so long to end, then they are cut. */
+  /** Refuses new connections at once, gives calls under way this time to end, then cuts them. */
   async close(graceMs: number): Promise<void> {
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     this.#server.tryShutdown(() => end());
     const timer = setTimeout(() => {
       this.#server.forceShutdown();
-      // Not waited for: a peer that never finished its TLS handshake is known to nobody who could cut it.
+      // This is not waited for: a peer that never finished its TLS handshake is known to nobody who could cut it.
       end();
     }, graceMs);
     await ended;

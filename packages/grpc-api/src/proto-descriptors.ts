@@ -15,7 +15,7 @@ import protobuf from 'protobufjs';
 type MessageShape = MessageInitShape<typeof DescriptorProtoSchema>;
 type FieldShape = MessageInitShape<typeof FieldDescriptorProtoSchema>;
 
-/** What the parser does not keep with its objects. */
+/** Parts of a file that the parser does not keep with its objects. */
 export interface ProtoFile {
   readonly name: string;
   readonly syntax: 'proto2' | 'proto3';
@@ -24,9 +24,9 @@ export interface ProtoFile {
 }
 
 /**
- * The descriptor of a parsed file, as far as wire format, JSON and reflection need it: options other than `packed` and
- * `allow_alias`, default values, reserved names and comments are left out. protobufjs has a conversion of its own, but
- * that one merges all files of a package, drops imports and JSON names and writes relative type names.
+ * Makes the descriptor of a parsed file, as far as wire format, JSON and reflection need it: it leaves out options
+ * other than `packed` and `allow_alias`, default values, reserved names and comments. protobufjs has a conversion of
+ * its own, which merges all files of a package, drops imports and JSON names and writes relative type names.
  */
 export function fileDescriptorOf(file: ProtoFile, root: protobuf.Root): FileDescriptorProto {
   const own = declaredIn(file.name, root);
@@ -38,7 +38,7 @@ export function fileDescriptorOf(file: ProtoFile, root: protobuf.Root): FileDesc
     service: own.filter((object) => object instanceof protobuf.Service).map((service) => serviceOf(service, context)),
     extension: own.filter(isExtension).map((field) => extensionOf(field, context)),
   };
-  // A type may have come through an `import public` of another file: reflection clients look for a direct import.
+  // A type may have come through an `import public` of another file, but reflection clients look for a direct import.
   const dependency = [...new Set([...file.dependencies, ...references])];
   return create(FileDescriptorProtoSchema, {
     name: file.name,
@@ -51,7 +51,7 @@ export function fileDescriptorOf(file: ProtoFile, root: protobuf.Root): FileDesc
 
 interface Context {
   readonly file: ProtoFile;
-  /** Other files whose types this one uses. */
+  /** Names of other files whose types this one uses. */
   readonly references: Set<string>;
 }
 
@@ -92,7 +92,7 @@ function messageOf(type: protobuf.Type, context: Context): MessageShape {
     ],
     enumType: nested.filter((object) => object instanceof protobuf.Enum).map(enumOf),
     extension: nested.filter(isExtension).map((field) => extensionOf(field, context)),
-    // The parser keeps the last number of a range, a descriptor the one after it.
+    // The parser keeps the last number of a range, a descriptor the number after it.
     extensionRange: (type.extensions ?? []).map(([start = 0, last = 0]) => ({ start, end: last + 1 })),
   };
 }
@@ -128,7 +128,10 @@ function extensionOf(field: protobuf.Field, context: Context): FieldShape {
   return { ...fieldOf(field, context), extendee: extendee?.fullName ?? '' };
 }
 
-/** Custom options extend the options of descriptors; they change neither wire format nor JSON. */
+/**
+ * Tells extensions from custom options, which extend the options of descriptors and change neither wire format nor
+ * JSON.
+ */
 function isExtension(object: protobuf.ReflectionObject): object is protobuf.Field {
   if (!(object instanceof protobuf.Field) || object.extend === undefined) return false;
   return object.extensionField?.parent?.fullName.startsWith('.google.protobuf.') !== true;

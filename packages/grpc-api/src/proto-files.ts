@@ -7,9 +7,10 @@ import { fileDescriptorOf, type ProtoFile } from './proto-descriptors.js';
 import { wellKnownFileNames, wellKnownFiles } from './well-known-types.js';
 
 /**
- * Reads .proto files and all they import; the descriptors come with imports before importers. Imports are looked up in
- * `directory` only; the well-known `google/protobuf/…` are built in and are not part of the result. Throws what the
- * parser or the file system says. Files with an `edition` are refused: the parser does not keep their features exactly.
+ * Reads .proto files and all they import; the descriptors come with imports before importers. It looks imports up in
+ * `directory` only; the well-known `google/protobuf/…` are built in and are not part of the result. It throws what the
+ * parser or the file system throws. It refuses files with an `edition`, because the parser does not keep their features
+ * exactly.
  */
 export async function readProtoFiles(directory: string, names: readonly string[]): Promise<FileDescriptorProto[]> {
   const root = new protobuf.Root();
@@ -20,7 +21,7 @@ export async function readProtoFiles(directory: string, names: readonly string[]
   return [...files.values()].map((file) => fileDescriptorOf(file, root));
 }
 
-/** What a file imports, apart from what is built in. */
+/** Lists what a file imports, apart from what is built in. */
 export function importsOf(text: string, name: string): readonly string[] {
   return parse(text, name, new protobuf.Root()).dependencies.filter((each) => !wellKnownFileNames.has(each));
 }
@@ -44,7 +45,7 @@ async function addFile(name: string, reading: Reading, importers: readonly strin
 
 function parse(text: string, name: string, root: protobuf.Root): Pick<ProtoFile, 'packageName' | 'dependencies'> {
   try {
-    // The parser notes the name with what it finds, and forgets it after each file.
+    // The parser notes this name with what it finds, and forgets it after each file.
     Object.assign(protobuf.parse, { filename: name });
     const {
       package: packageName = '',
@@ -57,7 +58,7 @@ function parse(text: string, name: string, root: protobuf.Root): Pick<ProtoFile,
   }
 }
 
-/** It is the first statement of a file; without it a file is proto2. */
+/** Reads the syntax, which is the first statement of a file; a file without it is proto2. */
 function syntaxOf(text: string, name: string): 'proto2' | 'proto3' {
   const { next } = protobuf.tokenize(text, false);
   const keyword = next();
@@ -67,7 +68,9 @@ function syntaxOf(text: string, name: string): 'proto2' | 'proto3' {
   return value === 'proto3' ? 'proto3' : 'proto2';
 }
 
-/** Only their names: the parser resolves references with them, the descriptors are @bufbuild/protobuf's own. */
+/**
+ * Adds the names only: the parser resolves references with them, while the descriptors are those of @bufbuild/protobuf.
+ */
 function addWellKnownTypes(root: protobuf.Root): void {
   const namespace = root.define('google.protobuf');
   for (const { proto, messages, enums } of wellKnownFiles) {

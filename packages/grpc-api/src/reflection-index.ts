@@ -2,7 +2,7 @@ import { toBinary, type DescExtension, type DescFile } from '@bufbuild/protobuf'
 import { nestedTypes } from '@bufbuild/protobuf/reflect';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 
-/** Which file declares what. When several do, the first one in the list counts. */
+/** Index of the file that declares a symbol. When several do, the first one in the list counts. */
 export class ReflectionIndex {
   readonly #files = new Map<string, DescFile>();
   readonly #symbols = new Map<string, DescFile>();
@@ -20,7 +20,7 @@ export class ReflectionIndex {
     return this.#withImports(this.#files.get(name));
   }
 
-  /** Of a message, enum, enum value, service, method, extension, field or oneof. */
+  /** Finds the file of a message, enum, enum value, service, method, extension, field or oneof. */
   fileOfSymbol(symbol: string): readonly Uint8Array[] | undefined {
     return this.#withImports(this.#symbols.get(symbol));
   }
@@ -29,13 +29,13 @@ export class ReflectionIndex {
     return this.#withImports(this.#extensions.get(typeName)?.get(number)?.file);
   }
 
-  /** Undefined for what is no message. */
+  /** Lists the extension numbers of a message; undefined when the name is no message. */
   extensionNumbers(typeName: string): readonly number[] | undefined {
     if (!this.#messages.has(typeName)) return undefined;
     return [...(this.#extensions.get(typeName)?.keys() ?? [])].sort((a, b) => a - b);
   }
 
-  /** The file first, then all it imports: most clients then need one question only. */
+  /** Lists the file and then all it imports, so that most clients need one question only. */
   #withImports(file: DescFile | undefined): readonly Uint8Array[] | undefined {
     if (file === undefined) return undefined;
     const all = new Set([file]);
@@ -58,7 +58,7 @@ export class ReflectionIndex {
         this.#messages.add(type.typeName);
         for (const { name } of [...type.fields, ...type.oneofs]) this.#addSymbol(`${type.typeName}.${name}`, file);
       } else if (type.kind === 'enum') {
-        // Values are siblings of their enum, not members.
+        // Enum values are siblings of their enum, not members of it.
         const scope = type.typeName.slice(0, -type.name.length);
         for (const { name } of type.values) this.#addSymbol(`${scope}${name}`, file);
       } else if (type.kind === 'service') {

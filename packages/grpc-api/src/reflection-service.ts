@@ -1,7 +1,7 @@
 import { status, type ServerDuplexStream, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { ReflectionIndex } from './reflection-index.js';
 
-/** The two have the same messages in different packages. */
+/** Names of the two versions, which have the same messages in different packages. */
 export const REFLECTION_SERVICES = ['grpc.reflection.v1.ServerReflection', 'grpc.reflection.v1alpha.ServerReflection'];
 
 interface ReflectionRequest {
@@ -25,8 +25,9 @@ interface ReflectionResponse {
 type ReflectionStream = ServerDuplexStream<ReflectionRequest, ReflectionResponse>;
 
 /**
- * Server reflection over the true descriptors. @grpc/reflection is not used: it rebuilds them through protobufjs, which
- * merges files and loses imports and JSON names, and it can't be given the configured types that grpcurl needs for an Any.
+ * Serves reflection over the true descriptors. @grpc/reflection is not used: it rebuilds them through protobufjs, which
+ * merges files and loses imports and JSON names, and it cannot be given the configured types that grpcurl needs for an
+ * Any.
  */
 export class ReflectionService {
   readonly #index: ReflectionIndex;
@@ -38,7 +39,7 @@ export class ReflectionService {
     this.#services = [...services].sort();
   }
 
-  /** A client may keep its stream open for long: it would hold up the end of the server. */
+  /** Ends all streams: a client may keep its stream open for long, which would hold up the end of the server. */
   endStreams(): void {
     for (const stream of this.#streams) stream.end();
     this.#streams.clear();
@@ -54,7 +55,7 @@ export class ReflectionService {
     stream.on('end', () => stream.end());
     stream.on('data', (request: ReflectionRequest) => {
       if (stream.writableEnded) return;
-      // One that asks and does not read must not fill the memory.
+      // A client that asks and does not read must not fill the memory.
       if (!stream.write(this.#answer(request))) {
         stream.pause();
         stream.once('drain', () => stream.resume());

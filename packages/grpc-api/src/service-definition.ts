@@ -10,8 +10,8 @@ import {
 } from '@bufbuild/protobuf';
 
 /**
- * A service as grpc-js wants it. Requests arrive as messages, with the field names of proto3 JSON (`entityId`);
- * responses may be plain objects of that shape.
+ * Makes a service definition for grpc-js. Requests arrive as messages, with the field names of proto3 JSON
+ * (`entityId`); responses may be plain objects of that shape.
  */
 export function serviceDefinition(registry: FileRegistry, typeName: string): ServiceDefinition {
   const service = registry.getService(typeName);

@@ -13,7 +13,7 @@ import {
   file_google_protobuf_wrappers,
 } from '@bufbuild/protobuf/wkt';
 
-/** The files every descriptor may import, each after those it imports itself. */
+/** Files that every descriptor may import, each after those it imports itself. */
 export const wellKnownFiles: readonly DescFile[] = [
   file_google_protobuf_any,
   file_google_protobuf_source_context,

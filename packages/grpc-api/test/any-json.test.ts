@@ -32,7 +32,7 @@ const types = createRegistry(...wellKnownFiles);
 const list = { values: [{ kind: { case: 'boolValue' as const, value: true } }] };
 const member = { kind: { case: 'numberValue' as const, value: 1.5 } };
 
-/** From the table "JSON mapping" of the proto3 guide. */
+/** Rows of the table "JSON mapping" in the proto3 guide. */
 const mapped: [string, Any, unknown][] = [
   ['StringValue', anyOf(StringValueSchema, { value: 'a"\u2028\u{1F600}' }), 'a"\u2028\u{1F600}'],
   ['StringValue', anyOf(StringValueSchema, {}), ''],

@@ -11,7 +11,7 @@ import { GrpcApiError } from '../src/index.js';
 
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 
-/** protoc --include_imports -o shop.binpb shop/order.proto shop/legacy.proto */
+/** Made by: protoc --include_imports -o shop.binpb shop/order.proto shop/legacy.proto */
 const SET = fixture('shop.binpb');
 
 const order: JsonObject = {
@@ -46,7 +46,7 @@ const note: JsonObject = {
 };
 
 let directory: string;
-/** Encodes with what protoc compiled. */
+/** Encodes with the types that protoc compiled. */
 let encode: (typeName: string, json: JsonObject) => Any;
 
 beforeAll(async () => {

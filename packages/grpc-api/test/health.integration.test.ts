@@ -52,7 +52,8 @@ describe('health', () => {
     const statuses = seen(watch);
     await once(watch, 'data');
     api.api.drain();
-    // The answer to a later call on the same connection: the watch is still open and has said nothing more.
+    // The answer to a later call on the same connection is the barrier: the watch is still open and has said nothing
+    // more.
     await api.health().call('Check', { service: '' });
     expect(watch.readableEnded).toBe(false);
     await api.api.stop(20_000);

@@ -71,7 +71,7 @@ describe('stopping', () => {
     api = await TestApi.start();
     const silent = connect(api.ports[0] ?? 0, '127.0.0.1');
     await once(silent, 'connect');
-    // The server's settings frame: it has seen the connection.
+    // The settings frame of the server shows that it has seen the connection.
     await once(silent, 'data');
     await api.api.stop(20_000);
     silent.destroy();

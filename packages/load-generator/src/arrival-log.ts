@@ -1,17 +1,17 @@
 import type { LoadShape } from './load-record.js';
 
 export interface Arrivals {
-  /** By record number, in microseconds of `nowMicros`; 0: not arrived. */
+  /** Time by record number, in µs of `nowMicros`; 0: not arrived. */
   readonly times: Float64Array;
   readonly received: number;
   readonly duplicates: number;
-  /** Behind a later record of the same user. */
+  /** Number of records that came behind a later record of the same user. */
   readonly outOfOrder: number;
-  /** At a user whose record it is not, or of a number that no record has. */
+  /** Number of records at a user to whom they do not belong, or of a number that no record has. */
   readonly misdelivered: number;
 }
 
-/** What arrived when, and what should not have arrived, or not then. */
+/** Keeps what arrived when, and what should not have arrived, or not then. */
 export class ArrivalLog {
   readonly #shape: LoadShape;
   readonly #times: Float64Array;
@@ -31,7 +31,7 @@ export class ArrivalLog {
     return this.#received;
   }
 
-  /** Different records that came to whom they are for. */
+  /** Number of different records that came to the user they are for. */
   get arrived(): number {
     return this.#received - this.#duplicates - this.#misdelivered;
   }
@@ -60,7 +60,7 @@ export class ArrivalLog {
   }
 }
 
-/** Of receivers that had different users. */
+/** Merges the arrivals of receivers that had different users. */
 export function mergeArrivals(parts: readonly Arrivals[]): Arrivals {
   const sum = (of: (part: Arrivals) => number): number => parts.reduce((total, part) => total + of(part), 0);
   const times = new Float64Array(parts[0]?.times.length ?? 0);

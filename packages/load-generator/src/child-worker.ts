@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 export interface WorkerOptions {
   /** CPU core to run on; without it wherever this process may run. */
   readonly core?: number;
-  /** A CPU profile is written there when it ends. */
+  /** Folder where a CPU profile is written when it ends. */
   readonly profileDir?: string;
 }
 
@@ -48,7 +48,7 @@ export class ChildWorker {
     return this.#child.pid ?? 0;
   }
 
-  /** The caller knows what the worker's method answers. */
+  /** Calls a method of the worker. The caller knows the type of the answer. */
   call<T>(method: string, argument?: unknown): Promise<T> {
     const call = ++this.#calls;
     return new Promise<T>((resolve, reject) => {
@@ -79,7 +79,7 @@ export class ChildWorker {
 
 type Methods = Readonly<Record<string, (argument: never) => unknown>>;
 
-/** The other side: answers the calls of the process that started this one, and ends with it. */
+/** The worker's side: answers the calls of the process that started this one, and ends with it. */
 export function serveParent(methods: Methods): void {
   process.on('message', ({ call, method, argument }: { call: number; method: string; argument: never }) => {
     const answer = async (): Promise<unknown> => methods[method]!(argument);

@@ -1,4 +1,4 @@
-/** Entry of the process of a Churn. */
+/** Entry point of a Churn's process. */
 import { nowMicros } from './clock.js';
 import { LoadSocket, type SocketListener } from './socket-client.js';
 import { serveParent } from './child-worker.js';
@@ -6,17 +6,17 @@ import { serveParent } from './child-worker.js';
 export interface ChurnTask {
   readonly host: string;
   readonly port: number;
-  /** Path and query. */
+  /** Path and query of the handshake. */
   readonly path: string;
-  /** One for each socket that is there at a time. */
+  /** Tokens, one for each socket that is there at a time. */
   readonly tokens: readonly string[];
   readonly connectsPerSecond: number;
 }
 
 export interface ChurnState {
-  /** Handshakes that got their first frame so far. */
+  /** Number of handshakes that got their first frame so far. */
   readonly connected: number;
-  /** Sockets that were refused, or ended by the server. */
+  /** Number of sockets that were refused, or ended by the server. */
   readonly failed: number;
   readonly failures: readonly string[];
 }
@@ -24,7 +24,7 @@ export interface ChurnState {
 const SHOWN_MAX = 5;
 const TICK_MS = 10;
 
-/** Comes and goes: each new socket takes the place of the oldest one, which is cut. */
+/** Sockets that come and go: each new one takes the place of the oldest one, which is cut. */
 class Sockets implements SocketListener {
   readonly #task: ChurnTask;
   readonly #sockets: (LoadSocket | null)[];

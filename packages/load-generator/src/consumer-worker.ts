@@ -1,4 +1,4 @@
-/** Entry of the bare consumer's process. */
+/** Entry point of the bare consumer's process. */
 import { ArrivalLog } from './arrival-log.js';
 import { nowMicros } from './clock.js';
 import { kafkaClient } from './kafka.js';

@@ -1,10 +1,10 @@
-/** What a server may send after the handshake, as far as a load client has to know. */
+/** Receives what a server may send after the handshake, as far as a load client has to know. */
 export interface FrameSink {
-  /** A text frame's payload: bytes[start..end), only valid during the call. */
+  /** Gets the payload of a text frame: bytes[start..end), only valid during the call. */
   text(bytes: Buffer, start: number, end: number): void;
   ping(payload: Buffer): void;
   close(code: number, reason: string): void;
-  /** What this reader does not understand; nothing is read after it. */
+  /** Gets what this reader does not understand; it reads nothing after it. */
   invalid(what: string): void;
 }
 
@@ -17,7 +17,10 @@ const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 const CLOSE_WITHOUT_CODE = 1005;
 
-/** Reads unmasked, unfragmented frames from a byte stream. One object a socket, nothing kept between whole frames. */
+/**
+ * Reads unmasked, unfragmented frames from a byte stream: one object for each socket, which keeps nothing between whole
+ * frames.
+ */
 export class FrameReader {
   readonly #sink: FrameSink;
   #rest: Buffer | null = null;
@@ -27,7 +30,7 @@ export class FrameReader {
     this.#sink = sink;
   }
 
-  /** Takes all whole frames. `bytes` may be used for something else afterwards. */
+  /** Takes all whole frames. The caller may use `bytes` for something else afterwards. */
   read(bytes: Buffer): void {
     const input = this.#rest === null ? bytes : Buffer.concat([this.#rest, bytes]);
     this.#rest = null;
@@ -42,7 +45,7 @@ export class FrameReader {
     }
   }
 
-  /** Returns where the next frame begins, or -1 when this one is not whole. */
+  /** Reads one frame. Returns where the next one begins, or -1 when this one is not whole. */
   #readFrame(input: Buffer, at: number): number {
     if (input.length - at < 2) return -1;
     let length = input[at + 1]!;
@@ -92,7 +95,7 @@ export class FrameReader {
   }
 }
 
-/** A pong as a client has to send it. The mask is zero: it costs nothing, and RFC 6455 asks for the bit. */
+/** Makes a pong as a client has to send it. The mask is zero: it costs nothing, and RFC 6455 asks for the bit. */
 export function pongFrame(payload: Buffer): Buffer {
   return Buffer.concat([Buffer.from([FINAL | OPCODE_PONG, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
 }

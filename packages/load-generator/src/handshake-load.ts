@@ -1,7 +1,7 @@
 import type { HandshakeOutcome, HandshakeTask } from './handshake-worker.js';
 import { ChildWorker, type WorkerOptions } from './child-worker.js';
 
-/** Handshakes and nothing else, made by a process of their own. */
+/** Makes handshakes and nothing else, in a process of their own. */
 export class HandshakeLoad {
   readonly #worker: ChildWorker;
 
@@ -9,7 +9,7 @@ export class HandshakeLoad {
     this.#worker = new ChildWorker(new URL('./handshake-worker.js', import.meta.url), options);
   }
 
-  /** Resolves when each token's socket has got its first frame, and was cut. Rejects when one of them did not get it. */
+  /** Resolves when each token's socket has got its first frame and was cut. Rejects when one of them did not get it. */
   async run(task: HandshakeTask): Promise<HandshakeOutcome> {
     const outcome = await this.#worker.call<HandshakeOutcome>('run', task);
     const { failed, failures } = outcome;

@@ -1,31 +1,31 @@
-/** Entry of the process of a HandshakeLoad. */
+/** Entry point of a HandshakeLoad's process. */
 import { LoadSocket, type SocketListener } from './socket-client.js';
 import { serveParent } from './child-worker.js';
 
 export interface HandshakeTask {
   readonly host: string;
   readonly port: number;
-  /** Path and query. */
+  /** Path and query of the handshake. */
   readonly path: string;
-  /** One handshake each. */
+  /** Tokens, one for each handshake. */
   readonly tokens: readonly string[];
-  /** Handshakes at a time. */
+  /** Number of handshakes at a time. */
   readonly parallel: number;
 }
 
 export interface HandshakeOutcome {
-  /** Handshakes that got their first frame. */
+  /** Number of handshakes that got their first frame. */
   readonly done: number;
-  /** Size of the last one's first frame. */
+  /** Bytes of the last one's first frame. */
   readonly frameBytes: number;
   readonly failed: number;
-  /** Of those that failed, a few. */
+  /** Reasons of a few that failed. */
   readonly failures: readonly string[];
 }
 
 const SHOWN_MAX = 5;
 
-/** Connects, is cut as soon as the first frame has come, and so on with the next token. */
+/** Connects a socket, cuts it as soon as the first frame has come, and goes on with the next token. */
 class Handshakes implements SocketListener {
   readonly #task: HandshakeTask;
   readonly #ended = Promise.withResolvers<void>();

@@ -1,10 +1,10 @@
 import { Kafka, logLevel, type KafkaConfig, type SASLOptions } from 'kafkajs';
 
-/** kafkajs names the wish to be told of its new default partitioner in a warning; records here name their partition. */
+/** kafkajs wants to be told in a warning that its default partitioner changed; records here name their partition. */
 process.env['KAFKAJS_NO_PARTITIONER_WARNING'] = '1';
 
 export interface KafkaAccess {
-  /** host:port, separated by commas. */
+  /** Addresses as host:port, separated by commas. */
   readonly brokers: string;
   readonly tls?: NonNullable<KafkaConfig['ssl']>;
   readonly sasl?: {
@@ -14,7 +14,10 @@ export interface KafkaAccess {
   };
 }
 
-/** Silent: what it logs as errors on its way to a fresh group is tried again, and what is not rejects. */
+/**
+ * Makes a client that logs nothing: what it logs as errors on its way to a fresh group is tried again, and everything
+ * else rejects.
+ */
 export function kafkaClient({ brokers, tls, sasl }: KafkaAccess): Kafka {
   const config: KafkaConfig = { clientId: 'loadtest', brokers: brokers.split(','), logLevel: logLevel.NOTHING };
   if (tls !== undefined) config.ssl = tls;
@@ -22,7 +25,7 @@ export function kafkaClient({ brokers, tls, sasl }: KafkaAccess): Kafka {
   return new Kafka(config);
 }
 
-/** The records of a user are in one partition: that is what keeps their order. */
+/** Partition of a user. All records of a user are in one partition, which is what keeps their order. */
 export function partitionOf(user: number, partitions: number): number {
   return user % partitions;
 }

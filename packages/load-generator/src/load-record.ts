@@ -1,6 +1,6 @@
 /**
- * Records of a run are numbered from 0. Record n is for user n modulo the number of users, so one number says whose it
- * is, which of the user's records came before it, and where its times are kept.
+ * Shape of a run. Records are numbered from 0. Record n is for user n modulo the number of users, so one number tells
+ * whose it is, which of the user's records came before it, and where its times are kept.
  */
 export interface LoadShape {
   readonly users: number;
@@ -10,19 +10,22 @@ export interface LoadShape {
 const NUMBER_MARK = Buffer.from('"payload":{"n":');
 const DIGIT_0 = 0x30;
 
-/** Nobody's real user, where the gateway has some. */
+/** Name of a user that no real user of a gateway has. */
 export function userName(user: number): string {
   return `load-${String(user).padStart(6, '0')}`;
 }
 
-/** The value of record n: an envelope of exactly `bytes` bytes, if that is enough for the envelope itself. */
+/** Makes the value of record n: an envelope of exactly `bytes` bytes, if that is enough for the envelope itself. */
 export function loadRecord(n: number, users: number, bytes: number): string {
   const head = `{"id":"n-${n}","type":"notification","user_id":"${userName(n % users)}","payload":{"n":${n},"title":"load","body":"`;
   const tail = `"},"timestamp":"${new Date().toISOString()}"}`;
   return head + 'x'.repeat(Math.max(0, bytes - head.length - tail.length)) + tail;
 }
 
-/** The number in a record or in the frame made of it; -1 when there is none. Finds bytes, parses nothing: it must be cheap. */
+/**
+ * Finds the number in a record or in the frame made of it; -1 when there is none. It looks for bytes and parses
+ * nothing, because it must be cheap.
+ */
 export function readNumber(bytes: Buffer, start: number, end: number): number {
   const mark = bytes.indexOf(NUMBER_MARK, start);
   if (mark < 0 || mark >= end) return -1;

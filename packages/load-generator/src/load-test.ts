@@ -5,9 +5,9 @@ import { SocketFleet, type FleetOptions } from './socket-fleet.js';
 import { verify, type Verdict } from './verify.js';
 
 export interface LoadTestOptions extends Omit<ProducerOptions, 'records'>, Omit<FleetOptions, 'shape' | 'topics'> {
-  /** The topic that is subscribed to; `kafkaTopic` feeds it. */
+  /** Topic that clients subscribe to; `kafkaTopic` feeds it. */
   readonly topic: string;
-  /** Records a second, over all users, for so long. */
+  /** Records a second over all users, and the seconds they go on. */
   readonly rate: number;
   readonly seconds: number;
 }
@@ -21,22 +21,22 @@ export interface Progress {
 export interface LoadTestResult {
   readonly records: number;
   readonly verdict: Verdict;
-  /** Sockets that ended during the run, and why some of them did. */
+  /** Number of sockets that ended during the run, and why some of them did. */
   readonly ended: number;
   readonly reasons: readonly string[];
-  /** From a record's sending on, in milliseconds. */
+  /** Times in ms from the sending of a record. */
   readonly acknowledged: Percentiles;
   readonly delivered: Percentiles;
 }
 
 const TICK_MS = 5;
 const REPORT_MS = 200;
-/** What has not come after this time without any frame is lost. */
+/** Time in ms without any frame after which what has not come is lost. */
 const QUIET_MS = 10_000;
 
 /**
- * A socket for each user, then records at a steady rate; resolves when each of them has arrived, or nothing comes any
- * more. Rejects when a socket is refused or Kafka can't be written to.
+ * Opens a socket for each user, then sends records at a steady rate. Resolves when each of them has arrived, or nothing
+ * comes any more. Rejects when a socket is refused or Kafka cannot be written to.
  */
 export async function runLoadTest(
   options: LoadTestOptions,
@@ -72,7 +72,7 @@ async function deliver({ fleet, producer, rate, report }: Run, records: number):
     report(count);
     return count;
   };
-  // A fleet that has ended is told by `settled`.
+  // `settled` reports a fleet that has ended.
   const timer = setInterval(() => void arrived().catch(() => undefined), REPORT_MS);
   try {
     await producer.sendPacedInOrder(rate, TICK_MS);
@@ -95,7 +95,7 @@ async function resultOf(fleet: SocketFleet, producer: LoadProducer, records: num
   };
 }
 
-/** Of the records that have both times. */
+/** Differences in ms, of the records that have both times. */
 function millisecondsBetween(from: Float64Array, to: Float64Array): Float64Array {
   return to.map((time, n) => (time === 0 ? NaN : (time - from[n]!) / 1e3)).filter((ms) => !Number.isNaN(ms));
 }

@@ -8,7 +8,7 @@ export interface Percentiles {
   readonly max: number;
 }
 
-/** Exact ones, by sorting all samples. NaN without samples. */
+/** Computes exact percentiles by sorting all samples; NaN without samples. */
 export function percentilesOf(samples: Float64Array): Percentiles {
   const sorted = samples.toSorted();
   const at = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** USER_HZ: what /proc counts CPU time in, on every Linux of today. */
+/** USER_HZ: the unit in which /proc counts CPU time, on every Linux of today. */
 const TICKS_PER_SECOND = 100;
 
-/** CPU time of a process so far, all its threads, user and system; in steps of 10 ms. Linux only. */
+/** CPU time of a process so far in seconds: all its threads, user and system, in steps of 10 ms. Linux only. */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The second field is the program's name in parentheses and may hold spaces.
@@ -12,13 +12,13 @@ export function cpuSeconds(pid: number): number {
   return (Number(userTicks) + Number(systemTicks)) / TICKS_PER_SECOND;
 }
 
-/** Memory of a process that is in RAM. */
+/** Memory of a process that is in RAM, in bytes. */
 export function residentBytes(pid: number): number {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kilobytes) * 1024;
 }
 
-/** Time that a core has been busy since the machine started. */
+/** Seconds that a core has been busy since the machine started. */
 export function coreBusySeconds(core: number): number {
   const line = new RegExp(`^cpu${core} (.*)$`, 'm').exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? '';
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line.split(' ').map(Number);

@@ -7,18 +7,18 @@ import { loadRecord, userName, type LoadShape } from './load-record.js';
 export interface ProducerOptions extends LoadShape, KafkaAccess {
   readonly kafkaTopic: string;
   readonly partitions: number;
-  /** Size of a record's value. */
+  /** Bytes of a record's value. */
   readonly recordBytes: number;
-  /** Of each record. */
+  /** Headers of each record. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Far below what a broker takes in one request, also when all of them are for one partition. */
+/** Records in one request: far below what a broker takes, also when all of them are for one partition. */
 const BULK_RECORDS = 1000;
 
 /** Writes the records of a run in the order of their numbers, and keeps when each was sent and acknowledged. */
 export class LoadProducer {
-  /** By record number, in microseconds of `nowMicros`; 0: not yet. */
+  /** Time of sending by record number, in µs of `nowMicros`; 0: not yet. */
   readonly sentAt: Float64Array;
   readonly acknowledgedAt: Float64Array;
   readonly #options: ProducerOptions;
@@ -42,21 +42,27 @@ export class LoadProducer {
     return this.#produced;
   }
 
-  /** All records, so many a second; each send, one every `tickMs`, takes along what is due. Resolves when acknowledged. */
+  /**
+   * Sends all records at a rate; each send, one every `tickMs`, takes along what is due. Resolves when all are
+   * acknowledged.
+   */
   async sendPaced(recordsPerSecond: number, tickMs: number): Promise<void> {
     const startMicros = nowMicros();
     const sends: Promise<void>[] = [];
     while (this.#produced < this.#options.records) {
       const count = this.#due(startMicros, recordsPerSecond);
-      // Not awaited: a record that is due does not wait for the acknowledgement of those before it. Sends may swap
-      // (see sendAll), so a user's next record has to come much later than an acknowledgement takes.
+      // The send is not awaited: a record that is due does not wait for the acknowledgement of those before it. Sends
+      // may swap (see sendAll), so a user's next record has to come much later than an acknowledgement takes.
       if (count > 0) sends.push(this.#send(count));
       await delay(tickMs);
     }
     await Promise.all(sends);
   }
 
-  /** The same, but each send waits for the acknowledgement of the one before: in order, however often a user has one. */
+  /**
+   * Does the same, but each send waits for the acknowledgement of the one before: the order holds however often a user
+   * has a record.
+   */
   async sendPacedInOrder(recordsPerSecond: number, tickMs: number): Promise<void> {
     const startMicros = nowMicros();
     while (this.#produced < this.#options.records) {
@@ -67,8 +73,8 @@ export class LoadProducer {
   }
 
   /**
-   * All records, one send behind the other: kafkajs may swap two that are under way at once, and a receiver would be
-   * blamed for it.
+   * Sends all records, one send behind the other: kafkajs may swap two that are under way at once, and a receiver would
+   * be blamed for it.
    */
   async sendAll(): Promise<void> {
     while (this.#produced < this.#options.records) {
@@ -82,7 +88,7 @@ export class LoadProducer {
 
   #due(startMicros: number, recordsPerSecond: number): number {
     const due = Math.floor(((nowMicros() - startMicros) * recordsPerSecond) / 1e6);
-    // After a stall it may be a lot; the rest is due at the next tick.
+    // After a stall much may be due; the rest is due at the next tick.
     return Math.min(due - this.#produced, this.#options.records - this.#produced, BULK_RECORDS);
   }
 

@@ -2,7 +2,7 @@ import type { Arrivals } from './arrival-log.js';
 import type { ConsumerTask } from './consumer-worker.js';
 import { ChildWorker, type WorkerOptions } from './child-worker.js';
 
-/** What reads records in a process of its own and notes when they came. */
+/** A process of its own that reads records and notes when they came. */
 export class ReaderProcess {
   readonly #worker: ChildWorker;
 

@@ -2,43 +2,43 @@ import { createHash, randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { FrameReader, pongFrame } from './frame-reader.js';
 
-/** Told by all sockets of a process: one object, so that a socket needs no closures of its own. */
+/** Listens to all sockets of a process: it is one object, so that a socket needs no closures of its own. */
 export interface SocketListener {
-  /** bytes[start..end) is only valid during the call. */
+  /** Gets a frame: bytes[start..end), only valid during the call. */
   frame(socket: LoadSocket, bytes: Buffer, frame: { start: number; end: number }): void;
-  /** Called once for a socket, whoever ended it. `why` is for people. */
+  /** Called once for a socket, whichever side ended it. `why` is for people. */
   closed(socket: LoadSocket, why: string): void;
 }
 
 export interface SocketTarget {
   readonly host: string;
   readonly port: number;
-  /** Path and query. */
+  /** Path and query of the handshake. */
   readonly path: string;
   readonly token: string;
 }
 
-/** Any value will do (it only proves to the server's side that the answer is not from a cache), so one for all sockets. */
+/** Key of all handshakes. Any value will do, as it only proves that the answer is not from a cache. */
 const KEY = randomBytes(16).toString('base64');
 const ACCEPT = createHash('sha1').update(`${KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
 const HEAD_END = Buffer.from('\r\n\r\n');
 const HEAD_BYTES_MAX = 64 * 1024;
 
 /**
- * Shared by all sockets: the loop reads one of them into it and calls back at once, before it reads the next. Saves an
- * allocation of 64 KiB a read.
+ * Buffer that all sockets share: the loop reads one of them into it and calls back at once, before it reads the next.
+ * This saves an allocation of 64 KiB for each read.
  */
 const sharedBuffer = Buffer.allocUnsafe(64 * 1024);
 
 /** A WebSocket client that does no more than a load test needs: handshake, text frames, pongs. */
 export class LoadSocket {
-  /** The number of its user. */
+  /** Number of its user. */
   readonly user: number;
   readonly #listener: SocketListener;
   readonly #socket: Socket;
-  /** null: frames are not looked at. */
+  /** Reader of frames; null: frames are not looked at. */
   #reader: FrameReader | null;
-  /** The answer to the handshake so far; null when it is complete. */
+  /** Answer to the handshake so far; null when it is complete. */
   #head: Buffer | null = Buffer.alloc(0);
   #closed = false;
   #bytesReceived = 0;
@@ -63,22 +63,22 @@ export class LoadSocket {
     this.#socket.write(request(target));
   }
 
-  /** Behind the answer to the handshake. */
+  /** Number of bytes that came behind the answer to the handshake. */
   get bytesReceived(): number {
     return this.#bytesReceived;
   }
 
-  /** From the next read on bytes are counted and nothing else: a crowd costs little then. Pings stay unanswered. */
+  /** Counts bytes and nothing else from the next read on: very many sockets then cost little. Pings stay unanswered. */
   countOnly(): void {
     this.#reader = null;
   }
 
-  /** Reads nothing any more, and stays: what is sent to it fills the buffers on the way. */
+  /** Reads nothing any more, and stays open: what is sent to it fills the buffers on the way. */
   stall(): void {
     this.#socket.pause();
   }
 
-  /** Cuts the connection; the listener is not told. */
+  /** Cuts the connection without telling the listener. */
   destroy(): void {
     this.#closed = true;
     this.#socket.destroy();

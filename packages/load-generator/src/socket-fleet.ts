@@ -5,14 +5,14 @@ import { ChildWorker, type WorkerOptions } from './child-worker.js';
 
 export interface FleetOptions extends WorkerOptions {
   readonly shape: LoadShape;
-  /** The gateways; users are spread in blocks, so that a Kafka partition has users on each of them. */
+  /** Addresses of the gateways; users are spread in blocks, so that a Kafka partition has users on each of them. */
   readonly targets: readonly { readonly host: string; readonly port: number }[];
   readonly topics: readonly string[];
-  /** Signs in a user, by name. */
+  /** Makes a token for a user, by name. */
   readonly tokenOf: (user: string) => string;
-  /** Processes that share the sockets. Default 1. */
+  /** Number of processes that share the sockets. Default 1. */
   readonly workers?: number;
-  /** Handshakes at a time and process. Default 64. */
+  /** Number of handshakes at a time in each process. Default 64. */
   readonly parallel?: number;
 }
 

@@ -1,4 +1,4 @@
-/** Entry of the processes that hold the sockets of a SocketFleet. */
+/** Entry point of the processes that hold the sockets of a SocketFleet. */
 import { ArrivalLog, type Arrivals } from './arrival-log.js';
 import { nowMicros } from './clock.js';
 import { readNumber, userName, type LoadShape } from './load-record.js';
@@ -8,18 +8,18 @@ import { serveParent } from './child-worker.js';
 export interface WorkerTask {
   readonly shape: LoadShape;
   readonly topics: readonly string[];
-  /** Handshakes at a time. */
+  /** Number of handshakes at a time. */
   readonly parallel: number;
   readonly sockets: readonly { user: number; host: string; port: number; token: string }[];
 }
 
 export interface WorkerState {
   readonly open: number;
-  /** Different records: one that came twice must not stand for one that has yet to come. */
+  /** Number of different records: one that came twice must not stand for one that has yet to come. */
   readonly arrived: number;
-  /** Frames that are no records of this run. */
+  /** Number of frames that are no records of this run. */
   readonly otherFrames: number;
-  /** Of sockets that ended, a few of many. */
+  /** Reasons of a few sockets that ended. */
   readonly failures: readonly string[];
   readonly failed: number;
 }
@@ -29,7 +29,7 @@ const SHOWN_MAX = 5;
 class Sockets implements SocketListener {
   readonly #task: WorkerTask;
   readonly #log: ArrivalLog;
-  /** Sockets whose first frame has not come. It is always `connected`. */
+  /** Sockets whose first frame has not come; it is always `connected`. */
   readonly #joining = new Set<LoadSocket>();
   readonly #open = new Set<LoadSocket>();
   readonly #failures: string[] = [];

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-/** A JWT by HS256. */
+/** Signs a JWT by HS256. */
 export function signToken(claims: Readonly<Record<string, unknown>>, secret: string): string {
   const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;

@@ -9,8 +9,8 @@ interface Sample {
 const INTERVAL_MS = 50;
 
 /**
- * CPU time of processes and cores over a run. When the stretch that counts is known only afterwards (first to last
- * frame), it can still be asked for.
+ * Keeps the CPU time of processes and cores over a run. When the stretch that counts is known only afterwards (first to
+ * last frame), it can still be asked for.
  */
 export class UsageSeries {
   readonly #readers: ReadonlyMap<string, () => number>;
@@ -28,13 +28,13 @@ export class UsageSeries {
     this.#timer = setInterval(() => this.#sample(), INTERVAL_MS);
   }
 
-  /** No more samples; what was taken can be asked for as before. */
+  /** Takes no more samples; those that were taken can still be asked for. */
   stop(): void {
     clearInterval(this.#timer);
     this.#sample();
   }
 
-  /** CPU seconds between two times, by name (a core's is `core <n>`). */
+  /** Returns CPU seconds between two times, by name (a core's is `core <n>`). */
   between(fromMicros: number, toMicros: number): Record<string, number> {
     const [from, to] = [this.#at(fromMicros), this.#at(toMicros)];
     return Object.fromEntries([...this.#readers.keys()].map((name, i) => [name, to[i]! - from[i]!]));
@@ -44,7 +44,7 @@ export class UsageSeries {
     this.#samples.push({ atMicros: nowMicros(), seconds: [...this.#readers.values()].map((read) => read()) });
   }
 
-  /** Interpolated between the samples around it. */
+  /** Interpolates between the samples around the time. */
   #at(micros: number): number[] {
     const found = this.#samples.findIndex(({ atMicros }) => atMicros >= micros);
     const after = found < 0 ? this.#samples.length - 1 : Math.max(1, found);

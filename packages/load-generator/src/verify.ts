@@ -8,7 +8,7 @@ export interface Verdict {
   readonly misdelivered: number;
 }
 
-/** Compares what arrived with the first `produced` records, all of which should have. */
+/** Compares what arrived with the first `produced` records, all of which should have arrived. */
 export function verify(arrivals: Arrivals, produced: number): Verdict {
   const { times, received, duplicates, outOfOrder, misdelivered } = arrivals;
   let lost = 0;

@@ -12,7 +12,7 @@ function reading(): { reader: FrameReader; seen: string[] } {
   return { reader, seen };
 }
 
-/** As RFC 6455 writes a server's frame. */
+/** Makes a server's frame as RFC 6455 writes it. */
 function frame(first: number, payload: Buffer | string): Buffer {
   const body = Buffer.from(payload);
   const { length } = body;

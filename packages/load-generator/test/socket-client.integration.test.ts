@@ -11,7 +11,7 @@ afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
 
-/** A server by somebody else, so that both sides of the protocol are not the same opinion. */
+/** Starts a server by somebody else, so that both sides of the protocol are not the same opinion. */
 async function startServer(accept: (socket: WebSocket, request: IncomingMessage) => void): Promise<number> {
   const server = createServer();
   const webSockets = new WebSocketServer({ noServer: true });

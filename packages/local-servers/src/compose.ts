@@ -7,26 +7,28 @@ export type ComposeService = 'kafka' | 'redis';
 export interface ComposeOptions {
   readonly composeFile: string;
   readonly services: readonly ComposeService[];
-  /** For the log. */
+  /** Folder for the log. */
   readonly dataDir: string;
   readonly log: (line: string) => void;
 }
 
 const PROJECT = 'ws-gateway-dev';
 const PROBE_TIMEOUT_MS = 3_000;
-/** Images of some hundred megabytes over an ordinary line; a registry that can't be reached mostly fails at once. */
+/** Time limit in ms: images have some hundred megabytes, and a registry that cannot be reached mostly fails at once. */
 const PULL_TIMEOUT_MS = 120_000;
 const READY_TIMEOUT_MS = 60_000;
 const GRACE_SECONDS = 30;
 
-/** Whether a Docker daemon answers. The client alone is no use: many machines have one without a daemon. */
+/**
+ * Tells whether a Docker daemon answers. Looking for the client would not do: many machines have one without a daemon.
+ */
 export async function dockerAnswers(): Promise<boolean> {
   return (await runCommand('docker', ['info'], { timeoutMs: PROBE_TIMEOUT_MS })).ok;
 }
 
 /**
- * Runs services of the compose file, attached: they stop when the compose process is told to, so also when we die.
- * null, and one line of why, when Docker can't do it.
+ * Runs services of the compose file, attached, so that they stop when the compose process is told to, and also when we
+ * die. Resolves to null, after one line that says why, when Docker cannot do it.
  */
 export async function startCompose(options: ComposeOptions): Promise<Program | null> {
   const { composeFile, services, log } = options;
@@ -50,7 +52,7 @@ export async function startCompose(options: ComposeOptions): Promise<Program | n
     command,
     args: [...args, 'up', '--no-build', ...services],
     logFile: join(options.dataDir, 'compose.log'),
-    // What it prints differs between its versions; the caller asks the services themselves.
+    // The output differs between versions of compose; the caller asks the services themselves.
     ready: /^/,
     readyTimeoutMs: READY_TIMEOUT_MS,
     graceSeconds: GRACE_SECONDS,

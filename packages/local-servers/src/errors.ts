@@ -1,10 +1,10 @@
-/** Why a server is not there. `not_available` means: something that is needed is not on this machine. */
+/** Reasons for which a server is not there. */
 export type LocalServersErrorCode =
-  /** Named by the caller, but it does not answer or is not what it should be. */
+  /** The caller named a server that does not answer, or is not what it should be. */
   | 'configured_unreachable'
   /** A program, a package or the network is missing. The message says how to get it. */
   | 'not_available'
-  /** It was there and ended, or did not become ready in time. The message carries the end of its log. */
+  /** The server ended, or did not become ready in time. The message carries the end of its log. */
   | 'start_failed';
 
 export class LocalServersError extends Error {
@@ -16,7 +16,7 @@ export class LocalServersError extends Error {
     this.code = code;
   }
 
-  /** A server that did not come up may do so on another port; the rest needs somebody's hand. */
+  /** True for a server that did not come up: it may do so on another port. Everything else needs somebody's hand. */
   get retryable(): boolean {
     return this.code === 'start_failed';
   }

@@ -17,21 +17,24 @@ import {
 import { startLocalRedis } from './redis-server.js';
 
 export interface FindOptions {
-  /** Brokers named by somebody (flag, config, KAFKA_BROKERS): these or an error. */
+  /** Addresses of brokers that somebody named (flag, config, KAFKA_BROKERS). They are used, or it is an error. */
   readonly brokers?: readonly string[];
-  /** The named brokers speak TLS: only whether they accept a connection is looked at. */
+  /** True when the named brokers speak TLS; then it only checks whether they accept a connection. */
   readonly kafkaTls?: boolean;
-  /** A Redis named by somebody (flag, config, REDIS_URL): this one or an error. */
+  /** URL of a Redis that somebody named (flag, config, REDIS_URL). It is used, or it is an error. */
   readonly redisUrl?: string;
-  /** Data of what is started here. */
+  /** Folder for the data of servers that are started here. */
   readonly dataDir: string;
-  /** Programs that had to be fetched. */
+  /** Folder for programs that had to be fetched. */
   readonly cacheDir: string;
-  /** Where services `kafka` and `redis` are described; without it Docker is not tried. */
+  /** Path of the file that describes the services `kafka` and `redis`; without it Docker is not tried. */
   readonly composeFile?: string;
-  /** `default`: 9092 and 6379 where they are free. `random`: free ports, so several can run side by side. */
+  /**
+   * Ports of servers that are started: `default` is 9092 and 6379 where they are free, `random` are free ports, so that
+   * several can run side by side.
+   */
   readonly ports?: 'default' | 'random';
-  /** Never use what happens to answer on the default ports, nor Docker's, and keep no Redis data: for tests. */
+  /** For tests: use neither what happens to answer on the default ports nor Docker, and keep no Redis data. */
   readonly freshOnly?: boolean;
   readonly log: (line: string) => void;
 }
@@ -56,9 +59,9 @@ interface Found {
 }
 
 /**
- * A real Kafka and a real Redis for this machine: what is named, else what already answers on the default port, else
- * Docker, else programs of this machine, else none. What is started here ends with `stop`, and with this process
- * however that ends. Rejects only when a named server does not answer.
+ * Finds or starts a real Kafka and a real Redis on this machine: what is named, else what already answers on the
+ * default port, else Docker, else programs of this machine, else none. What is started here ends with `stop`, and with
+ * this process however that ends. Rejects only when a named server does not answer.
  */
 export async function findOrStartServers(options: FindOptions): Promise<LocalServers> {
   const found: Found = { kafka: null, redis: null, missing: [], programs: [] };
@@ -94,7 +97,9 @@ async function useRunning(options: FindOptions, found: Found): Promise<void> {
   if (redis) found.redis = { url: `redis://localhost:${REDIS_PORT}`, how: 'running' };
 }
 
-/** The compose file has fixed ports, so it is no use where others are wanted or a default one is taken. */
+/**
+ * Tries Docker. The compose file has fixed ports, so it is skipped where others are wanted or a default one is taken.
+ */
 async function useDocker(options: FindOptions, found: Found): Promise<void> {
   const { composeFile, dataDir, log } = options;
   const services: ComposeService[] = [];
@@ -158,12 +163,15 @@ function keep(server: LocalServer, found: Found): string {
   return `${LOOPBACK}:${server.port}`;
 }
 
-/** The default port, unless something that is no use to us holds it. */
+/** Returns the default port, or a free one when something that we cannot use holds it. */
 async function localPort(options: FindOptions, port: number): Promise<{ port?: number }> {
   return options.ports !== 'random' && (await isFree(port)) ? { port } : {};
 }
 
-/** Anything but our own error is a defect of this package: it must not look like a missing program. */
+/**
+ * Names the reason. Any other error than ours is a defect of this package and is thrown: it must not look like a
+ * missing program.
+ */
 function reason(error: unknown): string {
   if (error instanceof LocalServersError) return error.message;
   throw error;

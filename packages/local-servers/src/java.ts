@@ -7,11 +7,11 @@ const TIMEOUT_MS = 20_000;
 
 export interface Java {
   readonly command: string;
-  /** As it calls itself, such as 17.0.15. */
+  /** Version as the JVM names it, such as 17.0.15. */
   readonly version: string;
 }
 
-/** The JVM of JAVA_HOME, else the one on the PATH. */
+/** Finds the JVM of JAVA_HOME, else the one on the PATH. */
 export async function findJava(): Promise<Java> {
   const home = process.env['JAVA_HOME'];
   const candidates = home ? [join(home, 'bin', 'java'), 'java'] : ['java'];
@@ -27,7 +27,7 @@ export async function findJava(): Promise<Java> {
   throw new LocalServersError('not_available', `there is ${what}; Kafka needs Java ${JAVA_VERSION_MIN} or newer`);
 }
 
-/** "17.0.15" and "21" are what they say; before 9 it was "1.8.0_292". */
+/** Reads the major version: "17.0.15" and "21" begin with it; before 9 it was "1.8.0_292". */
 function majorVersion(version: string): number {
   const [first, second] = version.split(/[._-]/).map(Number);
   return first === 1 ? (second ?? 0) : (first ?? 0);

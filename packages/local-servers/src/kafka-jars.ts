@@ -32,7 +32,7 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 `;
 
-/** The folder with Kafka's jars; Maven fetches them (43 MB) when they are not there yet. */
+/** Returns the folder with Kafka's jars; Maven fetches them (43 MB) when they are not there yet. */
 export async function kafkaJars(cacheDir: string, log: (line: string) => void): Promise<string> {
   const folder = join(cacheDir, `kafka-${KAFKA_VERSION}`);
   if (!existsSync(folder)) log(`fetching Kafka ${KAFKA_VERSION} by Maven (43 MB, once)`);

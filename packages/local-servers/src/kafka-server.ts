@@ -10,9 +10,9 @@ import { freePort } from './ports.js';
 import { runCommand, startProgram, type CommandResult } from './program.js';
 
 export interface KafkaServerOptions extends LocalServerOptions {
-  /** The port that clients are told; its own by default. Another one leads them through a proxy. */
+  /** Port that clients are told, by default the server's own. Another one leads them through a proxy. */
   readonly advertisedPort?: number;
-  /** Beside the plain one. */
+  /** Listeners beside the plain one. */
   readonly listeners?: readonly KafkaListener[];
   /** More lines for server.properties. */
   readonly settings?: readonly string[];
@@ -21,7 +21,7 @@ export interface KafkaServerOptions extends LocalServerOptions {
 }
 
 export interface KafkaListener {
-  /** Upper case. */
+  /** Name in upper case. */
   readonly name: string;
   readonly port: number;
   readonly protocol: 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT';
@@ -31,7 +31,9 @@ const TOOL_TIMEOUT_MS = 60_000;
 const READY_TIMEOUT_MS = 60_000;
 const GRACE_SECONDS = 15;
 
-/** Serial GC and the first compiler only: a start takes half the time, and nobody measures this broker. */
+/**
+ * These flags halve the time of a start: a serial collector, and only the first compiler. Nobody measures this broker.
+ */
 const JVM_FLAGS = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
 const LOG_FLAGS = [
   '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
@@ -100,7 +102,7 @@ async function startOn(port: number, installation: Installation): Promise<LocalS
 }
 
 async function format(installation: Installation, settings: string): Promise<void> {
-  // The tool takes any text; a leading hyphen would look like a flag to it.
+  // The tool takes any text, but would take a leading hyphen for a flag.
   const clusterId = randomUUID().replaceAll('-', '').slice(0, 22);
   const args = ['format', '--ignore-formatted', '-t', clusterId, '-c', settings];
   for (const user of installation.scramUsers) args.push('--add-scram', user);
@@ -123,9 +125,9 @@ interface ClassArchive {
 }
 
 /**
- * The JVM can write its loaded classes to a file when it ends and map that file the next time: a start takes 1.1 s
- * instead of 2.1 s. The first one pays 2.4 s at its end. The file fits one JVM only, hence its version in the name (a
- * JVM ignores one that does not fit).
+ * Finds the class archive. The JVM can write its loaded classes to a file when it ends and map that file the next time:
+ * a start then takes 1.1 s instead of 2.1 s. The first run pays 2.4 s at its end. The file fits one version of the JVM
+ * only, so its name has the version (a JVM ignores one that does not fit).
  */
 async function classArchive(java: Java, jars: string): Promise<ClassArchive> {
   const archive = join(jars, `classes-${java.version}.jsa`);
@@ -147,8 +149,8 @@ interface Settings extends Pick<Installation, 'advertisedPort' | 'listeners' | '
 }
 
 /**
- * After a crash the controller keeps the broker out until the old one's session has run out: 9 s by default, 3 s here.
- * Shorter, and a busy machine would lose its broker for a moment.
+ * Writes server.properties. After a crash the controller keeps the broker out until its old session has run out: 9 s by
+ * default, 3 s here. With a shorter session a busy machine would lose its broker for a moment.
  */
 function properties({ port, advertisedPort, controllerPort, logDir, listeners, settings }: Settings): string {
   const own = listeners.map(({ name, port }) => `,${name}://${LOOPBACK}:${port}`).join('');

@@ -2,20 +2,20 @@ import { LocalServersError } from './errors.js';
 import { freePort } from './ports.js';
 import type { Program } from './program.js';
 
-/** A server of this machine that we started. */
+/** A server that was started on this machine. */
 export interface LocalServer extends Program {
   readonly port: number;
 }
 
-/** What every server that we start needs to know. */
+/** Options of every server that is started. */
 export interface LocalServerOptions {
-  /** Data, settings and log; a server started on the same folder later has its data again. */
+  /** Folder for data, settings and log. A server that is started on the same folder later has its data again. */
   readonly dataDir: string;
-  /** Programs that had to be fetched. */
+  /** Folder for programs that had to be fetched. */
   readonly cacheDir: string;
-  /** Without it a free one, and another one when that is taken in the meantime. */
+  /** Port; without it a free one, and another one when that is taken in the meantime. */
   readonly port?: number;
-  /** Told what takes long. */
+  /** Called with a line about whatever takes long. */
   readonly log: (line: string) => void;
 }
 
@@ -23,7 +23,10 @@ export const LOOPBACK = '127.0.0.1';
 
 const STARTS_MAX = 3;
 
-/** Between the look for a free port and the server's bind somebody else may take it. A port asked for by name stays. */
+/**
+ * Starts a server on a free port, and tries another one when somebody took that port between the look and the server's
+ * bind. A port that was asked for stays.
+ */
 export async function withFreePort<T>(port: number | undefined, start: (port: number) => Promise<T>): Promise<T> {
   if (port !== undefined) return start(port);
   for (let attempt = 1; ; attempt++) {

@@ -10,10 +10,14 @@ const FIRST_PORT = 15_000;
 const LAST_PORT = 31_999;
 const ATTEMPTS_MAX = 100;
 
-/** Given out by this process before; never twice, as the server for it may not have started yet. */
+/**
+ * Ports that this process has given out. It never gives one out twice, as the server for it may not have started yet.
+ */
 const givenOut = new Set<number>();
 
-/** A port of the loopback interface that nobody listens on now. Somebody may before you do: be ready to try again. */
+/**
+ * Finds a port of the loopback interface that nobody listens on now. Somebody may before you do: be ready to try again.
+ */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const port = randomInt(FIRST_PORT, LAST_PORT + 1);
@@ -25,7 +29,7 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port found between ${FIRST_PORT} and ${LAST_PORT}`);
 }
 
-/** Free on every interface: a server bound to all of them is in the way as well. */
+/** Tells whether a port is free on every interface: a server bound to all of them is in the way as well. */
 export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();

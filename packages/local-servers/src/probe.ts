@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 
-/** Asking a port what it speaks, with the few bytes that takes: no client library has to be loaded for it. */
+/** Asks a port what it speaks, with the few bytes that takes, so that no client library has to be loaded for it. */
 
 export interface Address {
   readonly host: string;
@@ -14,7 +14,7 @@ export function parseAddress(text: string, defaultPort: number): Address {
   return { host: match?.[1] || 'localhost', port: Number(match?.[2] ?? defaultPort) };
 }
 
-/** Something accepts connections there. */
+/** Tells whether something accepts connections there. */
 export async function accepts(address: Address, timeoutMs = PROBE_TIMEOUT_MS): Promise<boolean> {
   return (await ask(address, { request: null, complete: () => true, timeoutMs })) !== null;
 }
@@ -22,7 +22,7 @@ export async function accepts(address: Address, timeoutMs = PROBE_TIMEOUT_MS): P
 const API_VERSIONS = 18;
 const CORRELATION_ID = 0x77_73_67_77;
 
-/** It answers an ApiVersions request: a broker, whatever authentication it wants later. */
+/** Tells whether it answers an ApiVersions request: then it is a broker, whatever authentication it wants later. */
 export async function speaksKafka(address: Address, timeoutMs = PROBE_TIMEOUT_MS): Promise<boolean> {
   const clientId = Buffer.from('ws-gateway');
   const body = Buffer.alloc(10);
@@ -50,7 +50,7 @@ export interface RedisCredentials {
   readonly password?: string;
 }
 
-/** PING and INFO, after AUTH when there is a password. */
+/** Sends PING and INFO, after AUTH when there is a password. */
 export async function askRedis(
   address: Address,
   credentials: RedisCredentials = {},
@@ -83,7 +83,10 @@ interface Question {
   readonly timeoutMs: number;
 }
 
-/** null: no connection. A connection that ends or stays silent gives what came until then. */
+/**
+ * Sends a question and resolves with the answer; null: no connection. A connection that ends or stays silent gives what
+ * came until then.
+ */
 function ask(address: Address, question: Question): Promise<Buffer | null> {
   return new Promise((resolve) => {
     let answer = Buffer.alloc(0);
@@ -94,7 +97,7 @@ function ask(address: Address, question: Question): Promise<Buffer | null> {
       socket.destroy();
       resolve(connected ? answer : null);
     };
-    // The socket's own timeout counts idleness only; a server that drips bytes must not hold us.
+    // The timeout of the socket counts idleness only, and a server that drips bytes must not hold us.
     const deadline = setTimeout(finish, question.timeoutMs);
     socket.once('connect', () => {
       connected = true;

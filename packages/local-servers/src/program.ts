@@ -7,21 +7,21 @@ import { LocalServersError } from './errors.js';
 export interface ProgramOptions {
   readonly command: string;
   readonly args: readonly string[];
-  /** Receives stdout and stderr; begun anew at each start. */
+  /** Path of the file that receives stdout and stderr; each start begins it anew. */
   readonly logFile: string;
-  /** A line of the log that proves that this very process is ready (another one may answer on the port). */
+  /** Pattern of a log line that proves that this very process is ready (another one may answer on the port). */
   readonly ready: RegExp;
   readonly readyTimeoutMs: number;
-  /** How long it may take to end by itself after SIGTERM. */
+  /** Seconds the program may take to end by itself after SIGTERM. */
   readonly graceSeconds: number;
 }
 
 /** A started server program. It ends with this process at the latest, however this process ends. */
 export interface Program {
   readonly running: boolean;
-  /** SIGTERM, then SIGKILL after the grace time. Resolves when it is gone. Idempotent. */
+  /** Sends SIGTERM, and SIGKILL after the grace time. Resolves when the program is gone. Idempotent. */
   stop(): Promise<void>;
-  /** SIGKILL, as a crash would. Resolves when it is gone. */
+  /** Sends SIGKILL, as a crash would. Resolves when the program is gone. */
   kill(): Promise<void>;
 }
 
@@ -54,7 +54,8 @@ const LOG_LINES_SHOWN = 8;
 
 export async function startProgram(options: ProgramOptions): Promise<Program> {
   const log = openSync(options.logFile, 'w');
-  // A process group of its own: Ctrl-C in the terminal must reach the gateway, which still needs its servers to drain.
+  // The program gets a process group of its own: Ctrl-C in the terminal must reach the gateway first, which still needs
+  // its servers to drain.
   const child = spawn(
     '/bin/sh',
     ['-c', WATCHDOG, 'watchdog', String(options.graceSeconds), options.command, ...options.args],
@@ -65,10 +66,10 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   );
   closeSync(log);
   const exited = once(child, 'close');
-  // A program must not keep this process alive: it is the other way round.
+  // A program must not keep this process alive.
   child.unref();
   if (child.stdin !== null && 'unref' in child.stdin) (child.stdin as { unref(): void }).unref();
-  // The pipe breaks when the program ends first; that is told by `close` already.
+  // The pipe breaks when the program ends first; `close` tells that already.
   child.stdin?.on('error', () => undefined);
   const program = programOf(child, exited);
   try {
@@ -124,7 +125,7 @@ export interface CommandResult {
   readonly output: string;
 }
 
-/** Runs a command to its end. Never rejects: a command that can't be found or takes too long is not ok. */
+/** Runs a command to its end. Never rejects: a command that cannot be found or takes too long is not ok. */
 export function runCommand(
   command: string,
   args: readonly string[],
@@ -133,7 +134,7 @@ export function runCommand(
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    // Not spawn's own `timeout`: for a command that can't be found it keeps the process until that is over.
+    // `spawn` has a `timeout` of its own, which keeps the process for that time when the command cannot be found.
     const timer = setTimeout(() => child.kill(), timeoutMs);
     const finish = (ok: boolean, more = ''): void => {
       clearTimeout(timer);

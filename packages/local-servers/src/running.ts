@@ -4,7 +4,7 @@ import type { Program } from './program.js';
 import { accepts, askRedis, parseAddress, speaksKafka, type RedisCredentials } from './probe.js';
 import { isRedisNewEnough, REDIS_VERSION_MIN } from './redis-server.js';
 
-/** Servers that somebody else runs: is one there, and is it one we can use? */
+/** Looks at servers that somebody else runs: is one there, and can we use it? */
 
 export const KAFKA_PORT = 9092;
 export const REDIS_PORT = 6379;
@@ -25,7 +25,7 @@ export async function configuredKafka(brokers: readonly string[], tls: boolean):
 
 export async function configuredRedis(text: string): Promise<string> {
   const url = parseRedisUrl(text);
-  // Only the address is shown: the rest may hold a password.
+  // The message shows the address only: the rest may hold a password.
   const address = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || REDIS_PORT) };
   const shown = `${url.hostname}:${address.port}`;
   if (url.protocol === 'rediss:') {
@@ -42,7 +42,7 @@ export async function configuredRedis(text: string): Promise<string> {
   throw new LocalServersError('configured_unreachable', `the configured Redis ${what}: ${shown}`);
 }
 
-/** REDIS_URL as others use it, or just host:port. */
+/** Parses REDIS_URL in its usual form, or just host:port. */
 function parseRedisUrl(text: string): URL {
   const url = URL.parse(text.includes('://') ? text : `redis://${text}`);
   if (url !== null && /^rediss?:$/.test(url.protocol)) return url;
@@ -53,7 +53,10 @@ export function kafkaRuns(port: number): Promise<boolean> {
   return speaksKafka({ host: 'localhost', port });
 }
 
-/** A Redis that wants a password or is too old is no use; that is said, as its owner may expect it to be used. */
+/**
+ * Tells whether a usable Redis runs there. One that wants a password or is too old is not usable; the log says so,
+ * because its owner may expect it to be used.
+ */
 export async function redisRuns(port: number, log: (line: string) => void): Promise<boolean> {
   const answer = await askRedis({ host: 'localhost', port });
   if (answer.status === 'refuses') {
@@ -64,7 +67,7 @@ export async function redisRuns(port: number, log: (line: string) => void): Prom
   return answer.status === 'ok' && isRedisNewEnough(answer.version);
 }
 
-/** False when the program ends first or the time is over. */
+/** Waits for the condition; resolves with false when the program ends first or the time is over. */
 export async function waitUntil(condition: () => Promise<boolean>, program: Program): Promise<boolean> {
   const deadline = Date.now() + WAIT_TIMEOUT_MS;
   while (program.running && Date.now() < deadline) {

@@ -157,7 +157,7 @@ describe('a probe', () => {
   });
 });
 
-/** Another process with this package; gives its output line by line. */
+/** Starts another process with this package; gives its output line by line. */
 function runNode(
   code: string,
   env: NodeJS.ProcessEnv = {},
@@ -183,7 +183,8 @@ async function roundTrip(broker: string): Promise<string | undefined> {
   const [admin, producer, consumer] = [kafka.admin(), kafka.producer(), kafka.consumer({ groupId: 'g' })];
   try {
     await Promise.all([admin.connect(), producer.connect(), consumer.connect()]);
-    // Waiting for leaders fails on a broker that is slow to tell its own metadata; the producer asks until it knows.
+    // kafkajs' wait for leaders fails on a broker that is slow to tell its own metadata; the producer asks until it
+    // knows.
     await admin.createTopics({ topics: [{ topic: 't', numPartitions: 1 }], waitForLeaders: false });
     await producer.send({ topic: 't', messages: [{ value: 'hello' }] });
     await consumer.subscribe({ topic: 't', fromBeginning: true });
@@ -195,7 +196,10 @@ async function roundTrip(broker: string): Promise<string | undefined> {
   }
 }
 
-/** Answers ApiVersions as a broker does (length, correlation id, no error), and nothing to what is not Kafka. */
+/**
+ * Starts a server that answers ApiVersions as a broker does (length, correlation id, no error), and nothing to other
+ * requests.
+ */
 async function pretendKafka(): Promise<string> {
   const server: Server = createServer((socket) => {
     socket.on('error', () => socket.destroy());

@@ -73,10 +73,10 @@ const linkMetrics: readonly MetricDefinition[] = [
   },
 ];
 
-/** Of backends that are asked by HTTP, and of those behind sockets. */
+/** Metrics of back ends that are asked by HTTP, and of those behind sockets. */
 export const backendMetrics: readonly MetricDefinition[] = [...requestMetrics, ...linkMetrics];
 
-/** By backend. */
+/** Reads one figure of each link, by back end. */
 function ofLinks(edge: EdgeStats, read: (link: BackendLinkStats) => Reading): Map<string, Reading> {
   return new Map(Array.from(edge.links, ([backend, link]) => [backend, read(link)]));
 }

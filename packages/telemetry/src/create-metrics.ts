@@ -8,11 +8,11 @@ import { samplesOf } from './reading.js';
 import { SystemStats } from './system-stats.js';
 
 export interface MetricsOptions {
-  /** Prefix of every name: `ws_gateway`. */
+  /** Prefix of every name, such as `ws_gateway`. */
   readonly namespace: string;
-  /** Also count by user: a series per user, so off unless the operator asks for it. */
+  /** True: count by user, too. That is one series for each user, so the operator has to ask for it. */
   readonly perUser: boolean;
-  /** Milliseconds that only grow. */
+  /** Clock in ms that only grows. */
   readonly clock?: () => number;
 }
 
@@ -20,26 +20,26 @@ export interface MetricsInput {
   readonly edge: EdgeStats;
   readonly router: RouterStats;
   readonly engine: EngineStats;
-  /** By part of the node: whether it is as /ready wants it. */
+  /** For each part of the node, whether it is as /ready wants it. */
   readonly readiness: () => Readonly<Record<string, boolean>>;
-  /** null: lines are not pushed to Loki. */
+  /** Counts of lines for Loki; null: lines are not pushed to Loki. */
   readonly loki?: LokiCounts | null;
   /** Labels of `build_info`: version, node, role. */
   readonly info: Readonly<Record<string, string>>;
 }
 
 export interface Metrics {
-  /** `path` is the route, not the URL: it becomes a label. */
+  /** Counts a request. `path` is the route, not the URL, because it becomes a label. */
   observeRequest(method: string, path: string, status: number, seconds: number): void;
   render(): Promise<{ readonly contentType: string; readonly body: string }>;
-  /** For GroupMetrics, which merges the processes of a group. */
+  /** Returns all series for GroupMetrics, which merges the processes of a group. */
   snapshot(): Promise<MetricsSnapshot>;
   stop(): void;
 }
 
 /**
- * All series of docs/metrics.md over core's plain stats. Nothing is counted twice: a value is read at the moment of the
- * scrape, so counting costs the hot path an addition and nothing else.
+ * Makes all series of docs/metrics.md from core's plain stats. Nothing is counted twice: a value is read at the moment
+ * of the scrape, so counting costs the hot path an addition and nothing else.
  */
 export function createMetrics(options: MetricsOptions, input: MetricsInput): Metrics {
   const clock = options.clock ?? (() => performance.now());
@@ -59,8 +59,9 @@ export function createMetrics(options: MetricsOptions, input: MetricsInput): Met
 }
 
 /**
- * prom-client's own counters and histograms can't be set to a value, but its registry asks a metric for nothing beyond
- * `name` and `get()` (it registers such objects itself when it merges processes), so this is one.
+ * Makes a metric that reads the stats. prom-client's own counters and histograms cannot be set to a value, but its
+ * registry asks a metric for nothing beyond `name` and `get()` (it registers such objects itself when it merges
+ * processes), so this is one.
  */
 function statsMetric(name: string, definition: MetricDefinition, sources: MetricSources): Metric {
   const { type, help, labels, aggregator = 'sum' } = definition;

@@ -1,20 +1,20 @@
 import { metricDefinitions } from './metrics.js';
 
-/** One line of a panel: what is asked of Prometheus, and what the line is called. */
+/** One line of a panel: the question to Prometheus, and the name of the line. */
 type Query = readonly [expression: string, legend: string];
 
 interface Panel {
   readonly title: string;
-  /** As Grafana calls it. */
+  /** Unit by its name in Grafana. */
   readonly unit: string;
   readonly queries: readonly Query[];
-  /** Default `timeseries`. */
+  /** Kind of panel; default `timeseries`. */
   readonly type?: 'stat' | 'table' | 'timeseries';
 }
 
 const SELECTED = 'namespace=~"$namespace",pod=~"$pod"';
 
-/** `name{…}` of the chosen nodes. */
+/** Selects `name{…}` of the chosen nodes. */
 const of = (name: string, matchers = ''): string =>
   `ws_gateway_${name}{${SELECTED}${matchers === '' ? '' : `,${matchers}`}}`;
 const sum = (name: string, by = ''): string => `sum${by === '' ? '' : ` by (${by})`} (${of(name)})`;
@@ -161,7 +161,7 @@ const rows: Readonly<Record<string, readonly Panel[]>> = {
   ],
 };
 
-/** kubernetes/monitoring/grafana-dashboard.yaml: a ConfigMap as Grafana's sidecar looks for. */
+/** Makes kubernetes/monitoring/grafana-dashboard.yaml: a ConfigMap that Grafana's sidecar finds. */
 export function dashboardManifest(): string {
   const json = JSON.stringify(dashboard(), null, 2);
   return `${HEAD}${json.replace(/^/gm, '    ')}\n`;
@@ -203,7 +203,10 @@ function dashboard(): object {
   };
 }
 
-/** "All" is `.*`, which also fits series without the label: those of a gateway outside Kubernetes. */
+/**
+ * Makes a variable. Its choice "All" is `.*`, which also fits series without the label: those of a gateway outside
+ * Kubernetes.
+ */
 function variable(name: string, label: string, query: string): object {
   const all = { text: 'All', value: '$__all', selected: true };
   const choice = { includeAll: true, allValue: '.*', multi: true, current: all };
@@ -238,7 +241,7 @@ function shown({ title, unit, queries, type = 'timeseries' }: Panel): object {
   };
 }
 
-/** What the series means, as docs/metrics.md says it. */
+/** Finds what the series means, in the words of docs/metrics.md. */
 function helpOf(expression: string): string {
   const series = /ws_gateway_(\w+)/.exec(expression)?.[1] ?? '';
   const found = metricDefinitions.find(

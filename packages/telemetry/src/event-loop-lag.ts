@@ -4,9 +4,10 @@ import { Histogram, LATENCY_BOUNDS_SECONDS } from '@ws-gateway/core';
 const RESOLUTION_MS = 10;
 
 /**
- * How late the event loop serves a timer. Node samples in native code every 10 ms; each reading moves what was sampled
- * since the last one into a histogram that only grows, as Prometheus wants it. The distribution is taken from Node's
- * percentile table (50, 75, 87.5, … 100): exact where it matters, at the slow end, and coarse near the median.
+ * Measures how late the event loop serves a timer. Node samples in native code every 10 ms; each reading moves what was
+ * sampled since the last one into a histogram that only grows, as Prometheus wants it. The distribution is taken from
+ * Node's percentile table (50, 75, 87.5, … 100): it is exact where it matters, at the slow end, and coarse near the
+ * median.
  */
 export class EventLoopLag {
   readonly #monitor = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
@@ -35,12 +36,12 @@ export class EventLoopLag {
   }
 }
 
-/** The samples are times between two ticks, so the interval itself has to be taken off. */
+/** Takes the interval itself off: samples are times between two ticks. */
 function lagSeconds(nanoseconds: number): number {
   return Math.max(0, nanoseconds / 1e9 - RESOLUTION_MS / 1e3);
 }
 
-/** Adds `count` samples of which the table says how many are at or below which value, in ascending order. */
+/** Adds `count` samples. The table says in ascending order how many of them are at or below which value. */
 export function addSamples(
   histogram: Histogram,
   table: readonly (readonly [percentile: number, value: number])[],

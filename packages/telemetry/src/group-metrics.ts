@@ -5,9 +5,9 @@ import { workerRestarts } from './metrics.js';
 export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
 /**
- * The series of a group of processes as if it were one, each merged as its definition says. Counters and histograms of
- * a process that has ended stay in the sums: a sum that falls looks like a restart to Prometheus, which would count
- * everything again.
+ * Serves the series of a group of processes as if it were one, each merged as its definition says. Counters and
+ * histograms of a process that has ended stay in the sums: a sum that falls looks like a restart to Prometheus, which
+ * would then count everything again.
  */
 export class GroupMetrics {
   readonly #restartsName: string;
@@ -24,7 +24,7 @@ export class GroupMetrics {
 
   /** Keeps what a process has counted until its end, as far as it is known. */
   keep(last: MetricsSnapshot): void {
-    // One after the other: two that end together must not overwrite each other's sums.
+    // Two processes that end together must not overwrite each other's sums, so they are added one after the other.
     this.#ended = this.#ended.then(async (before) => {
       const sums = await merged([before, last]).getMetricsAsJSON();
       return sums.filter(({ type }) => COUNTING.has(String(type)));
@@ -46,7 +46,10 @@ export class GroupMetrics {
   }
 }
 
-/** prom-client prints the type's name in small letters, its typings have an enumeration. */
+/**
+ * Types whose values stay in the sums. prom-client prints a type's name in small letters, while its typings have an
+ * enumeration.
+ */
 const COUNTING = new Set(['counter', 'histogram']);
 
 function merged(snapshots: readonly MetricsSnapshot[]): Registry {

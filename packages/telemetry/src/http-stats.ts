@@ -1,11 +1,14 @@
 import { Histogram, LabelCounter, LATENCY_BOUNDS_SECONDS } from '@ws-gateway/core';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
-/** More routes than the gateway has. Callers pass routes, not URLs; should one ever pass a URL, it ends as `other`. */
+/**
+ * Number of paths that become labels: more than the gateway has routes. Callers pass routes, not URLs; should one ever
+ * pass a URL, it counts as `other`.
+ */
 const PATHS_MAX = 64;
 const OTHER = 'other';
 
-/** Plain counters of the HTTP side, in the manner of core's stats. */
+/** Plain counters of the HTTP side, like core's stats. */
 export class HttpStats {
   readonly requests = new Map<string, LabelCounter>();
   readonly statusCodes = new LabelCounter();

@@ -3,7 +3,9 @@ import { plainFields } from './plain-fields.js';
 
 const OWN_NAMES = new Set(['timestamp', 'level', 'message']);
 
-/** The event as one line of JSON. A field named as one of the line's own members gets an underscore. */
+/**
+ * Writes the event as one line of JSON. A field that has the name of one of the line's own members gets an underscore.
+ */
 export function jsonLine(event: LogEvent, withStack: boolean): string {
   const fields = plainFields(event.fields, { withStack });
   const entries = Object.entries(fields).map(([name, value]) => [OWN_NAMES.has(name) ? `${name}_` : name, value]);

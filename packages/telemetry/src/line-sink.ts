@@ -1,12 +1,12 @@
 import { Writable } from 'node:stream';
 
-/** What may wait in the stream for a reader that has stopped reading. */
+/** Bytes that may wait in the stream for a reader that has stopped reading. */
 const WAITING_BYTES_MAX = 1024 * 1024;
 
 /**
- * Stands before the stream that lines go to. Takes each at once, so that nothing queues up behind it: a reader that
- * stops costs lines, never memory or time. Once it reads again, one line says how many are missing. A closed stream
- * (EPIPE) is given up for good; the process goes on.
+ * Stands before the stream that lines go to. It takes each line at once, so that nothing queues up behind it: a reader
+ * that stops costs lines, never memory or time. When the reader reads again, one line says how many are missing. A
+ * closed stream (EPIPE) is given up for good, and the process goes on.
  */
 export class LineSink extends Writable {
   readonly #target: Writable;

@@ -2,11 +2,14 @@ import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface LokiOptions {
-  /** Push address; user and password in it become HTTP's own. */
+  /** Push address; a user and password in it are sent as HTTP authentication. */
   readonly url: string;
-  /** Of the one stream that all lines go to. Loki refuses a stream without any, so `app` is there unless given. */
+  /**
+   * Labels of the one stream that all lines go to. Loki refuses a stream without any, so `app` is added unless it is
+   * given.
+   */
   readonly labels: Readonly<Record<string, string>>;
-  /** What may wait while Loki is away; default 4 MB. */
+  /** Bytes that may wait while Loki is away; default 4 MB. */
   readonly waitingBytesMax?: number;
 }
 
@@ -18,22 +21,22 @@ interface Entry {
 
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const BATCH_BYTES_MAX = 512 * 1024;
-/** An entry's time and quotes, and what the object costs beside its text. */
+/** Bytes of an entry beside its text: its time and quotes, and what the object costs. */
 const ENTRY_BYTES = 100;
-/** So that a busy second is one request. */
+/** Time in ms over which lines are collected, so that a busy second is one request. */
 const COLLECT_MS = 500;
 const RETRY_MS_MAX = 30_000;
 const REQUEST_TIMEOUT_MS = 5_000;
-/** Behind a stop nobody waits long for a server of logs. */
+/** Time limit in ms of the last request: a stop does not wait long for a log server. */
 const LAST_REQUEST_TIMEOUT_MS = 2_000;
 
 /**
- * Pushes lines to Loki in batches, in order, one request at a time. Takes each line at once: Loki being slow or away
- * costs lines, never memory or time. What it refuses for good (4xx) is given up, anything else is tried again. Emits
- * `failing` with the reason when it begins to fail and `flowing` when lines arrive again.
+ * Pushes lines to Loki in batches, in order, one request at a time. It takes each line at once: Loki being slow or away
+ * costs lines, never memory or time. It gives up what Loki refuses for good (4xx) and tries anything else again. It
+ * emits `failing` with the reason when it begins to fail, and `flowing` when lines arrive again.
  */
 export class LokiSink extends Writable {
-  /** Lines so far. */
+  /** Number of lines that were pushed. */
   pushed = 0;
   dropped = 0;
   readonly #url: string;
@@ -88,7 +91,7 @@ export class LokiSink extends Writable {
     this.#running = null;
   }
 
-  /** Whether the batch is done with. Never rejects. */
+  /** Resolves to whether the batch is done with. Never rejects. */
   async #pushBatch(timeoutMs: number): Promise<boolean> {
     const batch = this.#batch();
     const problem = await this.#post(batch, timeoutMs);
@@ -141,7 +144,7 @@ export class LokiSink extends Writable {
   }
 }
 
-/** fetch refuses credentials in a URL. */
+/** Splits the address, because fetch refuses credentials in a URL. */
 function address(text: string): { url: string; authorization: string | null } {
   const url = new URL(text);
   const { username, password } = url;
@@ -152,13 +155,13 @@ function address(text: string): { url: string; authorization: string | null } {
   return { url: url.href, authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
 }
 
-/** fetch says what is wrong only in the cause. */
+/** Names the reason. fetch tells what is wrong only in the cause. */
 function reasonOf(error: unknown): string {
   const { name, cause } = error as Error & { cause?: { code?: unknown } };
   return typeof cause?.code === 'string' ? cause.code : name;
 }
 
-/** Lines that wait are no reason for the process to live on. */
+/** Waits without keeping the process alive: lines that wait are no reason for that. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal, ref: false }).catch((error: unknown) => {
     if (!signal.aborted) throw error;

@@ -1,6 +1,6 @@
 import { metricDefinitions } from './metrics.js';
 
-/** docs/metrics.md, from the definitions that make the series. */
+/** Writes docs/metrics.md from the definitions that make the series. */
 export function metricsDocs(namespace = 'ws_gateway'): string {
   const rows = metricDefinitions.map(({ name, type, labels, help, perUser }) => [
     `\`${namespace}_${name}\``,
@@ -11,7 +11,7 @@ export function metricsDocs(namespace = 'ws_gateway'): string {
   return `${HEAD}\n${table([['name', 'type', 'labels', 'meaning'], ...rows])}`;
 }
 
-/** Padded as the formatter would, so that the file is stable under it. */
+/** Pads the table as the formatter would, so that formatting the file changes nothing. */
 function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   const line = (cells: readonly string[]) =>

@@ -5,38 +5,41 @@ import type { Rates } from './rates.js';
 import type { Reading } from './reading.js';
 import type { SystemStats } from './system-stats.js';
 
-/** Where the figures come from. */
+/** Sources of the figures. */
 export interface MetricSources {
   readonly edge: EdgeStats;
   readonly router: RouterStats;
   readonly engine: EngineStats;
   readonly http: HttpStats;
   readonly system: SystemStats;
-  /** Records taken per second, by topic. */
+  /** Rate of records that were taken, per second and topic. */
   readonly processed: Rates;
   readonly readiness: () => Readonly<Record<string, boolean>>;
   readonly loki?: LokiCounts | null;
   readonly info: Readonly<Record<string, string>>;
 }
 
-/** Log lines by what became of them. */
+/** Number of log lines by their fate. */
 export interface LokiCounts {
   readonly pushed: number;
   readonly dropped: number;
 }
 
-/** One metric. A new one is a new entry of the table below and nothing else; docs/metrics.md follows from it. */
+/**
+ * One metric. A new one is a new entry of the table below, over a count in the stats; docs/metrics.md follows from it
+ * (`npm run docs`).
+ */
 export interface MetricDefinition {
-  /** Without the namespace. */
+  /** Name without the namespace. */
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
-  /** One for each level of maps in what is read. */
+  /** Names of the labels, one for each level of maps in what is read. */
   readonly labels: readonly string[];
-  /** When it moves, and what a lasting value means. */
+  /** Text that says when it moves, and what a lasting value means. */
   readonly help: string;
   /** How the values of several processes become one; default `sum`. */
   readonly aggregator?: 'sum' | 'max' | 'min' | 'first';
-  /** One series per user: only with `metrics.perUser`. */
+  /** True: one series for each user, only with `metrics.perUser`. */
   readonly perUser?: true;
   readonly read: (sources: MetricSources) => Reading;
 }
@@ -151,7 +154,7 @@ const kafkaMetrics: readonly MetricDefinition[] = [
     read: ({ router, processed }) => processed.read(router.messagesProcessed.values),
   },
   {
-    // In a rebalance two processes may know of the same partition for a moment.
+    // In a rebalance two processes may know the same partition for a moment.
     ...{ name: 'kafka_consumer_lag', type: 'gauge', labels: ['topic', 'partition'], aggregator: 'max' },
     help: 'Records behind the end of the partitions assigned here. Lasting growth: add routers or find what slows them.',
     read: ({ router }) => router.lag,
@@ -309,7 +312,7 @@ const processMetrics: readonly MetricDefinition[] = [
   },
 ];
 
-/** Counted by whoever starts the workers; a single process is never started again by itself. */
+/** The supervisor counts it; a single process is never started again by itself. */
 export const workerRestarts: MetricDefinition = {
   ...{ name: 'worker_restarts_total', type: 'counter', labels: [] },
   help: 'Workers (`server.workers`) that were started again because they ended. Growth: the log says why they end.',
@@ -334,7 +337,7 @@ export const metricDefinitions: readonly MetricDefinition[] = [
   ...groupMetrics,
 ];
 
-/** Both counters under the same labels. */
+/** Adds two counters under the same labels. */
 function sum(one: LabelCounter, other: LabelCounter): ReadonlyMap<string, number> {
   const both = new Map(one.values);
   for (const [label, value] of other.values) both.set(label, (both.get(label) ?? 0) + value);

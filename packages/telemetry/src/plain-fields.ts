@@ -8,8 +8,8 @@ const ITEMS_MAX = 100;
 const VALUES_MAX = 500;
 
 /**
- * Fields as plain JSON values: errors by name, message and code, bytes by their number, nothing under a name that says
- * secret, and bounded in depth and size (which also ends cycles). Never throws.
+ * Turns fields into plain JSON values: errors become name, message and code, bytes their number, and nothing remains
+ * under a name that says secret. Depth and size are bounded, which also ends cycles. Never throws.
  */
 export function plainFields(
   fields: Readonly<Record<string, unknown>>,
@@ -68,7 +68,7 @@ class Walk {
 
   #object(value: object, depth: number): unknown {
     if (depth > DEPTH_MAX) return '[deep]';
-    // Node's own errors may come from another realm, where instanceof does not see them.
+    // Errors of Node may come from another realm, where instanceof does not see them.
     if (value instanceof Error || types.isNativeError(value)) return this.#error(value, depth);
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return `[${value.byteLength} bytes]`;
     if (value instanceof Map) return this.members(Object.fromEntries(value), depth);
@@ -91,12 +91,12 @@ class Walk {
   }
 }
 
-/** Assignment would call the setter of `__proto__`. */
+/** Defines the member: an assignment would call the setter of `__proto__`. */
 function setOwn(target: object, name: string, value: unknown): void {
   Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
-/** A number or flag named `tokens` or `hasSecret` tells nothing. */
+/** Tells whether a value can give a secret away: a number or flag named `tokens` or `hasSecret` cannot. */
 function isTelling(value: unknown): boolean {
   return (typeof value === 'string' && value !== '') || (typeof value === 'object' && value !== null);
 }

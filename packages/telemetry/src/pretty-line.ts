@@ -2,13 +2,13 @@ import type { LogEvent } from './log-event.js';
 import { plainFields } from './plain-fields.js';
 
 const COLORS: Readonly<Record<string, number>> = { error: 31, warn: 33, info: 32, debug: 90 };
-/** Text that needs no quotes to be read as one value. */
+/** Text that can be read as one value without quotes. */
 const BARE = /^[\w./:@+-]+$/;
-/** JSON leaves these as they are, but a terminal may take them for commands. */
+/** JSON leaves these characters as they are, but a terminal may take them for commands. */
 // oxlint-disable-next-line no-control-regex -- the rule is about these very characters
 const TERMINAL_CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
-/** The event for people: time, level, message, fields; stacks on lines of their own. */
+/** Writes the event for people: time, level, message, fields; stacks on lines of their own. */
 export function prettyLine(
   event: LogEvent,
   options: { readonly withStack: boolean; readonly colors: boolean },

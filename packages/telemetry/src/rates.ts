@@ -1,9 +1,12 @@
-/** Two scrapes closer together than this (two Prometheus servers) get the same figure: the noise would be too large. */
+/**
+ * Shortest window in ms. Two scrapes that are closer together (two Prometheus servers) get the same figure, because the
+ * noise would be too large.
+ */
 const WINDOW_MS_MIN = 1_000;
 
 /**
- * Rates of growing counts, made when they are asked for: the growth since the reading before, divided by the time since
- * then. So the window is the scrape interval, and nothing runs between two scrapes.
+ * Makes rates of growing counts when they are asked for: the growth since the reading before, divided by the time since
+ * then. The window is the scrape interval, and nothing runs between two scrapes.
  */
 export class Rates {
   readonly #clock: () => number;
@@ -16,13 +19,13 @@ export class Rates {
     this.#readAtMs = clock();
   }
 
-  /** Counts from which the first reading starts; without it, from nothing. */
+  /** Sets the counts from which the first reading starts; without it that starts from nothing. */
   seed(counts: ReadonlyMap<string, number>): void {
     this.#counts = new Map(counts);
     this.#readAtMs = this.#clock();
   }
 
-  /** Per second, by the same keys as the counts. */
+  /** Returns the rates per second, by the same keys as the counts. */
   read(counts: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
     const nowMs = this.#clock();
     const elapsedMs = nowMs - this.#readAtMs;

@@ -1,12 +1,12 @@
 import { Histogram, LabelCounter } from '@ws-gateway/core';
 
 /**
- * What a metric reads from the stats, in the shapes that core's stats have. Each level of a map is one label, so a
+ * What a metric reads from the stats, in the shapes that core's stats have. Each level of a map is one label: a
  * `Map<topic, LabelCounter>` has the labels topic and, say, reason.
  */
 export type Reading = number | Histogram | LabelCounter | ReadonlyMap<string | number, Reading>;
 
-/** One line of the exposition, in the form prom-client's registry prints. */
+/** One line of the exposition, in the form that prom-client's registry prints. */
 export interface Sample {
   readonly metricName: string;
   readonly labels: Readonly<Record<string, string | number>>;
@@ -15,7 +15,7 @@ export interface Sample {
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Labels come from outside at times (a message's type): no line grows without bound. */
+/** Length limit of a label value. Some come from outside (a message's type), and no line may grow without bound. */
 const LABEL_LENGTH_MAX = 128;
 
 export function samplesOf(name: string, labelNames: readonly string[], reading: Reading): Sample[] {
@@ -43,7 +43,10 @@ function* leaves(
   for (const [key, value] of merged(values)) yield* leaves(inner, value, { ...labels, [labelName]: key });
 }
 
-/** Keys as label values. Two numbers whose keys become the same are added: one series twice spoils a whole scrape. */
+/**
+ * Turns keys into label values, and adds two numbers whose keys become the same: one series twice spoils a whole
+ * scrape.
+ */
 function merged(values: ReadonlyMap<string | number, Reading>): ReadonlyMap<string, Reading> {
   const result = new Map<string, Reading>();
   for (const [key, value] of values) {

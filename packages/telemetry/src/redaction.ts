@@ -1,5 +1,5 @@
 /**
- * The last line of defence: no token or secret gets into a log, and of a token's signature nothing at all. What
+ * The last line of defence: no token or secret gets into a log, and of a token's signature nothing at all. Whatever
  * writes a log should not have had the token; this catches the day it had.
  */
 export const REDACTED = '[redacted]';
@@ -7,18 +7,21 @@ export const REDACTED = '[redacted]';
 const SECRET_NAME =
   /^(?:proxy-)?authorization$|^(?:set-)?cookie$|^sec-websocket-protocol$|^jwt$|(?:token|secret|password|passwd)$/i;
 
-/** Field names whose values are never shown. */
+/** Tells whether values under this name are never shown. */
 export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** base64url of `{"`, as JWT headers begin, with whatever follows up to five parts; also when it was cut short. */
+/** Matches base64url of `{"`, as JWT headers begin, with up to five parts, also when the token was cut short. */
 const TOKEN = /eyJ[\w-]{4,}(?:\.[\w-]*){0,4}/g;
-/** The same for headers written with white space behind the brace; longer parts, so that host names are left alone. */
+/**
+ * Matches headers that were written with white space behind the brace. The parts are longer, so that host names are
+ * left alone.
+ */
 const SPACED_TOKEN = /(?<![\w-])e[wy][\w-]{14,}\.[\w-]{14,}\.[\w-]*/g;
-/** A header value in text, with or without its scheme. Quotes may be escaped once, inside JSON. */
+/** Matches a header value in text, with or without its scheme. Quotes may be escaped once, inside JSON. */
 const AUTHORIZATION = /(authorization\\?["']?\s*[:=]\s*\\?["']?)(?:[a-z]+[ ,]+)?[^\s"',;\\]+/gi;
-/** Credentials behind their scheme, where the header's name is not in sight. */
+/** Matches credentials behind their scheme, where the header's name is not in sight. */
 const BEARER = /\b(Bearer|Basic|bearer,)\s+[^\s"',;\\]+/g;
 const LOWER_BEARER = /\b(bearer)[\s,]+[^\s"',;\\]{16,}/gi;
 

@@ -3,7 +3,10 @@ import { Histogram, LATENCY_BOUNDS_SECONDS } from '@ws-gateway/core';
 import { EventLoopLag } from './event-loop-lag.js';
 import { Rates } from './rates.js';
 
-/** The process itself: read when scraped, but for garbage collections, which Node reports as they happen. */
+/**
+ * Figures of the process itself. They are read when scraped, except garbage collections, which Node reports as they
+ * happen.
+ */
 export class SystemStats {
   readonly gcSeconds = new Histogram(LATENCY_BOUNDS_SECONDS);
   readonly #lag = new EventLoopLag();
@@ -12,7 +15,7 @@ export class SystemStats {
 
   constructor(clock: () => number) {
     this.#cpuRate = new Rates(clock);
-    // Only what is used from now on counts, as for every other rate.
+    // Only time that is used from now on counts, as for every other rate.
     this.#cpuRate.seed(cpuSeconds());
     this.#gcObserver = new PerformanceObserver((list) => {
       for (const { duration } of list.getEntries()) this.gcSeconds.observe(duration / 1000);
@@ -20,7 +23,7 @@ export class SystemStats {
     this.#gcObserver.observe({ entryTypes: ['gc'] });
   }
 
-  /** Cores in use: 1 is one core fully busy. */
+  /** Returns the cores in use: 1 is one core fully busy. */
   cpuUsage(): number {
     return this.#cpuRate.read(cpuSeconds()).get('cpu') ?? 0;
   }

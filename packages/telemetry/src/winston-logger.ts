@@ -13,24 +13,24 @@ export type LogFormat = 'json' | 'pretty';
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** On every line: node id, version and the like. */
+  /** Fields of every line: node id, version and the like. */
   readonly fields?: Readonly<Record<string, unknown>>;
   /** Names of query parameters that carry tokens (`auth.queryParams`); default `token` and `t`. */
   readonly tokenParams?: readonly string[];
-  /** Also gets every line, as JSON whatever the format. */
+  /** Stream that also gets every line, as JSON whatever the format. */
   readonly loki?: Writable | null;
-  /** Default: standard output. */
+  /** Stream of the lines; default: standard output. */
   readonly stream?: Writable & { readonly isTTY?: boolean };
 }
 
 const LEVELS = { error: 0, warn: 1, info: 2, debug: 3 } as const;
-/** Where winston expects the finished line (triple-beam's MESSAGE). */
+/** Key under which winston expects the finished line (triple-beam's MESSAGE). */
 const MESSAGE = Symbol.for('message');
 
 /**
- * Logger over winston: one line per event, errors with their code, and nothing that looks like a token or a secret,
- * whoever logged it. A level that is off costs a comparison. Writing never blocks and never throws: when standard output
- * is closed or not read, lines are dropped and counted (see LineSink).
+ * Makes a logger over winston: one line for each event, errors with their code, and nothing that looks like a token or
+ * a secret, whoever logged it. A level that is off costs a comparison. Writing never blocks and never throws: when
+ * standard output is closed or not read, lines are dropped and counted (see LineSink).
  */
 export function createLogger(options: LoggerOptions): Logger {
   const stream = options.stream ?? process.stdout;
@@ -90,7 +90,9 @@ class WinstonLogger implements Logger {
     return new WinstonLogger(this.#winston, this.#levelMax, { ...this.#fields, ...fields });
   }
 
-  /** The fields travel as one member: winston gives names like `message` and `level` among them a meaning of its own. */
+  /**
+   * Passes the fields as one member: winston gives names like `message` and `level` among them a meaning of its own.
+   */
   #write(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
     this.#winston.log({ level, message, fields: fields === undefined ? this.#fields : { ...this.#fields, ...fields } });
   }

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 
-/** A stream that keeps what it is given; `stop` makes it a reader that no longer reads. */
+/** A stream that keeps what it is given; after `stop` it no longer reads. */
 export class Capture extends Writable {
   text = '';
   isTTY = false;

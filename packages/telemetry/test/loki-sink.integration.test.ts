@@ -12,10 +12,10 @@ interface Push {
   readonly streams: { readonly stream: object; readonly values: readonly (readonly [string, string])[] }[];
 }
 
-/** What POST /loki/api/v1/push is, as Loki's HTTP API describes it. */
+/** Serves POST /loki/api/v1/push as Loki's HTTP API describes it. */
 class Loki {
   readonly pushes: Push[] = [];
-  /** Answered to each push. */
+  /** Status that answers each push. */
   status = 204;
   readonly #server: Server;
   port = 0;

@@ -30,12 +30,12 @@ async function scrape(from: Metrics) {
 }
 
 async function mergedValues(group: GroupMetrics, snapshots: MetricsSnapshot[]) {
-  // As they arrive from another process.
+  // The snapshot goes through structuredClone, as one that arrives from another process does.
   const families = parseExposition((await group.render(structuredClone(snapshots))).body);
   return (name: string) => families.get(`ws_gateway_${name}`)?.samples.map(({ value }) => value);
 }
 
-/** Every labelled series gets at least one value. */
+/** Gives every labelled series at least one value. */
 function fill({ edge, router, engine, metrics: filled }: ReturnType<typeof setUp>): void {
   edge.activeConnections = 3;
   edge.authErrors.add('token_expired', 2);
@@ -216,7 +216,7 @@ describe('the metrics', () => {
     fill(world);
     const { body } = await world.metrics.render();
     const promtool = spawnSync('promtool', ['check', 'metrics'], { input: body, encoding: 'utf8' });
-    // Not part of a machine that only has Node; the reader above checks the same format everywhere.
+    // A machine that only has Node has no promtool; the reader above checks the same format everywhere.
     if (promtool.error !== undefined) return;
     expect(promtool.stderr.split('\n').filter((line) => /error|parse/i.test(line))).toEqual([]);
   });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 const packageFolder = new URL('..', import.meta.url);
 
-/** A process that logs to its real standard output and says on standard error that it got to the end. */
+/** Program that logs to its real standard output and says on standard error that it got to the end. */
 const PROGRAM = `
 import { createLogger } from ${JSON.stringify(new URL('src/index.ts', packageFolder).href)};
 const log = createLogger({ level: 'info', format: 'json' });

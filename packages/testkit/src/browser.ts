@@ -15,21 +15,22 @@ const PROGRAMS = [
 const INSTALL_TIMEOUT_MS = 300_000;
 
 /**
- * The one that WSGATEWAY_TEST_CHROMIUM names, or one of this machine. As root on Debian it is installed where it is
- * missing. null: there is none, and tests that need it can't run; they are to be skipped by name, which the run counts,
- * and which fails it in CI.
+ * Path of the browser that WSGATEWAY_TEST_CHROMIUM names, or of one that is installed; as root on Debian a missing one
+ * is installed. null: there is none. Tests that need it are then skipped by name; the run counts them, and in CI they
+ * count as failed.
  */
 export function findBrowser(): string | null {
   const program = process.env['WSGATEWAY_TEST_CHROMIUM'] ?? installed();
   if (program !== null || process.getuid?.() !== 0) return program;
-  // Another test file may be at it, hence the wait for the lock. Without package lists it takes an update first.
+  // Another test file may be installing it at the same time, so the command waits for the lock. A machine without
+  // package lists needs an update first.
   const install = 'apt-get -o DPkg::Lock::Timeout=240 install -y --no-install-recommends chromium';
   const script = `${install} || (apt-get update && ${install})`;
   spawnSync('/bin/sh', ['-c', script], { stdio: 'ignore', timeout: INSTALL_TIMEOUT_MS });
   return installed();
 }
 
-/** Headless, with a profile of its own. */
+/** Starts the browser without a window and with a profile of its own. */
 export function startBrowser(program: string): Promise<Browser> {
   return chromium.launch({
     executablePath: program,

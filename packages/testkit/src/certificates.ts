@@ -7,11 +7,11 @@ export interface Certificate {
 }
 
 /**
- * Issues certificates for this machine's loopback interface, valid for a day. Written by hand because neither openssl nor
- * anything else that makes them is sure to be on a machine that runs the tests.
+ * Issues certificates for the loopback interface of this machine, valid for a day. They are encoded by hand, because a
+ * machine that runs the tests need not have openssl or any other tool that makes them.
  */
 export class CertificateAuthority {
-  /** PEM. */
+  /** Certificate of the authority, PEM. */
   readonly cert: string;
   readonly #keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   readonly #name: Buffer;
@@ -23,7 +23,7 @@ export class CertificateAuthority {
     ]);
   }
 
-  /** For servers on localhost and for clients alike. */
+  /** Issues a certificate that suits servers on localhost and clients alike. */
   issue(name: string): Certificate {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const names = sequence(tlv(0x82, Buffer.from('localhost')), tlv(0x87, Buffer.from([127, 0, 0, 1])));
@@ -57,7 +57,7 @@ const COMMON_NAME = oid('550403');
 const BASIC_CONSTRAINTS = oid('551d13');
 const SUBJECT_ALTERNATIVE_NAME = oid('551d11');
 
-/** DER: a tag, the length of the content, the content. */
+/** Encodes one DER element: tag, length of the content, content. */
 function tlv(tag: number, ...content: readonly Buffer[]): Buffer {
   const bytes = Buffer.concat(content);
   const { length } = bytes;

@@ -5,17 +5,17 @@ import { freePort, type LocalServer } from '@ws-gateway/local-servers';
 
 export interface ContainerOptions {
   readonly port?: number;
-  /** Folder of this machine to keep the data in; without it the data goes with the container. */
+  /** Folder of this machine that keeps the data. Without it the data goes with the container. */
   readonly dataDir?: string;
 }
 
-/** Those of compose.yaml, and changed by the same variables. */
+/** Images of compose.yaml; the same variables change them. */
 const KAFKA_IMAGE = process.env['KAFKA_IMAGE'] ?? 'apache/kafka:4.1.1';
 const REDIS_IMAGE = process.env['REDIS_IMAGE'] ?? 'redis:7-bookworm';
 const START_TIMEOUT_MS = 180_000;
 const DATA = '/data';
 
-// Our containers are removed by `stop`. The library's own reaper would be one more image to get, from a registry.
+// `stop` removes our containers. The library's own reaper would be one more image to fetch from a registry.
 process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true';
 
 export async function startKafkaContainer(
@@ -73,9 +73,9 @@ interface Recipe extends ContainerOptions {
 }
 
 async function start(recipe: Recipe): Promise<LocalServer> {
-  // Loaded where it is used: it takes half a second, and most runs of single tests do without.
+  // The library is loaded where it is used: loading takes half a second, and most runs of single tests do without it.
   const { GenericContainer, Wait } = await import('testcontainers');
-  // A fixed host port, because Kafka has to know it before it starts, and because a restart must keep it.
+  // The host port is fixed, because Kafka has to know it before it starts, and because a restart must keep it.
   const container = new GenericContainer(recipe.image)
     .withExposedPorts({ container: recipe.innerPort, host: recipe.port })
     .withTmpFs(recipe.dataDir === undefined ? { [DATA]: 'rw,mode=777' } : {})
@@ -84,7 +84,7 @@ async function start(recipe: Recipe): Promise<LocalServer> {
     .withWaitStrategy(Wait.forLogMessage(recipe.ready));
   if (recipe.command !== undefined) container.withCommand(recipe.command);
   if (recipe.dataDir !== undefined) {
-    // The image's user is not ours.
+    // The user of the image is another one than ours.
     await mkdir(recipe.dataDir, { recursive: true });
     await chmod(recipe.dataDir, 0o777);
     container.withBindMounts([{ source: recipe.dataDir, target: DATA }]);

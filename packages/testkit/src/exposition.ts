@@ -1,4 +1,4 @@
-/** A strict reader of the Prometheus text format: what it does not understand, it throws at. */
+/** Reads the Prometheus text format strictly: it throws at what it does not understand. */
 export interface Family {
   readonly type: string;
   readonly help: string;
@@ -52,7 +52,10 @@ function parseSample(line: string, family: string, type: string): Family['sample
   return { name, labels, value };
 }
 
-/** Per label set: bounds ascend and end with +Inf, counts never fall, the last is `_count`, and `_sum` is there. */
+/**
+ * Checks each label set: bounds ascend and end with +Inf, counts never fall, the last one is `_count`, and `_sum` is
+ * there.
+ */
 function checkHistogram(name: string, { samples }: Family): void {
   const groups = new Map<string, { le: number[]; counts: number[]; sum?: number; count?: number }>();
   for (const { name: sampleName, labels, value } of samples) {

@@ -11,17 +11,17 @@ import { testBrokers, testRedisUrl } from './servers.js';
 import { waitFor } from './wait.js';
 
 export interface GatewayOptions {
-  /** Keys of config.yaml; over the defaults below, key by key. */
+  /** Keys of config.yaml, laid over the defaults below key by key. */
   readonly config?: Config;
-  /** A configuration that is used as it stands; only `env` and `args` say otherwise. Goes with `port`. */
+  /** Path of a configuration that is used as it stands; only `env` and `args` change it. Needs `port`. */
   readonly file?: string;
-  /** Where it will answer; a free port by default. */
+  /** Port the gateway will answer on; a free one by default. */
   readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** Behind `serve -c <file>`. */
+  /** Arguments that follow `serve -c <file>`. */
   readonly args?: readonly string[];
   readonly readyTimeoutMs?: number;
-  /** false: it is enough that it listens; a server that it needs may refuse it. */
+  /** false: do not wait for /ready. The gateway listens, while a server that it needs may refuse it. */
   readonly ready?: false;
 }
 
@@ -32,24 +32,24 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** The shipped program as a process of its own. */
+/** The shipped program in a process of its own. */
 export interface GatewayProcess {
   readonly port: number;
   /** `ws://127.0.0.1:<port>` and `http://127.0.0.1:<port>`. */
   readonly wsUrl: string;
   readonly httpUrl: string;
   readonly pid: number;
-  /** What it wrote, line by line: as text, and those that are JSON as such. */
+  /** Lines of its output: `output` has all of them as text, and `logs` those that are JSON. */
   readonly output: readonly string[];
   readonly logs: readonly Readonly<Record<string, unknown>>[];
   readonly exited: Promise<Exit>;
-  /** SIGTERM; resolves to its exit. */
+  /** Sends SIGTERM; resolves to the exit. */
   stop(): Promise<Exit>;
-  /** SIGKILL, as a crash would. */
+  /** Sends SIGKILL, as a crash would; resolves to the exit. */
   kill(): Promise<Exit>;
 }
 
-/** Signs what the default config of a test's gateway accepts. */
+/** Secret that signs the tokens which a test's gateway accepts by default. */
 export const TEST_SECRET = 'a-secret-for-tests-of-sufficient-length';
 
 const PROGRAM = fileURLToPath(new URL('../../../apps/gateway/bin/ws-gateway', import.meta.url));
@@ -60,7 +60,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const port = options.port ?? (await freePort());
   const folder = await mkdtemp(join(tmpdir(), 'ws-gateway-test-'));
   const configFile = options.file ?? join(folder, 'config.yaml');
-  // JSON is YAML.
+  // Every JSON text is YAML, too.
   if (options.file === undefined) {
     await writeFile(configFile, JSON.stringify(merge(defaults(port), options.config ?? {})));
   }
@@ -79,7 +79,10 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   return gateway;
 }
 
-/** The test run's own variables are none of the gateway's configuration, and it says so. */
+/**
+ * Removes the variables of the test run: they are no part of the gateway's configuration, and the gateway refuses
+ * unknown ones.
+ */
 function inheritedEnv(): Record<string, string | undefined> {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('WSGATEWAY_') && name !== 'NODE_OPTIONS');
   return Object.fromEntries(own);
@@ -91,7 +94,7 @@ function defaults(port: number): Config {
     kafka: { bootstrapServers: testBrokers() },
     redis: { addr: new URL(testRedisUrl()).host },
     auth: { secret: TEST_SECRET },
-    // Its fixed port would be taken by the second gateway of a test.
+    // A second gateway of the same test would find its fixed port taken.
     grpc: { enabled: false },
   };
 }

@@ -14,11 +14,11 @@ import { waitFor } from './wait.js';
 
 export interface ProducedRecord {
   readonly key?: string | null;
-  /** Text and bytes go as they are, null as no value, anything else as JSON. */
+  /** Value of the record. Text and bytes are sent as they are, null as no value, anything else as JSON. */
   readonly value: unknown;
   readonly headers?: IHeaders;
   readonly partition?: number;
-  /** ms since the epoch. */
+  /** Time of the record, ms since the epoch. */
   readonly timestamp?: number;
 }
 
@@ -31,11 +31,11 @@ export interface ConsumedRecord {
 }
 
 export interface KafkaClientOptions {
-  /** The run's common broker by default. */
+  /** Address of the brokers, comma-separated; by default the broker that the whole run shares. */
   readonly brokers?: string;
 }
 
-/** A name that no other test of this run uses: all tests share one broker. */
+/** Makes a name that no other test of this run uses: all tests share one broker. */
 export function uniqueName(prefix: string): string {
   return `${prefix}-${randomUUID().slice(0, 8)}`;
 }
@@ -47,7 +47,7 @@ export async function createTopics(
   options: KafkaClientOptions = {},
 ): Promise<void> {
   await withAdmin(options, async (admin) => {
-    // `waitForLeaders` of the client gives up early on a broker that has just started; asking ourselves does not.
+    // kafkajs gives up `waitForLeaders` too early on a broker that has just started, so this asks by itself.
     const topics = names.map((topic) => ({ topic, numPartitions: partitions }));
     await admin.createTopics({ topics, waitForLeaders: false });
     await waitFor(() => haveLeaders(admin, names, partitions), { what: `leaders of ${names.join(', ')}` });
@@ -63,7 +63,7 @@ export async function deleteTopics(names: readonly string[], options: KafkaClien
   await withAdmin(options, (admin) => admin.deleteTopics({ topics: [...names] }));
 }
 
-/** What the group has committed for each partition that it has committed anything for. */
+/** Reads what the group has committed, for each partition that it has committed anything for. */
 export async function committedOffsets(
   groupId: string,
   topic: string,
@@ -98,7 +98,7 @@ function toMessage(record: ProducedRecord): Message {
   return { key, value: raw ? value : JSON.stringify(value), ...time, ...rest };
 }
 
-/** All records that the topic has now, partition by partition in order. */
+/** Reads all records that the topic has now, partition by partition in order. */
 export async function readTopic(topic: string, options: KafkaClientOptions = {}): Promise<ConsumedRecord[]> {
   const ends = await withAdmin(options, (admin) => admin.fetchTopicOffsets(topic));
   const open = new Map(ends.filter(({ low, high }) => low !== high).map((end) => [end.partition, Number(end.high)]));

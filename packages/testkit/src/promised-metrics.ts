@@ -1,4 +1,4 @@
-/** What dashboards of the gateway, and of the systems it replaces, rely on: name by name and label by label. */
+/** Metrics that dashboards of the gateway, and of the systems it replaces, rely on: by name, with labels and type. */
 const promised: Readonly<Record<string, string>> = {
   ...{ websocket_active_connections: 'gauge', websocket_connections_total: 'counter' },
   ...{ websocket_connection_duration_seconds: 'histogram', websocket_unexpected_close_total: 'counter' },
@@ -24,13 +24,13 @@ const promised: Readonly<Record<string, string>> = {
 };
 
 export interface PromisedMetric {
-  /** Without the namespace. */
+  /** Name without the namespace. */
   readonly name: string;
   readonly type: string;
   readonly labels: readonly string[];
 }
 
-/** Besides these, with `metrics.perUser`: business_messages_by_user_total{user}. */
+/** All of them. With `metrics.perUser` there is also business_messages_by_user_total{user}. */
 export const promisedMetrics: readonly PromisedMetric[] = Object.entries(promised).map(([entry, type]) => {
   const [, name = '', labels] = /^(\w+)(?:\{(.+)\})?$/.exec(entry) ?? [];
   return { name, type, labels: labels?.split(',') ?? [] };

@@ -10,18 +10,18 @@ import { waitFor } from './wait.js';
 
 export interface RedisClusterOptions {
   readonly masters?: number;
-  /** Of each master. */
+  /** Number of replicas of each master. */
   readonly replicas?: number;
-  /** A master that is silent for so long is replaced. Too short, and a busy machine replaces living ones. */
+  /** Silence in ms after which a master is replaced. When it is too short, a busy machine replaces living masters. */
   readonly nodeTimeoutMs?: number;
-  /** Clients speak TLS with all members. Not with replicas: they would have to speak it, too. */
+  /** TLS options of all members. Not to be combined with replicas, which would have to speak TLS, too. */
   readonly tls?: TlsOptions;
 }
 
 interface Member {
   readonly id: string;
   readonly port: number;
-  /** The port that clients are told. */
+  /** Port that clients are told. */
   readonly announcedPort: number;
   readonly busPort: number;
   /** Index of the master that it is a replica of; null for a master. */
@@ -35,7 +35,7 @@ const FORMED_TIMEOUT_MS = 60_000;
 
 /** A real Redis Cluster of processes on this machine, ready to be used and to lose some of them. */
 export class RedisCluster {
-  /** Some nodes, masters first, as clients reach them. */
+  /** Addresses of some nodes as clients reach them, masters first. */
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
   readonly #servers: readonly OwnServer[];
   readonly #proxies: readonly TcpProxy[];
@@ -52,7 +52,9 @@ export class RedisCluster {
     this.#dataDir = dataDir;
   }
 
-  /** The members read from a file who they all are: meeting and voting would take ten times as long. */
+  /**
+   * Starts the cluster. The members read from a file who they all are: meeting and voting would take ten times as long.
+   */
   static async start(options: RedisClusterOptions = {}): Promise<RedisCluster> {
     const { tls, replicas = 0 } = options;
     const planned = await plan(options.masters ?? 3, replicas);
@@ -76,7 +78,7 @@ export class RedisCluster {
     return cluster;
   }
 
-  /** Who serves the slot now, as those say that live. */
+  /** Finds the server that serves the slot now, as the living members say. */
   async masterOf(slot: number): Promise<OwnServer> {
     const [asked] = this.#servers.filter(({ running }) => running);
     return ask(asked!, async (client) => {

@@ -4,8 +4,8 @@ import { waitFor } from './wait.js';
 const TIMEOUT_MS = 60_000;
 
 /**
- * Resolves when the master's replica has acknowledged all that was written up to now. (WAIT would say so of what its own
- * connection wrote only.)
+ * Resolves when the master's replica has acknowledged everything that was written up to now. (`WAIT` would only tell it
+ * of what its own connection wrote.)
  */
 export async function replicaInSync({ port }: { port: number }): Promise<void> {
   const master = new Redis({ host: '127.0.0.1', port });

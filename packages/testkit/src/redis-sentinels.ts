@@ -10,13 +10,16 @@ const cacheDir = fileURLToPath(new URL('../../../.cache', import.meta.url));
 const GROUP = 'gateway-master';
 const USER = { username: 'gateway', password: 'sentinel-secret' } as const;
 const SENTINELS = 3;
-/** Short enough for a test, long enough for a busy machine not to lose a living master. */
+/**
+ * Silence after which Sentinels take a master for dead: short enough for a test, long enough for a busy machine not to
+ * lose a living master.
+ */
 const DOWN_AFTER_MS = 2_000;
 
 /** A master, its replica and three Sentinels that watch them. */
 export class RedisSentinels {
   readonly name = GROUP;
-  /** Known to the Sentinels, with the rights that docs/operations-redis-kafka.md names. */
+  /** A user whom the Sentinels know, with the rights that docs/operations-redis-kafka.md names. */
   readonly user = USER;
   readonly master: OwnServer;
   readonly replica: OwnServer;
@@ -30,7 +33,7 @@ export class RedisSentinels {
     this.#dataDir = dataDir;
   }
 
-  /** `rights`: what an ACL rule of the user has behind its password. */
+  /** Starts all five. `rights` is the part of the user's ACL rule that follows its password. */
   static async start(rights = 'allchannels +@all'): Promise<RedisSentinels> {
     const dataDir = newDataDir();
     const started: LocalServer[] = [];
@@ -75,7 +78,10 @@ async function peersOf(count: number): Promise<Peer[]> {
   return peers;
 }
 
-/** They know each other and the replica from the beginning: finding each other takes them seconds. */
+/**
+ * Starts one Sentinel. It knows the others and the replica from the beginning, because finding each other takes
+ * seconds.
+ */
 function startSentinel(
   self: Peer,
   { peers, lines, dataDir }: { peers: readonly Peer[]; lines: readonly string[]; dataDir: string },
@@ -94,7 +100,7 @@ function watching({ master, replica }: { master: OwnServer; replica: OwnServer }
   return [
     `sentinel monitor ${GROUP} 127.0.0.1 ${master.port} 2`,
     `sentinel down-after-milliseconds ${GROUP} ${DOWN_AFTER_MS}`,
-    // After twice this time an election that came to nothing is held again.
+    // An election that came to nothing is repeated after twice this time.
     `sentinel failover-timeout ${GROUP} 5000`,
     `sentinel known-replica ${GROUP} 127.0.0.1 ${replica.port}`,
   ];

@@ -14,9 +14,9 @@ const SCRAM_MODULE = 'org.apache.kafka.common.security.scram.ScramLoginModule';
  * and a plain one for the test itself.
  */
 export class SecureKafka {
-  /** Known by all mechanisms. */
+  /** User whom all mechanisms know. */
   static readonly user = { username: 'gateway', password: 'gateway-secret' } as const;
-  /** Known by SCRAM-SHA-512 under another password, until `setPassword`. */
+  /** User whom SCRAM-SHA-512 knows under another password, until `setPassword`. */
   static readonly late = { username: 'late', password: 'late-secret' } as const;
 
   readonly #server: OwnServer;
@@ -49,7 +49,7 @@ export class SecureKafka {
     return new SecureKafka(server, ports, folder);
   }
 
-  /** The plain one. */
+  /** Address of the plain listener. */
   get brokers(): string {
     return this.#server.address;
   }
@@ -62,7 +62,7 @@ export class SecureKafka {
     return `localhost:${this.#ports.login}`;
   }
 
-  /** PEM files. */
+  /** Paths of PEM files. */
   get caFile(): string {
     return join(this.#folder, 'ca.pem');
   }
@@ -71,7 +71,7 @@ export class SecureKafka {
     return { certFile: join(this.#folder, 'client.pem'), keyFile: join(this.#folder, 'client-key.pem') };
   }
 
-  /** For SCRAM-SHA-512. */
+  /** Changes the password of a user of SCRAM-SHA-512. */
   async setPassword({ username, password }: User): Promise<void> {
     const config = `SCRAM-SHA-512=[password=${password}]`;
     // prettier-ignore

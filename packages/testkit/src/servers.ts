@@ -20,15 +20,15 @@ const cacheDir = join(ROOT, '.cache');
 export interface TestServers {
   readonly brokers: string;
   readonly redisUrl: string;
-  /** `configured`, `testcontainers` or `local`, for the one line that a run says about it. */
+  /** How the servers were found: `configured`, `testcontainers` or `local`. The run prints it in one line. */
   readonly how: string;
   stop(): Promise<void>;
 }
 
 /**
- * One Kafka and one Redis for a whole test run, on random ports, empty. In this order: those that
- * WSGATEWAY_TEST_KAFKA and WSGATEWAY_TEST_REDIS name, containers, programs of this machine. Rejects when there is none:
- * a test without its server fails, it is not skipped. The same variables tell the tests where they are.
+ * Starts one Kafka and one Redis for a whole test run, empty and on random ports. It takes, in this order: the servers
+ * that WSGATEWAY_TEST_KAFKA and WSGATEWAY_TEST_REDIS name, containers, programs of this machine. It rejects when there
+ * is none: a test without its server fails, it is not skipped. The same variables tell the tests where the servers are.
  */
 export async function startTestServers(log: (line: string) => void = () => undefined): Promise<TestServers> {
   const dataDir = newDataDir();
@@ -96,24 +96,24 @@ async function startPrograms({ dataDir, named, log }: ProgramsOptions): Promise<
   throw new Error(`the tests need a real Kafka and a real Redis:\n${missing.join('\n')}`);
 }
 
-/** A server of one test's own, to be killed and started again. Its owner stops it. */
+/** A server that belongs to one test, which kills it, starts it again and stops it. */
 export interface OwnServer extends LocalServer {
-  /** `host:port`. */
+  /** Address as `host:port`. */
   readonly address: string;
 }
 
 export interface OwnServerOptions {
-  /** The port of the server that it takes the place of. */
+  /** Port of the server whose place it takes. */
   readonly port?: number;
-  /** Its data outlives it here (see `newDataDir`); without it a server starts empty. */
+  /** Folder where its data outlives it (see `newDataDir`); without one a server starts empty. */
   readonly dataDir?: string;
 }
 
 export async function startKafka(
   options: OwnServerOptions & {
-    /** The port that clients are told: that of a TcpProxy in front of it. */
+    /** Port that clients are told: that of a TcpProxy in front of it. */
     readonly advertisedPort?: number;
-    /** Not in a container. */
+    /** Listeners beside the plain one; a container does not have them. */
     readonly listeners?: readonly KafkaListener[];
     readonly settings?: readonly string[];
     readonly scramUsers?: readonly string[];
@@ -133,14 +133,14 @@ export async function startRedis(
   return own(options, start, () => startRedisContainer(options));
 }
 
-/** A folder under .data that is not there yet. */
+/** Path of a folder under .data that does not exist yet. */
 export function newDataDir(): string {
   return join(ROOT, '.data', `test-${randomUUID()}`);
 }
 
 const ignore = (): void => undefined;
 
-/** Programs first here: they start, die and come back in a tenth of a container's time. */
+/** Starts a server, as a program if possible: programs start, die and come back in a tenth of a container's time. */
 async function own(
   options: OwnServerOptions,
   start: (dataDir: string) => Promise<LocalServer>,

@@ -5,13 +5,13 @@ import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'nod
 export interface TcpProxyOptions {
   readonly host?: string;
   readonly port: number;
-  /** Clients speak TLS with it; the server behind it need not know how. */
+  /** TLS options: clients speak TLS with the proxy, and the server behind it need not know how. */
   readonly tls?: TlsOptions;
 }
 
 /** A cable that can be cut: connections through it are real, and so are their ends. */
 export class TcpProxy {
-  /** Each chunk of bytes arrives this much later, in order. Applies to what comes from now on. */
+  /** Delay in ms of each chunk of bytes, in order. It applies to what comes from now on. */
   delayMs = 0;
   readonly #target: { readonly host: string; readonly port: number };
   readonly #server: Server;
@@ -42,7 +42,7 @@ export class TcpProxy {
     return this.#sockets.size / 2;
   }
 
-  /** Ends all connections at once; new ones are accepted and ended, until `restore`. */
+  /** Ends all connections at once. Until `restore` it accepts new ones and ends them. */
   cut(): void {
     this.#isCut = true;
     for (const socket of this.#sockets) breakOff(socket);
@@ -77,17 +77,17 @@ export class TcpProxy {
     const waiting: Action[] = [];
     from.on('data', (chunk) => this.#later(waiting, () => forward(from, to, chunk)));
     from.on('end', () => this.#later(waiting, () => to.end()));
-    // Told by `close` right after.
+    // `close` follows an error and does the work.
     from.on('error', () => undefined);
     from.on('close', (hadError) => {
       this.#sockets.delete(from);
-      // Not at once after an orderly end: bytes may still be on their way.
+      // After an orderly end bytes may still be on their way, so the other side is not destroyed at once.
       if (hadError) to.destroy();
       else this.#later(waiting, () => to.end());
     });
   }
 
-  /** In the order of the calls, also when the delay was changed between them. */
+  /** Runs actions in the order of the calls, also when the delay was changed between them. */
   #later(waiting: Action[], action: Action): void {
     if (this.delayMs === 0 && waiting.length === 0) {
       action();
@@ -107,7 +107,7 @@ function forward(from: Socket, to: Socket, chunk: Buffer): void {
 }
 
 function breakOff(socket: Socket): void {
-  // What is encrypted can't be reset.
+  // An encrypted connection cannot be reset.
   if (socket instanceof TLSSocket) socket.destroy();
   else socket.resetAndDestroy();
 }

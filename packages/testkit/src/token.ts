@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-/** A JWT by HS256 with nothing but node:crypto, so that the verifier is tested against somebody else's signature. */
+/** Signs a JWT by HS256 with nothing but node:crypto, so that the verifier is tested against a foreign signature. */
 export function signToken(claims: Readonly<Record<string, unknown>>, secret: string): string {
   const head = encode({ alg: 'HS256', typ: 'JWT' });
   const signed = `${head}.${encode(claims)}`;

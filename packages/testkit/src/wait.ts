@@ -1,9 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface WaitOptions {
-  /** 30 seconds by default: on a busy machine a wait may take long, and a passing test never waits in vain. */
+  /**
+   * Time limit in ms, 30 seconds by default: on a busy machine a wait may take long, and a passing test never waits in
+   * vain.
+   */
   readonly timeoutMs?: number;
-  /** What is waited for, as the failure's message shall say it. */
+  /** What the test waits for, for the message of a failure. */
   readonly what?: string;
 }
 
@@ -13,8 +16,8 @@ const TIMEOUT_MS = 30_000;
 type Falsy = false | null | undefined | 0 | '';
 
 /**
- * Asks until the condition holds, and gives its value. A condition that throws does not hold yet; what it threw last is
- * the cause of the failure when the time is over.
+ * Asks until the condition holds, and returns its value. A condition that throws does not hold yet; its last error
+ * becomes the cause of the failure when the time is over.
  */
 export async function waitFor<T>(
   condition: () => T | Falsy | Promise<T | Falsy>,

@@ -5,7 +5,7 @@ import { WebSocket, type RawData } from 'ws';
 export interface WsClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly protocols?: readonly string[];
-  /** For the handshake; 20 seconds by default. */
+  /** Time limit in ms of the handshake, 20 seconds by default. */
   readonly timeoutMs?: number;
 }
 
@@ -16,7 +16,7 @@ export type Frame = Readonly<Record<string, unknown>>;
 export interface Refused {
   readonly status: number;
   readonly headers: Readonly<IncomingMessage['headers']>;
-  /** Parsed when it is JSON, else the text. */
+  /** Body: parsed when it is JSON, else the text. */
   readonly body: unknown;
 }
 
@@ -39,12 +39,12 @@ const TIMEOUT_MS = 20_000;
 
 /** A WebSocket client that keeps all it gets, over an implementation that is not the server's. */
 export class WsClient {
-  /** Every frame since the upgrade: as JSON, and as the text it came in. */
+  /** Every frame since the upgrade: `frames` as JSON, `texts` as the text it came in. */
   readonly frames: Frame[] = [];
   readonly texts: string[] = [];
-  /** Resolves with the close, whoever began it. */
+  /** Resolves with the close, whichever side began it. */
   readonly closed: Promise<Closed>;
-  /** Pings seen, for heartbeat tests. */
+  /** Number of pings that came. */
   pings = 0;
   readonly #socket: WebSocket;
   #nextFrame = 0;
@@ -54,10 +54,10 @@ export class WsClient {
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
-    // Listening begins before the upgrade is complete: the first frame may arrive in the same packet as the 101.
+    // The client listens before the upgrade is complete: the first frame may arrive in the same packet as the 101.
     socket.on('message', (data) => this.#received(data));
     socket.on('ping', () => void this.pings++);
-    // `close` follows each error and says what is to be said.
+    // `close` follows each error and tells all there is to tell.
     socket.on('error', () => undefined);
     this.closed = new Promise((resolve) => {
       socket.once('close', (code, reason) => {
@@ -84,7 +84,7 @@ export class WsClient {
     return client;
   }
 
-  /** For handshakes that must be refused: gives the refusal, and rejects when the socket opens. */
+  /** Resolves with the refusal of a handshake, and rejects when the socket opens. */
   static async refused(url: string, options: WsClientOptions = {}): Promise<Refused> {
     let client: WsClient;
     try {
@@ -106,8 +106,8 @@ export class WsClient {
   }
 
   /**
-   * The next frame that fits, after the one that `next` gave last; those in between are passed over. A text asks for the
-   * frame's `event`. Rejects when the time is over or the socket closes first.
+   * Resolves with the next frame that fits, after the one that `next` gave last; it passes over those in between. A
+   * text stands for the frame's `event`. Rejects when the time is over or the socket closes first.
    */
   async next(wanted: string | ((frame: Frame) => boolean) = () => true, timeoutMs = TIMEOUT_MS): Promise<Frame> {
     const fits = typeof wanted === 'string' ? (frame: Frame): boolean => frame['event'] === wanted : wanted;
@@ -126,20 +126,20 @@ export class WsClient {
     }
   }
 
-  /** Sends a command and gives its answer. */
+  /** Sends a command and resolves with its answer. */
   async request(command: string, options: Readonly<Record<string, unknown>> = {}): Promise<Frame> {
     const rid = this.#nextRid++;
     this.send({ rid, command, options });
     return this.next((frame) => frame['rid'] === rid);
   }
 
-  /** A text goes as it is, anything else as JSON; bytes as a binary frame. */
+  /** Sends a text as it is, bytes as a binary frame, and anything else as JSON. */
   send(message: unknown): void {
     const raw = typeof message === 'string' || message instanceof Uint8Array;
     this.#socket.send(raw ? message : JSON.stringify(message));
   }
 
-  /** A text frame of these bytes, whether they are UTF-8 or not. */
+  /** Sends a text frame of these bytes, whether they are UTF-8 or not. */
   sendTextBytes(bytes: Uint8Array): void {
     this.#socket.send(bytes, { binary: false });
   }
@@ -170,7 +170,7 @@ export class WsClient {
     this.#changed();
   }
 
-  /** False when nothing happened in time. */
+  /** Resolves with false when nothing happened in time. */
   #change(timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), Math.max(0, timeoutMs));

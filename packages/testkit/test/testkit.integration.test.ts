@@ -62,7 +62,7 @@ describe('WsClient behind a TcpProxy', () => {
     );
     const server = new WebSocketServer({ noServer: true });
     http.on('upgrade', (request, socket, head) => {
-      // The proxy's end resets it.
+      // The proxy resets this socket when it ends.
       socket.on('error', () => socket.destroy());
       if (request.url === '/no') socket.end('HTTP/1.1 401 Unauthorized\r\ncontent-length: 13\r\n\r\n{"error":"x"}');
       else

@@ -1,4 +1,4 @@
-/** Counts what happens: says what was over before something else began. */
+/** Counts events, so that a test can say what was over before something else began. */
 export class Clock {
   #now = 0;
 

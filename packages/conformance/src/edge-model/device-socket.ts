@@ -1,17 +1,17 @@
 import type { Position, Socket, StreamName } from '@ws-gateway/core';
 import { BLOCKS } from './scenario.js';
 
-/** What a client is told of a stream when it comes into it. */
+/** The position of a stream that a client is told when it subscribes. */
 export interface Told extends Position {
   readonly stream: StreamName;
   readonly recovered?: boolean;
   readonly replayed?: number;
 }
 
-/** One stay in a stream, from the frame that told of it to its end. */
+/** One stay in a stream, from the frame that tells of it to its end. */
 export interface Stay {
   readonly told: Told;
-  /** The position that was brought along. */
+  /** Position that the client brought; null: none. */
   readonly after: Position | null;
   readonly frames: { readonly offset: number; readonly id: string }[];
   over: boolean;
@@ -38,15 +38,15 @@ interface Push {
 interface Hooks {
   readonly answered: (answer: Answer) => void;
   readonly ended: (code: number, reason: string) => void;
-  /** Native membership of this node. */
+  /** Sockets of this node that joined each channel of the native fan-out. */
   readonly localStreams: Map<string, Set<DeviceSocket>>;
 }
 
-/** The end of a socket at the client: notes what arrives, and what must not have arrived. */
+/** The client's end of a socket. It notes what arrives, and what must not have arrived. */
 export class DeviceSocket implements Socket {
   readonly stays: Stay[] = [];
   readonly faults: string[] = [];
-  /** The code it was closed with; null: open. */
+  /** Close code; null: open. */
   code: number | null = null;
   readonly #hooks: Hooks;
   #blocked = false;
@@ -84,7 +84,7 @@ export class DeviceSocket implements Socket {
 
   end(code: number, reason: string): void {
     this.gone(code);
-    // As the transport tells it: a turn of the loop later.
+    // The transport reports the end a turn of the loop later, too.
     setImmediate(() => this.#hooks.ended(code, reason));
   }
 
@@ -100,7 +100,7 @@ export class DeviceSocket implements Socket {
   enter(told: Told, after: Position | null): void {
     const stay = this.stayIn(told.stream);
     if (stay === undefined) this.stays.push({ told, after, frames: [], over: false });
-    // Asked to enter where it is: it is told where it stands.
+    // A client that enters a room it is in is told where it stands.
     else if (told.offset !== positionIn(stay).offset) this.faults.push(`told ${JSON.stringify(told)} in the middle`);
   }
 

@@ -13,14 +13,14 @@ export class Device {
   readonly node: ModelNode;
   readonly socket: DeviceSocket;
   readonly startedAt: number;
-  /** When the handshake was decided; 0 before. */
+  /** Time at which the handshake was decided; 0 before. */
   decidedAt = 0;
-  /** null: admitted, or not decided yet. */
+  /** Code of the refusal; null: admitted, or not decided yet. */
   refused: string | null = null;
-  /** Ended by its own side. */
+  /** True when the client itself ended the connection. */
   cut = false;
   connected = false;
-  /** The request under way: one at a time. */
+  /** The request under way. A device sends one at a time. */
   pending: { readonly rid: number; readonly command: Command; readonly after: Positions } | null = null;
   readonly #brought: Positions;
   readonly #clock: Clock;
@@ -44,7 +44,7 @@ export class Device {
     return this.#connection !== null && this.socket.code === null && this.node.alive;
   }
 
-  /** Not awaited by the model: other things go on meanwhile. */
+  /** The model does not await this: other things go on meanwhile. */
   async connect({ abort }: { abort: boolean }): Promise<void> {
     const admission = await this.node.edge.admit(handshakeOf(this.#query()), new AbortController().signal);
     this.decidedAt = this.#clock.tick();
@@ -66,7 +66,7 @@ export class Device {
     this.node.edge.closed(this.#connection!, 1006, '');
   }
 
-  /** With its node: nothing comes from there any more. */
+  /** The node of this device was killed: nothing comes from there any more. */
   lost(): void {
     this.cut = true;
     if (this.socket.code === null) this.socket.gone(1006);
@@ -86,7 +86,7 @@ export class Device {
     );
   }
 
-  /** Where a client would go on that had this connection last. */
+  /** Positions from which the client would resume after this connection. */
   positions(): Positions {
     return new Map([
       ...this.#brought,

@@ -7,7 +7,7 @@ import type { BlockChange, RecordLog } from './record-log.js';
 
 const BLOCKED = closeReason('user_blocked').code;
 
-/** What should not be, in words; the model is at rest. */
+/** Lists in words what should not be. The model must be at rest. */
 export async function faultsOf(model: Model): Promise<string[]> {
   const faults = model.nodes.flatMap((node) => node.faults.map((fault) => `${node.name}: ${fault}`));
   for (const user of USERS) {
@@ -79,7 +79,10 @@ function closeFaults(
   return faults;
 }
 
-/** An unbroken run of the stream's own messages, from where the client was told (or had been) up to the newest. */
+/**
+ * A stay must hold an unbroken run of the stream's messages, from where the client was told (or had been) up to the
+ * newest.
+ */
 function stayFaults({ told, after, frames }: Stay, log: RecordLog, { complete }: { complete: boolean }): string[] {
   const faults: string[] = [];
   const begin = told.offset - (told.replayed ?? 0);

@@ -14,7 +14,7 @@ import type { DeviceSocket } from './device-socket.js';
 import { roomPolicy, topics } from './scenario.js';
 
 const BARRIER = 'barrier';
-/** One at least for each partition that an engine might have. */
+/** Barrier users: enough of them that each partition of an engine has at least one. */
 const BARRIERS = Array.from({ length: 8 }, (_, at) => `${BARRIER}-${at}`);
 const silent: Logger = {
   error: () => undefined,
@@ -24,7 +24,7 @@ const silent: Logger = {
   child: () => silent,
 };
 
-/** One engine and one edge, as a process would have them. */
+/** One engine and one edge, as a process has them. */
 export class ModelNode implements Inbox {
   readonly name: string;
   readonly engine: Engine;
@@ -40,7 +40,7 @@ export class ModelNode implements Inbox {
     const publish = (channel: string, frame: Uint8Array): void => {
       for (const socket of this.localStreams.get(channel) ?? []) socket.send(frame);
     };
-    // What the model does not use is left out: touching it is a failure that is seen at once.
+    // Parts that the model does not use are left out, so that using one is a failure that shows at once.
     const deps: Partial<EdgeDeps> = {
       engine,
       verifier: { verify: async (token) => identityOf(token) },
@@ -81,7 +81,7 @@ export class ModelNode implements Inbox {
     await Promise.all(BARRIERS.map((user) => this.engine.admit({ ...base, user, connection: `${user}@${this.name}` })));
   }
 
-  /** Resolves when all that was published before has come to this node. */
+  /** Resolves when this node has got everything that was published before. */
   async reached(publisher: Engine, text: string): Promise<void> {
     const arrivals = BARRIERS.map(
       (user) => new Promise<void>((resolve) => this.#barriers.set(`${BARRIER}/u/${user} ${text}`, resolve)),
@@ -108,7 +108,7 @@ export class ModelNode implements Inbox {
     this.edge.endBatch();
   }
 
-  /** Nothing happens here that could make either of these necessary. */
+  /** Nothing in the model could make a resync or a rebuild necessary, so either is a fault. */
   resync(reason: string): void {
     if (this.alive) this.faults.push(`resync: ${reason}`);
   }
@@ -118,7 +118,7 @@ export class ModelNode implements Inbox {
   }
 }
 
-/** The token is the user's name. */
+/** Takes the token for the user's name. */
 function identityOf(user: string): Identity {
   return { user, expiresAtMs: null, issuedAtMs: null, tokenId: null, topics: null, rooms: null, presence: false };
 }

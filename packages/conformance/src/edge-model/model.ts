@@ -7,27 +7,27 @@ import { ModelPartition, RecordLog } from './record-log.js';
 
 /** What an engine brings to the model. */
 export interface ModelHarness {
-  /** A node on the harness' store. Not started. */
+  /** Creates a node on the harness' store without starting it. */
   createEngine(node: string): Promise<Engine>;
-  /** Ends a node as SIGKILL would: nothing of it is released. Missing where a store does not outlive its node. */
+  /** Ends a node as SIGKILL would: it releases nothing. Left out where a store does not outlive its node. */
   kill?(engine: Engine): Promise<void>;
-  /** The engines have been stopped before. */
+  /** Called after the engines have been stopped. */
   stop(): Promise<void>;
 }
 
-/** As many as it takes for the transport's own fan-out. */
+/** Number of subscribers from which the transport's own fan-out is used. */
 const CROWD = 17;
 const ANSWER_MS = 10_000;
 const NOTHING: Positions = new Map();
 
-/** Some nodes, the records for them, and the devices of some users. */
+/** Nodes, the records for them, and the devices of a few users. */
 export class Model {
   readonly clock = new Clock();
   readonly log = new RecordLog(this.clock);
   readonly devices: Device[] = [];
   readonly nodes: readonly ModelNode[];
   readonly #harness: ModelHarness;
-  /** One for each user, and one for what is for all. */
+  /** One partition for each user, and one for what is for all. */
   readonly #lanes: readonly ModelPartition[];
   readonly #handshakes = new Map<Device, Promise<void>>();
 
@@ -59,19 +59,19 @@ export class Model {
     this.#connect(userOf(n), at, NOTHING);
   }
 
-  /** From where any connection, open or not, is: anywhere. */
+  /** Connects a device with the positions of any earlier connection, open or not, to any node. */
   resume(n: number, at: number): void {
     const before = pick(this.devices, n);
     if (before !== undefined) this.#connect(before.user, at, before.positions());
   }
 
-  /** All at once and from one place, as after the end of their node. */
+  /** Connects many devices at once with one position, as clients do after the end of their node. */
   crowd(n: number, at: number): void {
     const before = pick(this.devices, n);
     for (let i = 0; i < CROWD; i++) this.#connect(before?.user ?? userOf(n), at, before?.positions() ?? NOTHING);
   }
 
-  /** The client is gone before the upgrade is complete. */
+  /** Connects a client that leaves before the upgrade is complete. */
   abort(n: number, at: number): void {
     this.#connect(userOf(n), at, NOTHING, true);
   }
@@ -103,7 +103,7 @@ export class Model {
     this.log.block(this.#laneOf(userOf(n)), userOf(n), blocked ? { reason: 'why not', expiresAtMs: null } : null);
   }
 
-  /** A partition moves to a node, which publishes again what was published. */
+  /** Moves a partition to a node, which publishes some records again. */
   rebalance(n: number, at: number): void {
     pick(this.#lanes, n)!.takeOver(pick(this.liveNodes, at)!, n);
   }
@@ -118,7 +118,7 @@ export class Model {
     for (const lane of this.#lanes) if (lane.node === node) lane.takeOver(this.liveNodes[0]!, 0);
   }
 
-  /** Until everything that was begun is done and everything that was published has arrived. */
+  /** Resolves when everything that was begun is done and everything that was published has arrived. */
   async rest(): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.settle()));
     const handshakes = [...this.#handshakes].filter(([{ node }]) => node.alive);
@@ -126,12 +126,12 @@ export class Model {
     await this.#answers();
     const text = `barrier ${this.clock.tick()}`;
     await Promise.all(this.liveNodes.map((node) => node.reached(node.engine, `${text} ${node.name}`)));
-    // What the last batch closed.
+    // Sockets that the last batch closed report their end within these turns.
     for (let at = 0; at < 3; at++) await turn();
     this.log.delivered();
   }
 
-  /** At the end: who of the user comes in now? */
+  /** Connects once more at the end, to see whether the user is let in now. */
   async probe(user: User): Promise<Device> {
     const device = this.#connect(user, 0, NOTHING);
     await this.#handshakes.get(device);
@@ -143,12 +143,12 @@ export class Model {
     this.devices.push(device);
     const handshake = device.connect({ abort });
     this.#handshakes.set(device, handshake);
-    // Told by rest.
+    // `rest` reports a failure.
     handshake.catch(() => undefined);
     return device;
   }
 
-  /** Looks at each turn of the loop: thousands of runs can't wait for timers. */
+  /** Polls with each turn of the loop: thousands of runs cannot wait for timers. */
   async #answers(): Promise<void> {
     const deadline = Date.now() + ANSWER_MS;
     while (this.#open().some(({ pending }) => pending !== null)) {

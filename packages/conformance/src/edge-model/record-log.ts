@@ -11,24 +11,27 @@ import {
 import { BLOCKS, retention, ROOM, TOPIC, USERS, type User } from './scenario.js';
 import type { Clock } from './clock.js';
 
-/** A node as far as it publishes. */
+/** The part of a node that publishes. */
 export interface Publisher {
   readonly engine: Engine;
   readonly alive: boolean;
 }
 
-/** A block or its end: decides about handshakes from somewhere between the first two times on. */
+/** A block or its end. It decides about handshakes from some moment between its first two times on. */
 export interface BlockChange {
   readonly blocked: boolean;
   readonly issuedAt: number;
   appliedAt: number;
-  /** All nodes have been told to close the user's connections: a new one may be taken for an old one until then. */
+  /**
+   * Time at which all nodes had been told to close the user's connections. Until then a new connection may be taken for
+   * an old one.
+   */
   deliveredAt: number;
 }
 
 /**
- * Records of one Kafka partition and the router that publishes them: one behind the other with their offsets, and again
- * from the last acknowledged one when another node takes the partition over.
+ * Records of one Kafka partition and the router that publishes them. It publishes them in order with their offsets, and
+ * again from the last acknowledged one when another node takes the partition over.
  */
 export class ModelPartition {
   node: Publisher;
@@ -52,7 +55,10 @@ export class ModelPartition {
     this.#publish(from);
   }
 
-  /** Begins some records before the last acknowledged one, as after a commit that came too late. */
+  /**
+   * Gives the partition to a node that begins some records before the last acknowledged one, as after a commit that
+   * came too late.
+   */
   takeOver(node: Publisher, overlap: number): void {
     this.node = node;
     this.#previous = -1;
@@ -60,7 +66,7 @@ export class ModelPartition {
     if (from < this.#items.length) this.#publish(from);
   }
 
-  /** Everything is applied when it resolves. Rejects when a node that is alive could not do it. */
+  /** Resolves when everything is applied. Rejects when a node that is alive could not do it. */
   settle(): Promise<unknown> {
     return this.#inFlight;
   }
@@ -74,12 +80,12 @@ export class ModelPartition {
     const done = node.engine.publish({ source, items }).then(
       () => this.#applied(lastOffset + 1),
       (error: unknown) => {
-        // The next owner of the partition repeats it.
+        // A node that was killed fails, and the next owner of the partition repeats the call.
         if (node.alive) throw error;
       },
     );
     this.#inFlight = Promise.all([this.#inFlight, done]);
-    // Told by settle.
+    // `settle` reports a failure.
     this.#inFlight.catch(() => undefined);
   }
 
@@ -88,7 +94,7 @@ export class ModelPartition {
   }
 }
 
-/** Everything that was published: which record stands at which offset of which stream. */
+/** Remembers everything that was published: which record stands at which offset of which stream. */
 export class RecordLog {
   readonly #blocks = new Map<User, BlockChange[]>();
   readonly #ids = new Map<StreamName, string[]>();

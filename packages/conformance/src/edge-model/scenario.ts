@@ -1,6 +1,6 @@
 import { publicStream, roomStream, userStream, type Retention, type TopicPolicy } from '@ws-gateway/core';
 
-/** Small, so that a few steps leave a client behind its end. */
+/** Messages kept of each stream: few, so that a client falls behind them within some steps. */
 export const HISTORY = 8;
 export const USERS = ['ann', 'bob'] as const;
 export type User = (typeof USERS)[number];
@@ -29,7 +29,7 @@ export const topics: readonly TopicPolicy[] = [
 ];
 export const roomPolicy = { ...common, name: 'rooms', type: 'room', retention };
 
-/** The streams with history that a connection of the user can be in. */
+/** Streams with history that a connection of the user can be in. */
 export function streamsOf(user: User) {
   return { own: userStream(TOPIC, user), public: publicStream(TOPIC), room: roomStream(ROOM) };
 }

@@ -11,11 +11,11 @@ import { RecordingInbox } from './recording-inbox.js';
 
 /** What an implementation brings to the suite. */
 export interface EngineHarness {
-  /** A node on the harness' store. Not started. */
+  /** Creates a node on the harness' store without starting it. */
   createEngine(node: string): Engine;
   /** Lets time pass for the store: by its clock, or by waiting. */
   elapse(ms: number): Promise<void>;
-  /** The engines have been stopped before. */
+  /** Called after the engines have been stopped. */
   stop(): Promise<void>;
 }
 
@@ -30,13 +30,16 @@ export const ordered: Retention = { mode: 'ordered', size: 10, ttlMs: 60_000 };
 export const latest: Retention = { mode: 'latest', size: 1, ttlMs: 60_000 };
 export const topic = 'notifications';
 
-/** What a test is for, as a sentence, and the test. */
+/** Tests by name. A name is a sentence about behaviour. */
 export type ConformanceTests = Readonly<Record<string, (fixture: Fixture) => Promise<void>>>;
 
-/** These reach every partition, be there 5 or 16: what arrives in one says nothing about the others. */
+/**
+ * Barrier users. There are enough of them to reach every partition, because what arrives in one partition says nothing
+ * about the others.
+ */
 const BARRIERS = Array.from({ length: 16 }, (_, i) => `barrier-${i}`);
 
-/** Nodes of one test and short ways to say what happens to them. */
+/** The nodes of one test, and short ways to say what happens to them. */
 export class Fixture {
   readonly harness: EngineHarness;
   readonly severalNodes: boolean;
@@ -60,7 +63,9 @@ export class Fixture {
     await this.harness.stop();
   }
 
-  /** Resolves when all that was published before has arrived: proves that something did not. */
+  /**
+   * Resolves when everything that was published before has arrived. A test proves with it that something did not come.
+   */
   async settle({ engine }: TestNode): Promise<void> {
     const text = `barrier ${++this.#barriers}`;
     for (const node of this.#nodes) {
@@ -96,7 +101,7 @@ export function allItem(text: string): PublishItem {
   return { kind: 'all', head: text, sourceOffset: -1, recordTimeMs: 1234 };
 }
 
-/** As the router builds it: up to the place where the engine puts the position. */
+/** Head of a frame as the router builds it: up to the place where the engine puts the position. */
 export function headOf(text: string, stream: string): string {
   return `{"text":${JSON.stringify(text)},"stream":${JSON.stringify(stream)},"epoch":"`;
 }

@@ -18,7 +18,7 @@ function texts({ messages }: HistoryPage): string[] {
   return messages.map(({ frame }) => (JSON.parse(Buffer.from(frame).toString()) as { text: string }).text);
 }
 
-/** Texts 1…count to u1. */
+/** Publishes the texts 1…count to u1. */
 async function publish(
   { engine }: TestNode,
   count: number,

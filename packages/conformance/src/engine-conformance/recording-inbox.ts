@@ -6,7 +6,7 @@ export interface RecordedMessage {
   readonly epoch: string;
   readonly offset: number;
   readonly recordTimeMs: number;
-  /** The frame's own text, without the position. */
+  /** Text of the frame without the position. */
   readonly text: string;
   readonly frame: string;
   readonly except: string;
@@ -18,12 +18,12 @@ export class RecordingInbox implements Inbox {
   messages: RecordedMessage[] = [];
   readonly broadcasts: string[] = [];
   readonly commands: NodeCommand[] = [];
-  /** Everything in the order it came: `message:<text>`, `all:<text>`, `command:<json>`, `end`. */
+  /** Everything in the order of arrival: `message:<text>`, `all:<text>`, `command:<json>`, `end`. */
   readonly events: string[] = [];
   readonly resyncs: string[] = [];
   rebuilds = 0;
   batches = 0;
-  /** Set while a test is inside a call of the engine: nothing may come then. */
+  /** True while a test is inside a call of the engine: nothing may arrive then. */
   forbidden = false;
 
   deliver({ stream, epoch, offset, recordTimeMs, frame: bytes, except, seen }: StreamMessage): void {

@@ -146,7 +146,7 @@ export const routing: ConformanceTests = {
     expect(await engine.control({ kind: 'node', node: 'node' }, { command: 'drain' })).toBe(0);
     expect(await engine.control({ kind: 'all' }, { command: 'drain' })).toBe(1);
     await inbox.waitFor(() => inbox.commands.length === 3, 'three commands');
-    // Partitions are not in order with each other.
+    // There is no order between partitions.
     expect(inbox.commands).toContainEqual(command);
     expect(inbox.commands.filter((one) => one.command === 'drain')).toHaveLength(2);
   },

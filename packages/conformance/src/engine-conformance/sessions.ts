@@ -116,7 +116,7 @@ export const sessions: ConformanceTests = {
     let published = 0;
     await Promise.all(
       users.map(async (user) => {
-        // Some of these are before the row, some after: only what comes after counts.
+        // Some of these are published before the row is written, some after it: only what comes after it counts.
         const before = publisher.engine.publish(unsourced(userItem(user, 'early')));
         await admit(node, user, `c-${user}`);
         await publisher.engine.publish(unsourced(userItem(user, `after ${user}`)));
@@ -256,7 +256,7 @@ export const blocks: ConformanceTests = {
     expect(await admit(node, 'u3', 'c3')).toMatchObject({ block: { reason: 'newer' } });
   },
 
-  // Read up to offset 9; meanwhile record 10 lifted the block. It would stay for ever.
+  // The blocks were read up to offset 9, and meanwhile record 10 lifted the block: restoring it would keep it for ever.
   'refuses blocks that were read again when a later record has been applied': async (fixture) => {
     const node = await fixture.node();
     await node.engine.publish(sourced(-1, [[10, blockItem('u1', null)]]));

@@ -31,7 +31,7 @@ class RecordingNotifier implements Notifier {
   }
 }
 
-/** What was logged, as "level message". */
+/** Keeps what was logged as "level message". */
 class RecordingLogger implements Logger {
   readonly lines: string[] = [];
   error = (message: string): void => void this.lines.push(`error ${message}`);

@@ -8,7 +8,7 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** An authority, or with `issuer` a certificate of it for localhost. */
+/** Makes an authority or, with `issuer`, a certificate of it for localhost. */
 export async function makeCertificate(name: string, issuer?: Certificate): Promise<Certificate> {
   const altNames = [
     { type: 2 as const, value: 'localhost' },
@@ -26,7 +26,7 @@ export async function makeCertificate(name: string, issuer?: Certificate): Promi
   return { cert: made.cert, key: made.private };
 }
 
-/** Files in a directory of their own; `remove` takes them away. */
+/** Writes files into a directory of their own; `remove` deletes them. */
 export async function writeFiles(contents: Readonly<Record<string, string>>) {
   const directory = await mkdtemp(join(tmpdir(), 'certificates-'));
   await Promise.all(Object.entries(contents).map(([name, text]) => writeFile(join(directory, name), text)));

@@ -26,7 +26,7 @@ export class TestClient {
     this.#client = new Client(`localhost:${port}`, channel, { 'grpc.use_local_subchannel_pool': 1, ...clientOptions });
   }
 
-  /** Resolves with the status also when it is an error. */
+  /** Makes one call; resolves with the status also when it is an error. */
   call(method: string, request: object, options: CallOptions = {}): Promise<CallResult> {
     const { path, requestSerialize, responseDeserialize } = this.#method(method);
     const { promise, resolve } = Promise.withResolvers<CallResult>();

@@ -6,6 +6,6 @@ export function anyOf<Schema extends DescMessage>(schema: Schema, init: MessageI
   return create(AnySchema, { typeUrl: `type.googleapis.com/${schema.typeName}`, value });
 }
 
-/** As the client sends it. */
+/** A message as the client sends it. */
 export const hello = anyOf(StringValueSchema, { value: 'hello' });
 export const helloJson = '{"@type":"type.googleapis.com/google.protobuf.StringValue","value":"hello"}';
