@@ -24,11 +24,11 @@ LABEL org.opencontainers.image.title="ws-gateway" \
       org.opencontainers.image.licenses="MIT"
 WORKDIR /app
 ENV NODE_ENV=production
-# Owned by root: the program can't change itself.
+# Owned by root: the program cannot change itself.
 COPY --from=build /app ./
 COPY config.yaml LICENSE ./
 RUN ln -s /app/bin/ws-gateway /usr/local/bin/ws-gateway
-# The user `node` of the base image, as a number: Kubernetes can't tell whether a name is root.
+# The user `node` of the base image, as a number: Kubernetes cannot tell whether a name is root.
 USER 1000:1000
 EXPOSE 8080 9003
 # The program itself says where it listens: the port can come from a mounted file or from the environment. Certificates

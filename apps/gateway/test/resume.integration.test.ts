@@ -81,7 +81,7 @@ describe('a position in the query', () => {
     }
   });
 
-  it('is refused when it can not be read or is of a stream that is not subscribed', async () => {
+  it('is refused when it cannot be read or is of a stream that is not subscribed', async () => {
     for (const recover of [
       'notifications',
       'notifications:e',

@@ -167,7 +167,7 @@ describe('options', () => {
     [{ url: [] }, 'url'],
     [{ url: 'ws://host', backoff: { baseMs: 0 } }, 'backoff.baseMs'],
     [{ url: 'ws://host', maxAttempts: NaN }, 'maxAttempts'],
-  ])('%j can not be used', (options, name) => {
+  ])('%j cannot be used', (options, name) => {
     expect(() => createClient(options)).toThrow(expect.objectContaining({ code: 'bad_option' }));
     expect(() => createClient(options)).toThrow(name);
   });

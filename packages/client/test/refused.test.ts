@@ -107,7 +107,7 @@ describe('a refusal that can be seen, with the ws package', () => {
   });
 });
 
-describe('a refusal that can not be seen, with the global WebSocket', () => {
+describe('a refusal that cannot be seen, with the global WebSocket', () => {
   it('is tried again, up to maxAttempts', async () => {
     refusals = Array.from({ length: 9 }, () => ({ status: 403, body: error('user_blocked', 'no') }));
     const closed = await open({ WebSocket: WebSocket, maxAttempts: 4 }).closed;

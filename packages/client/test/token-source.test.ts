@@ -44,7 +44,7 @@ describe('a token source', () => {
     expect(tokens.renewInMs(30 * SECOND)).toBe(renewSeconds * SECOND);
   });
 
-  it('does not renew what can not be renewed or has no end that can be read', async () => {
+  it('does not renew what cannot be renewed or has no end that can be read', async () => {
     const fixed = new TokenSource(jwt(3600 * SECOND), { timeoutMs });
     await fixed.get();
     expect(fixed.renewable).toBe(false);

@@ -91,7 +91,7 @@ describe('a token with a callback', () => {
     expect(issued).toHaveLength(1);
   });
 
-  it('is suspected after three attempts that failed for reasons that can not be seen', async () => {
+  it('is suspected after three attempts that failed for reasons that cannot be seen', async () => {
     const { token, issued } = issuer();
     const theatre = await play({ token, backoff: { baseMs: 1, capMs: 1 } });
     for (let attempt = 0; attempt < 5; attempt++) {
@@ -102,7 +102,7 @@ describe('a token with a callback', () => {
     expect(tokensShown(theatre)).toEqual([first, first, first, second, second, second]);
   });
 
-  it('that can not be had is a failed attempt like any other', async () => {
+  it('that cannot be had is a failed attempt like any other', async () => {
     const { gateway, of } = await play({ token: () => Promise.reject(new Error('away')), maxAttempts: 2 });
     await pass(1000);
     expect(gateway.sockets).toHaveLength(0);

@@ -23,7 +23,7 @@ describe('after a close', () => {
     expect(judge(end(4000))).toMatchObject({ newToken: false });
   });
 
-  it('it tries another address when this node goes away or can not be reached', () => {
+  it('it tries another address when this node goes away or cannot be reached', () => {
     for (const code of [4000, 1001, 1012, 1013]) expect(judge(end(code))).toMatchObject({ nextUrl: true });
     expect(judge(end(1006, false))).toMatchObject({ nextUrl: true });
     for (const code of [1006, 4001, 4003]) expect(judge(end(code))).toMatchObject({ nextUrl: false });

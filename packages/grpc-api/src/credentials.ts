@@ -27,6 +27,6 @@ export async function serverCredentials(tls: GrpcTlsFiles | null): Promise<Serve
     return ServerCredentials.createSsl(ca, [{ cert_chain: cert, private_key: key }], ca !== null);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new GrpcApiError('bad_tls', `certificate or key can not be used: ${reason}`, { cause: error });
+    throw new GrpcApiError('bad_tls', `certificate or key cannot be used: ${reason}`, { cause: error });
   }
 }

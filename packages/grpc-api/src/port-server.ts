@@ -48,7 +48,7 @@ export class PortServer {
         if (error === null) resolve(bound);
         else
           reject(
-            new GrpcApiError('listen_failed', `gRPC can not listen on ${address}: ${error.message}`, { cause: error }),
+            new GrpcApiError('listen_failed', `gRPC cannot listen on ${address}: ${error.message}`, { cause: error }),
           );
       });
     });

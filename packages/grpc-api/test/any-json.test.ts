@@ -101,7 +101,7 @@ describe('what has no JSON is the caller’s mistake', () => {
     ['a Value without a kind', anyOf(ValueSchema, {})],
     ['a number in a Value that JSON does not have', anyOf(ValueSchema, { kind: { case: 'numberValue', value: NaN } })],
     ['a Timestamp after 9999', anyOf(TimestampSchema, { seconds: 2n ** 62n })],
-    ['a FieldMask that can not be read back', anyOf(FieldMaskSchema, { paths: ['aB'] })],
+    ['a FieldMask that cannot be read back', anyOf(FieldMaskSchema, { paths: ['aB'] })],
     ['text that is not UTF-8', { ...anyOf(StringValueSchema, {}), value: Uint8Array.of(10, 1, 255) }],
   ])('%s', (_what, any) => {
     expect(() => anyJsonText(any, types)).toThrow(InvalidArgument);

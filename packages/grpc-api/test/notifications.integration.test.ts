@@ -118,7 +118,7 @@ describe('a call is refused with INVALID_ARGUMENT', () => {
   });
 });
 
-describe('a call that can not be served', () => {
+describe('a call that cannot be served', () => {
   it.each<[EngineErrorCode, status]>([
     ['unavailable', status.UNAVAILABLE],
     ['source_gap', status.UNAVAILABLE],

@@ -49,7 +49,7 @@ describe('with a token', () => {
     served.on('error', () => served.destroy()).cancel();
   });
 
-  it('health needs none: a probe can not send it', async () => {
+  it('health needs none: a probe cannot send it', async () => {
     api = await TestApi.start({ token: 's3cret' });
     const health = api.health();
     expect((await health.call('Check', { service: '' })).code).toBe(status.OK);

@@ -21,7 +21,7 @@ export class BackendCallError extends Error {
 const MESSAGES: Readonly<Record<BackendCallErrorCode, string>> = {
   timeout: 'the backend did not answer in time',
   too_large: "the backend's answer is too large",
-  unreachable: 'the backend can not be reached',
+  unreachable: 'the backend cannot be reached',
 };
 
 export interface BackendCall {

@@ -71,7 +71,7 @@ function filledPath(template: string, request: SourceValues): string {
   return template.replaceAll(/\{([^{}]+)\}/g, (_, source: string) => {
     const text = scalarText(sourceValue(source, request)) ?? '';
     if (text === '' || text === '.' || text === '..' || !text.isWellFormed())
-      throw new BadOptionError(`options.${source} can not be part of a path`);
+      throw new BadOptionError(`options.${source} cannot be part of a path`);
     return encodeURIComponent(text);
   });
 }

@@ -72,7 +72,7 @@ export class HttpHandshakeIdentifier implements HandshakeIdentifier {
     const { status, text } = await this.#answer(body);
     const nowMs = this.#clock();
     const verdict = deniedBy(status) ?? (status === 200 ? identityIn(text, nowMs) : `its status is ${status}`);
-    if (typeof verdict === 'string') throw this.#unusable(new Error(`the answer can not be used: ${verdict}`));
+    if (typeof verdict === 'string') throw this.#unusable(new Error(`the answer cannot be used: ${verdict}`));
     if (this.#isAway) this.#logger.info('the application says again who may connect');
     this.#isAway = false;
     if (verdict instanceof AdmissionDeniedError) throw verdict;
@@ -93,7 +93,7 @@ export class HttpHandshakeIdentifier implements HandshakeIdentifier {
     if (this.#isAway) this.#logger.debug(message, { error });
     else this.#logger.warn(message, { error });
     this.#isAway = true;
-    return new VerifierUnavailableError('who this client is can not be found out right now', { cause: error });
+    return new VerifierUnavailableError('who this client is cannot be found out right now', { cause: error });
   }
 }
 

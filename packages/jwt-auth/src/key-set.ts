@@ -120,7 +120,7 @@ export class KeySet implements KeySource {
       return keys;
     } catch (cause) {
       this.#tell(cause);
-      throw new VerifierUnavailableError('the key set can not be read', { cause });
+      throw new VerifierUnavailableError('the key set cannot be read', { cause });
     }
   }
 

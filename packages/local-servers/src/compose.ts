@@ -44,7 +44,7 @@ export async function startCompose(options: ComposeOptions): Promise<Program | n
   const create = [...args, 'up', '--no-start', '--no-build', ...services];
   const created = await runCommand(command, create, { timeoutMs: PULL_TIMEOUT_MS });
   if (!created.ok) {
-    log(`Docker can't get the images (${lastLine(created.output)}); trying programs of this machine instead`);
+    log(`Docker cannot get the images (${lastLine(created.output)}); trying programs of this machine instead`);
     return null;
   }
   await mkdir(options.dataDir, { recursive: true });

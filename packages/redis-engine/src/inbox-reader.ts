@@ -191,7 +191,7 @@ export class InboxReader {
 
   #lose(batches: number): void {
     this.#stats.gapRepairs.add('lost');
-    this.#logger.warn('inbox gap can not be repaired', { batches });
+    this.#logger.warn('inbox gap cannot be repaired', { batches });
     this.#inbox.resync('inbox batches lost');
   }
 

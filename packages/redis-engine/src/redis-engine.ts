@@ -299,7 +299,7 @@ function connected(client: Redis, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let cause: unknown = null;
     const timer = setTimeout(() => {
-      reject(new EngineError('unavailable', `redis can't be reached: ${String(cause)}`, { cause }));
+      reject(new EngineError('unavailable', `redis cannot be reached: ${String(cause)}`, { cause }));
     }, timeoutMs);
     client.once('ready', () => {
       clearTimeout(timer);

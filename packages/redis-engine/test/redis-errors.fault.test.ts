@@ -58,7 +58,7 @@ function isBusy(error: unknown): boolean {
   return String(error).includes('BUSY');
 }
 
-describe('a Redis that answers but can not serve', () => {
+describe('a Redis that answers but cannot serve', () => {
   it.each(Object.keys(troubles))('%s is said to be unavailable, and heals', async (word) => {
     const redis = await startRedis();
     cleanups.push(() => redis.stop());

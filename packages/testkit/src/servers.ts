@@ -76,7 +76,7 @@ async function startContainers(log: (line: string) => void): Promise<TestServers
   }
   await stop();
   const reasons = starts.flatMap((start) => (start.status === 'rejected' ? [String(start.reason)] : []));
-  log(`Docker can't run the test servers (${reasons[0]}); using programs of this machine`);
+  log(`Docker cannot run the test servers (${reasons[0]}); using programs of this machine`);
   return null;
 }
 

@@ -12,7 +12,7 @@ const REDIS_AWAY = 'Redis does not answer, or the node has to do too much at onc
 
 export const refusalTexts: Texts<keyof typeof refusalStatuses> = {
   bad_request: [
-    'The query or the options can not be read, or ask for too much.',
+    'The query or the options cannot be read, or ask for too much.',
     'Change the request as the message says.',
   ],
   unknown_topic: ['There is no such topic for clients.', 'Ask for one of those that the message lists.'],
@@ -125,7 +125,7 @@ export const closeTexts: Texts<CloseName> = {
     'Reconnect and resume; subscribe to less.',
   ],
   lifetime: ['`limits.maxLifetime` is over.', 'Reconnect and resume.'],
-  resync: ['The node can not prove that nothing was missed.', 'Reconnect and resume.'],
+  resync: ['The node cannot prove that nothing was missed.', 'Reconnect and resume.'],
   token_expired: [
     'The token ran out while the socket was open.',
     'Reconnect with a new token, or renew in time by `authentication`.',
@@ -164,7 +164,7 @@ export const deadLetterTexts: Texts<(typeof rejectionCodes)[number]> = {
     'Nothing says who shall get it. It is never sent to everyone.',
     'Add `user_id`, another audience member, or the header `ws-audience`.',
   ],
-  bad_audience: ['The header `ws-audience`, a room or a hub can not be read.', 'Use the forms of the message.'],
+  bad_audience: ['The header `ws-audience`, a room or a hub cannot be read.', 'Use the forms of the message.'],
   bad_member: ['A member or header is of a wrong kind.', 'See `dlq-message` for which.'],
   too_large: [
     'Larger than `limits.maxRecordBytes`, or so after being copied for many users.',
@@ -175,7 +175,7 @@ export const deadLetterTexts: Texts<(typeof rejectionCodes)[number]> = {
 
 export const adminTexts: Texts<AdminErrorCode> = {
   bad_request: [
-    'The body or a parameter can not be used. Of a message, `reason` is what `dlq-error` would be.',
+    'The body or a parameter cannot be used. Of a message, `reason` is what `dlq-error` would be.',
     'Change it as the message says.',
   ],
   unknown_topic: ['There is no such topic.', 'Use one of those that the message lists.'],
@@ -190,7 +190,7 @@ export const adminTexts: Texts<AdminErrorCode> = {
 export const linkTexts: Texts<(typeof pipeErrorCodes)[number]> = {
   unknown_user: ['The user has no connection to this endpoint, on no node.', 'Nothing, or forget the user.'],
   bad_action: [
-    'Not an object, or its user, action, message, code or length can not be used.',
+    'Not an object, or its user, action, message, code or length cannot be used.',
     'Mend the backend; the message says what.',
   ],
   unavailable: ['Redis could not be asked. The action may have been carried out.', 'Repeat it if that does no harm.'],

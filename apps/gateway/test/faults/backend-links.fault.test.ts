@@ -38,7 +38,7 @@ async function flush(port: number): Promise<void> {
   expect(answer.toString()).toBe('+OK\r\n');
 }
 
-// Fails when a dead node's rows are not taken away, or when its backend can't tell that its users are gone.
+// Fails when a dead node's rows are not taken away, or when its backend cannot tell that its users are gone.
 it(
   'a killed node: the backend loses that link and no other, and the place is free for the user within 30 s',
   async () => {

@@ -11,7 +11,7 @@ const REAPED_MS = 15_000;
 let load: Load | null = null;
 afterEach(async () => load?.close());
 
-// Fails when a client can't prove elsewhere where it was, or when what lay in a dead node's inbox is gone with it.
+// Fails when a client cannot prove elsewhere where it was, or when what lay in a dead node's inbox is gone with it.
 it(
   'clients of killed edge nodes resume elsewhere: nothing lost, doubled or out of order, and the rows are gone in time',
   async () => {

@@ -111,7 +111,7 @@ export class SteadyProducer {
     return { key: user, value: JSON.stringify({ user_id: user, payload }) };
   }
 
-  /** What can't be written for want of a broker is written again and again, and everything later waits behind it. */
+  /** What cannot be written for want of a broker is written again and again, and everything later waits behind it. */
   async #insist(records: readonly OutgoingRecord[]): Promise<void> {
     for (;;) {
       try {

@@ -87,7 +87,7 @@ function isForeseen(method: string, url: string, body: string): boolean {
       call.path.test(path) &&
       !path.split('/').some((part) => ['.', '..'].includes(decodeURIComponent(part))) &&
       names.every((name) => call.query.includes(name)) &&
-      // What a number has become that JSON can't hold.
+      // What a number has become that JSON cannot hold.
       !/Infinity|NaN|undefined|\[object/.test(decodeURIComponent(url.replaceAll('+', ' '))) &&
       isForeseenBody(call.body, body),
   );

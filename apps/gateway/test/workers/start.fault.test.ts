@@ -106,7 +106,7 @@ describe('serve with workers', () => {
   it('waits for nobody at the second signal', async () => {
     const running = await startWorkers();
     const workers = pids(running);
-    // One that can't stop.
+    // One that cannot stop.
     process.kill(workers[0]!, 'SIGSTOP');
     running.child.kill('SIGTERM');
     await running.line('stopping workers');

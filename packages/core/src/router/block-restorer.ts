@@ -41,7 +41,7 @@ export class BlockRestorer {
       try {
         if (engine.healthy && source.status.healthy && !(await engine.blocksKnown())) await this.#restore();
       } catch (error) {
-        logger.warn('blocks can not be read again yet', { error: String(error) });
+        logger.warn('blocks cannot be read again yet', { error: String(error) });
       }
       await delay(CHECK_MS, undefined, { signal }).catch(() => undefined);
     }

@@ -5,7 +5,7 @@ import { topicPolicy } from '../policies.js';
 const policy = topicPolicy('notifications', { kafkaTopic: 'k.notifications' });
 const value = { user_id: 'u1', payload: { n: 1 } };
 
-describe('a record that can not be used', () => {
+describe('a record that cannot be used', () => {
   it.each<[string, Buffer | string | null, string]>([
     ['no value', null, 'empty'],
     ['an empty value', '', 'empty'],
@@ -87,7 +87,7 @@ describe('the age of a record', () => {
     expect(verdict(decode(limited, record(value, { ...old, headers: { 'ws-ttl-ms': '0' } })))).toBe('items');
   });
 
-  it.each(['soon', '-1', '1.5', '', ' 5', '1e3', '9'.repeat(16)])('can not be limited by ws-ttl-ms "%s"', (ttl) => {
+  it.each(['soon', '-1', '1.5', '', ' 5', '1e3', '9'.repeat(16)])('cannot be limited by ws-ttl-ms "%s"', (ttl) => {
     expect(verdict(decode(policy, record(value, { headers: { 'ws-ttl-ms': ttl } })))).toBe('bad_member');
   });
 });

@@ -26,7 +26,7 @@ function holds(offset: number): (batch: PublishBatch) => boolean {
   return ({ items }) => items.some(({ head }) => head.includes(`"id":"notifications:0:${offset}"`));
 }
 
-describe('a record that can not be used', () => {
+describe('a record that cannot be used', () => {
   it('does not hold up its partition', async () => {
     const { engine, writer, stats } = await started();
     const good = recordsOf(0, 20);
@@ -88,7 +88,7 @@ describe('a record that can not be used', () => {
     expect(harness.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
   });
 
-  it('makes the partition wait when many of them can not be written', async () => {
+  it('makes the partition wait when many of them cannot be written', async () => {
     const { engine, writer } = await started({ chunkRecords: 1 });
     writer.refuse = () => new Error('no broker');
     harness.push([...recordsOf(0, 10, () => 'poison'), ...recordsOf(10, 20)]);
@@ -113,7 +113,7 @@ describe('a record that can not be used', () => {
   });
 });
 
-describe('an engine that can not be reached', () => {
+describe('an engine that cannot be reached', () => {
   it('costs time only: everything is applied in order, once', async () => {
     const { engine } = await started({ chunkRecords: 10 });
     let failures = 3;
