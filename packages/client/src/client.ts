@@ -1,17 +1,20 @@
 import { Continuity, type StreamNews } from './continuity.js';
 import { ClientError } from './errors.js';
-import type { ClientEvents, Closed, Disconnected } from './events.js';
+import type { ClientEvents, Closed, Disconnected, Reconnecting, Status } from './events.js';
 import { isMessage, type Connected, type Frame, type JoinedRoom, type JoinedTopic, type Message } from './frames.js';
+import type { Transport } from './gateway-connection.js';
 import { Listeners } from './listeners.js';
 import { Memberships, type TopicWish } from './memberships.js';
 import { MessageQueue, type MessageIterator } from './message-iterator.js';
+import { NetworkWatch } from './network-watch.js';
 import { resolveOptions, type ClientOptions, type ResolvedOptions } from './options.js';
 import { Positions, type Position, type SavedPositions } from './positions.js';
+import { ReconnectLoop } from './reconnect-loop.js';
+import type { Refused } from './refusal.js';
 import { Requests, type RequestOptions } from './requests.js';
-import { Session } from './session.js';
 import { SilenceWatch } from './silence.js';
 
-export type ClientState = 'connecting' | 'connected' | 'closed';
+export type ClientState = Status['state'];
 
 /** Payload types by topic, for those who want them: `createClient<{ notifications: Notification }>(…)`. */
 export type TopicPayloads = object;
@@ -24,7 +27,10 @@ export type Listener<Topics extends TopicPayloads, Name extends string> = (
   detail: Name extends keyof ClientEvents ? ClientEvents[Name] : MessageOf<Topics, Name>,
 ) => unknown;
 
-/** Connects at once; listeners added in the same turn miss nothing. Throws ClientError `bad_option`. */
+/**
+ * Connects at once, unless `autoConnect` is false; listeners added in the same turn miss nothing. Throws ClientError
+ * `bad_option` and `bad_token`.
+ */
 export function createClient<Topics extends TopicPayloads = Record<string, unknown>>(
   options: ClientOptions,
 ): Client<Topics> {
@@ -44,13 +50,16 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
   readonly #requests = new Requests();
   readonly #memberships: Memberships;
   readonly #silence: SilenceWatch;
-  readonly #session: Session;
+  readonly #loop: ReconnectLoop;
+  readonly #network: NetworkWatch;
   /** By event of the client. */
   readonly #events = new Listeners((name, error) => this.#listenerFailed(name, error));
   /** By `event` of a message. */
   readonly #topics = new Listeners((name, error) => this.#listenerFailed(name, error));
   readonly #iterators = new Set<MessageQueue<Message>>();
-  #state: ClientState = 'connecting';
+  #status: Status = { state: 'idle' };
+  #resolveClosed: (closed: Closed) => void = () => undefined;
+  #rejoining = false;
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
@@ -60,32 +69,71 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
       ask: (command, body, onOk) => this.#ask(command, body, { onOk }),
       joinedTopic: (row) => this.#tell(this.#continuity.topic(row)),
       joinedRoom: (row) => this.#tell(this.#continuity.room(row)),
-      failed: (error) => this.#events.emit('error', error),
+      failed: (error) => this.#emit('error', error),
+      rejoin: () => this.#rejoin(),
+      doubtful: () => this.#loop.reconnect('an answer did not come'),
     });
     this.#silence = new SilenceWatch({
-      ask: (timeoutMs) => this.#ask('ping', {}, { timeoutMs }),
-      dead: () => this.#session.abandon('nothing was heard any more'),
+      ask: (timeoutMs) => (this.#loop.transport === 'sse' ? null : this.#ask('ping', {}, { timeoutMs })),
+      dead: () => this.#loop.abandon('nothing was heard any more'),
     });
-    this.#session = new Session(
+    this.#loop = new ReconnectLoop(
       options,
-      { positions: this.#positions, topics: () => this.#memberships.topics },
       {
+        positions: this.#positions,
+        topics: (transport) => this.#memberships.topicsFor(transport),
+        wished: () => this.#memberships.wished,
+      },
+      {
+        connecting: (transport, url) => this.#options.debug?.(`connecting to ${url} (${transport})`),
         connected: (connected) => this.#connected(connected),
         frame: (frame) => this.#frame(frame),
+        heard: () => this.#silence.heard(),
         disconnected: (end) => this.#disconnected(end),
-        reconnecting: (next) => this.#events.emit('reconnecting', next),
-        error: (error) => this.#events.emit('error', error),
+        refused: (refused, transport) => this.#refused(refused, transport),
+        positionsRefused: (topics) => this.#continuity.positionsRefused(topics),
+        reconnecting: (next) => this.#reconnecting(next),
+        error: (error) => this.#emit('error', error),
         authenticate: (authToken) => this.#ask('authentication', { authToken, update: true }),
       },
     );
-    // Not in this turn: listeners are added first.
-    this.closed = Promise.resolve()
-      .then(() => this.#session.run())
-      .then((closed) => this.#end(closed));
+    this.#network = new NetworkWatch({
+      online: () => this.#wake(true),
+      offline: () => void this.#silence.probe(),
+      awake: () => this.#wake(false),
+    });
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+    if (options.autoConnect) this.connect();
   }
 
   get state(): ClientState {
-    return this.#state;
+    return this.#status.state;
+  }
+
+  /** The state and the last reason, for people. The same object until something changes. */
+  get status(): Status {
+    return this.#status;
+  }
+
+  /** Subscribed, or to be subscribed with the next connection. */
+  get topics(): readonly string[] {
+    return this.#memberships.topics;
+  }
+
+  /** With `autoConnect: false`: begins. Else, and a second time, it does nothing. Wait by `ready()`. */
+  connect(): void {
+    if (this.#status.state !== 'idle') return;
+    this.#status = { state: 'connecting' };
+    this.#network.start();
+    // Not in this turn: listeners are added first.
+    void Promise.resolve()
+      .then(() => this.#loop.run())
+      .then((closed) => this.#end(closed));
+  }
+
+  /** Makes the attempt that is waited for now; one that is connected comes back by a new connection, and resumes. */
+  reconnect(): void {
+    this.#loop.reconnect('reconnect');
   }
 
   /**
@@ -113,14 +161,14 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
         this.#iterators.delete(own);
       };
     });
-    if (this.#state === 'closed') queue.end();
+    if (this.state === 'closed') queue.end();
     else this.#iterators.add(queue);
     return queue;
   }
 
   /** Resolves when connected, at once if it is; rejects with ClientError `closed` when that will not be any more. */
   ready(): Promise<void> {
-    if (this.#state === 'connected') return Promise.resolve();
+    if (this.state === 'connected') return Promise.resolve();
     return new Promise((resolve, reject) => {
       const stop = this.on('connected', () => {
         stop();
@@ -135,7 +183,8 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
 
   /**
    * Sends a command and gives the answer's payload. Rejects with AnswerError when the gateway refuses, else with
-   * ClientError: `disconnected` (not connected, or the connection was lost before the answer), `timeout`, `closed`.
+   * ClientError: `disconnected` (not connected, or the connection was lost before the answer), `timeout`, `closed`,
+   * `unsupported` (connected by server-sent events).
    */
   request<Answer = unknown>(
     command: string,
@@ -174,7 +223,8 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
 
   /** For good. Pending requests are rejected, iterators end after what they hold. */
   close(): Promise<Closed> {
-    this.#session.close();
+    if (this.state === 'idle') this.connect();
+    this.#loop.close();
     return this.closed;
   }
 
@@ -183,27 +233,31 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
     options: object,
     { timeoutMs = this.#options.requestTimeoutMs, onOk }: Partial<RequestOptions> = {},
   ): Promise<unknown> {
-    return this.#unlessClosed(() =>
-      this.#requests.request(
-        (text) => this.#session.send(text),
+    return this.#unlessClosed(() => {
+      if (this.#loop.transport === 'sse') {
+        return Promise.reject(new ClientError('unsupported', `${command}: server-sent events carry no commands`));
+      }
+      this.#options.debug?.(`command ${command}`);
+      return this.#requests.request(
+        (text) => this.#loop.send(text),
         { command, options },
         { timeoutMs, ...(onOk && { onOk }) },
-      ),
-    );
+      );
+    });
   }
 
   #unlessClosed<T>(action: () => Promise<T>): Promise<T> {
-    return this.#state === 'closed' ? Promise.reject(new ClientError('closed', 'the client is closed')) : action();
+    return this.state === 'closed' ? Promise.reject(new ClientError('closed', 'the client is closed')) : action();
   }
 
   #connected(connected: Connected): 'welcome' | 'behind' {
     const news = this.#continuity.connected(connected);
     if (news === null) return 'behind';
-    this.#state = 'connected';
+    this.#status = { state: 'connected' };
     this.#silence.start(connected.heartbeat_ms);
-    this.#events.emit('connected', connected);
+    this.#emit('connected', connected);
     this.#tell(news);
-    this.#memberships.connected();
+    this.#memberships.connected(this.#loop.transport ?? 'websocket', connected.topics);
     return 'welcome';
   }
 
@@ -213,7 +267,7 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
     else if (frame.rid > 0) this.#requests.answer(frame);
     else if (frame.status === 'error') {
       const text = JSON.stringify(frame.payload);
-      this.#events.emit('error', new ClientError('gateway_error', `the gateway says: ${text}`, frame.payload));
+      this.#emit('error', new ClientError('gateway_error', `the gateway says: ${text}`, frame.payload));
     }
   }
 
@@ -221,36 +275,80 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
     const news = this.#continuity.message(message);
     if (news === null) return;
     this.#tell(news);
+    const { event, stream = '', offset = '' } = message;
+    this.#options.debug?.(`message ${event} ${stream} ${offset}`.trimEnd());
     this.#events.emit('message', message);
-    this.#topics.emit(message.event, message);
+    this.#topics.emit(event, message);
   }
 
   #tell(news: readonly StreamNews[]): void {
-    for (const { event, detail } of news) this.#events.emit(event, detail);
+    for (const { event, detail } of news) this.#emit(event, detail);
+  }
+
+  #refused(refused: Refused, transport: Transport): boolean {
+    if (this.#memberships.refused(refused, transport)) return true;
+    this.#status = { state: 'connecting', reason: textOf(refused) };
+    this.#emit('refused', refused);
+    return false;
+  }
+
+  #reconnecting(next: Reconnecting): void {
+    const reason = next.reason || `connection lost (${next.code})`;
+    if (this.#status.reason === undefined) this.#status = { state: 'connecting', reason };
+    this.#emit('reconnecting', next);
   }
 
   #disconnected(end: Disconnected): void {
     this.#silence.stop();
     this.#requests.rejectAll();
     // Not if it was left before it was told.
-    if (this.#state !== 'connected') return;
-    this.#state = 'connecting';
-    this.#events.emit('disconnected', end);
+    if (this.state !== 'connected') return;
+    this.#status = { state: 'connecting' };
+    this.#emit('disconnected', end);
   }
 
-  #end(closed: Closed): Closed {
-    this.#state = 'closed';
+  /** Several topics of one turn are named by one handshake. */
+  #rejoin(): void {
+    if (this.#rejoining) return;
+    this.#rejoining = true;
+    setTimeout(() => {
+      this.#rejoining = false;
+      if (this.#loop.transport === 'sse') this.#loop.reconnect('topics');
+    });
+  }
+
+  #wake(networkChanged: boolean): void {
+    this.#loop.hurry(PROBE_MS, { networkChanged });
+    void this.#silence.probe();
+  }
+
+  #end(closed: Closed): void {
+    const { why, reason, refusal } = closed;
+    this.#network.stop();
+    const text = refusal ? textOf(refusal) : reason || why;
+    this.#status = { state: 'closed', ...(why !== 'client' && { reason: text }) };
     this.#memberships.end();
-    this.#events.emit('closed', closed);
+    this.#emit('closed', closed);
     for (const iterator of [...this.#iterators]) iterator.end();
-    return closed;
+    this.#resolveClosed(closed);
+  }
+
+  #emit<Name extends keyof ClientEvents>(name: Name, detail: ClientEvents[Name]): void {
+    this.#options.debug?.(`${name} ${detail instanceof Error ? detail.message : JSON.stringify(detail)}`);
+    this.#events.emit(name, detail);
   }
 
   #listenerFailed(name: string, error: unknown): void {
     // A listener of errors that throws itself: there is nobody left to tell.
-    if (name !== 'error')
-      this.#events.emit('error', new ClientError('listener_failed', `a listener of ${name}`, error));
+    if (name !== 'error') this.#emit('error', new ClientError('listener_failed', `a listener of ${name}`, error));
   }
+}
+
+/** What has been found out by then about a connection that may be dead. */
+const PROBE_MS = 5_000;
+
+function textOf({ code, message }: Refused): string {
+  return message === code ? code : `${code}: ${message}`;
 }
 
 const CLIENT_EVENTS: ReadonlySet<string> = new Set([
@@ -258,6 +356,7 @@ const CLIENT_EVENTS: ReadonlySet<string> = new Set([
   'connected',
   'disconnected',
   'reconnecting',
+  'refused',
   'recovered',
   'lost',
   'error',

@@ -1,6 +1,6 @@
 import type { Lost, Recovered, StreamOf } from './events.js';
 import type { Connected, JoinedRoom, JoinedStream, JoinedTopic, Message } from './frames.js';
-import type { Positions, StreamKind } from './positions.js';
+import { isPosition, type Positions, type StreamKind } from './positions.js';
 
 export type StreamNews =
   { readonly event: 'recovered'; readonly detail: Recovered } | { readonly event: 'lost'; readonly detail: Lost };
@@ -8,6 +8,7 @@ export type StreamNews =
 /** Takes the gateway's rows and messages to the positions, and puts what comes of it into words for the application. */
 export class Continuity {
   readonly #positions: Positions;
+  readonly #unreadable: StreamNews[] = [];
 
   constructor(positions: Positions) {
     this.#positions = positions;
@@ -16,7 +17,20 @@ export class Continuity {
   /** null: behind; connect again (see Positions). */
   connected({ topics }: Connected): StreamNews[] | null {
     const joined = topics.map((row) => this.#joinTopic(row));
-    return joined.some(({ behind }) => behind) ? null : joined.flatMap(({ news }) => news);
+    if (joined.some(({ behind }) => behind)) return null;
+    return [...this.#unreadable.splice(0), ...joined.flatMap(({ news }) => news)];
+  }
+
+  /**
+   * The gateway can't read the positions of these topics: they are dropped. It is told with the next `connected`: state
+   * that is fetched earlier would miss what comes between.
+   */
+  positionsRefused(topics: readonly string[]): void {
+    for (const topic of topics) {
+      for (const stream of this.#positions.forgetAsked(topic)) {
+        this.#unreadable.push({ event: 'lost', detail: { stream, topic, why: 'position', replayed: 0 } });
+      }
+    }
   }
 
   topic(row: JoinedTopic): StreamNews[] {
@@ -30,8 +44,8 @@ export class Continuity {
   /** null: had it already. */
   message({ stream, epoch, offset, topic, room }: Message): StreamNews[] | null {
     // Without history there is nothing to compare with: the gateway sends each just once.
-    if (stream === undefined || epoch === undefined || offset === undefined) return [];
-    const accepted = this.#positions.accept(stream, { epoch, offset });
+    if (stream === undefined || !isPosition(epoch, offset)) return [];
+    const accepted = this.#positions.accept(stream, { epoch, offset: offset! });
     if (accepted === 'duplicate') return null;
     if (accepted === 'new') return [];
     const of = { stream, ...(topic !== undefined && { topic }), ...(room !== undefined && { room }) };

@@ -8,6 +8,10 @@ export type ClientErrorCode =
   | 'closed'
   /** An option can't be used; thrown by createClient at once. */
   | 'bad_option'
+  /** White space, control characters or anything else that no token has. It is sent nowhere. */
+  | 'bad_token'
+  /** Server-sent events carry no commands: the client is connected by them because WebSockets do not get through. */
+  | 'unsupported'
   /** The token callback failed; asked again with the next attempt. */
   | 'token_failed'
   /** An attempt to connect failed. */

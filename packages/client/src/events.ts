@@ -1,5 +1,6 @@
 import type { AnswerError, ClientError } from './errors.js';
 import type { Connected, Message } from './frames.js';
+import type { Refused } from './refusal.js';
 
 /** What the client tells, by event name. */
 export interface ClientEvents {
@@ -13,6 +14,8 @@ export interface ClientEvents {
   reconnecting: Reconnecting;
   /** Nothing of the stream is missing; what was missed comes as messages, right after. */
   recovered: Recovered;
+  /** The gateway said why it did not let us in; `reconnecting` or `closed` follows. */
+  refused: Refused;
   /** It can't be proved that nothing of the stream is missing: get its state from where it is kept. */
   lost: Lost;
   /** Something went wrong; the client deals with it. For logs. */
@@ -48,8 +51,12 @@ export interface Recovered extends StreamOf {
 }
 
 export interface Lost extends StreamOf {
-  /** `epoch`: the stream began anew while the connection stood. */
-  readonly why: 'history' | 'epoch';
+  /**
+   * - `history`: the gateway has not kept all that came after our position.
+   * - `epoch`: the stream began anew while the connection stood.
+   * - `position`: the gateway could not read our position.
+   */
+  readonly why: 'history' | 'epoch' | 'position';
   /** Messages that follow: what the gateway still has. */
   readonly replayed: number;
 }
@@ -58,13 +65,22 @@ export interface Closed {
   /**
    * - `client`: by `close()`.
    * - `gateway`: a close code that means "do not come back", such as 4500 `user_blocked`.
-   * - `refused`: the handshake was refused for good (seen only where the WebSocket class shows it).
-   * - `token`: the token was refused or expired, and there is no new one.
+   * - `refused`: the handshake was refused for good; `refusal` says why.
+   * - `token`: the token was refused or expired, and there is no new one that is good.
    * - `attempts`: `maxAttempts` in a row failed.
    * - `failed`: the WebSocket class does not work here; `reason` says why.
    */
   readonly why: 'client' | 'gateway' | 'refused' | 'token' | 'attempts' | 'failed';
-  /** WebSocket close code, or the HTTP status of a refusal. */
+  /** WebSocket close code, or the HTTP status of a refusal that came by HTTP. */
   readonly code: number;
   readonly reason: string;
+  /** With `refused`, and with `token` where the gateway said it. */
+  readonly refusal?: Refused;
+}
+
+/** Where the client is, for people. */
+export interface Status {
+  readonly state: 'idle' | 'connecting' | 'connected' | 'closed';
+  /** Why it is not connected (any more), as far as is known. */
+  readonly reason?: string;
 }

@@ -51,6 +51,8 @@ export interface Connected {
   readonly user: string | null;
   readonly heartbeat_ms: number;
   readonly topics: readonly JoinedTopic[];
+  /** Clients that lose this node come back spread over so many ms; absent: 2,000. */
+  readonly reconnect_spread_ms?: number;
 }
 
 export interface Frame {
@@ -79,6 +81,10 @@ export function isConnected(frame: Frame): frame is Frame & { readonly payload: 
 
 export function isReconnect(frame: Frame): frame is Frame & { readonly payload: { readonly after_ms?: unknown } } {
   return frame.rid === -1 && frame.event === 'reconnect' && frame.status === 'ok' && isRecord(frame.payload);
+}
+
+export function isRefused(frame: Frame): frame is Frame & { readonly payload: Readonly<Record<string, unknown>> } {
+  return frame.rid === -1 && frame.event === 'refused' && frame.status === 'error' && isRecord(frame.payload);
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

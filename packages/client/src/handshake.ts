@@ -1,53 +1,103 @@
-import type { Positions } from './positions.js';
+import type { Position, Positions } from './positions.js';
 import { publicStream } from './positions.js';
 
 export type TokenPlace = 'protocol' | 'query';
 
-export interface Handshake {
-  readonly url: string;
-  readonly protocols: readonly string[];
-}
-
+/** What a handshake asks for, by whichever transport. */
 export interface HandshakeOptions {
   /** '' for a guest. */
   readonly token: string;
   readonly tokenIn: TokenPlace;
   readonly topics: readonly string[];
-  readonly positions: Positions;
+  /** null: asks for nothing that was missed. */
+  readonly positions: Positions | null;
+  /** Positions that the application gave with a topic, by its name. */
+  readonly wished?: ReadonlyMap<string, Position>;
 }
 
-/** What a subprotocol may consist of (RFC 9110, token). Every JWT fits. */
-const PROTOCOL_TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+export interface WebSocketHandshake {
+  readonly url: string;
+  readonly protocols: readonly string[];
+}
+
+export interface SseHandshake {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** With this subprotocol the gateway lets everybody in and then says by a frame whom it refuses, and why. */
+const REASONS_PROTOCOL = 'wsg.v1';
+/**
+ * A gateway that does not know the name passes over it beside a token, but answers a list of nothing else in a way that
+ * ends the connection. To be turned on as soon as all gateways in use select it.
+ */
+const OFFER_ALONE = false;
 
 /** Address and subprotocols of one attempt; topics and positions ride in the query, percent-encoded. */
-export function handshake(base: string, options: HandshakeOptions): Handshake {
-  const { token, topics, positions } = options;
-  const url = new URL(base);
+export function webSocketHandshake(base: string, options: HandshakeOptions): WebSocketHandshake {
+  const { token, tokenIn } = options;
+  const url = address(base, options);
   const protocols: string[] = [];
-  if (token !== '') {
-    // As a subprotocol the token stays out of the access logs of proxies on the way.
-    if (options.tokenIn === 'protocol' && PROTOCOL_TOKEN.test(token)) protocols.push('bearer', token);
-    else url.searchParams.set('token', token);
-  }
-  if (topics.length > 0) url.searchParams.set('topics', topics.join(','));
-  const recover = topics.flatMap((topic) => recoverOf(topic, positions, token !== ''));
-  if (recover.length > 0) url.searchParams.set('recover', recover.join(','));
+  // As a subprotocol the token stays out of the access logs of proxies on the way.
+  if (token !== '' && tokenIn === 'protocol') protocols.push('bearer', token);
+  if (protocols.length > 0 || OFFER_ALONE) protocols.push(REASONS_PROTOCOL);
   return { url: url.href, protocols };
+}
+
+export function sseHandshake(base: string, options: HandshakeOptions): SseHandshake {
+  const { token, tokenIn } = options;
+  const inHeader = token !== '' && tokenIn === 'protocol';
+  return {
+    url: address(base, options).href,
+    headers: { accept: 'text/event-stream', ...(inHeader && { authorization: `Bearer ${token}` }) },
+  };
+}
+
+/** The gateway has one path for server-sent events, beside `/ws`. null: other endpoints have no such thing. */
+export function sseAddress(webSocketUrl: string): string | null {
+  const url = new URL(webSocketUrl);
+  if (!/\/(ws|sse)$/.test(url.pathname)) return null;
+  url.protocol = url.protocol.replace('ws', 'http');
+  url.pathname = url.pathname.replace(/ws$/, 'sse');
+  return url.href;
+}
+
+/** What such a handshake brings as positions: whether the gateway may have refused it for them. */
+export function asksForPositions(
+  options: Pick<HandshakeOptions, 'topics' | 'token' | 'positions' | 'wished'>,
+): boolean {
+  return recoverOf(options).length > 0;
+}
+
+function address(base: string, options: HandshakeOptions): URL {
+  const { token, tokenIn, topics } = options;
+  const url = new URL(base);
+  if (token !== '' && tokenIn === 'query') url.searchParams.set('token', token);
+  if (topics.length > 0) url.searchParams.set('topics', topics.join(','));
+  const recover = recoverOf(options);
+  if (recover.length > 0) url.searchParams.set('recover', recover.join(','));
+  return url;
 }
 
 /**
  * A user's own stream goes by the bare topic name: a stream name of another user (the token may be another one's now)
- * would be refused, and browsers could not see why; a wrong position is answered with `recovered: false`.
+ * would be refused; a wrong position is answered with `recovered: false`.
  */
-function recoverOf(topic: string, positions: Positions, hasUser: boolean): string[] {
+function recoverOf({
+  topics,
+  token,
+  positions,
+  wished,
+}: Pick<HandshakeOptions, 'topics' | 'token' | 'positions' | 'wished'>): string[] {
+  if (positions === null) return [];
   const list: string[] = [];
-  const [own] = hasUser ? positions.ownStreamsOf(topic) : [];
-  for (const [name, stream] of [
-    [topic, own],
-    [publicStream(topic), publicStream(topic)],
-  ] as const) {
-    const position = stream === undefined ? null : positions.get(stream);
-    if (position !== null) list.push(`${name}:${position.epoch}:${position.offset}`);
+  for (const topic of topics) {
+    const own = token === '' ? undefined : positions.ownStreamsOf(topic)[0];
+    const asked = [
+      [topic, own === undefined ? wished?.get(topic) : positions.get(own)],
+      [publicStream(topic), positions.get(publicStream(topic))],
+    ] as const;
+    for (const [name, position] of asked) if (position) list.push(`${name}:${position.epoch}:${position.offset}`);
   }
   return list;
 }

@@ -1,26 +1,35 @@
 import { AnswerError, ClientError } from './errors.js';
 import type { JoinedRoom, JoinedStream, JoinedTopic } from './frames.js';
 import { isRecord } from './frames.js';
+import type { Transport } from './gateway-connection.js';
 import { roomStream, type Position, type Positions } from './positions.js';
+import type { Refused } from './refusal.js';
 
 /** A topic, with the position to go on from if there is one. */
 export type TopicWish = string | ({ readonly topic: string } & Position);
 
 export interface MembershipHandlers {
-  /** Rejects as Requests does. `onOk` runs in the moment of the answer. */
+  /** Rejects as Requests does; `unsupported` where there are no commands. `onOk` runs in the moment of the answer. */
   ask(command: string, options: object, onOk: (payload: unknown) => void): Promise<unknown>;
   joinedTopic(row: JoinedTopic): void;
   joinedRoom(row: JoinedRoom): void;
   /** A room that could not be entered again. */
-  failed(error: AnswerError): void;
+  failed(error: AnswerError | ClientError): void;
+  /** The topics have to be named anew, by another handshake. */
+  rejoin(): void;
+  /** What this connection has joined is not known. */
+  doubtful(): void;
 }
 
 /** Something to be joined that the gateway has not confirmed yet. */
 interface Call {
   readonly command: 'subscribe' | 'enter';
   readonly names: Set<string>;
+  /** Positions that the application gave, by name. */
+  readonly wished: ReadonlyMap<string, Position>;
   options(): object;
   confirmed(payload: unknown): void;
+  readonly settled: Promise<unknown>;
   resolve(payload: unknown): void;
   reject(error: unknown): void;
   inFlight: boolean;
@@ -31,7 +40,8 @@ const RETRY_MS = 1_000;
 /**
  * The topics and rooms the application wants to be in, over all connections. Topics the gateway has confirmed ride in the
  * next handshake; a new one goes by command first, so that a wrong name is refused alone and not with the connection.
- * Rooms are entered again by command after each `connected`.
+ * Rooms are entered again by command after each `connected`. Server-sent events have no commands: there a new topic rides
+ * in a handshake made for it, and there are no rooms.
  */
 export class Memberships {
   readonly #topics: Set<string>;
@@ -39,6 +49,8 @@ export class Memberships {
   readonly #calls = new Set<Call>();
   readonly #positions: Positions;
   readonly #handlers: MembershipHandlers;
+  /** A handshake with several new topics was refused: they go one at a time. */
+  #oneByOne = false;
   #ended = false;
 
   constructor(topics: readonly string[], positions: Positions, handlers: MembershipHandlers) {
@@ -47,22 +59,34 @@ export class Memberships {
     this.#handlers = handlers;
   }
 
-  /** For the next handshake. */
+  /** Confirmed, or named when the client was made. */
   get topics(): string[] {
     return [...this.#topics];
   }
 
-  subscribe(wishes: readonly TopicWish[]): Promise<readonly JoinedTopic[]> {
-    const names = new Set(wishes.map((wish) => (typeof wish === 'string' ? wish : wish.topic)));
-    let rows: readonly JoinedTopic[] = [];
-    const wanted = (): TopicWish[] => wishes.filter((wish) => names.has(typeof wish === 'string' ? wish : wish.topic));
-    const confirmed = (payload: unknown): void => {
-      rows = rowsOf(payload).filter(({ topic }) => names.has(topic));
-      for (const name of names) this.#topics.add(name);
-      for (const row of rows) this.#handlers.joinedTopic(row);
-    };
-    const options = (): object => ({ topics: wanted() });
-    return this.#join({ command: 'subscribe', names, options, confirmed }).then(() => rows);
+  /** For the next handshake. */
+  topicsFor(transport: Transport): string[] {
+    if (transport === 'websocket') return this.topics;
+    return [...new Set([...this.#topics, ...this.#ridingCalls().flatMap(({ names }) => [...names])])];
+  }
+
+  get wished(): ReadonlyMap<string, Position> {
+    return new Map([...this.#calls].flatMap(({ wished }) => [...wished]));
+  }
+
+  /** Who wants a topic that somebody else has just asked for waits for the same answer. */
+  async subscribe(wishes: readonly TopicWish[]): Promise<readonly JoinedTopic[]> {
+    const names = new Set(wishes.map(topicOf));
+    const shared = [...this.#calls].filter(
+      (call) => call.command === 'subscribe' && [...names].some((name) => call.names.has(name)),
+    );
+    if (shared.length === 0) return this.#subscribe(names, wishes);
+    const answers = await Promise.all(shared.map(({ settled }) => settled.catch(() => undefined)));
+    const rows = answers.flatMap(rowsOf).filter(({ topic }) => names.delete(topic));
+    if (names.size === 0) return rows;
+    if (this.#ended) throw new ClientError('closed', 'subscribe: the client is closed');
+    // What was refused may have been another topic of the same call.
+    return [...rows, ...(await this.subscribe(wishes.filter((wish) => names.has(topicOf(wish)))))];
   }
 
   async unsubscribe(topics: readonly string[]): Promise<void> {
@@ -78,7 +102,12 @@ export class Memberships {
     });
   }
 
-  enter(room: string, position: Position | null): Promise<JoinedRoom> {
+  async enter(room: string, position: Position | null): Promise<JoinedRoom> {
+    const [shared] = [...this.#calls].filter(({ command, names }) => command === 'enter' && names.has(room));
+    if (shared !== undefined) {
+      await shared.settled.catch(() => undefined);
+      return this.enter(room, position);
+    }
     let row: JoinedRoom = { room };
     const confirmed = (payload: unknown): void => {
       row = { ...(isRecord(payload) ? (payload as JoinedStream) : {}), room };
@@ -88,7 +117,8 @@ export class Memberships {
     };
     const names = new Set([room]);
     const options = (): object => ({ room, ...(this.#positions.get(roomStream(room)) ?? position) });
-    return this.#join({ command: 'enter', names, options, confirmed }).then(() => row);
+    await this.#join({ command: 'enter', names, wished: new Map(), options, confirmed });
+    return row;
   }
 
   async leave(room: string): Promise<void> {
@@ -100,8 +130,12 @@ export class Memberships {
     });
   }
 
-  /** After each `connected`. */
-  connected(): void {
+  /** After each `connected`, with its rows. */
+  connected(transport: Transport, rows: readonly JoinedTopic[]): void {
+    if (transport === 'sse') {
+      this.#joinedByHandshake(rows);
+      return;
+    }
     const entering = new Set(
       [...this.#calls].filter(({ command }) => command === 'enter').flatMap(({ names }) => [...names]),
     );
@@ -109,11 +143,31 @@ export class Memberships {
     for (const call of this.#calls) void this.#perform(call);
   }
 
+  /** A handshake was refused; true: for topics that rode in it to be tried, and which are given up now. */
+  refused({ code, message }: Refused, transport: Transport): boolean {
+    const riding = transport === 'sse' && TOPIC_CODES.has(code) ? this.#ridingCalls() : [];
+    if (riding.length > 1) this.#oneByOne = true;
+    else for (const call of riding) this.#drop(call, new AnswerError('subscribe', 'forbidden', { code, message }));
+    return riding.length > 0;
+  }
+
   /** The client is closed for good. */
   end(): void {
     this.#ended = true;
-    for (const call of this.#calls) call.reject(new ClientError('closed', `${call.command}: the client is closed`));
-    this.#calls.clear();
+    for (const call of this.#calls) {
+      this.#drop(call, new ClientError('closed', `${call.command}: the client is closed`));
+    }
+  }
+
+  async #subscribe(names: Set<string>, wishes: readonly TopicWish[]): Promise<readonly JoinedTopic[]> {
+    const rowsIn = (payload: unknown): JoinedTopic[] => rowsOf(payload).filter(({ topic }) => names.has(topic));
+    const confirmed = (payload: unknown): void => {
+      for (const name of names) this.#topics.add(name);
+      for (const row of rowsIn(payload)) this.#handlers.joinedTopic(row);
+    };
+    const options = (): object => ({ topics: wishes.filter((wish) => names.has(topicOf(wish))) });
+    const wished = new Map(wishes.flatMap((wish) => (typeof wish === 'string' ? [] : [[wish.topic, wish] as const])));
+    return rowsIn(await this.#join({ command: 'subscribe', names, wished, options, confirmed }));
   }
 
   #enterAgain(room: string): void {
@@ -134,12 +188,17 @@ export class Memberships {
   }
 
   /** Settles by the gateway's word, over as many connections as it takes. */
-  #join(call: Pick<Call, 'command' | 'names' | 'options' | 'confirmed'>): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const whole: Call = { ...call, resolve, reject, inFlight: false };
-      this.#calls.add(whole);
-      void this.#perform(whole);
+  #join(call: Pick<Call, 'command' | 'names' | 'wished' | 'options' | 'confirmed'>): Promise<unknown> {
+    let resolve: Call['resolve'] = () => undefined;
+    let reject: Call['reject'] = () => undefined;
+    const settled = new Promise<unknown>((yes, no) => {
+      resolve = yes;
+      reject = no;
     });
+    const whole: Call = { ...call, settled, resolve, reject, inFlight: false };
+    this.#calls.add(whole);
+    void this.#perform(whole);
+    return settled;
   }
 
   async #perform(call: Call): Promise<void> {
@@ -151,13 +210,46 @@ export class Memberships {
       call.resolve(payload);
     } catch (error) {
       call.inFlight = false;
-      const lost = error instanceof ClientError && error.code === 'disconnected';
-      // The next connection's turn, unless nothing of it is wanted any more.
-      if (lost && call.names.size > 0 && !this.#ended) return;
-      this.#calls.delete(call);
-      if (call.names.size === 0) call.resolve(undefined);
-      else call.reject(error);
+      this.#failed(call, error);
     }
+  }
+
+  #failed(call: Call, error: unknown): void {
+    const code = error instanceof ClientError ? error.code : null;
+    const wanted = call.names.size > 0 && !this.#ended;
+    // The next connection's turn, unless nothing of it is wanted any more.
+    if (code === 'disconnected' && wanted) return;
+    if (code === 'unsupported' && wanted && call.command === 'subscribe') {
+      this.#handlers.rejoin();
+      return;
+    }
+    // It may have been carried out all the same: what is told to have failed must not go on by half.
+    if (code === 'timeout') this.#handlers.doubtful();
+    this.#drop(call, call.names.size === 0 ? null : error);
+  }
+
+  /** Server-sent events: the rows say what the handshake has joined. */
+  #joinedByHandshake(rows: readonly JoinedTopic[]): void {
+    const joined = new Set(rows.map(({ topic }) => topic));
+    for (const call of this.#calls) {
+      if (call.command === 'enter') {
+        this.#drop(call, unsupported('enter'));
+      } else if ([...call.names].every((name) => joined.has(name))) {
+        for (const name of call.names) this.#topics.add(name);
+        this.#calls.delete(call);
+        call.resolve({ topics: rows });
+      }
+    }
+    // They are entered again as soon as there are WebSockets.
+    if (this.#rooms.size > 0) this.#handlers.failed(unsupported('enter'));
+    if (this.#calls.size === 0) this.#oneByOne = false;
+    if (this.#calls.size > 0 || [...joined].some((topic) => !this.#topics.has(topic))) this.#handlers.rejoin();
+  }
+
+  /** New topics that ride in the next handshake of server-sent events. */
+  #ridingCalls(): Call[] {
+    const calls = [...this.#calls].filter(({ command }) => command === 'subscribe');
+    return this.#oneByOne ? calls.slice(0, 1) : calls;
   }
 
   /** What is not wanted any more need not be asked for; what has been asked for is not remembered. */
@@ -165,10 +257,15 @@ export class Memberships {
     for (const call of this.#calls) {
       if (call.command !== command) continue;
       for (const name of names) call.names.delete(name);
-      if (call.names.size > 0 || call.inFlight) continue;
-      this.#calls.delete(call);
-      call.resolve(undefined);
+      if (call.names.size === 0 && !call.inFlight) this.#drop(call, null);
     }
+  }
+
+  /** null: nothing of it is wanted any more. */
+  #drop(call: Call, error: unknown): void {
+    this.#calls.delete(call);
+    if (error === null) call.resolve(undefined);
+    else call.reject(error);
   }
 
   /** Without a connection there is nothing to tell: the next one will not ask for it. */
@@ -176,17 +273,29 @@ export class Memberships {
     try {
       await this.#handlers.ask(command, options, onOk);
     } catch (error) {
-      if (error instanceof ClientError && error.code === 'disconnected') return;
-      throw error;
+      const code = error instanceof ClientError ? error.code : null;
+      if (code === 'unsupported') this.#handlers.rejoin();
+      if (code === 'timeout') this.#handlers.doubtful();
+      if (code !== 'disconnected' && code !== 'unsupported' && code !== 'timeout') throw error;
     }
   }
 }
 
+/** What a topic in a handshake can be refused for. */
+const TOPIC_CODES: ReadonlySet<string> = new Set(['unknown_topic', 'topic_forbidden', 'bad_request']);
 /** Codes that say "not now". */
 const PASSING_CODES: ReadonlySet<string> = new Set(['rate_limited', 'unavailable', 'busy', 'internal_error']);
 
 function isFinal(error: unknown): error is AnswerError {
   return error instanceof AnswerError && !PASSING_CODES.has(error.code);
+}
+
+function unsupported(command: string): ClientError {
+  return new ClientError('unsupported', `${command}: server-sent events carry no commands`);
+}
+
+function topicOf(wish: TopicWish): string {
+  return typeof wish === 'string' ? wish : wish.topic;
 }
 
 function rowsOf(payload: unknown): JoinedTopic[] {

@@ -42,16 +42,19 @@ interface Entry extends Position {
 export class Positions {
   readonly #entries = new Map<string, Entry>();
 
+  /** What was saved lay in somebody else's storage meanwhile: entries that are no positions (any more) are left out. */
   constructor(saved: SavedPositions = {}) {
-    for (const [stream, { epoch, offset }] of Object.entries(saved)) {
-      this.#entries.set(stream, { epoch, offset, state: 'seen' });
+    for (const [stream, position] of Object.entries<Partial<Position> | null>(saved)) {
+      const { epoch, offset } = position ?? {};
+      if (isPosition(epoch, offset)) this.#entries.set(stream, { epoch, offset: offset!, state: 'seen' });
     }
   }
 
   /** Takes what `connected` or an answer says of a stream. */
   join(row: JoinedStream, kind: StreamKind): Joined {
-    const { stream, epoch, offset, recovered, replayed = 0 } = row;
-    if (stream === undefined || epoch === undefined || offset === undefined) return 'joined';
+    const { stream, epoch, offset = 0, recovered, replayed = 0 } = row;
+    // Without an epoch there is no history (yet): kept, it would be a position that no gateway can read.
+    if (stream === undefined || !isPosition(epoch, row.offset)) return 'joined';
     const known = this.#entries.get(stream);
     if (recovered === undefined) return this.#begin({ stream, epoch, offset }, kind);
     if (recovered) {
@@ -94,6 +97,13 @@ export class Positions {
     return [...this.#entries.keys()].filter((stream) => stream.startsWith(`${topic}/u/`));
   }
 
+  /** Forgets what a handshake for the topic would ask for; gives the names of the streams. */
+  forgetAsked(topic: string): string[] {
+    const asked = [...this.ownStreamsOf(topic), publicStream(topic)].filter((stream) => this.get(stream) !== null);
+    for (const stream of asked) this.forget(stream);
+    return asked;
+  }
+
   forget(stream: string): void {
     this.#entries.delete(stream);
   }
@@ -124,6 +134,10 @@ export class Positions {
     this.#entries.set(stream, { epoch, offset, state: kind === 'own' && offset > 0 ? 'awaited' : 'top' });
     return 'joined';
   }
+}
+
+export function isPosition(epoch: unknown, offset: unknown): epoch is string {
+  return typeof epoch === 'string' && epoch !== '' && Number.isSafeInteger(offset) && (offset as number) >= 0;
 }
 
 export function publicStream(topic: string): string {

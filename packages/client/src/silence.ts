@@ -1,33 +1,41 @@
 export interface SilenceHandlers {
-  /** Nothing came for two heartbeats: ask. Resolves when there was an answer. */
-  ask(timeoutMs: number): Promise<unknown>;
+  /** Asks the other side. Resolves when there was an answer; null: it can't be asked, it only speaks. */
+  ask(timeoutMs: number): Promise<unknown> | null;
   /** There was none. */
   dead(): void;
 }
 
 /** Heartbeats without any frame before the other side is asked. */
-const PATIENCE = 2;
+const PATIENCE = 1.5;
+const ANSWER_MS = 5_000;
+/** Of a gateway that tells none. */
+const HEARTBEAT_MS = 30_000;
 
 /**
  * Notices a network that swallows everything: it closes no socket. The gateway's own pings can't be seen by a page, so
- * after two silent heartbeats the client asks, and takes no answer within one more for the end.
+ * after one and a half silent heartbeats, or when there is a reason to doubt, the client asks, and takes no answer
+ * within 5 s (a heartbeat, if that is shorter) for the end. Who can't be asked says something at each heartbeat.
  */
 export class SilenceWatch {
   readonly #handlers: SilenceHandlers;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #heartbeatMs = 0;
   #heardAt = 0;
+  /** Of the connection that is watched; null: none is. */
+  #turn: object | null = null;
+  #asking = false;
 
   constructor(handlers: SilenceHandlers) {
     this.#handlers = handlers;
   }
 
-  /** 0: the gateway has no heartbeat, and nothing is watched. */
+  /** 0: the gateway has no heartbeat; it is asked only by `probe`. */
   start(heartbeatMs: number): void {
     this.stop();
     this.#heartbeatMs = heartbeatMs;
+    this.#turn = {};
     this.heard();
-    if (heartbeatMs > 0) this.#arm();
+    this.#arm();
   }
 
   /** A frame came. Cheap: the timer looks at the time when it fires. */
@@ -37,30 +45,50 @@ export class SilenceWatch {
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#turn = null;
+    this.#asking = false;
   }
 
-  #arm(): void {
-    const silentMs = performance.now() - this.#heardAt;
-    const waitMs = Math.max(0, PATIENCE * this.#heartbeatMs - silentMs);
-    const timer = setTimeout(() => void this.#look(timer), waitMs);
-    this.#timer = timer;
-  }
-
-  async #look(timer: ReturnType<typeof setTimeout>): Promise<void> {
-    if (performance.now() - this.#heardAt < PATIENCE * this.#heartbeatMs) {
-      this.#arm();
-      return;
-    }
+  /** Asks now. */
+  async probe(): Promise<void> {
+    const turn = this.#turn;
+    if (turn === null || this.#asking) return;
+    this.#asking = true;
+    clearTimeout(this.#timer);
     const askedAt = performance.now();
-    const answered = await this.#handlers.ask(this.#heartbeatMs).then(
+    const heartbeatMs = this.#heartbeatMs || HEARTBEAT_MS;
+    const answer = this.#handlers.ask(Math.min(ANSWER_MS, heartbeatMs)) ?? this.#over(heartbeatMs);
+    const answered = await answer.then(
       () => true,
       // An answer that refuses is an answer; what counts is whether anything was heard.
       () => this.#heardAt > askedAt,
     );
     // Stopped or started anew while it was asking: another connection's matter.
-    if (this.#timer !== timer) return;
-    if (answered) this.#arm();
-    else this.#handlers.dead();
+    if (this.#turn !== turn) return;
+    this.#asking = false;
+    if (!answered) {
+      this.#handlers.dead();
+      return;
+    }
+    this.heard();
+    this.#arm();
+  }
+
+  /** Rejects after the time, unless the watch is stopped first. */
+  #over(ms: number): Promise<never> {
+    return new Promise((_resolve, reject) => {
+      this.#timer = setTimeout(reject, ms);
+    });
+  }
+
+  #arm(): void {
+    if (this.#heartbeatMs === 0) return;
+    const silentMs = performance.now() - this.#heardAt;
+    this.#timer = setTimeout(() => this.#look(), Math.max(0, PATIENCE * this.#heartbeatMs - silentMs));
+  }
+
+  #look(): void {
+    if (performance.now() - this.#heardAt < PATIENCE * this.#heartbeatMs) this.#arm();
+    else void this.probe();
   }
 }

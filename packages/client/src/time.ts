@@ -39,3 +39,24 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Prom
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }
+
+const PROBE_TIMEOUT_MS = 5_000;
+
+/**
+ * Whether plain HTTP gets through to the address. A page of another origin may not see what is answered there, only that
+ * something was. Never rejects.
+ */
+export async function reachable(url: string): Promise<boolean> {
+  if (typeof fetch === 'undefined') return false;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), PROBE_TIMEOUT_MS);
+  try {
+    const { type, status } = await fetch(url, { mode: 'no-cors', cache: 'no-store', signal: late.signal });
+    return type === 'opaque' || status < 500;
+  } catch {
+    // Any reason is the same answer.
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}

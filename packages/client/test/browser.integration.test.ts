@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { waitFor } from '@ws-gateway/testkit';
 import { findBrowser, startBrowser, type Browser, type Page } from '@ws-gateway/testkit/browser';
 import type { ClientOptions } from '../src/index.js';
-import { House, record, token } from './house.js';
+import { TestGateways, record, token } from './test-gateways.js';
 import { startPageServer, type PageServer } from './page-server.js';
 
 /** The published files in a real browser, without a bundler, against real nodes. */
@@ -11,7 +11,7 @@ const program = findBrowser();
 // Without one the suite is skipped by name: the run lists it, and in CI that is a failure (scripts/boot/test.mjs).
 const inBrowser = program === null ? describe.skip : describe;
 
-let house: House;
+let gateways: TestGateways;
 let browser: Browser;
 let server: PageServer;
 let page: Page;
@@ -22,7 +22,7 @@ let asked: number;
 
 inBrowser('the client in a browser', () => {
   beforeAll(async () => {
-    house = await House.open();
+    gateways = await TestGateways.open();
     server = await startPageServer();
     browser = await startBrowser(program!);
   }, 90_000);
@@ -43,12 +43,12 @@ inBrowser('the client in a browser', () => {
   afterAll(async () => {
     await browser?.close();
     server?.stop();
-    await house?.close();
+    await gateways?.close();
   }, 60_000);
 
   async function start(user: string, options: Partial<ClientOptions> = {}): Promise<void> {
     if (tokens.length === 0) tokens = [token(user)];
-    const all = { url: house.urls, topics: ['notifications'], backoff: { baseMs: 100, capMs: 500 }, ...options };
+    const all = { url: gateways.urls, topics: ['notifications'], backoff: { baseMs: 100, capMs: 500 }, ...options };
     await page.evaluate(`start(${JSON.stringify(all)})`);
   }
   const events = (): Promise<string[]> => page.evaluate<string[]>('events.map(({ name }) => name)');
@@ -58,7 +58,7 @@ inBrowser('the client in a browser', () => {
   it('gets messages, by listeners and by for await', async () => {
     await start('ann');
     const taken = page.evaluate<unknown[]>(`take('notifications', 2)`);
-    await house.produce('notifications', record('ann', { n: 1 }), record('ann', { n: 2 }), record('ann', { n: 3 }));
+    await gateways.produce('notifications', record('ann', { n: 1 }), record('ann', { n: 2 }), record('ann', { n: 3 }));
     expect(await taken).toEqual([{ n: 1 }, { n: 2 }]);
     await waitFor(async () => (await payloads()).length === 3);
     expect(await payloads()).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
@@ -68,7 +68,7 @@ inBrowser('the client in a browser', () => {
 
   it('is told that its user was blocked, and stays away', async () => {
     await start('bob');
-    await house.produce('user-blocks', record('bob', { blocked: true, reason: 'fraud' }));
+    await gateways.produce('user-blocks', record('bob', { blocked: true, reason: 'fraud' }));
     const closed = `events.find(({ name }) => name === 'closed')`;
     await page.waitForFunction(closed);
     expect(await page.evaluate(closed)).toMatchObject({ detail: { why: 'gateway', code: 4500, reason: 'fraud' } });
@@ -78,7 +78,7 @@ inBrowser('the client in a browser', () => {
     tokens = [token('cat', { exp: seconds(2) }), token('cat', { exp: seconds(3600) })];
     await start('cat');
     await waitFor(async () => (await events()).includes('disconnected'));
-    await house.produce('notifications', record('cat', 'missed'));
+    await gateways.produce('notifications', record('cat', 'missed'));
     await waitFor(async () => (await payloads()).length === 1);
     expect(asked).toBe(2);
     expect(await page.evaluate(`events.find(({ name }) => name === 'disconnected').detail.code`)).toBe(4010);
@@ -95,12 +95,12 @@ inBrowser('the client in a browser', () => {
   it('goes on at the second node when the first is killed, and gets what it missed', async () => {
     await start('dan');
     const taken = page.evaluate<unknown[]>(`take('notifications', 3)`);
-    await house.produce('notifications', record('dan', 'before'));
+    await gateways.produce('notifications', record('dan', 'before'));
     await waitFor(async () => (await payloads()).length === 1);
-    await house.edges[0]!.kill();
-    await house.produce('notifications', record('dan', 'meanwhile'));
+    await gateways.edges[0]!.kill();
+    await gateways.produce('notifications', record('dan', 'meanwhile'));
     await waitFor(async () => (await events()).includes('recovered'), { timeoutMs: 20_000 });
-    await house.produce('notifications', record('dan', 'after'));
+    await gateways.produce('notifications', record('dan', 'after'));
     expect(await taken).toEqual(['before', 'meanwhile', 'after']);
     expect(await payloads()).toEqual(['before', 'meanwhile', 'after']);
     expect(await events()).not.toContain('lost');

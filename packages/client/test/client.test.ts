@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { createClient, type Message } from '../src/index.js';
+import { createClient, type ClientOptions, type Message } from '../src/index.js';
 import { play, turn } from './playing.js';
-import { at } from './scripted-gateway.js';
+import { at, row } from './scripted-gateway.js';
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => {
@@ -160,16 +160,103 @@ describe('what the gateway sends', () => {
   });
 });
 
+describe('a client that does not connect by itself', () => {
+  it('is idle until it is told to, and has its subscriptions by then', async () => {
+    const { client, gateway, names } = await play({ autoConnect: false });
+    const subscribed = client.subscribe('b');
+    await pass(60_000);
+    expect([client.state, gateway.sockets.length, names()]).toEqual(['idle', 0, []]);
+    client.connect();
+    client.connect();
+    await turn();
+    expect([client.state, gateway.sockets.length]).toEqual(['connecting', 1]);
+    gateway.last.accept();
+    gateway.last.answer({ topics: [row('b', 0)] });
+    await subscribed;
+    expect(client.topics).toEqual(['a', 'b']);
+  });
+
+  it('may be closed before', async () => {
+    const { client, gateway } = await play({ autoConnect: false });
+    expect(await client.close()).toMatchObject({ why: 'client' });
+    expect([client.state, gateway.sockets.length]).toEqual(['closed', 0]);
+  });
+});
+
+describe('the status', () => {
+  it('says where the client is, and why', async () => {
+    const { client, gateway } = await play({ token: () => 'h.p.s' });
+    expect(client.status).toEqual({ state: 'connecting' });
+    gateway.last.accept();
+    expect(client.status).toEqual({ state: 'connected' });
+    gateway.last.drop(4001, 'slow_consumer');
+    await turn();
+    expect(client.status).toEqual({ state: 'connecting', reason: 'slow_consumer' });
+    await pass(500);
+    gateway.last.refuse({ code: 'token_expired', message: 'the token has expired', http: 401 });
+    await turn();
+    expect(client.status).toEqual({ state: 'connecting', reason: 'token_expired: the token has expired' });
+    await pass(1000);
+    gateway.last.accept();
+    expect(client.status).toEqual({ state: 'connected' });
+    gateway.last.drop(4504, 'revoked');
+    await client.closed;
+    expect(client.status).toEqual({ state: 'closed', reason: 'revoked' });
+  });
+});
+
+describe('debug', () => {
+  it('tells what happens, but neither tokens nor payloads', async () => {
+    const lines: string[] = [];
+    const { client, gateway } = await play({ token: 'h.secret.s', debug: (line) => void lines.push(line) });
+    gateway.last.accept({ topics: [row('a', 0)] });
+    gateway.last.push('a', 'private', at(1));
+    void client.request('ping').catch(() => undefined);
+    gateway.last.drop(1006, 'gone');
+    await client.close();
+    expect(lines[0]).toBe('connecting to ws://one/ws (websocket)');
+    expect(lines).toContain('message a a/u/ann 1');
+    expect(lines).toContain('command ping');
+    expect(lines).toContain('disconnected {"code":1006,"reason":"gone"}');
+    expect(lines.join()).not.toMatch(/secret|private/);
+  });
+});
+
 describe('options', () => {
   it.each([
-    [{ url: 'not a url' }, 'url'],
-    [{ url: 'ftp://host' }, 'url'],
-    [{ url: [] }, 'url'],
-    [{ url: 'ws://host', backoff: { baseMs: 0 } }, 'backoff.baseMs'],
-    [{ url: 'ws://host', maxAttempts: NaN }, 'maxAttempts'],
-  ])('%j cannot be used', (options, name) => {
-    expect(() => createClient(options)).toThrow(expect.objectContaining({ code: 'bad_option' }));
-    expect(() => createClient(options)).toThrow(name);
+    [{ url: 'not a url' }, 'url: must be an address such as wss://host/ws, not not a url'],
+    [{}, 'url: must be an address'],
+    [{ url: 'ftp://host' }, 'url: must begin with ws: or wss:, not ftp:'],
+    [{ url: [] }, 'url: at least one is needed'],
+    [{ url: 'ws://host', backoff: { baseMs: 0 } }, 'backoff.baseMs: must be a number above 0, not 0'],
+    [{ url: 'ws://host', backoff: { base: 5 } }, 'backoff.base: there is no such option; there are baseMs, capMs'],
+    [{ url: 'ws://host', maxAttempts: NaN }, 'maxAttempts: must be a number above 0'],
+    [{ url: 'ws://host', topics: 'news' }, 'topics: must be a list of texts, not "news"'],
+    [{ url: 'ws://host', topics: [''] }, 'topics: must be a list of texts'],
+    [{ url: 'ws://host', tokn: 'x' }, 'tokn: there is no such option; there are url, token,'],
+    [{ url: 'ws://host', toString: 'x' }, 'toString: there is no such option'],
+    [{ url: 'ws://host', token: 5 }, 'token: must be a text or a function'],
+    [{ url: 'ws://host', tokenIn: 'header' }, 'tokenIn: must be "protocol" or "query", not "header"'],
+    [{ url: 'ws://host', transports: ['polling'] }, 'transports: must be a list of "websocket" and "sse"'],
+    [{ url: 'ws://host/web', transports: ['sse'] }, 'url: server-sent events are beside …/ws'],
+    [{ url: 'ws://host', positions: [] }, 'positions: must be an object, not []'],
+    [{ url: 'ws://host', autoConnect: 'no' }, 'autoConnect: must be true or false, not "no"'],
+    ['ws://host', 'options: must be an object, not "ws://host"'],
+  ])('%j cannot be used', (options, message) => {
+    const create = () => createClient(options as ClientOptions);
+    expect(create).toThrow(expect.objectContaining({ code: 'bad_option' }));
+    expect(create).toThrow(message);
+  });
+
+  it('that hold a token with white space are refused, and it is not repeated', () => {
+    const create = () => createClient({ url: 'ws://host', token: 'h.p.s\n' });
+    expect(create).toThrow(expect.objectContaining({ code: 'bad_token' }));
+    expect(create).not.toThrow('h.p.s');
+  });
+
+  it('may be left undefined', async () => {
+    const { gateway } = await play({ topics: undefined, token: undefined } as object);
+    expect(gateway.last.url.href).toBe('ws://one/ws');
   });
 
   it('may name an http address', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { handshake } from '../src/handshake.js';
+import { sseAddress, sseHandshake, webSocketHandshake } from '../src/handshake.js';
 import { Positions } from '../src/positions.js';
 
 const none = new Positions();
@@ -7,21 +7,20 @@ const options = { token: 'h.p.s', tokenIn: 'protocol', topics: ['a', 'b'], posit
 
 describe('a handshake', () => {
   it('carries the token as a subprotocol, where no access log sees it', () => {
-    const { url, protocols } = handshake('wss://host/ws?x=1', options);
-    expect(protocols).toEqual(['bearer', 'h.p.s']);
+    const { url, protocols } = webSocketHandshake('wss://host/ws?x=1', options);
+    expect(protocols).toEqual(['bearer', 'h.p.s', 'wsg.v1']);
     expect(url).toBe('wss://host/ws?x=1&topics=a%2Cb');
   });
 
-  it('carries it in the query if that is wanted, or if it can be no subprotocol', () => {
-    expect(handshake('wss://host/ws', { ...options, tokenIn: 'query' })).toEqual({
+  it('carries it in the query only if that is wanted', () => {
+    expect(webSocketHandshake('wss://host/ws', { ...options, tokenIn: 'query' })).toEqual({
       url: 'wss://host/ws?token=h.p.s&topics=a%2Cb',
       protocols: [],
     });
-    expect(handshake('wss://host/ws', { ...options, token: 'a b' }).url).toContain('token=a+b');
   });
 
   it('of a guest without topics is the bare address', () => {
-    expect(handshake('ws://host/web', { ...options, token: '', topics: [] })).toEqual({
+    expect(webSocketHandshake('ws://host/web', { ...options, token: '', topics: [] })).toEqual({
       url: 'ws://host/web',
       protocols: [],
     });
@@ -34,10 +33,40 @@ describe('a handshake', () => {
       'room/r': { epoch: 'e3', offset: 1 },
       'not-subscribed/u/ann': { epoch: 'e4', offset: 9 },
     });
-    const { url } = handshake('ws://host/ws', { ...options, positions });
+    const { url } = webSocketHandshake('ws://host/ws', { ...options, positions });
     expect(url).toContain('recover=a%3Ae1%3A7%2Ca%2F*%3Ae2%3A0');
     expect(new URL(url).searchParams.get('recover')).toBe('a:e1:7,a/*:e2:0');
-    const guest = handshake('ws://host/ws', { ...options, positions, token: '' });
+    const guest = webSocketHandshake('ws://host/ws', { ...options, positions, token: '' });
     expect(new URL(guest.url).searchParams.get('recover')).toBe('a/*:e2:0');
+  });
+});
+
+describe('a handshake for server-sent events', () => {
+  it('goes to the path beside that of the WebSockets, with the token in a header', () => {
+    expect(sseAddress('wss://host/gate/ws?x=1')).toBe('https://host/gate/sse?x=1');
+    expect(sseHandshake('https://host/gate/sse?x=1', options)).toEqual({
+      url: 'https://host/gate/sse?x=1&topics=a%2Cb',
+      headers: { accept: 'text/event-stream', authorization: 'Bearer h.p.s' },
+    });
+  });
+
+  it('carries the token in the query if that is wanted', () => {
+    expect(sseHandshake('https://host/sse', { ...options, tokenIn: 'query' })).toEqual({
+      url: 'https://host/sse?token=h.p.s&topics=a%2Cb',
+      headers: { accept: 'text/event-stream' },
+    });
+  });
+
+  it('has no place at other endpoints', () => {
+    expect(sseAddress('ws://host/websocket/main')).toBeNull();
+  });
+
+  it('brings a position that was given with a topic, until there is one of its own', () => {
+    const wished = new Map([['a', { epoch: 'w', offset: 4 }]]);
+    const bare = sseHandshake('https://host/sse', { ...options, wished });
+    expect(new URL(bare.url).searchParams.get('recover')).toBe('a:w:4');
+    const positions = new Positions({ 'a/u/ann': { epoch: 'e1', offset: 7 } });
+    const known = sseHandshake('https://host/sse', { ...options, wished, positions });
+    expect(new URL(known.url).searchParams.get('recover')).toBe('a:e1:7');
   });
 });

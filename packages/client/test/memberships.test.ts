@@ -107,6 +107,70 @@ describe('a topic subscribed by command', () => {
   });
 });
 
+describe('two who want the same at once', () => {
+  it('share one subscription, also with what each wants alone', async () => {
+    const { client, gateway } = await play({ topics: [] });
+    const [one, two] = [client.subscribe('b'), client.subscribe(['b', 'c'])];
+    await turn();
+    gateway.last.accept();
+    expect(gateway.last.requests.map(({ options }) => options)).toEqual([{ topics: ['b'] }]);
+    gateway.last.answer({ topics: [row('b', 3)] });
+    expect(await one).toEqual([row('b', 3)]);
+    await turn();
+    expect(gateway.last.lastRequest.options).toEqual({ topics: ['c'] });
+    gateway.last.answer({ topics: [row('c', 1)] });
+    expect(await two).toEqual([row('b', 3), row('c', 1)]);
+  });
+
+  it('are not refused for what the other one wants', async () => {
+    const { client, gateway } = await play({ topics: [] });
+    gateway.last.accept();
+    const refused = expect(client.subscribe(['b', 'nope'])).rejects.toMatchObject({ code: 'unknown_topic' });
+    const mine = client.subscribe('b');
+    gateway.last.answer({ code: 'unknown_topic', message: 'known topics: b' }, 'forbidden');
+    await refused;
+    await turn();
+    gateway.last.answer({ topics: [row('b', 0)] });
+    expect(await mine).toEqual([row('b', 0)]);
+  });
+
+  it('enter a room one after the other', async () => {
+    const { client, gateway } = await play({ topics: [] });
+    gateway.last.accept();
+    const entered = [client.enter('r'), client.enter('r')];
+    expect(gateway.last.requests).toHaveLength(1);
+    gateway.last.answer({ room: 'r' });
+    await turn();
+    gateway.last.answer({ room: 'r' });
+    expect(await Promise.all(entered)).toEqual([{ room: 'r' }, { room: 'r' }]);
+  });
+});
+
+describe('a command that got no answer in time', () => {
+  it.each(['subscribe', 'enter'] as const)('%s is undone: the client comes back without it', async (command) => {
+    const { client, gateway } = await play();
+    gateway.last.accept({ heartbeat_ms: 0, topics: [row('a', 3)] });
+    const failed = expect(client[command]('b')).rejects.toMatchObject({ code: 'timeout' });
+    await pass(10_000);
+    await failed;
+    await pass(1);
+    expect(gateway.sockets).toHaveLength(2);
+    gateway.last.accept({ topics: [row('a', 3, { recovered: true, replayed: 0 })] });
+    expect(gateway.last.url.searchParams.get('topics')).toBe('a');
+    expect(gateway.last.requests).toEqual([]);
+  });
+
+  it('unsubscribe is carried out by the next connection', async () => {
+    const { client, gateway } = await play();
+    gateway.last.accept({ heartbeat_ms: 0 });
+    const left = client.unsubscribe('a');
+    await pass(10_000);
+    await left;
+    await pass(1);
+    expect(gateway.last.url.search).toBe('');
+  });
+});
+
 describe('a room', () => {
   it('is entered again on each connection, where it was left', async () => {
     const { client, gateway, of } = await play();

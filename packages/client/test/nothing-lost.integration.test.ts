@@ -2,21 +2,21 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@ws-gateway/testkit';
 import WS from 'ws';
 import type { Client } from '../src/index.js';
-import { House, record, watch } from './house.js';
+import { TestGateways, record, watch } from './test-gateways.js';
 
-let house: House;
+let gateways: TestGateways;
 const clients: Client[] = [];
 
 beforeEach(async () => {
-  house = await House.open();
+  gateways = await TestGateways.open();
 }, 90_000);
 afterEach(async () => {
   for (const client of clients.splice(0)) void client.close();
-  await house?.close();
+  await gateways?.close();
 }, 60_000);
 
-function open(...args: Parameters<House['client']>): Client {
-  const client = house.client(...args);
+function open(...args: Parameters<TestGateways['client']>): Client {
+  const client = gateways.client(...args);
   clients.push(client);
   return client;
 }
@@ -27,7 +27,7 @@ async function produceUntil(users: readonly string[], enough: () => boolean): Pr
   const deadline = Date.now() + 30_000;
   while (!enough() && Date.now() < deadline) {
     const batch = Array.from({ length: 20 }, (_, at) => written + at);
-    await house.produce('notifications', ...batch.flatMap((at) => users.map((user) => record(user, at))));
+    await gateways.produce('notifications', ...batch.flatMap((at) => users.map((user) => record(user, at))));
     written += batch.length;
   }
   return written;
@@ -49,7 +49,7 @@ describe('a client whose node goes away under load', () => {
         return { client, ...watch(client) };
       });
       await Promise.all(seen.map(({ client }) => client.ready()));
-      const [first] = house.edges;
+      const [first] = gateways.edges;
       const gone: Promise<unknown>[] = [];
       const written = await produceUntil(users, () => {
         const count = seen[0]!.messages.length;
@@ -71,11 +71,11 @@ describe('a client whose node goes away under load', () => {
     const before = open('ann');
     const seen = watch(before);
     await before.ready();
-    await house.produce('notifications', record('ann', 1), record('ann', 2));
+    await gateways.produce('notifications', record('ann', 1), record('ann', 2));
     await waitFor(() => seen.messages.length === 2);
     const positions = JSON.parse(JSON.stringify(before.positions())) as ReturnType<Client['positions']>;
     await before.close();
-    await house.produce('notifications', record('ann', 3));
+    await gateways.produce('notifications', record('ann', 3));
     const after = open('ann', { positions });
     const told = watch(after);
     await waitFor(() => told.messages.length > 0);
@@ -87,15 +87,15 @@ describe('a client whose node goes away under load', () => {
     const balance = open('bea', { topics: ['balance-updates'] });
     const first = watch(balance);
     await balance.ready();
-    await house.produce('balance-updates', record('bea', { balance: 1 }), record('bea', { balance: 2 }));
+    await gateways.produce('balance-updates', record('bea', { balance: 1 }), record('bea', { balance: 2 }));
     await waitFor(() => first.payloads().some((payload) => (payload as { balance: number }).balance === 2));
     const late = open('bea', { topics: ['balance-updates'] });
     const { payloads, events } = watch(late);
     await waitFor(() => payloads().length > 0);
     expect(payloads()).toEqual([{ balance: 2 }]);
-    await house.edges[0]!.kill();
+    await gateways.edges[0]!.kill();
     await waitFor(() => events.includes('recovered'), { timeoutMs: 20_000 });
-    await house.produce('balance-updates', record('bea', { balance: 3 }));
+    await gateways.produce('balance-updates', record('bea', { balance: 3 }));
     await waitFor(() => payloads().length > 1);
     expect(payloads()).toEqual([{ balance: 2 }, { balance: 3 }]);
   });

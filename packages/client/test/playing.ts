@@ -12,15 +12,27 @@ export interface Play {
   of<Name extends keyof ClientEvents>(name: Name): ClientEvents[Name][];
 }
 
+const EVENTS = [
+  'message',
+  'connected',
+  'disconnected',
+  'reconnecting',
+  'refused',
+  'recovered',
+  'lost',
+  'error',
+  'closed',
+] as const;
+
 /** A client whose other end the test plays. Needs fake timers; the backoff's draw is always the longest. */
 export async function play(options: Partial<ClientOptions> = {}): Promise<Play> {
   jest.spyOn(Math, 'random').mockReturnValue(0.999_999);
   const gateway = new ScriptedGateway();
+  jest.spyOn(globalThis, 'fetch').mockImplementation(() => gateway.fetch());
   const { WebSocket } = gateway;
   const client = createClient({ url: 'ws://one/ws', token: 'h.p.s', topics: ['a'], WebSocket, ...options });
   const told: Play['told'] = [];
-  const all = ['message', 'connected', 'disconnected', 'reconnecting', 'recovered', 'lost', 'error', 'closed'] as const;
-  for (const name of all) client.on(name, (detail: unknown) => void told.push({ name, detail }));
+  for (const name of EVENTS) client.on(name, (detail: unknown) => void told.push({ name, detail }));
   await turn();
   return {
     client,

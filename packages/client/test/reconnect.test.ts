@@ -134,15 +134,47 @@ describe('a client that lost its connection', () => {
   it('notices that nothing is heard any more, and does not wait for the dead socket', async () => {
     const { gateway, of } = await play();
     gateway.last.accept({ heartbeat_ms: 1000 });
-    await pass(2000);
+    await pass(1500);
     expect(gateway.last.lastRequest.command).toBe('ping');
     gateway.last.answer({ time: 'now' });
-    await pass(2000);
+    await pass(1500);
     expect(gateway.last.requests).toHaveLength(2);
     await pass(1000);
     expect(of('disconnected')).toEqual([{ code: 1006, reason: 'nothing was heard any more' }]);
     await pass(500);
     expect(gateway.sockets).toHaveLength(2);
+  });
+
+  it('is one of a crowd: it comes back within 2 s, or what the gateway says', async () => {
+    const { gateway, of } = await play();
+    const lost = async (connected: object, code: number): Promise<number> => {
+      gateway.last.accept(connected);
+      await pass(3000);
+      gateway.last.drop(code);
+      await turn();
+      const { delayMs } = of('reconnecting').at(-1)!;
+      await pass(delayMs);
+      return delayMs;
+    };
+    expect(await lost({ reconnect_spread_ms: undefined }, 1006)).toBe(1999);
+    expect(await lost({ reconnect_spread_ms: 45_000 }, 1006)).toBe(44_999);
+    expect(await lost({ reconnect_spread_ms: 45_000 }, 1012)).toBe(44_999);
+    // Not a lost node: this one connection was ended.
+    expect(await lost({ reconnect_spread_ms: 45_000 }, 4001)).toBe(499);
+  });
+
+  it('comes back at once when it is told to', async () => {
+    const { client, gateway } = await play();
+    gateway.last.drop();
+    await pass(400);
+    client.reconnect();
+    await pass(599);
+    // At most an attempt a second.
+    expect(gateway.sockets).toHaveLength(2);
+    gateway.last.accept();
+    client.reconnect();
+    await turn();
+    expect(gateway.sockets.map(({ closedWith }) => closedWith)).toEqual([null, [1000, 'reconnect'], null]);
   });
 
   it('asks again with a position when a fresh stream moved on before anything of it came', async () => {

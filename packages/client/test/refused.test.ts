@@ -22,7 +22,7 @@ let shown: string[];
 beforeEach(async () => {
   refusals = [];
   shown = [];
-  server = createServer();
+  server = createServer((_request, response) => void response.writeHead(404).end());
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'bearer' });
   server.on('upgrade', (request, socket, head) => {
     // A client that has seen enough may reset the connection.
@@ -53,7 +53,14 @@ afterEach(async () => {
 });
 
 function open(options: Partial<ClientOptions> = {}): Client {
-  client = createClient({ url, token: 'static', WebSocket: WS, backoff: { baseMs: 1, capMs: 1 }, ...options });
+  client = createClient({
+    url,
+    token: 'static',
+    WebSocket: WS,
+    transports: ['websocket'],
+    backoff: { baseMs: 1, capMs: 1 },
+    ...options,
+  });
   return client;
 }
 
@@ -67,25 +74,33 @@ describe('a refusal that can be seen, with the ws package', () => {
   ])('%i is the end', async (status, code) => {
     refusals = [{ status, body: error(code, `because of ${code}`) }];
     const { closed } = open();
-    expect(await closed).toEqual({ why: 'refused', code: status, reason: `because of ${code}` });
+    expect(await closed).toEqual({
+      why: 'refused',
+      code: status,
+      reason: `because of ${code}`,
+      refusal: { code, message: `because of ${code}`, http: status },
+    });
     expect(shown).toHaveLength(1);
   });
 
-  it('401 asks for a new token once', async () => {
-    refusals = [{ status: 401 }];
+  it.each([
+    ['of the gateway, which may not have the key yet', error('token_invalid', 'the key is not known')],
+    ['of a proxy', '<html>401</html>'],
+  ])('401 %s asks for new tokens', async (_whose, body) => {
+    refusals = [401, 401, 401].map((status) => ({ status, body }));
     let count = 0;
-    const token = (): string => `token-${++count}`;
-    await open({ token }).ready();
-    expect(shown).toEqual(['bearer,token-1', 'bearer,token-2']);
-    await client?.close();
-    refusals = [{ status: 401 }, { status: 401, body: error('token_invalid', 'not signed here') }];
-    expect(await open({ token }).closed).toEqual({ why: 'token', code: 401, reason: 'not signed here' });
-    expect(shown).toHaveLength(4);
+    await open({ token: () => `token-${++count}` }).ready();
+    expect(shown).toEqual([1, 2, 3, 4].map((at) => `bearer,token-${at},wsg.v1`));
   });
 
   it('401 is the end for a token without a callback', async () => {
     refusals = [{ status: 401, body: error('token_expired', 'expired') }];
-    expect(await open().closed).toEqual({ why: 'token', code: 401, reason: 'expired' });
+    expect(await open().closed).toMatchObject({
+      why: 'token',
+      code: 401,
+      reason: 'expired',
+      refusal: { code: 'token_expired' },
+    });
   });
 
   it.each([429, 503])('%i is waited out for as long as it asks', async (status) => {
@@ -97,13 +112,15 @@ describe('a refusal that can be seen, with the ws package', () => {
 
   it('by somebody else on the way is tried again', async () => {
     refusals = [
+      { status: 404, body: '<html>default backend - 404</html>' },
+      { status: 403, body: '<html>WAF</html>' },
       { status: 502, body: '<html>bad gateway</html>' },
       { status: 500, body: 'x'.repeat(100_000) },
     ];
     const reasons: string[] = [];
     open().on('reconnecting', ({ reason }) => void reasons.push(reason));
     await client!.ready();
-    expect(reasons).toEqual(['refused with HTTP 502', 'refused with HTTP 500']);
+    expect(reasons).toEqual([404, 403, 502, 500].map((status) => `refused with HTTP ${status}`));
   });
 });
 

@@ -47,13 +47,20 @@ export class ScriptedSocket {
     this.#tell('message', { data: typeof frame === 'string' ? frame : JSON.stringify(frame) });
   }
 
+  /** Spreads those who lose it over no more than the first step of the backoff. */
   accept(payload: Partial<Connected> = {}): void {
-    const whole = { connection: 'c', node: 'n', user: 'ann', heartbeat_ms: 25_000, topics: [], ...payload };
+    const own = { connection: 'c', node: 'n', user: 'ann', heartbeat_ms: 25_000, reconnect_spread_ms: 0 };
+    const whole = { ...own, topics: [], ...payload };
     this.say({ rid: -1, event: 'connected', status: 'ok', payload: whole });
   }
 
   push(topic: string, payload: unknown, position: object = {}): void {
     this.say({ rid: -1, event: topic, status: 'update', topic, payload, ...position });
+  }
+
+  /** As the gateway does it with `wsg.v1`. */
+  refuse(payload: Readonly<Record<string, unknown>>): void {
+    this.say({ rid: -1, event: 'refused', status: 'error', payload });
   }
 
   answer(payload: unknown, status = 'ok', request = this.lastRequest): void {
@@ -73,6 +80,8 @@ export class ScriptedSocket {
 export class ScriptedGateway {
   readonly sockets: ScriptedSocket[] = [];
   readonly WebSocket: WebSocketClass;
+  /** Whether plain HTTP gets through. */
+  reachable = false;
 
   constructor() {
     const { sockets } = this;
@@ -82,6 +91,10 @@ export class ScriptedGateway {
         sockets.push(this);
       }
     };
+  }
+
+  fetch(): Promise<Response> {
+    return this.reachable ? Promise.resolve(new Response('ok')) : Promise.reject(new TypeError('no route'));
   }
 
   get last(): ScriptedSocket {

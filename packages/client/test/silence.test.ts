@@ -20,11 +20,11 @@ afterEach(() => {
 });
 
 describe('a silent connection', () => {
-  it('is asked after two heartbeats without a frame, not before', async () => {
+  it('is asked after one and a half heartbeats without a frame, not before', async () => {
     watch.start(HEARTBEAT);
-    await jest.advanceTimersByTimeAsync(1500);
+    await jest.advanceTimersByTimeAsync(1000);
     watch.heard();
-    await jest.advanceTimersByTimeAsync(1999);
+    await jest.advanceTimersByTimeAsync(1499);
     expect(ask).not.toHaveBeenCalled();
     await jest.advanceTimersByTimeAsync(1);
     expect(ask).toHaveBeenCalledWith(HEARTBEAT);
@@ -33,18 +33,18 @@ describe('a silent connection', () => {
   it('is dead when it does not answer', async () => {
     answer = Promise.reject(new Error('timeout'));
     watch.start(HEARTBEAT);
-    await jest.advanceTimersByTimeAsync(2000);
+    await jest.advanceTimersByTimeAsync(1500);
     expect(dead).toHaveBeenCalledTimes(1);
   });
 
-  it('lives when it answers, and is asked again two heartbeats later', async () => {
+  it('lives when it answers, and is asked again one and a half heartbeats later', async () => {
     watch.start(HEARTBEAT);
     for (let round = 1; round <= 3; round++) {
       ask.mockImplementationOnce(() => {
         watch.heard();
         return Promise.resolve();
       });
-      await jest.advanceTimersByTimeAsync(2000);
+      await jest.advanceTimersByTimeAsync(1500);
       expect(ask).toHaveBeenCalledTimes(round);
     }
     expect(dead).not.toHaveBeenCalled();
@@ -76,5 +76,37 @@ describe('a silent connection', () => {
     watch.start(0);
     await jest.advanceTimersByTimeAsync(3_600_000);
     expect(ask).not.toHaveBeenCalled();
+  });
+
+  it('is asked at once when there is a reason to doubt it, heartbeat or not', async () => {
+    for (const heartbeatMs of [HEARTBEAT, 0]) {
+      watch.start(heartbeatMs);
+      answer = Promise.reject(new Error('timeout'));
+      await watch.probe();
+      expect(ask).toHaveBeenLastCalledWith(heartbeatMs === 0 ? 5000 : HEARTBEAT);
+    }
+    expect(dead).toHaveBeenCalledTimes(2);
+  });
+
+  it('is asked once at a time', async () => {
+    watch.start(HEARTBEAT);
+    answer = new Promise(() => undefined);
+    void watch.probe();
+    void watch.probe();
+    await jest.advanceTimersByTimeAsync(5000);
+    expect(ask).toHaveBeenCalledTimes(1);
+  });
+
+  it('that cannot be asked has a heartbeat to say something', async () => {
+    watch = new SilenceWatch({ ask: () => null, dead });
+    watch.start(HEARTBEAT);
+    await jest.advanceTimersByTimeAsync(2400);
+    watch.heard();
+    await jest.advanceTimersByTimeAsync(2400);
+    expect(dead).not.toHaveBeenCalled();
+    await jest.advanceTimersByTimeAsync(200);
+    expect(dead).toHaveBeenCalledTimes(1);
+    watch.stop();
+    expect(jest.getTimerCount()).toBe(0);
   });
 });

@@ -116,6 +116,43 @@ describe('a token with a callback', () => {
   });
 });
 
+describe('a gateway that refuses tokens', () => {
+  const invalid = { code: 'token_invalid', message: 'the key is not known', http: 401 };
+
+  it('may have yet to learn their key: fresh ones are tried for a minute before it is believed', async () => {
+    const { token, issued } = issuer();
+    const { client, gateway, of } = await play({ token, backoff: { baseMs: 1000, capMs: 10_000 } });
+    for (let second = 0; second < 55; second++) {
+      gateway.last.refuse(invalid);
+      await pass(1000);
+    }
+    expect(of('closed')).toEqual([]);
+    expect(issued.length).toBeGreaterThan(5);
+    expect(of('refused')).toHaveLength(issued.length - 1);
+    await pass(6000);
+    gateway.last.refuse(invalid);
+    expect(await client.closed).toEqual({ why: 'token', code: 4601, reason: 'token_invalid', refusal: invalid });
+  });
+
+  it('is believed at once where there is just one', async () => {
+    const { client, gateway, names } = await play();
+    gateway.last.refuse(invalid);
+    expect(await client.closed).toMatchObject({ why: 'token', code: 4601, refusal: invalid });
+    expect(names()).toEqual(['refused', 'closed']);
+  });
+});
+
+describe('a callback that gives a page of a login service', () => {
+  it('is told so; the page is sent nowhere, and the next token is taken', async () => {
+    const answers = ['<!doctype html><title>Log in</title>', 'h.p.s'];
+    const { gateway, of } = await play({ token: () => answers.shift()! });
+    expect(gateway.sockets).toHaveLength(0);
+    expect(of('error').map(({ code }) => code)).toEqual(['bad_token', 'connect_failed']);
+    await pass(500);
+    expect(gateway.last.protocols).toEqual(['bearer', 'h.p.s', 'wsg.v1']);
+  });
+});
+
 describe('a token without a callback', () => {
   it('is the end when it expires', async () => {
     const { client, gateway } = await play();

@@ -1,26 +1,27 @@
 import { describe, expect, it } from '@jest/globals';
-import { retryAfterMs } from '../src/refusal.js';
+import { closeOf, refusalOfAnswer, refusalOfClose, refusalOfFrame, retryAfterMs } from '../src/refusal.js';
 import { judge } from '../src/verdict.js';
 
-const end = (code: number, connected = true) => ({ code, connected, reason: '', refusal: null });
-const refused = (status: number, retryAfter = 0) => ({
+const end = (code: number, connected = true) => ({ code, connected, reason: '', refusal: null, afterMs: null });
+const body = (code: string): string => JSON.stringify({ error: { code, message: 'because' } });
+const answered = (status: number, text: string, retryAfter: string | null = null) => ({
   ...end(1006, false),
-  refusal: { status, code: '', message: '', retryAfterMs: retryAfter },
+  refusal: refusalOfAnswer(status, text, retryAfter),
 });
 
 describe('after a close', () => {
-  it.each([1001, 1005, 1006, 1009, 1011, 1012, 1013, 3000, 4000, 4001, 4002, 4003, 4010, 4499])(
+  it.each([1001, 1005, 1006, 1009, 1011, 1012, 1013, 3000, 4000, 4001, 4002, 4003, 4010, 4129, 4203, 4499])(
     '%i the client comes back',
-    (code) => expect(judge(end(code)).kind).toBe('retry'),
+    (code) => expect(judge(end(code)).remedy).not.toBe('stop'),
   );
 
   it.each([1000, 4500, 4501, 4502, 4503, 4504, 4999])('%i it does not', (code) =>
-    expect(judge(end(code))).toEqual({ kind: 'stop' }),
+    expect(judge(end(code)).remedy).toBe('stop'),
   );
 
   it('it asks for a new token when that is what ended', () => {
-    expect(judge(end(4010))).toMatchObject({ newToken: true });
-    expect(judge(end(4000))).toMatchObject({ newToken: false });
+    expect(judge(end(4010)).remedy).toBe('token');
+    expect(judge(end(4000)).remedy).toBe('later');
   });
 
   it('it tries another address when this node goes away or cannot be reached', () => {
@@ -28,19 +29,86 @@ describe('after a close', () => {
     expect(judge(end(1006, false))).toMatchObject({ nextUrl: true });
     for (const code of [1006, 4001, 4003]) expect(judge(end(code))).toMatchObject({ nextUrl: false });
   });
+
+  it('it is one of a crowd when a node was lost, and alone when its own connection was ended', () => {
+    for (const code of [1001, 1006, 1012, 4000]) expect(judge(end(code)).crowd).toBe(true);
+    for (const code of [4001, 4002, 4003, 4010]) expect(judge(end(code)).crowd).toBe(false);
+    expect(judge(end(1006, false)).crowd).toBe(false);
+  });
 });
 
 describe('after a refusal by HTTP', () => {
-  it.each([400, 403, 404, 409, 426, 431])('%i the client stops', (status) =>
-    expect(judge(refused(status))).toEqual({ kind: 'stop' }),
+  it.each([
+    [400, 'unknown_topic'],
+    [403, 'user_blocked'],
+    [403, 'topic_forbidden'],
+    [403, 'origin_forbidden'],
+    [404, 'unknown_hub'],
+    [409, 'already_connected'],
+  ])('%i %s the client stops', (status, code) => expect(judge(answered(status, body(code))).remedy).toBe('stop'));
+
+  it.each([
+    [429, 'too_many_connections'],
+    [503, 'draining'],
+    [503, 'unavailable'],
+    [503, 'full'],
+    [426, 'upgrade_required'],
+  ])('%i %s it comes back, not before it was told', (status, code) =>
+    expect(judge(answered(status, body(code), '2'))).toMatchObject({ remedy: 'later', leastMs: 2000, nextUrl: true }),
   );
 
-  it.each([429, 502, 503])('%i it comes back, not before it was told', (status) =>
-    expect(judge(refused(status, 2000))).toMatchObject({ kind: 'retry', leastMs: 2000 }),
-  );
+  it.each(['token_missing', 'token_invalid', 'token_expired'])('401 %s it tries with a new token', (code) => {
+    expect(judge(answered(401, body(code))).remedy).toBe('token');
+  });
 
-  it('401 it tries with a new token', () => {
-    expect(judge(refused(401))).toMatchObject({ kind: 'retry', newToken: true });
+  it.each([
+    [403, '<html>WAF</html>'],
+    [404, '<html>default backend - 404</html>'],
+    [404, ''],
+    [403, body('Forbidden')],
+    [403, '{"error":"forbidden"}'],
+    [403, body('toString')],
+    [401, '{"message":"Unauthorized"}'],
+  ])('%i %s it knows no more than before: it was not the gateway', (status, text) =>
+    expect(judge(answered(status, text))).toMatchObject({ remedy: 'later', unexplained: true }),
+  );
+});
+
+describe('a refusal by a frame', () => {
+  it.each([
+    ['token_expired', 401, 4010],
+    ['user_blocked', 403, 4500],
+    ['bad_request', 400, 4600],
+    ['token_invalid', 401, 4601],
+    ['topic_forbidden', 403, 4603],
+    ['unknown_hub', 404, 4604],
+    ['already_connected', 409, 4609],
+    ['too_many_connections', 429, 4129],
+    ['draining', 503, 4203],
+  ])('%s closes with its code', (code, http, close) => {
+    expect(closeOf(refusalOfFrame({ code, http, message: 'm' })).code).toBe(close);
+  });
+
+  it('of a later gateway is judged by its status', () => {
+    const by = (http: number) => judge({ ...end(4600, false), refusal: refusalOfFrame({ code: 'new_one', http }) });
+    expect([400, 401, 403, 429, 500, 503].map((http) => by(http).remedy)).toEqual([
+      'stop',
+      'token',
+      'stop',
+      'later',
+      'later',
+      'later',
+    ]);
+  });
+
+  it('is read from its close where it was not seen itself', () => {
+    expect(refusalOfClose(4601, 'token_invalid')?.refused).toEqual({
+      code: 'token_invalid',
+      message: 'token_invalid',
+      http: 401,
+    });
+    expect(refusalOfClose(4203, 'draining')?.refused).toMatchObject({ code: 'draining', http: 503 });
+    expect(refusalOfClose(4000, 'drain')).toBeNull();
   });
 });
 
@@ -52,7 +120,7 @@ describe('Retry-After', () => {
     expect(inAMinute).toBeLessThanOrEqual(60_000);
   });
 
-  it.each([undefined, '', 'soon', 'Thu, 01 Jan 1970 00:00:00 GMT'])('%p asks for nothing', (header) => {
+  it.each([null, '', 'soon', 'Thu, 01 Jan 1970 00:00:00 GMT'])('%p asks for nothing', (header) => {
     expect(retryAfterMs(header)).toBe(0);
   });
 });

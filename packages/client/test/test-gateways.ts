@@ -3,7 +3,7 @@ import type { GatewayProcess, ProducedRecord } from '@ws-gateway/testkit';
 import { createClient, type Client, type ClientOptions, type Message } from '../src/index.js';
 
 /** Edges for the clients, which tests may kill, and a router of its own, so that no kill costs a rebalance. */
-export class House {
+export class TestGateways {
   readonly edges: readonly GatewayProcess[];
   readonly #router: GatewayProcess;
   readonly #group: string;
@@ -14,7 +14,7 @@ export class House {
     this.#group = group;
   }
 
-  static async open(edges = 2): Promise<House> {
+  static async open(edges = 2): Promise<TestGateways> {
     const group = uniqueName('client');
     const names = ['balance-updates', 'user-blocks', 'notifications', 'wss'];
     await createTopics(
@@ -35,7 +35,7 @@ export class House {
     };
     const roles = ['router', ...Array.from({ length: edges }, () => 'edge')];
     const nodes = await Promise.all(roles.map((role) => startGateway({ config: { ...config, role } })));
-    return new House(nodes, group);
+    return new TestGateways(nodes, group);
   }
 
   /** In the order in which a client tries them. */

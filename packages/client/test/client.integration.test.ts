@@ -2,21 +2,21 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { TcpProxy, waitFor } from '@ws-gateway/testkit';
 import WS from 'ws';
 import type { Client } from '../src/index.js';
-import { House, record, token, watch } from './house.js';
+import { TestGateways, record, token, watch } from './test-gateways.js';
 
-let house: House;
+let gateways: TestGateways;
 const clients: Client[] = [];
 
 beforeAll(async () => {
-  house = await House.open();
+  gateways = await TestGateways.open();
 }, 90_000);
 afterEach(async () => {
   await Promise.all(clients.splice(0).map((client) => client.close()));
 });
-afterAll(() => house?.close(), 60_000);
+afterAll(() => gateways?.close(), 60_000);
 
-function open(...args: Parameters<House['client']>): Client {
-  const client = house.client(...args);
+function open(...args: Parameters<TestGateways['client']>): Client {
+  const client = gateways.client(...args);
   clients.push(client);
   return client;
 }
@@ -24,10 +24,10 @@ function open(...args: Parameters<House['client']>): Client {
 /** Cuts whatever goes through it, as a network does. */
 async function throughProxy(
   user: string,
-  options: Parameters<House['client']>[1] = {},
+  options: Parameters<TestGateways['client']>[1] = {},
 ): Promise<{ client: Client; proxy: TcpProxy }> {
-  const proxy = await TcpProxy.start({ port: house.edges[0]!.port });
-  const client = open(user, { url: [`ws://127.0.0.1:${proxy.port}/ws`, ...house.urls], ...options });
+  const proxy = await TcpProxy.start({ port: gateways.edges[0]!.port });
+  const client = open(user, { url: [`ws://127.0.0.1:${proxy.port}/ws`, ...gateways.urls], ...options });
   return { client, proxy };
 }
 
@@ -36,7 +36,7 @@ describe('a blocked user', () => {
     const client = open('hal', { topics: ['user-blocks', 'notifications'] });
     const { events, payloads } = watch(client);
     await client.ready();
-    await house.produce('user-blocks', record('hal', { blocked: true, reason: 'fraud' }));
+    await gateways.produce('user-blocks', record('hal', { blocked: true, reason: 'fraud' }));
     expect(await client.closed).toEqual({ why: 'gateway', code: 4500, reason: 'fraud' });
     expect(payloads()).toEqual([{ blocked: true, reason: 'fraud' }]);
     expect(events).toEqual(['connected', 'disconnected', 'closed']);
@@ -52,7 +52,7 @@ describe('topics and rooms by command', () => {
     await client.subscribe('balance-updates');
     await client.enter('lobby');
     const say = (at: number) =>
-      house.produce('notifications', {
+      gateways.produce('notifications', {
         key: 'k',
         value: { payload: at },
         headers: { 'ws-audience': 'room:lobby' },
@@ -66,13 +66,13 @@ describe('topics and rooms by command', () => {
     await waitFor(() => messages.length === 3);
     expect(payloads()).toEqual([1, 2, 3]);
     expect(events).not.toContain('lost');
-    await house.produce('balance-updates', record('rita', { balance: 7 }));
+    await gateways.produce('balance-updates', record('rita', { balance: 7 }));
     await waitFor(() => messages.length === 4);
     await client.leave('lobby');
     await client.unsubscribe('balance-updates');
     await say(4);
-    await house.produce('balance-updates', record('rita', { balance: 8 }));
-    await house.produce('notifications', record('rita', 'the barrier'));
+    await gateways.produce('balance-updates', record('rita', { balance: 8 }));
+    await gateways.produce('notifications', record('rita', 'the barrier'));
     await waitFor(() => payloads().includes('the barrier'));
     expect(payloads()).toEqual([1, 2, 3, { balance: 7 }, 'the barrier']);
     await proxy.stop();
@@ -97,7 +97,7 @@ describe('a network that swallows everything', () => {
     client.on('disconnected', (end) => void ends.push(end));
     await client.ready();
     proxy.delayMs = 6_000;
-    await house.produce('notifications', record('tom', 1), record('tom', 2));
+    await gateways.produce('notifications', record('tom', 1), record('tom', 2));
     await waitFor(() => messages.length === 2, { timeoutMs: 20_000 });
     expect(ends).toEqual([{ code: 1006, reason: 'nothing was heard any more' }]);
     expect(payloads()).toEqual([1, 2]);
@@ -131,7 +131,7 @@ describe('a token that expires', () => {
     const { events, payloads } = watch(client);
     await client.ready();
     await waitFor(() => events.includes('disconnected'));
-    await house.produce('notifications', record('vic', 1));
+    await gateways.produce('notifications', record('vic', 1));
     await waitFor(() => payloads().length === 1);
     expect(issued).toBe(2);
     expect(events).toEqual(['connected', 'disconnected', 'reconnecting', 'connected', 'recovered', 'recovered']);

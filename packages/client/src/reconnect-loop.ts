@@ -1,0 +1,380 @@
+import { AttemptPlan } from './attempt-plan.js';
+import { ClientError } from './errors.js';
+import type { Closed, Disconnected, Reconnecting } from './events.js';
+import { isConnected, isReconnect, type Connected, type Frame } from './frames.js';
+import {
+  CODE_ABNORMAL,
+  CODE_NORMAL,
+  type ConnectionEnd,
+  type ConnectionHandlers,
+  type GatewayConnection,
+  type Transport,
+} from './gateway-connection.js';
+import { asksForPositions, sseHandshake, webSocketHandshake, type HandshakeOptions } from './handshake.js';
+import type { ResolvedOptions } from './options.js';
+import type { Position, Positions } from './positions.js';
+import { ReconnectBackoff } from './reconnect-backoff.js';
+import type { Refused, Remedy } from './refusal.js';
+import { SseConnection } from './sse-connection.js';
+import { reachable, sleep, unlessAborted } from './time.js';
+import { TokenSource } from './token-source.js';
+import { judge } from './verdict.js';
+import { WebSocketConnection } from './websocket-connection.js';
+
+export interface ReconnectLoopHandlers {
+  /** An attempt begins. */
+  connecting(transport: Transport, url: string): void;
+  /** `behind`: go away and ask again. */
+  connected(connected: Connected): 'welcome' | 'behind';
+  frame(frame: Frame): void;
+  /** Something came that is no frame. */
+  heard(): void;
+  /** The connection is gone; told before what comes next. */
+  disconnected(end: Disconnected): void;
+  /** True: it was for what was asked for in vain, which is dropped; the next attempt may succeed. */
+  refused(refused: Refused, transport: Transport): boolean;
+  /** The gateway can't read the positions of these topics. */
+  positionsRefused(topics: readonly string[]): void;
+  reconnecting(next: Reconnecting): void;
+  error(error: ClientError): void;
+  /** The `authentication` command with a new token for the same user; rejects when that can't be had. */
+  authenticate(token: string): Promise<unknown>;
+}
+
+interface ReconnectLoopParts {
+  readonly positions: Positions;
+  /** Topics of the next handshake. */
+  readonly topics: (transport: Transport) => readonly string[];
+  readonly wished: () => ReadonlyMap<string, Position>;
+}
+
+/** A connection that stood for so long was a good one: the backoff begins anew. */
+const STEADY_MS = 3_000;
+/** What the gateway may ask us to wait at most: a slip of somebody's pen must not silence a client for days. */
+const ASKED_MS_MAX = 3_600_000;
+/** Who loses a node is one of very many; the first attempts are spread over this unless the gateway says otherwise. */
+const SPREAD_MS = 2_000;
+const RENEW_AGAIN_MS = 10_000;
+/** A page may not see that a handshake failed for its token: after so many failures a new one is tried. */
+const FAILURES_PER_TOKEN = 3;
+/** Also of a proxy that looks at tokens: a new one does no harm. */
+const STATUS_UNAUTHORIZED = 401;
+/** Fresh tokens that a gateway refuses may be good: it has yet to learn the key they are signed with. */
+const TOKEN_PATIENCE_MS = 60_000;
+const TOKEN_REFUSALS_MIN = 3;
+/** Who is woken again and again makes an attempt a second at most. */
+const ATTEMPT_SPACING_MS = 1_000;
+/** "No code": closed by ourselves, to come back at once. */
+const CODE_OURS = 1005;
+
+/** One connection after the other, until one of the ends is final. Knows nothing of what the frames carry. */
+export class ReconnectLoop {
+  readonly #options: ResolvedOptions;
+  readonly #parts: ReconnectLoopParts;
+  readonly #handlers: ReconnectLoopHandlers;
+  readonly #tokens: TokenSource;
+  readonly #backoff: ReconnectBackoff;
+  readonly #plan: AttemptPlan;
+  readonly #closing = new AbortController();
+  #waiting = new AbortController();
+  #connection: GatewayConnection | null = null;
+  /** Of the attempt that is under way, or was the last one. */
+  #asked: HandshakeOptions | null = null;
+  #timers: ReturnType<typeof setTimeout>[] = [];
+  #refusedTokens: { readonly count: number; readonly sinceMs: number } | null = null;
+  #spreadMs: number | null = null;
+  #attemptAtMs = 0;
+  /** When to be back, as the gateway or we ourselves said; null: by the backoff. */
+  #backAtMs: number | null = null;
+
+  /** Throws ClientError `bad_token`. */
+  constructor(options: ResolvedOptions, parts: ReconnectLoopParts, handlers: ReconnectLoopHandlers) {
+    const { token, tokenIn, connectTimeoutMs, urls, transports } = options;
+    this.#options = options;
+    this.#parts = parts;
+    this.#handlers = handlers;
+    this.#tokens = new TokenSource(token, { timeoutMs: connectTimeoutMs, tokenIn });
+    this.#backoff = new ReconnectBackoff(options.backoff);
+    this.#plan = new AttemptPlan({ urls, transports, reachable });
+  }
+
+  /** Of the connection that stands; null: there is none. */
+  get transport(): Transport | null {
+    return this.#connection?.isConnected ? this.#connection.transport : null;
+  }
+
+  /** Resolves with the end of it all; never rejects. */
+  async run(): Promise<Closed> {
+    const { signal } = this.#closing;
+    while (true) {
+      let end: ConnectionEnd | null;
+      try {
+        end = await this.#connect();
+      } catch (error) {
+        return { why: 'failed', code: 0, reason: error instanceof Error ? error.message : String(error) };
+      }
+      if (end === null || signal.aborted) return CLOSED_BY_US;
+      const next = await this.#next(end);
+      if (signal.aborted) return CLOSED_BY_US;
+      if (!('delayMs' in next)) return next;
+      const { delayMs } = next;
+      this.#handlers.reconnecting({ attempt: this.#plan.failures, delayMs, code: end.code, reason: end.reason });
+      await this.#wait(next);
+    }
+  }
+
+  send(text: string): boolean {
+    return this.#connection?.send(text) ?? false;
+  }
+
+  /** The other side is dead, though the socket does not know. */
+  abandon(reason: string): void {
+    this.#connection?.abandon(reason);
+  }
+
+  /** Makes the attempt that is waited for now; one that is under way has to come to something within the time. */
+  hurry(ms: number, { networkChanged }: { networkChanged: boolean }): void {
+    if (networkChanged) this.#plan.networkChanged();
+    this.#waiting.abort();
+    this.#connection?.hurry(ms);
+  }
+
+  /** Comes back at once by another connection. */
+  reconnect(reason: string): void {
+    this.#waiting.abort();
+    if (!this.#connection?.isConnected) return;
+    this.#backAtMs = performance.now();
+    this.#leave(reason);
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#waiting.abort();
+    this.#connection?.close({ code: CODE_NORMAL, reason: 'client closed' });
+  }
+
+  /** One attempt, to its end. null: closed meanwhile. Rejects when the WebSocket class can't be used. */
+  async #connect(): Promise<ConnectionEnd | null> {
+    const { tokenIn } = this.#options;
+    const { positions, topics, wished } = this.#parts;
+    this.#attemptAtMs = performance.now();
+    this.#asked = null;
+    const token = await this.#token();
+    if (this.#closing.signal.aborted) return null;
+    if (token === null) return NO_TOKEN;
+    const { transport, withPositions } = this.#plan;
+    this.#asked = {
+      token,
+      tokenIn,
+      topics: topics(transport),
+      positions: withPositions ? positions : null,
+      wished: wished(),
+    };
+    return new Promise((resolve) => {
+      this.#connection = this.#open({
+        frame: (frame) => this.#frame(frame),
+        heard: () => this.#handlers.heard(),
+        unreadable: () => this.#handlers.error(new ClientError('gateway_error', 'a frame that is not JSON came')),
+        ended: (end) => {
+          this.#ended(end);
+          resolve(end);
+        },
+      });
+    });
+  }
+
+  #open(handlers: ConnectionHandlers): GatewayConnection {
+    const { WebSocket, parse, connectTimeoutMs } = this.#options;
+    const { transport, url, sseUrl } = this.#plan;
+    const options = { parse, timeoutMs: connectTimeoutMs };
+    if (transport === 'sse' && sseUrl !== null) {
+      this.#handlers.connecting('sse', sseUrl);
+      return new SseConnection(sseHandshake(sseUrl, this.#asked!), handlers, options);
+    }
+    if (WebSocket === null) throw new ClientError('bad_option', 'WebSocket: there is no global one here; give a class');
+    this.#handlers.connecting('websocket', url);
+    return new WebSocketConnection(webSocketHandshake(url, this.#asked!), handlers, { ...options, WebSocket });
+  }
+
+  /** null: there is none. Doesn't wait for a callback that is no longer needed. */
+  async #token(): Promise<string | null> {
+    try {
+      return await unlessAborted(this.#tokens.get(), this.#closing.signal);
+    } catch (error) {
+      this.#handlers.error(error as ClientError);
+      return null;
+    }
+  }
+
+  #frame(frame: Frame): void {
+    if (isConnected(frame)) this.#connected(frame.payload);
+    else if (isReconnect(frame)) this.#sentAway(frame.payload.after_ms);
+    else this.#handlers.frame(frame);
+  }
+
+  #connected(connected: Connected): void {
+    const { reconnect_spread_ms: spreadMs } = connected;
+    this.#spreadMs = typeof spreadMs === 'number' && spreadMs >= 0 ? Math.min(spreadMs, ASKED_MS_MAX) : null;
+    this.#refusedTokens = null;
+    if (this.#plan.connected() || this.#handlers.connected(connected) === 'behind') {
+      this.reconnect('behind');
+      return;
+    }
+    this.#after(STEADY_MS, () => {
+      this.#backoff.reset();
+      this.#parts.positions.settle();
+    });
+    this.#planRenewal();
+  }
+
+  #sentAway(afterMs: unknown): void {
+    const waitMs = askedMs(typeof afterMs === 'number' ? afterMs : 0);
+    this.#backAtMs = performance.now() + waitMs;
+    // The gateway closes right after the frame. Should it not, we are to be elsewhere by then all the same.
+    this.#after(waitMs, () => {
+      this.#plan.nextUrl();
+      this.#leave('reconnect');
+    });
+  }
+
+  #leave(reason: string): void {
+    this.#connection?.close({ code: CODE_OURS, reason });
+  }
+
+  #ended(end: ConnectionEnd): void {
+    this.#connection = null;
+    for (const timer of this.#timers.splice(0)) clearTimeout(timer);
+    if (end.afterMs !== null) this.#backAtMs = performance.now() + askedMs(end.afterMs);
+    if (end.connected) this.#handlers.disconnected({ code: end.code, reason: end.reason });
+  }
+
+  /** When to try again, or the end. */
+  async #next(end: ConnectionEnd): Promise<Delay | Closed> {
+    const verdict = judge(end);
+    const asked = this.#asked;
+    const hadPositions = asked !== null && asksForPositions(asked);
+    const { transport } = this.#plan;
+    if (!end.connected && this.#plan.failed(verdict)) this.#handlers.positionsRefused(asked?.topics ?? []);
+    const remedy = this.#remedy(verdict.remedy, end, transport);
+    if (remedy === 'positions') {
+      if (!hadPositions) return this.#closed(end, 'refused');
+      this.#handlers.positionsRefused(asked.topics);
+    }
+    if (remedy === 'stop') return this.#closed(end, end.refusal === null ? 'gateway' : 'refused');
+    if (remedy === 'token' && !this.#newTokenMayDo()) return this.#closed(end, 'token');
+    if (!end.connected) {
+      this.#handlers.error(new ClientError('connect_failed', `no connection: ${end.reason || end.code}`));
+    }
+    if (this.#plan.failures >= this.#options.maxAttempts) return this.#closed(end, 'attempts');
+    const suspect = this.#plan.failures % FAILURES_PER_TOKEN === 0 || end.refusal?.status === STATUS_UNAUTHORIZED;
+    if (remedy === 'token' || (verdict.unexplained && suspect)) this.#tokens.distrust();
+    if (verdict.nextUrl) this.#plan.nextUrl();
+    if (verdict.unexplained && asked !== null)
+      await unlessAborted(this.#plan.doubt(hadPositions), this.#closing.signal);
+    return this.#delay(askedMs(verdict.leastMs), verdict.crowd);
+  }
+
+  /** The verdict's, unless what was refused is not the client itself. */
+  #remedy(remedy: Remedy, { refusal }: ConnectionEnd, transport: Transport): Remedy {
+    const refused = refusal?.refused ?? null;
+    if (refused === null) return remedy;
+    if (transport === 'sse' && refused.code === 'unknown_endpoint') {
+      this.#plan.withoutSse();
+      return 'later';
+    }
+    if (!this.#handlers.refused(refused, transport)) return remedy;
+    this.#backAtMs = performance.now();
+    return 'later';
+  }
+
+  #closed({ code, reason, refusal }: ConnectionEnd, why: Closed['why']): Closed {
+    if (refusal === null) return { why, code, reason };
+    const { refused, status } = refusal;
+    return { why, code: code === CODE_ABNORMAL ? status : code, reason, ...(refused && { refusal: refused }) };
+  }
+
+  /** The gateway refused the token, or it expired. */
+  #newTokenMayDo(): boolean {
+    if (!this.#tokens.renewable) return false;
+    const { count, sinceMs } = this.#refusedTokens ?? { count: 0, sinceMs: performance.now() };
+    this.#refusedTokens = { count: count + 1, sinceMs };
+    return count < TOKEN_REFUSALS_MIN || performance.now() - sinceMs < TOKEN_PATIENCE_MS;
+  }
+
+  #delay(leastMs: number, crowd: boolean): Delay {
+    const backAtMs = this.#backAtMs;
+    this.#backAtMs = null;
+    if (backAtMs !== null) {
+      const delayMs = Math.max(0, Math.round(backAtMs - performance.now()));
+      return { delayMs, leastMs: delayMs };
+    }
+    const spreadMs = this.#spreadMs ?? Math.min(SPREAD_MS, this.#options.backoff.capMs);
+    return { delayMs: leastMs + this.#backoff.next(crowd ? spreadMs : 0), leastMs };
+  }
+
+  /** Cut short by `hurry` as far as the gateway has not asked for it. */
+  async #wait({ delayMs, leastMs }: Delay): Promise<void> {
+    const { signal } = this.#closing;
+    const fromMs = performance.now();
+    this.#waiting = new AbortController();
+    await sleep(delayMs, this.#waiting.signal);
+    const waitedMs = performance.now() - fromMs;
+    if (waitedMs >= delayMs || signal.aborted) return;
+    const spacingMs = this.#attemptAtMs + ATTEMPT_SPACING_MS - performance.now();
+    await sleep(Math.max(0, Math.min(delayMs - waitedMs, Math.max(leastMs - waitedMs, spacingMs))), signal);
+  }
+
+  #planRenewal(): void {
+    const inMs = this.#tokens.renewInMs(this.#options.renewBeforeMs);
+    if (inMs !== null) this.#after(inMs, () => void this.#renew());
+  }
+
+  /** Over the open connection if the gateway can do that, else by a new one. */
+  async #renew(): Promise<void> {
+    const connection = this.#connection;
+    const { current } = this.#tokens;
+    let token: string;
+    try {
+      token = await this.#tokens.renew();
+    } catch (error) {
+      this.#handlers.error(error as ClientError);
+      if (connection === this.#connection) this.#after(RENEW_AGAIN_MS, () => void this.#renew());
+      return;
+    }
+    if (connection === null || connection !== this.#connection) return;
+    try {
+      // A callback that still gives the old one is asked again later; 4010 comes if it never changes.
+      if (token !== current) await this.#handlers.authenticate(token);
+    } catch {
+      // Whatever the reason: a new connection with this token either works, or says why it does not.
+      if (connection === this.#connection) this.reconnect('new token');
+      return;
+    }
+    if (connection === this.#connection) this.#planRenewal();
+  }
+
+  /** A timer that does not outlive the connection. */
+  #after(ms: number, action: () => void): void {
+    if (this.#connection !== null) this.#timers.push(setTimeout(action, ms));
+  }
+}
+
+interface Delay {
+  readonly delayMs: number;
+  /** The part of it that the gateway asked for. */
+  readonly leastMs: number;
+}
+
+const CLOSED_BY_US: Closed = { why: 'client', code: CODE_NORMAL, reason: '' };
+
+const NO_TOKEN: ConnectionEnd = {
+  connected: false,
+  code: CODE_ABNORMAL,
+  reason: 'no token',
+  refusal: null,
+  afterMs: null,
+};
+
+function askedMs(ms: number): number {
+  return ms > 0 ? Math.min(ms, ASKED_MS_MAX) : 0;
+}
