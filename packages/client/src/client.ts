@@ -39,7 +39,7 @@ export function createClient<Topics extends TopicPayloads = Record<string, unkno
 
 /**
  * One user's place at the gateway, over as many connections as it takes. Each message of a stream is told once, in
- * order; what was missed while there was no connection follows, or `lost` says that this can't be proved.
+ * order; what was missed while there was no connection follows, or `lost` says that this cannot be proved.
  */
 export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
   /** Resolves when the client is closed for good, whoever did it; never rejects. */

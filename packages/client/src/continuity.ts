@@ -22,7 +22,7 @@ export class Continuity {
   }
 
   /**
-   * The gateway can't read the positions of these topics: they are dropped. It is told with the next `connected`: state
+   * The gateway cannot read the positions of these topics: they are dropped. It is told with the next `connected`: state
    * that is fetched earlier would miss what comes between.
    */
   positionsRefused(topics: readonly string[]): void {

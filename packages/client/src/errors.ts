@@ -6,7 +6,7 @@ export type ClientErrorCode =
   | 'timeout'
   /** The client is closed for good. */
   | 'closed'
-  /** An option can't be used; thrown by createClient at once. */
+  /** An option cannot be used; thrown by createClient at once. */
   | 'bad_option'
   /** White space, control characters or anything else that no token has. It is sent nowhere. */
   | 'bad_token'
@@ -16,7 +16,7 @@ export type ClientErrorCode =
   | 'token_failed'
   /** An attempt to connect failed. */
   | 'connect_failed'
-  /** The gateway sent what can't be read, or an `error` frame that answers no request. */
+  /** The gateway sent what cannot be read, or an `error` frame that answers no request. */
   | 'gateway_error'
   /** A listener of the application threw; the client goes on. */
   | 'listener_failed';

@@ -16,7 +16,7 @@ export interface ClientEvents {
   recovered: Recovered;
   /** The gateway said why it did not let us in; `reconnecting` or `closed` follows. */
   refused: Refused;
-  /** It can't be proved that nothing of the stream is missing: get its state from where it is kept. */
+  /** It cannot be proved that nothing of the stream is missing: get its state from where it is kept. */
   lost: Lost;
   /** Something went wrong; the client deals with it. For logs. */
   error: ClientError | AnswerError;

@@ -18,7 +18,7 @@ export interface ConnectionHandlers {
   frame(frame: Frame): void;
   /** Bytes that carry no frame: somebody is there. */
   heard(): void;
-  /** What can't be read. */
+  /** What cannot be read. */
   unreadable(data: unknown): void;
   /** Called once, and nothing after it. */
   ended(end: ConnectionEnd): void;
@@ -129,7 +129,7 @@ export abstract class GatewayConnection {
     try {
       return asFrame(this.#parse(data));
     } catch {
-      // The caller is told that it can't be read.
+      // The caller is told that it cannot be read.
       return null;
     }
   }

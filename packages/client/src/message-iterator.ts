@@ -5,7 +5,7 @@ export interface MessageIterator<M> extends AsyncIterableIterator<M> {
 }
 
 /**
- * A bounded queue between the socket, which can't be told to wait, and a `for await` that takes its time. Over the limit
+ * A bounded queue between the socket, which cannot be told to wait, and a `for await` that takes its time. Over the limit
  * the oldest goes, and is counted. Ends, after what is queued, when the client is closed for good.
  */
 export class MessageQueue<M> implements MessageIterator<M> {

@@ -33,11 +33,11 @@ export interface ReconnectLoopHandlers {
   disconnected(end: Disconnected): void;
   /** True: it was for what was asked for in vain, which is dropped; the next attempt may succeed. */
   refused(refused: Refused, transport: Transport): boolean;
-  /** The gateway can't read the positions of these topics. */
+  /** The gateway cannot read the positions of these topics. */
   positionsRefused(topics: readonly string[]): void;
   reconnecting(next: Reconnecting): void;
   error(error: ClientError): void;
-  /** The `authentication` command with a new token for the same user; rejects when that can't be had. */
+  /** The `authentication` command with a new token for the same user; rejects when that cannot be had. */
   authenticate(token: string): Promise<unknown>;
 }
 
@@ -153,7 +153,7 @@ export class ReconnectLoop {
     this.#connection?.close({ code: CODE_NORMAL, reason: 'client closed' });
   }
 
-  /** One attempt, to its end. null: closed meanwhile. Rejects when the WebSocket class can't be used. */
+  /** One attempt, to its end. null: closed meanwhile. Rejects when the WebSocket class cannot be used. */
   async #connect(): Promise<ConnectionEnd | null> {
     const { tokenIn } = this.#options;
     const { positions, topics, wished } = this.#parts;

@@ -1,5 +1,5 @@
 export interface SilenceHandlers {
-  /** Asks the other side. Resolves when there was an answer; null: it can't be asked, it only speaks. */
+  /** Asks the other side. Resolves when there was an answer; null: it cannot be asked, it only speaks. */
   ask(timeoutMs: number): Promise<unknown> | null;
   /** There was none. */
   dead(): void;
@@ -12,9 +12,9 @@ const ANSWER_MS = 5_000;
 const HEARTBEAT_MS = 30_000;
 
 /**
- * Notices a network that swallows everything: it closes no socket. The gateway's own pings can't be seen by a page, so
+ * Notices a network that swallows everything: it closes no socket. The gateway's own pings cannot be seen by a page, so
  * after one and a half silent heartbeats, or when there is a reason to doubt, the client asks, and takes no answer
- * within 5 s (a heartbeat, if that is shorter) for the end. Who can't be asked says something at each heartbeat.
+ * within 5 s (a heartbeat, if that is shorter) for the end. Who cannot be asked says something at each heartbeat.
  */
 export class SilenceWatch {
   readonly #handlers: SilenceHandlers;

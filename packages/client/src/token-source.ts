@@ -14,7 +14,7 @@ export interface TokenSourceOptions {
 /** For a token that has expired by our clock as soon as it was given: one of the two clocks is wrong. */
 const WRONG_CLOCK_RENEW_MS = 30_000;
 const RENEW_MS_MIN = 5_000;
-/** A timer can't be set for longer than 2^31 - 1 ms. */
+/** A timer cannot be set for longer than 2^31 - 1 ms. */
 const RENEW_MS_MAX = 86_400_000;
 /** By place: what a header can carry (RFC 9110, token; every JWT fits), and what no token has. */
 const UNUSABLE: Readonly<Record<TokenPlace, RegExp>> = {
@@ -86,7 +86,7 @@ export class TokenSource {
     }
   }
 
-  /** A text that can't be a token is sent nowhere: it may be a page of a login service, with all that is in it. */
+  /** A text that cannot be a token is sent nowhere: it may be a page of a login service, with all that is in it. */
   #usable(token: string): string {
     const [character] = UNUSABLE[this.#options.tokenIn].exec(token) ?? [];
     if (character === undefined) return token;

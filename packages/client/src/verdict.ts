@@ -5,7 +5,7 @@ export interface Verdict {
   readonly remedy: Remedy;
   /** Added to the backoff's delay: what the gateway asked for. */
   readonly leastMs: number;
-  /** This node is on its way out, or can't be reached. */
+  /** This node is on its way out, or cannot be reached. */
   readonly nextUrl: boolean;
   /** Many clients may have lost the same node just now. */
   readonly crowd: boolean;

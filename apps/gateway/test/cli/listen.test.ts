@@ -66,7 +66,7 @@ describe('listen', () => {
     expect(await client.line('payload')).toBe('{"rid":-1, "payload":{"a": 1.0}}');
     expect(requests[0]).toMatchObject({
       url: '/ws?topics=a%2Cb',
-      headers: { 'sec-websocket-protocol': 'bearer,the.token' },
+      headers: { 'sec-websocket-protocol': 'bearer,the.token,wsg.v1' },
     });
     client.child.kill('SIGINT');
     expect(await client.ended).toMatchObject({ code: 0, signal: null });
