@@ -80,7 +80,7 @@ describe.each([
     expect(JSON.parse(text)).toEqual({ '@type': 'type.googleapis.com/shop.OrderShipped', ...order });
   });
 
-  it('of proto2 with groups, required fields, aliases and extensions too', async () => {
+  it('have it also for proto2 with groups, required fields, aliases and extensions', async () => {
     const { anyTypes } = await loadDescriptors(files);
     const text = anyJsonText(encode('shop.legacy.Note', note), anyTypes);
     expect(JSON.parse(text)).toEqual({ '@type': 'type.googleapis.com/shop.legacy.Note', ...note });

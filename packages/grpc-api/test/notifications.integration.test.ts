@@ -118,7 +118,7 @@ describe('a call is refused with INVALID_ARGUMENT', () => {
   });
 });
 
-describe('a call that cannot be served', () => {
+describe('a call that fails inside', () => {
   it.each<[EngineErrorCode, status]>([
     ['unavailable', status.UNAVAILABLE],
     ['source_gap', status.UNAVAILABLE],
@@ -133,7 +133,7 @@ describe('a call that cannot be served', () => {
     expect(result.details).not.toContain('10.0.0.1');
   });
 
-  it('because of a defect is logged, and the caller learns no more than that', async () => {
+  it('is logged when the cause is a defect, and the caller learns no more than that', async () => {
     api = await TestApi.start();
     api.notifier.answer = () => {
       throw new TypeError('secret detail');
@@ -143,7 +143,7 @@ describe('a call that cannot be served', () => {
     expect(api.logger.lines).toContain('error grpc call failed');
   });
 
-  it('in time ends with DEADLINE_EXCEEDED', async () => {
+  it('ends with DEADLINE_EXCEEDED when it takes too long', async () => {
     api = await TestApi.start();
     api.notifier.answer = () => new Promise(() => {});
     const result = await api.notifications().call('Broadcast', { message: hello }, { deadlineMs: 100 });
@@ -160,7 +160,7 @@ describe('a request over the size limit', () => {
     expect(api.notifier.sent).toEqual([]);
   });
 
-  it('ends with it too when it was small before decompression', async () => {
+  it('ends with RESOURCE_EXHAUSTED also when it was small before decompression', async () => {
     api = await TestApi.start({ maxMessageBytes: 65_536 });
     const client = api.notifications({ 'grpc.default_compression_algorithm': 2 });
     expect((await client.call('Broadcast', long)).code).toBe(status.RESOURCE_EXHAUSTED);

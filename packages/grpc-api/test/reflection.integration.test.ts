@@ -98,7 +98,7 @@ describe.each(['v1', 'v1alpha'])('reflection %s', (version) => {
     expect(await ask({ listServices: '' })).toHaveProperty('listServicesResponse');
   });
 
-  it('ends when the client has asked all', async () => {
+  it('ends its stream when the client has asked all', async () => {
     stream.end();
     stream.resume();
     const [result] = (await once(stream, 'status')) as [{ code: number }];
@@ -106,7 +106,7 @@ describe.each(['v1', 'v1alpha'])('reflection %s', (version) => {
   });
 });
 
-it('the descriptors make a set that any tool can read', async () => {
+it('gives descriptors that make a set which any tool can read', async () => {
   api = await TestApi.start();
   const stream = api.client('grpc.reflection.v1.ServerReflection').bidiStream('ServerReflectionInfo');
   stream.write({ fileContainingSymbol: 'notificationspb.NotificationService' });

@@ -10,16 +10,16 @@ let api: TestApi;
 
 afterEach(() => api.close());
 
-describe('with a token', () => {
+describe('a gRPC port with a token', () => {
   const request = { message: hello };
 
-  it.each(['s3cret', 's3cret with spaces'])('a call that brings %j is served', async (token) => {
+  it.each(['s3cret', 's3cret with spaces'])('serves a call that brings %j', async (token) => {
     api = await TestApi.start({ token });
     expect((await api.notifications().call('Broadcast', request, { token })).code).toBe(status.OK);
   });
 
   it.each([undefined, '', 'Bearer', 'Bearer ', 'Bearer s3cre', 'Bearer s3crets', 'Basic s3cret', 's3cret'])(
-    'a call with the header %j is not',
+    'refuses a call with the header %j',
     async (authorization) => {
       api = await TestApi.start({ token: 's3cret' });
       const options = authorization === undefined ? {} : { authorization };
@@ -30,13 +30,13 @@ describe('with a token', () => {
     },
   );
 
-  it('the scheme may be written in any case', async () => {
+  it('takes the scheme in any case', async () => {
     api = await TestApi.start({ token: 's3cret' });
     const result = await api.notifications().call('Broadcast', request, { authorization: 'bearer s3cret' });
     expect(result.code).toBe(status.OK);
   });
 
-  it.each(['v1', 'v1alpha'])('reflection %s needs it too', async (version) => {
+  it.each(['v1', 'v1alpha'])('demands the token for reflection %s, too', async (version) => {
     api = await TestApi.start({ token: 's3cret' });
     const client = api.client(`grpc.reflection.${version}.ServerReflection`);
     const refused = client.bidiStream('ServerReflectionInfo');
@@ -49,7 +49,7 @@ describe('with a token', () => {
     served.on('error', () => served.destroy()).cancel();
   });
 
-  it('health needs none: a probe cannot send it', async () => {
+  it('answers health without the token, because a probe cannot send it', async () => {
     api = await TestApi.start({ token: 's3cret' });
     const health = api.health();
     expect((await health.call('Check', { service: '' })).code).toBe(status.OK);
@@ -59,7 +59,7 @@ describe('with a token', () => {
   });
 });
 
-describe('with TLS', () => {
+describe('a gRPC port with TLS', () => {
   let authority: Certificate;
   let server: Certificate;
   let caller: Certificate;
@@ -93,17 +93,17 @@ describe('with TLS', () => {
     return result.code;
   };
 
-  it('a caller that trusts the authority is served', async () => {
+  it('serves a caller that trusts the authority', async () => {
     api = await TestApi.start({ tls: tlsOf('cert', 'key', null) });
     expect(await broadcast(trusting())).toBe(status.OK);
   });
 
-  it('a caller without TLS is not', async () => {
+  it('refuses a caller without TLS', async () => {
     api = await TestApi.start({ tls: tlsOf('cert', 'key', null) });
     expect(await broadcast(credentials.createInsecure())).toBe(status.UNAVAILABLE);
   });
 
-  it('and an authority, a caller needs a certificate of it', async () => {
+  it('and an authority demands a certificate of that authority', async () => {
     api = await TestApi.start({ tls: tlsOf('cert', 'key', 'ca') });
     expect(await broadcast(trusting(caller))).toBe(status.OK);
     expect(await broadcast(trusting())).toBe(status.UNAVAILABLE);
@@ -116,7 +116,7 @@ describe('with TLS', () => {
     ['cert', 'strange', null],
     ['cert', 'key', 'noise'],
     ['cert', 'gone', null],
-  ])('of the files %s, %s and %s it does not start', async (certFile, keyFile, caFile) => {
+  ])('does not start with the files %s, %s and %s', async (certFile, keyFile, caFile) => {
     api = new TestApi({ tls: tlsOf(certFile, keyFile, caFile) });
     const error = await api.api.start().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(GrpcApiError);

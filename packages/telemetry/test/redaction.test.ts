@@ -45,7 +45,7 @@ describe.each<LogFormat>(['json', 'pretty'])('no token reaches a %s log', (forma
     expect(text).not.toContain(JWT.slice(0, 24));
   });
 
-  it('nor an opaque one, by the place where it stands', () => {
+  it('when it is opaque, by the place where it stands', () => {
     const secret = 'Zm9vYmFyLXNlY3JldA';
     for (const [message, fields] of [
       [`GET /ws?token=${secret}&x=1`, {}],

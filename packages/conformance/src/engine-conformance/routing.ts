@@ -46,7 +46,7 @@ export const routing: ConformanceTests = {
     ]);
   },
 
-  'says who must not get a live message, and leaves it to him in the history': async (fixture) => {
+  'says which connection must not get a live message, and keeps the message in its history': async (fixture) => {
     const { engine, inbox } = await fixture.node();
     await engine.admit({ connection: 'c1', user: 'u1', endpoint: '/ws', sinceMs: 1, streams: [], sessions: null });
     await engine.watch('room/r1');
@@ -232,7 +232,7 @@ export const sources: ConformanceTests = {
     ]);
   },
 
-  'goes on behind calls for other users': async (fixture) => {
+  'takes a call behind calls for other users': async (fixture) => {
     const { engine } = await fixture.node();
     for (let offset = 0; offset < 20; offset++) {
       const result = await engine.publish(sourced(offset - 1, [[offset, userItem(`u${offset % 7}`, 'x')]]));
@@ -240,7 +240,7 @@ export const sources: ConformanceTests = {
     }
   },
 
-  'goes on behind a batch without items': async (fixture) => {
+  'takes a call behind a batch without items': async (fixture) => {
     const node = await fixture.node();
     await node.engine.publish(sourced(-1, [], 3));
     await node.engine.publish(sourced(3, [[4, userItem('u1', 'x')]]));

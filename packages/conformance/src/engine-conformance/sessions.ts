@@ -237,7 +237,7 @@ export const blocks: ConformanceTests = {
     expect(node.inbox.texts()).toEqual([]);
   },
 
-  'takes blocks that were read again, once, and closes the users they are for': async (fixture) => {
+  'takes blocks that were read again, once, and closes the connections of these users': async (fixture) => {
     const node = await fixture.node();
     await admit(node, 'u1', 'c1');
     await admit(node, 'u2', 'c2');
