@@ -38,7 +38,7 @@ try {
   };
   const nodes = await Promise.all([{}, {}].map(() => testkit.startGateway({ config })));
   closing.unshift(() => Promise.all(nodes.map((node) => node.stop())));
-  const sockets = await crowd(nodes);
+  const sockets = await connectUsers(nodes);
   const browser = await startBrowser(program);
   closing.unshift(() => browser.close());
   const pages = await Promise.all(VIEWS.map((view) => open(browser, nodes[0], view)));
@@ -58,7 +58,7 @@ function token(user) {
 }
 
 /** Connects users on both nodes, so that there is somebody to deliver to. */
-async function crowd(nodes) {
+async function connectUsers(nodes) {
   const users = Array.from({ length: 120 }, (_, at) => `user-${at}`);
   const open = (user, at) =>
     testkit.WsClient.open(`${nodes[at % 2].wsUrl}/ws?token=${token(user)}&topics=notifications,balance-updates`);

@@ -18,11 +18,11 @@ interface ServerUnderTestOptions {
 export class ServerUnderTest {
   verdict = NO_VERDICT;
   readonly #server: ChildWorker;
-  readonly #crowd: SubscriberProcess;
+  readonly #subscribers: SubscriberProcess;
 
-  private constructor(server: ChildWorker, crowd: SubscriberProcess) {
+  private constructor(server: ChildWorker, subscribers: SubscriberProcess) {
     this.#server = server;
-    this.#crowd = crowd;
+    this.#subscribers = subscribers;
   }
 
   static async start(side: Side, { options, profile }: ServerUnderTestOptions): Promise<ServerUnderTest> {
@@ -41,14 +41,14 @@ export class ServerUnderTest {
 
   /** Runs a burst; returns the seconds of CPU that the server took. */
   async burst(task: BurstTask): Promise<number> {
-    await this.#crowd.begin({ records: task.messages, keys: 1 });
+    await this.#subscribers.begin({ records: task.messages, keys: 1 });
     const cpuSeconds = await this.#server.call<number>('burst', task);
-    this.verdict = addVerdicts(this.verdict, await this.#crowd.finish(QUIET_MS));
+    this.verdict = addVerdicts(this.verdict, await this.#subscribers.finish(QUIET_MS));
     return cpuSeconds;
   }
 
   async stop(): Promise<void> {
-    await this.#crowd.stop();
+    await this.#subscribers.stop();
     await this.#server.stop();
   }
 }

@@ -46,35 +46,35 @@ await runBench('topic', defaults, measure);
 
 async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const { pairs, stalled } = bench.options;
-  const house = await open(bench);
+  const setup = await open(bench);
   bench.log('warming up');
-  const verdicts = { gateway: (await runPhase(bench, house)).verdict };
+  const verdicts = { gateway: (await runPhase(bench, setup)).verdict };
   const all: Phase[] = [];
   const some: Phase[] = [];
   for (let pair = 1; pair <= pairs; pair++) {
     bench.log(`${pair} of ${pairs}: everybody reads`);
-    all.push(await runPhase(bench, house));
+    all.push(await runPhase(bench, setup));
     if (stalled === 0) continue;
-    await stall(bench, house);
+    await stall(bench, setup);
     bench.log(`${pair} of ${pairs}: ${stalled} % never read`);
-    some.push(await runPhase(bench, house));
-    await house.crowd.replaceStalled(house.stalling);
+    some.push(await runPhase(bench, setup));
+    await setup.clients.replaceStalled(setup.stalling);
   }
-  house.usage.stop();
+  setup.usage.stop();
   for (const phase of [...all, ...some]) verdicts.gateway = addVerdicts(verdicts.gateway, phase.verdict);
-  return report(bench.options, house.usage, { all, some, verdicts });
+  return report(bench.options, setup.usage, { all, some, verdicts });
 }
 
-interface House {
+interface TopicSetup {
   readonly gateway: Gateway;
-  readonly crowd: SubscriberProcess;
+  readonly clients: SubscriberProcess;
   readonly stalling: readonly SocketTarget[];
   readonly kafkaTopic: string;
   readonly ballastTopic: string;
   readonly usage: UsageSeries;
 }
 
-async function open(bench: Bench<typeof defaults>): Promise<House> {
+async function open(bench: Bench<typeof defaults>): Promise<TopicSetup> {
   const { subscribers, sampled, stalled } = bench.options;
   const { admin, redisPid } = bench.servers;
   const [kafkaTopic, ballastTopic] = [`${bench.id}-n`, `${bench.id}-b`];
@@ -97,21 +97,24 @@ async function open(bench: Bench<typeof defaults>): Promise<House> {
   const targetsOf = (topics: string, from: number, end: number): SocketTarget[] =>
     Array.from({ length: end - from }, (_, i) => {
       const { host, port } = gateway;
-      return { host, port, path: `/ws?topics=${topics}`, token: tokenOf(`crowd-${from + i}`) };
+      return { host, port, path: `/ws?topics=${topics}`, token: tokenOf(`subscriber-${from + i}`) };
     });
   const stalling = targetsOf(`notifications,${BALLAST.topic}`, subscribers - count, subscribers);
   const targets = targetsOf('notifications', 0, subscribers - count);
-  const crowd = bench.ends(await SubscriberProcess.connect({ targets, sampled, stalling }));
+  const clients = bench.ends(await SubscriberProcess.connect({ targets, sampled, stalling }));
   const redis = redisPid === null ? {} : { redis: [redisPid] };
-  const pids = { gateway: [gateway.pid], ...redis, clients: [crowd.pid], producer: [process.pid] };
+  const pids = { gateway: [gateway.pid], ...redis, clients: [clients.pid], producer: [process.pid] };
   const usage = new UsageSeries(pids, [GATEWAY_CORE, LOAD_CORE]);
   bench.ends({ stop: async () => usage.stop() });
-  return { gateway, crowd, stalling, kafkaTopic, ballastTopic, usage };
+  return { gateway, clients, stalling, kafkaTopic, ballastTopic, usage };
 }
 
 /** Resolves when each stalled socket has a queue of its own, behind buffers that are full. */
-async function stall(bench: Bench<typeof defaults>, { crowd, gateway, stalling, ballastTopic }: House): Promise<void> {
-  await crowd.stall();
+async function stall(
+  bench: Bench<typeof defaults>,
+  { clients, gateway, stalling, ballastTopic }: TopicSetup,
+): Promise<void> {
+  await clients.stall();
   const { records, bytes } = BALLAST;
   const shape = { users: 1, records };
   const producer = await connectProducer(bench, { kafkaTopic: ballastTopic, shape, recordBytes: bytes });
@@ -133,20 +136,20 @@ interface Phase {
   readonly toMicros: number;
 }
 
-async function runPhase(bench: Bench<typeof defaults>, { crowd, kafkaTopic }: House): Promise<Phase> {
+async function runPhase(bench: Bench<typeof defaults>, { clients, kafkaTopic }: TopicSetup): Promise<Phase> {
   const { rate, seconds, warmup, bytes } = bench.options;
   const shape = { users: PARTITIONS, records: rate * (warmup + seconds) };
   const producer = await connectProducer(bench, { kafkaTopic, shape, recordBytes: bytes });
-  await crowd.begin({ records: shape.records, keys: PARTITIONS });
+  await clients.begin({ records: shape.records, keys: PARTITIONS });
   await producer.sendPacedInOrder(rate, TICK_MS);
-  const verdict = await crowd.finish(QUIET_MS);
+  const verdict = await clients.finish(QUIET_MS);
   await producer.disconnect();
   const first = rate * warmup;
   const { sentAt, acknowledgedAt } = producer;
   return {
     verdict,
     acknowledged: acknowledgedAt.map((time, n) => (time - sentAt[n]!) / 1e3).subarray(first),
-    latencies: await crowd.latencies(sentAt, first),
+    latencies: await clients.latencies(sentAt, first),
     fromMicros: sentAt[first]!,
     toMicros: sentAt.at(-1)!,
   };

@@ -32,7 +32,7 @@ const PARALLEL = 64;
 const SLACK_BYTES = 60;
 const OFFSET_MARK = Buffer.from('"offset":');
 
-class Crowd implements SocketListener {
+class Subscribers implements SocketListener {
   readonly #sampled: LoadSocket[] = [];
   readonly #counting: LoadSocket[] = [];
   #stalling: LoadSocket[] = [];
@@ -166,14 +166,14 @@ function readOffset(bytes: Buffer, end: number): number {
   return Number.parseInt(bytes.toString('latin1', at + OFFSET_MARK.length, end), 10);
 }
 
-const crowd = new Crowd();
+const subscribers = new Subscribers();
 
 serveParent({
-  connect: (task: SubscriberTask) => crowd.connect(task),
-  begin: (run: SubscriberRun) => crowd.begin(run),
-  pending: () => crowd.pending(),
-  verdict: () => crowd.verdict(),
-  latencies: (of: { sentAt: Float64Array; first: number }) => crowd.latencies(of),
-  stall: () => crowd.stall(),
-  replaceStalled: (targets: readonly SocketTarget[]) => crowd.replaceStalled(targets),
+  connect: (task: SubscriberTask) => subscribers.connect(task),
+  begin: (run: SubscriberRun) => subscribers.begin(run),
+  pending: () => subscribers.pending(),
+  verdict: () => subscribers.verdict(),
+  latencies: (of: { sentAt: Float64Array; first: number }) => subscribers.latencies(of),
+  stall: () => subscribers.stall(),
+  replaceStalled: (targets: readonly SocketTarget[]) => subscribers.replaceStalled(targets),
 });

@@ -19,7 +19,7 @@ export interface EdgeModelOptions {
 const operations = {
   connect: (model: Model, n: number, at: number) => model.connect(n, at),
   resume: (model: Model, n: number, at: number) => model.resume(n, at),
-  crowd: (model: Model, n: number, at: number) => model.crowd(n, at),
+  connectMany: (model: Model, n: number, at: number) => model.connectMany(n, at),
   abort: (model: Model, n: number, at: number) => model.abort(n, at),
   cut: (model: Model, n: number) => model.cut(n),
   toUser: (model: Model, n: number) => model.toUser(n),
@@ -44,7 +44,7 @@ type Step = readonly [operation: Operation, n: number, node: number];
 const weights: Record<Operation, number> = {
   connect: 4,
   resume: 8,
-  crowd: 1,
+  connectMany: 1,
   abort: 1,
   cut: 4,
   toUser: 6,

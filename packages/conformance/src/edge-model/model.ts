@@ -16,7 +16,7 @@ export interface ModelHarness {
 }
 
 /** Number of subscribers from which the transport's own fan-out is used. */
-const CROWD = 17;
+const MANY = 17;
 const ANSWER_MS = 10_000;
 const NOTHING: Positions = new Map();
 
@@ -66,9 +66,9 @@ export class Model {
   }
 
   /** Connects many devices at once with one position, as clients do after the end of their node. */
-  crowd(n: number, at: number): void {
+  connectMany(n: number, at: number): void {
     const before = pick(this.devices, n);
-    for (let i = 0; i < CROWD; i++) this.#connect(before?.user ?? userOf(n), at, before?.positions() ?? NOTHING);
+    for (let i = 0; i < MANY; i++) this.#connect(before?.user ?? userOf(n), at, before?.positions() ?? NOTHING);
   }
 
   /** Connects a client that leaves before the upgrade is complete. */
