@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -59,23 +60,58 @@ export function run(command, args, { env = {}, capture = false } = {}) {
   });
 }
 
-/** Runs a program as if it had been started itself: it gets our signals, and its exit code is ours. */
+/**
+ * Runs a program as if it had been started itself: it gets our signals, and its exit code is ours. It ends with whoever
+ * started us, however that one ends, and with us: then its channel to us is closed, and it stops by itself.
+ */
 export function runForeground(command, args) {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(ROOT, command), args, { cwd: ROOT, env: environment(), stdio: 'inherit' });
+    const child = spawn(join(ROOT, command), args, {
+      cwd: ROOT,
+      env: environment(),
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    });
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
       process.on(signal, () => {
-        // Ctrl-C in a terminal reaches the whole group; a second one from us would look like impatience.
-        if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+        // A terminal sends it to the whole group; a second one from us would look like impatience.
+        if (signal === 'SIGTERM' || !process.stdin.isTTY) child.kill(signal);
       });
     }
+    const watch = whenOrphaned(() => child.connected && child.disconnect());
     child.once('error', reject);
-    child.once('close', (code, signal) => resolve(exitCode(code, signal)));
+    child.once('close', (code, signal) => {
+      clearInterval(watch);
+      resolve(exitCode(code, signal));
+    });
   });
 }
 
+const PARENT_CHECK_MS = 300;
+
+/** npm starts us through a shell, which outlives an npm that is killed: so the parent's parent is watched as well. */
+const parents = () => [process.ppid, parentOf(process.ppid)].join();
+const startedBy = parents();
+
+function whenOrphaned(onOrphaned) {
+  return setInterval(() => {
+    if (parents() !== startedBy) onOrphaned();
+  }, PARENT_CHECK_MS);
+}
+
+/** null where there is no /proc: then only our own parent is watched. */
+function parentOf(pid) {
+  try {
+    // The name of the program may hold spaces and parentheses.
+    return readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')[1];
+  } catch {
+    return null;
+  }
+}
+
 function exitCode(code, signal) {
-  return signal === null ? code : 128 + (signal === 'SIGINT' ? 2 : signal === 'SIGKILL' ? 9 : 15);
+  return signal === null ? code : 128 + constants.signals[signal];
 }
 
 function environment() {

@@ -1,5 +1,5 @@
 import type { BackendLinkStats, EdgeStats } from '@ws-gateway/core';
-import type { MetricDefinition } from './metrics.js';
+import type { MetricDefinition } from './metric-definition.js';
 import type { Reading } from './reading.js';
 
 const requestMetrics: readonly MetricDefinition[] = [

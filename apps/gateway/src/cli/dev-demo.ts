@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { RecordWriter } from '@ws-gateway/core';
 import WebSocket from 'ws';
-import type { DevGateway } from './dev.js';
+import type { DevGateway } from './dev-gateway.js';
 import { failure } from './exit.js';
 import { toolConnection } from './kafka.js';
 import { print, styled } from './output.js';

@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HowFound } from '@ws-gateway/local-servers';
-import type { DevGateway } from './dev.js';
+import type { DevGateway } from './dev-gateway.js';
 import { styled } from './output.js';
 
 const HOW: Readonly<Record<HowFound, string>> = {

@@ -2,8 +2,8 @@ import type { TopicPolicy } from '@ws-gateway/core';
 import type { LocalServers } from '@ws-gateway/local-servers';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.js';
-import type { RunningGateway } from '../node/serve.js';
 import { configOption, checked, flag, type ConfigFlags } from './configured.js';
+import type { DevGateway } from './dev-gateway.js';
 import { devFolders, devConfig, findOptions } from './dev-setup.js';
 import { welcome } from './dev-welcome.js';
 import { badUsage, exitCodes, failure, reasonOf } from './exit.js';
@@ -33,6 +33,7 @@ export function registerDev(program: Command): void {
 }
 
 async function dev(flags: DevFlags): Promise<void> {
+  endWithStarter();
   const loaded = checked(flags, 'dev', { 'server.port': flag('port', flags.port) });
   const folders = devFolders();
   const { findOrStartServers } = await import('@ws-gateway/local-servers');
@@ -46,6 +47,22 @@ async function dev(flags: DevFlags): Promise<void> {
     await servers.stop();
   }
   process.exit(exitCodes.ok);
+}
+
+/**
+ * `npm start` holds a channel to this process, which the kernel closes however `npm start` ends; a terminal that is closed
+ * says SIGHUP. Either is one SIGTERM here: as long as nothing has been started it ends the process, then it stops the
+ * gateway.
+ */
+function endWithStarter(): void {
+  let asked = false;
+  const terminate = (): void => {
+    if (!asked) process.kill(process.pid, 'SIGTERM');
+    asked = true;
+  };
+  process.on('disconnect', terminate);
+  process.on('SIGHUP', terminate);
+  if (process.send !== undefined && !process.connected) terminate();
 }
 
 async function withServers(config: Config, servers: LocalServers, flags: DevFlags): Promise<void> {
@@ -69,17 +86,6 @@ function exampleTopic(config: Config): TopicPolicy {
   const topic = topics.find(({ name }) => name === 'notifications') ?? topics[0];
   if (topic === undefined) throw badUsage('topics: none that a client could subscribe to');
   return topic;
-}
-
-/** What `dev` has brought up. */
-export interface DevGateway {
-  readonly config: Config;
-  readonly servers: LocalServers;
-  readonly gateway: RunningGateway;
-  readonly user: string;
-  readonly token: string;
-  /** What the examples are about. */
-  readonly topic: TopicPolicy;
 }
 
 async function demo(ready: DevGateway): Promise<void> {

@@ -66,19 +66,18 @@ async function supervise(config: Config): Promise<void> {
   if (!clean) throw failure('not all workers stopped in order');
 }
 
-/** Whoever sends a second signal does not want to wait. */
+/** Whoever sends the same signal a second time does not want to wait. */
 function onSignals(stop: (signal: NodeJS.Signals) => void, giveUp: () => void = () => undefined): void {
-  let asked = false;
+  const received = new Set<NodeJS.Signals>();
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (asked) {
+    if (received.has(signal)) {
       giveUp();
       process.exit(exitCodes.failure);
     }
-    asked = true;
-    stop(signal);
+    if (received.size === 0) stop(signal);
+    received.add(signal);
   };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.on(signal, onSignal);
 }
 
 /** Loads the program proper only here: `ws-gateway token` needs neither Kafka's client nor the uWebSockets.js addon. */

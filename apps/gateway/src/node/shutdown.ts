@@ -1,5 +1,6 @@
 import type { Edge, Engine, Logger, Router } from '@ws-gateway/core';
 import type { UwsTransport } from '@ws-gateway/uws-transport';
+import { pause } from './pause.js';
 
 /** What has to be stopped; null where the node has no such part. */
 export interface Stoppable {
@@ -25,11 +26,15 @@ export interface ShutdownTimes {
 const CLOSE_GRACE_MS = 2000;
 const CLOSE_POLL_MS = 20;
 
+/** Lanes that need longer finish while the sockets leave: clients must not wait for a Redis that is away. */
+const LEAVE_FIRST_MS = 2000;
+
 /**
  * The graceful stop, in this order:
  * 1. /ready says draining and new handshakes are refused; metrics and health stay reachable.
- * 2. Clients are told to reconnect and closed in slices over `durationMs`; records go on flowing to those still here.
- * 3. The lanes finish, offsets are committed, the group is left.
+ * 2. The lanes finish, offsets are committed, the group is left: a process that is killed before its time leaves no ghost
+ *    whose partitions rest, and the others go on with the records.
+ * 3. Clients are told to reconnect and closed in slices over `durationMs`; what other nodes route still reaches them.
  * 4. What is left of the sockets is closed, the port and the connections to backends too.
  * 5. Presence and all other rows of this node are taken away.
  * 6. What waits to be written to Kafka is written.
@@ -49,14 +54,19 @@ export async function shutDown(parts: Stoppable, times: ShutdownTimes): Promise<
 
 async function stopInOrder(parts: Stoppable, times: ShutdownTimes, deadline: AbortSignal): Promise<true> {
   const { edge, router, outgoing, transport, grpc, backends, links, engine, logger } = parts;
+  edge?.beginDrain();
   grpc.drain();
   await parts.started;
+  const left = router?.stop(deadline);
+  // Heard of below; until then nobody listens.
+  left?.catch(() => undefined);
+  await Promise.race([left, pause(LEAVE_FIRST_MS, deadline)]);
   if (edge !== null) {
     logger.info('draining', { connections: edge.connectionCount, durationMs: times.durationMs });
     await edge.drain(times.durationMs);
     await closed(edge, deadline);
   }
-  if (router !== null) await router.stop(deadline);
+  await left;
   await grpc.close();
   await transport.close();
   await backends.close();

@@ -1,4 +1,5 @@
 import type { Engine, Inbox, Logger, Router } from '@ws-gateway/core';
+import { aborted, pause } from './pause.js';
 
 const RETRY_MS = 1000;
 
@@ -29,18 +30,4 @@ export async function startParts(
   } catch (error) {
     logger.error('router could not be started', { error });
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([promise, aborted(signal)]);
-  clearTimeout(timer);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

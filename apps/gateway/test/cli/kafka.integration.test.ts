@@ -117,7 +117,7 @@ describe('serve', () => {
     await gateway.line('listening');
     const token = signToken({ sub: 'u1' }, TEST_SECRET);
     const clients = await Promise.all(
-      Array.from({ length: 20 }, () => WsClient.open(`ws://127.0.0.1:${args.at(-1)}/ws?token=${token}`)),
+      Array.from({ length: 100 }, () => WsClient.open(`ws://127.0.0.1:${args.at(-1)}/ws?token=${token}`)),
     );
     gateway.child.kill('SIGTERM');
     await gateway.line('draining');

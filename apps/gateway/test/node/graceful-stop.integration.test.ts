@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { freePort, TEST_SECRET, testRedisUrl, uniqueName, WsClient } from '@ws-gateway/testkit';
+import { freePort, startGateway, TEST_SECRET, testRedisUrl, uniqueName, waitFor, WsClient } from '@ws-gateway/testkit';
 import { configFile, start } from '../cli/running.js';
 import { GatewayCluster, record, token } from '../gateway-cluster.js';
 
@@ -51,6 +51,45 @@ describe('SIGTERM', () => {
       Array.from({ length: 10 }, (_, at) => 90 + at),
     );
     await back.close();
+  });
+
+  // Fails when any number of sockets is spread over the whole duration: `docker stop` kills after 10 s.
+  it('sends twenty sockets away within a second or so, however long the drain may take', async () => {
+    const gateway = await startGateway({
+      config: { ...{ role: 'edge', redis: { keyPrefix: uniqueName('few') } }, server: { drain: { duration: '30s' } } },
+    });
+    const clients = await Promise.all(
+      Array.from({ length: 20 }, () => WsClient.open(`${gateway.wsUrl}/ws?token=${token('u1')}`)),
+    );
+    const beganMs = performance.now();
+    const exit = gateway.stop();
+    const codes = (await Promise.all(clients.map(({ closed }) => closed))).map(({ code }) => code);
+    expect(performance.now() - beganMs).toBeLessThan(3000);
+    expect(codes).toEqual(clients.map(() => 4000));
+    expect(await exit).toEqual({ code: 0, signal: null });
+  });
+
+  // Fails when the group is left behind the sockets: a member that was killed keeps its partitions until its session ends.
+  it('leaves the group before the sockets, so that a kill in the middle of the drain delays no record', async () => {
+    const pair = await GatewayCluster.open({ nodes: [{}, {}] });
+    try {
+      const [leaving] = pair.nodes;
+      const watcher = await pair.connect(1, 'watcher', 'notifications');
+      const clients = await Promise.all(Array.from({ length: 100 }, (_, at) => pair.connect(0, `user-${at}`, '')));
+      void leaving!.stop();
+      await Promise.race(clients.map((client) => client.next('reconnect', 10_000)));
+      await leaving!.kill();
+      await pair.produce(
+        'notifications',
+        ...Array.from({ length: 20 }, (_, at) => ({ ...record('watcher', at), key: `k${at}` })),
+      );
+      await waitFor(() => watcher.frames.filter(({ event }) => event === 'notifications').length === 20, {
+        ...{ timeoutMs: 5000, what: 'records of all partitions' },
+      });
+      await watcher.close();
+    } finally {
+      await pair.close();
+    }
   });
 
   it('does not wait for a Kafka that is away', async () => {

@@ -58,7 +58,11 @@ export const server = section('The port that clients connect to.', {
     duration(8_000, 900_000),
   ),
   drain: section('What happens at SIGTERM and by `ws-gateway drain`.', {
-    duration: durationKey('30s', 'The closes of all sockets are spread over this time.', duration(0, HOUR_MS)),
+    duration: durationKey(
+      '30s',
+      'The closes of all sockets are spread over this time. At least 50 sockets a second are closed, so few need less.',
+      duration(0, HOUR_MS),
+    ),
     deadline: durationKey('45s', 'After this time the process ends, whatever is left.', duration(1, HOUR_MS)),
   }),
 });

@@ -7,12 +7,16 @@ import type { Sender } from '../delivery/sender.js';
 
 const SLICE_MS = 100;
 
+/** Few sockets are gone at once: what is spread is a burst of handshakes elsewhere, and this many are none. */
+const SOCKETS_PER_SECOND_MIN = 50;
+
 /** Clients wait up to so long before they reconnect: it blurs the slices, so that no other node sees a pulse. */
 const RECONNECT_SPREAD_MS = 1000;
 
 /**
  * Sends the connections of this node elsewhere at an even pace: in each slice some are told to reconnect and closed with
- * 4000, spread over the whole duration, so that the other nodes see a slope and not a wall.
+ * 4000, spread over the duration, so that the other nodes see a slope and not a wall. Where that pace were below 50 a
+ * second, the drain is shorter.
  */
 export class Drain {
   readonly #connections: ConnectionTable;
@@ -31,9 +35,8 @@ export class Drain {
     const startedMs = performance.now();
     let sent = 0;
     while (sent < leaving.length) {
-      const elapsed = performance.now() - startedMs;
-      const due = durationMs === 0 ? leaving.length : Math.ceil((leaving.length * (elapsed + SLICE_MS)) / durationMs);
-      for (; sent < Math.min(due, leaving.length); sent++) this.#sendAway(leaving[sent]!);
+      const due = socketsDue(leaving.length, performance.now() - startedMs + SLICE_MS, durationMs);
+      for (; sent < due; sent++) this.#sendAway(leaving[sent]!);
       this.#stats.drainRemaining = leaving.length - sent;
       if (sent < leaving.length) await new Promise((resolve) => setTimeout(resolve, SLICE_MS));
     }
@@ -49,6 +52,13 @@ export class Drain {
     }
     this.#sender.close(connection, closeReason('drain'));
   }
+}
+
+/** How many of `total` sockets have been told to go when `elapsedMs` of the drain are over. */
+export function socketsDue(total: number, elapsedMs: number, durationMs: number): number {
+  const spread = durationMs === 0 ? total : Math.ceil((total * elapsedMs) / durationMs);
+  const atLeast = Math.ceil((SOCKETS_PER_SECOND_MIN * elapsedMs) / 1000);
+  return Math.min(total, Math.max(spread, atLeast));
 }
 
 /** Fisher-Yates: those that came together do not leave together. */

@@ -1,0 +1,15 @@
+import type { TopicPolicy } from '@ws-gateway/core';
+import type { LocalServers } from '@ws-gateway/local-servers';
+import type { Config } from '../config/config.js';
+import type { RunningGateway } from '../node/serve.js';
+
+/** What `dev` has brought up. */
+export interface DevGateway {
+  readonly config: Config;
+  readonly servers: LocalServers;
+  readonly gateway: RunningGateway;
+  readonly user: string;
+  readonly token: string;
+  /** The topic of the examples that `dev` prints. */
+  readonly topic: TopicPolicy;
+}
