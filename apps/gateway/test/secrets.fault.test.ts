@@ -9,7 +9,7 @@ import { notify } from './grpc-client.js';
 
 /** Long and random enough that nine of their characters are nothing else. */
 const secrets = {
-  jwt: 'jwt-5dQm1XwT9bVtYk3RzPpLq8NsHc',
+  jwt: 'jwt-5dQm1XwT9bVtYk3RzPpLq8NsHcWd7KfM',
   admin: 'adm-Wq7ZrK2mTtXv4JdBf9LnYs6GhC',
   grpc: 'grp-Nb6VxQ1sDk8RyMw3TzHp5JfLgC',
   redis: 'red-Kf4WmZ9xPq2TbVr7LsNd6YhJcG',

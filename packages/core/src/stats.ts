@@ -71,6 +71,8 @@ export class EdgeStats {
   connectionsTotal = 0;
   unexpectedCloses = 0;
   readonly authErrors = new LabelCounter();
+  /** By issuer: when its key set was last read, in ms of `performance.now()`. */
+  readonly keySetReadMs = new Map<string, number>();
   readonly closes = LabelCounter.of([...WIRE_CODES, ...Object.values(closeCodes)].map(String));
   readonly connectionSeconds = new Histogram(CONNECTION_BOUNDS_SECONDS);
   /** By message type (`notification`, `room`, `response`, …). */

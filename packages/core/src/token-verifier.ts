@@ -26,8 +26,8 @@ export interface TokenlessHandshake {
   readonly path: string;
   /** As it came, without the question mark. */
   readonly query: string;
-  /** By name in small letters; only those that the application wants to see, as far as they are there. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** By name in small letters; '' for one that did not come. */
+  readonly header: (name: string) => string;
   readonly address: string;
 }
 

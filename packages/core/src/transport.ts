@@ -27,6 +27,8 @@ export interface Handshake {
   /** Raw query without '?', '' when absent. */
   readonly query: string;
   readonly authorization: string;
+  /** Any header, by its name in small letters; '' for one that did not come. */
+  readonly header: (name: string) => string;
   readonly origin: string | null;
   /** Raw `Sec-WebSocket-Protocol`, '' when absent. */
   readonly protocols: string;

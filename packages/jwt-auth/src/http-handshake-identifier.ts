@@ -18,6 +18,8 @@ export interface HandshakeIdentifierOptions {
   readonly timeoutMs: number;
   /** How long an answer that lets a client in is good for handshakes that are the same to the last letter. */
   readonly cacheMs: number;
+  /** Headers that the application is told, as far as they came. */
+  readonly headers: readonly string[];
 }
 
 interface HandshakeIdentifierDeps {
@@ -37,6 +39,7 @@ const ANSWER_BYTES_MAX = 64 * 1024;
 export class HttpHandshakeIdentifier implements HandshakeIdentifier {
   readonly #url: URL;
   readonly #timeoutMs: number;
+  readonly #headers: readonly string[];
   readonly #cache: IdentityCache;
   readonly #clock: () => number;
   readonly #logger: Logger;
@@ -49,12 +52,15 @@ export class HttpHandshakeIdentifier implements HandshakeIdentifier {
   constructor(options: HandshakeIdentifierOptions, { logger, clock = Date.now }: HandshakeIdentifierDeps) {
     this.#url = serviceUrl(options.url, 'auth.callback.url');
     this.#timeoutMs = options.timeoutMs;
+    this.#headers = options.headers.map((name) => name.toLowerCase());
     this.#cache = new IdentityCache(CACHE_ENTRIES_MAX, options.cacheMs);
     this.#clock = clock;
     this.#logger = logger;
   }
 
-  async identify({ path, query, headers, address }: TokenlessHandshake): Promise<Identity> {
+  async identify({ path, query, header, address }: TokenlessHandshake): Promise<Identity> {
+    const given = this.#headers.map((name) => [name, header(name)] as const);
+    const headers = Object.fromEntries(given.filter(([, value]) => value !== ''));
     const body = JSON.stringify({ path, query, headers, address });
     const digest = hash('sha256', body, 'base64');
     const known = this.#cache.get(digest, this.#clock());

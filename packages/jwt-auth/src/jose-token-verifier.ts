@@ -29,7 +29,7 @@ export class JoseTokenVerifier implements TokenVerifier {
   readonly #clock: () => number;
   readonly #userClaim: string;
   readonly #clockToleranceMs: number;
-  /** The `auth` section itself; null when only its `issuers` have keys. */
+  /** The `auth` section itself; null when it has no key. */
   readonly #own: TrustedIssuer | null;
   /** What `iss` makes a token one of the section itself; null: all but those of `issuers`, if there are any. */
   readonly #ownName: string | null;
@@ -51,7 +51,8 @@ export class JoseTokenVerifier implements TokenVerifier {
     const own = ownEntry(options);
     this.#ownName = own?.issuer || null;
     // Where issuers are listed and the section has no key of its own, its algorithms are nobody's.
-    this.#own = issuers.length > 0 && !hasKey(own) ? null : make(own);
+    const mayLackKeys = issuers.length > 0 || options.keysOptional === true;
+    this.#own = mayLackKeys && !hasKey(own) ? null : make(own);
     if (this.#ownName !== null && this.#issuers.has(this.#ownName))
       throw new AuthConfigError('bad_issuer', 'auth.issuers: must not list auth.issuer again');
   }

@@ -23,6 +23,8 @@ export interface TokenVerifierOptions extends IssuerOptions {
   readonly secrets?: readonly string[];
   /** More issuers, told apart by `iss`. */
   readonly issuers?: readonly IssuerOptions[];
+  /** Somebody else says who clients are: without any key no token is accepted, and that is no mistake. */
+  readonly keysOptional?: boolean;
   /** The claim that names the user; default `sub`. */
   readonly userClaim?: string;
   /** Refuse tokens without `exp`. */

@@ -14,7 +14,11 @@ const silent: Logger = {
   child: () => silent,
 };
 
-const HANDSHAKE = { path: '/ws', query: 'topics=a', headers: { cookie: 'sid=1' }, address: '192.0.2.1' };
+const withCookie = (cookie: string) => ({
+  ...{ path: '/ws', query: 'topics=a', address: '192.0.2.1' },
+  header: (name: string) => ({ cookie, accept: '*/*' })[name] ?? '',
+});
+const HANDSHAKE = withCookie('sid=1');
 
 let server: Server;
 let asked: { method: string; type: string; body: unknown }[];
@@ -49,17 +53,21 @@ function answers(status: number, body: unknown): void {
 function identifier(options: { timeoutMs?: number; cacheMs?: number } = {}): HttpHandshakeIdentifier {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/who`;
   const deps = { logger: silent, clock: () => time.ms };
-  return new HttpHandshakeIdentifier({ url, timeoutMs: 3_000, cacheMs: 30_000, ...options }, deps);
+  return new HttpHandshakeIdentifier(
+    { url, timeoutMs: 3_000, cacheMs: 30_000, headers: ['Authorization', 'Cookie'], ...options },
+    deps,
+  );
 }
 
 describe('the application that is asked about a handshake without a token', () => {
   it('gets path, query, headers and address by POST, and names the user', async () => {
     answers(200, { user: 'u1' });
+    const TOLD = { path: '/ws', query: 'topics=a', headers: { cookie: 'sid=1' }, address: '192.0.2.1' };
     expect(await identifier().identify(HANDSHAKE)).toEqual({
       ...{ user: 'u1', expiresAtMs: null, issuedAtMs: NOW_MS, tokenId: null },
       ...{ topics: null, rooms: null, presence: false },
     });
-    expect(asked).toEqual([{ method: 'POST', type: 'application/json', body: HANDSHAKE }]);
+    expect(asked).toEqual([{ method: 'POST', type: 'application/json', body: TOLD }]);
   });
 
   it('may limit topics, rooms and time', async () => {
@@ -128,7 +136,7 @@ describe('the application that is asked about a handshake without a token', () =
     time.ms += 19_000;
     await desk.identify(HANDSHAKE);
     expect(asked).toHaveLength(1);
-    await desk.identify({ ...HANDSHAKE, headers: { cookie: 'sid=2' } });
+    await desk.identify(withCookie('sid=2'));
     expect(asked).toHaveLength(2);
     answers(200, { user: 'u1' });
     time.ms += 1_000;
@@ -150,7 +158,7 @@ describe('the application that is asked about a handshake without a token', () =
   });
 
   it('must have an address', () => {
-    const options = { url: 'nonsense', timeoutMs: 1, cacheMs: 1 };
+    const options = { url: 'nonsense', timeoutMs: 1, cacheMs: 1, headers: [] };
     expect(() => new HttpHandshakeIdentifier(options, { logger: silent })).toThrow(AuthConfigError);
   });
 });

@@ -39,6 +39,12 @@ const websocketMetrics: readonly MetricDefinition[] = [
     read: ({ edge }) => total(edge.authErrors),
   },
   {
+    ...{ name: 'auth_key_set_age_seconds', type: 'gauge', labels: ['issuer'], aggregator: 'max' },
+    help: 'Time since the key set of an issuer was last read, or since the start when it never was. Well above 600: the issuer is away, and its last keys are used on until auth.jwksMaxStale.',
+    read: ({ edge }) =>
+      new Map([...edge.keySetReadMs].map(([issuer, ms]) => [issuer, (performance.now() - ms) / 1000])),
+  },
+  {
     ...{ name: 'websocket_messages_sent_total', type: 'counter', labels: ['type'] },
     help: 'Frames written to sockets, by the default type of their topic, or what else they are.',
     read: ({ edge }) => edge.messagesSent,

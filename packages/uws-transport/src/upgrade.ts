@@ -144,6 +144,7 @@ function handshakeOf(head: RequestHead): Handshake {
     path: head.path,
     query: head.query,
     authorization: head.header('authorization'),
+    header: (name) => head.header(name),
     origin: head.header('origin') || null,
     protocols: head.header('sec-websocket-protocol'),
     forwardedFor: head.header('x-forwarded-for'),

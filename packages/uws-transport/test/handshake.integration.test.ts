@@ -39,6 +39,7 @@ describe('a handshake', () => {
       Authorization: 'Bearer t',
       Origin: 'https://shop.example',
       'Sec-WebSocket-Protocol': 'bearer, abc',
+      Cookie: 'a=1',
     });
     const raw = client();
     raw.request([...lines, 'X-Forwarded-For: 1.2.3.4', 'X-Forwarded-For: 5.6.7.8']);
@@ -48,12 +49,15 @@ describe('a handshake', () => {
         path: '/ws',
         query: 'token=a%20b&topics=x',
         authorization: 'Bearer t',
+        header: expect.any(Function),
         origin: 'https://shop.example',
         protocols: 'bearer, abc',
         forwardedFor: '1.2.3.4, 5.6.7.8',
         remoteAddress: '127.0.0.1',
       },
     ]);
+    const [handshake] = running.edge.handshakes;
+    expect(['cookie', 'user-agent'].map((name) => handshake?.header(name))).toEqual(['a=1', '']);
   });
 
   it('gives the edge empty values for what was not sent', async () => {
@@ -62,6 +66,7 @@ describe('a handshake', () => {
       path: '/ws',
       query: '',
       authorization: '',
+      header: expect.any(Function),
       origin: null,
       protocols: '',
       forwardedFor: '',

@@ -54,9 +54,10 @@ async function check(flags: DataFlags): Promise<void> {
 /** A key file can be read and still be no key: the verifier itself knows. */
 async function keyFindings({ config }: Loaded): Promise<Finding[]> {
   const { AuthConfigError, createTokenVerifier } = await import('@ws-gateway/jwt-auth');
+  const { verifierOptions } = await import('../node/identities.js');
   if (config.role === 'router') return [];
   try {
-    createTokenVerifier(config.auth);
+    createTokenVerifier(verifierOptions(config));
     return [];
   } catch (error) {
     if (!(error instanceof AuthConfigError)) throw error;

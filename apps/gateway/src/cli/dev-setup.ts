@@ -6,6 +6,7 @@ import type { FindOptions, LocalServers } from '@ws-gateway/local-servers';
 import type { Config } from '../config/config.js';
 import type { Loaded } from '../config/load.js';
 import { badUsage } from './exit.js';
+import { signingSecret } from './token.js';
 
 export type DevFolders = Pick<FindOptions, 'dataDir' | 'cacheDir' | 'composeFile'>;
 
@@ -57,7 +58,7 @@ export function devConfig(loaded: Loaded, servers: LocalServers, folders: DevFol
     redis: { ...config.redis, ...(redis === null ? {} : { addr: [new URL(redis.url).host] }) },
     auth: {
       ...config.auth,
-      secret: config.auth.secret === '' ? kept(folders.dataDir, 'dev-secret') : config.auth.secret,
+      secret: signingSecret(config.auth) === '' ? kept(folders.dataDir, 'dev-secret') : config.auth.secret,
     },
     admin: { token: config.admin.token === '' ? kept(folders.dataDir, 'dev-admin-token') : config.admin.token },
     console: { enabled: true },

@@ -52,7 +52,8 @@ export async function signToken(
   const algorithm = auth.algorithms.find((name) => name.startsWith('HS'));
   if (algorithm === undefined)
     throw badUsage('no HS algorithm in auth.algorithms: tokens come from the owner of the private key');
-  if (auth.secret === '') throw badUsage('auth.secret: missing; set JWT_SECRET to the secret of the gateway');
+  const secret = signingSecret(auth);
+  if (secret === '') throw badUsage('auth.secret: missing; set JWT_SECRET to the secret of the gateway');
   const { SignJWT } = await import('jose');
   const issuedAt = Math.floor(Date.now() / 1000);
   const expiresAt = request.ttlMs === 0 ? null : issuedAt + Math.ceil(request.ttlMs / 1000);
@@ -65,8 +66,13 @@ export async function signToken(
   if (expiresAt !== null) unsigned.setExpirationTime(expiresAt);
   if (auth.issuer !== '') unsigned.setIssuer(auth.issuer);
   if (auth.audience !== '') unsigned.setAudience(auth.audience);
-  const token = await unsigned.sign(new TextEncoder().encode(auth.secret));
+  const token = await unsigned.sign(new TextEncoder().encode(secret));
   return { token, expiresAtMs: expiresAt === null ? null : expiresAt * 1000 };
+}
+
+/** '' when there is none. */
+export function signingSecret({ secret, secrets }: Pick<Config['auth'], 'secret' | 'secrets'>): string {
+  return secret || (secrets[0] ?? '');
 }
 
 export function userOption(text: string): string {

@@ -1,4 +1,4 @@
-import type { EnvironmentValue } from './language/environment.js';
+import { secretText, type EnvironmentValue } from './language/environment.js';
 import type { Finding } from './language/finding.js';
 import { jsonFromText, listFromText, port } from './language/formats.js';
 import { isTree, valueAt } from './language/tree.js';
@@ -8,10 +8,12 @@ export const plainAliases: readonly {
   readonly variable: string;
   readonly path: string;
   readonly parse?: (text: string) => unknown;
+  /** Also read from the file that the variable with `_FILE` names. */
+  readonly secret?: true;
 }[] = [
   { variable: 'HTTP_PORT', path: 'server.port', parse: port.fromText },
   { variable: 'GRPC_PORT', path: 'grpc.port', parse: port.fromText },
-  { variable: 'JWT_SECRET', path: 'auth.secret' },
+  { variable: 'JWT_SECRET', path: 'auth.secret', secret: true },
   { variable: 'JWT_ISSUER', path: 'auth.issuer' },
   { variable: 'ENV_TYPE', path: 'logger.environment' },
   { variable: 'HOST_ENV', path: 'logger.environment' },
@@ -31,7 +33,8 @@ export const composedAliases: readonly { readonly variable: string; readonly eff
   },
   {
     variable: 'REDIS_URL',
-    effect: '`redis.addr`, `.username`, `.password`, `.db` and `.tls`, from redis:// or rediss://',
+    effect:
+      '`redis.addr`, `.username`, `.password`, `.db` and `.tls`, from redis:// or rediss://; or `REDIS_URL_FILE`, a file with it',
   },
 ];
 
@@ -43,9 +46,9 @@ export function readAliases(
 ): { values: EnvironmentValue[]; findings: Finding[] } {
   const values: EnvironmentValue[] = [];
   const findings: Finding[] = [];
-  for (const { variable, path, parse } of plainAliases) {
-    const text = env[variable];
-    if (text === undefined || text === '') continue;
+  for (const { variable, path, parse, secret } of plainAliases) {
+    const text = secret === true ? secretText(env, variable, findings) : (env[variable] ?? '');
+    if (text === '') continue;
     values.push({
       path: path.split('.'),
       value: parse === undefined ? text : parse(text),
@@ -53,7 +56,8 @@ export function readAliases(
     });
   }
   if (env['TOKEN_KEY']) values.push(tokenKey(env['TOKEN_KEY'], written));
-  if (env['REDIS_URL']) redisUrl(env['REDIS_URL'], values, findings);
+  const redis = secretText(env, 'REDIS_URL', findings);
+  if (redis !== '') redisUrl(redis, values, findings);
   hubs(env, written, { values, findings });
   return { values, findings };
 }

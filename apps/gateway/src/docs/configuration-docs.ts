@@ -13,7 +13,7 @@ Four layers, each over the one before: defaults, the file, the environment, flag
 - **File**: \`-c <file>\`; without it \`config.yaml\` of the working directory, if there is one. YAML. A key without a value counts as not written.
 - **Environment**: each key has the variable that the tables name, \`WSGATEWAY_\` and its path in upper case. The \`_\` between the words of one key may be left out (\`WSGATEWAY_SERVER_READTIMEOUT\`). Lists are written \`a,b\` or as JSON; maps, and lists of maps, as JSON, laid over the file entry by entry (a list replaces the whole list). An empty variable counts as not set. A variable that begins with \`WSGATEWAY_\` and belongs to no key is refused.
 - **Durations** need a unit: \`500ms\`, \`10s\`, \`2m\`, \`1h\`, \`7d\`, \`1m30s\`; only \`0\` goes without. **Sizes** are bytes, or have one: \`64kb\`, \`1mb\` (1 kb = 1024 bytes).
-- **Secrets** (marked) have no default and are never printed.
+- **Secrets** (marked) have no default and are never printed. Each has a second variable, with \`_FILE\` behind the name: the file that it names holds the secret, and one line break at its end does not count.
 
 Unknown keys, wrong types and impossible combinations are listed all at once, each with its key path and where the value came from; nothing starts then, and the exit code is 2. \`ws-gateway config check\` does just that; \`ws-gateway config print\` shows what applies.
 `;
@@ -92,7 +92,10 @@ function presets(node: MapNode): string {
 }
 
 function aliasSection(): string {
-  const plain = plainAliases.map(({ variable, path }) => `| \`${variable}\` | \`${path}\` |`);
+  const plain = plainAliases.map(
+    ({ variable, path, secret }) =>
+      `| \`${variable}\`${secret === true ? `, \`${variable}_FILE\`` : ''} | \`${path}\` |`,
+  );
   const composed = composedAliases.map(({ variable, effect }) => `| \`${variable}\` | ${effect} |`);
   const heading = '## Other variables\n\nNames that other gateways of this kind use. `WSGATEWAY_…` wins over them.\n';
   return [heading, '| variable | key |', '| --- | --- |', ...plain, ...composed, ''].join('\n');

@@ -11,7 +11,6 @@ import {
   type Logger,
   type RecordWriter,
 } from '@ws-gateway/core';
-import { createTokenVerifier } from '@ws-gateway/jwt-auth';
 import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
 import { createMetrics, type LokiSink, type Metrics } from '@ws-gateway/telemetry';
 import { createUwsTransport, type UwsTransport, type UwsTransportOptions } from '@ws-gateway/uws-transport';
@@ -32,6 +31,7 @@ import {
   transportOptions,
 } from './part-options.js';
 import { createEngine } from './engines.js';
+import { createIdentities } from './identities.js';
 import { GrpcPorts } from './grpc.js';
 import { readiness, stateOf, type NodeState } from '../http/health.js';
 import { addRoutes, type WorkerGroup } from '../http/routes.js';
@@ -99,10 +99,9 @@ export async function serve(config: Config, join: JoinWorkerGroup = alone): Prom
     if (config.server.workers > 1) transport.stopListening();
     void gateway.stop('drain').catch(() => undefined);
   };
-  const edge =
-    config.role === 'router'
-      ? null
-      : createEdge(config, { ...outgoing, onDrain, node, engine, publisher, backends, links, stats, logger });
+  const stopping = new AbortController();
+  const made = { ...outgoing, onDrain, node, engine, publisher, backends, links, stats, logger };
+  const edge = config.role === 'router' ? null : createEdge(config, made, stopping.signal);
   const sockets = edge ?? new NoSockets(new ClusterSurvey({ engine, logger }, { node }), onDrain);
   const transport = createTransport(config, { sockets, edge, metrics, logger });
   const kafka = readsKafka(config) ? createKafka(config, { engine, writer: outgoing.writer!, stats, logger }) : null;
@@ -127,7 +126,6 @@ export async function serve(config: Config, join: JoinWorkerGroup = alone): Prom
     version,
   });
 
-  const stopping = new AbortController();
   const router = kafka?.router ?? null;
   const started = startParts({ engine, inbox: sockets, router, logger }, stopping.signal);
   edge?.start();
@@ -183,10 +181,14 @@ function createEdge(
       EdgeDeps,
       'publisher' | 'backends' | 'links' | 'sent' | 'presence' | 'subscriptions' | 'onDrain'
     >,
+  stopping: AbortSignal,
 ): Edge {
-  const verifier = createTokenVerifier({ ...config.auth });
   const logger = deps.logger.child({ part: 'edge' });
-  return new Edge({ ...deps, verifier, stats: deps.stats.edge, logger }, edgeOptions(config, deps.node));
+  const { verifier, identifier } = createIdentities(config, { logger, stats: deps.stats.edge });
+  verifier.start();
+  stopping.addEventListener('abort', () => verifier.stop());
+  const edgeDeps = { ...deps, verifier, identifier, stats: deps.stats.edge, logger };
+  return new Edge(edgeDeps, edgeOptions(config, deps.node));
 }
 
 function createKafka(

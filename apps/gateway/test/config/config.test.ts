@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { TEST_SECRET } from '@ws-gateway/testkit';
 import { loadConfig } from '../../src/config/load.js';
 import { findingsOf, load, loadWithSecret } from './loading.js';
 
@@ -202,7 +203,11 @@ describe('commands and backends', () => {
 
 describe('the file', () => {
   test('that does not exist is a finding, not a crash', () => {
-    const { findings } = loadConfig({ file: '/nowhere/config.yaml', env: { JWT_SECRET: 's' }, purpose: 'serve' });
+    const { findings } = loadConfig({
+      file: '/nowhere/config.yaml',
+      env: { JWT_SECRET: TEST_SECRET },
+      purpose: 'serve',
+    });
     expect(findings).toEqual([{ path: '/nowhere/config.yaml', message: 'cannot be read: ENOENT' }]);
   });
 

@@ -1,7 +1,12 @@
-import { describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { TEST_SECRET } from '@ws-gateway/testkit';
 import { walk } from '../../src/config/language/schema-node.js';
 import { schema } from '../../src/config/schema/schema.js';
 import { environmentName } from '../../src/config/language/environment.js';
+import { valueAt } from '../../src/config/language/tree.js';
 import { findingsOf, load, loadWithSecret } from './loading.js';
 
 describe('precedence', () => {
@@ -110,7 +115,7 @@ describe('variables with the names of the systems it replaces', () => {
         HTTP_PORT: '8090',
         GRPC_PORT: '9100',
         TOKEN_KEY: 'auth',
-        JWT_SECRET: 's3cret',
+        JWT_SECRET: TEST_SECRET,
         JWT_ISSUER: 'issuer',
         ENV_TYPE: 'prod',
         LOKI_ENDPOINT_URL: 'http://loki:3100/loki/api/v1/push',
@@ -123,7 +128,7 @@ describe('variables with the names of the systems it replaces', () => {
     expect([config.server.port, config.grpc.port, config.auth.secret, config.auth.issuer]).toEqual([
       8090,
       9100,
-      's3cret',
+      TEST_SECRET,
       'issuer',
     ]);
     expect(config.auth.queryParams).toEqual(['auth', 'token', 't']);
@@ -173,5 +178,65 @@ describe('variables with the names of the systems it replaces', () => {
     const { findings } = loadWithSecret('', { env: { REDIS_URL: 'http://me:hunter2@cache' } });
     expect(findings.map(({ path }) => path)).toEqual(['REDIS_URL']);
     expect(JSON.stringify(findings)).not.toContain('hunter2');
+  });
+});
+
+describe('secrets from files', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wsg-secrets-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const fileOf = (name: string, text: string): string => {
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    return file;
+  };
+
+  test('every key that is secret has a variable with _FILE', () => {
+    const secrets = [...walk(schema)].filter(([, node]) => node.kind === 'key' && node.secret === true);
+    expect(secrets.length).toBeGreaterThan(5);
+    for (const [path, node] of secrets) {
+      const text = node.kind === 'key' && Array.isArray(node.default) ? `["${TEST_SECRET}"]` : TEST_SECRET;
+      const env = { [`${environmentName(path)}_FILE`]: fileOf(path.join('-'), text) };
+      const { tree } = loadWithSecret('', { env: { JWT_SECRET: '', ...env } });
+      expect([path, valueAt(tree, path)]).toEqual([path, text === TEST_SECRET ? text : [TEST_SECRET]]);
+    }
+  });
+
+  test('their final line break does not count, and no other character is touched', () => {
+    const secretIn = (text: string) => load('', { env: { JWT_SECRET_FILE: fileOf('jwt', text) } }).config.auth.secret;
+    expect(secretIn(`${TEST_SECRET}\n`)).toBe(TEST_SECRET);
+    expect(secretIn(`${TEST_SECRET}\r\n`)).toBe(TEST_SECRET);
+    expect(secretIn(TEST_SECRET)).toBe(TEST_SECRET);
+    const twice = load('', { env: { JWT_SECRET_FILE: fileOf('twice', `${TEST_SECRET}\n\n`) } });
+    expect(findingsOf(twice)).toEqual([expect.stringMatching(/^auth\.secret: must not begin or end with white space/)]);
+  });
+
+  test('also for the other names: JWT_SECRET_FILE and REDIS_URL_FILE', () => {
+    const { config, findings } = load('', {
+      env: {
+        JWT_SECRET_FILE: fileOf('jwt', TEST_SECRET),
+        REDIS_URL_FILE: fileOf('redis', 'redis://me:pass@redis:7000/3\n'),
+      },
+    });
+    expect(findings).toEqual([]);
+    expect(config.redis).toMatchObject({ addr: ['redis:7000'], username: 'me', password: 'pass', db: 3 });
+  });
+
+  test('that are not there, or beside the variable itself, are findings', () => {
+    const env = {
+      JWT_SECRET: TEST_SECRET,
+      JWT_SECRET_FILE: fileOf('jwt', 'x'),
+      WSGATEWAY_ADMIN_TOKEN_FILE: '/nowhere',
+    };
+    expect(findingsOf(load('', { env }))).toEqual([
+      'JWT_SECRET_FILE: must not be set together with JWT_SECRET',
+      'WSGATEWAY_ADMIN_TOKEN_FILE: must name a file that can be read, not /nowhere: ENOENT',
+    ]);
+    const both = { WSGATEWAY_AUTH_SECRET: TEST_SECRET, WSGATEWAY_AUTH_SECRET_FILE: fileOf('wsg', 'x') };
+    expect(findingsOf(load('', { env: both }))).toEqual([
+      'WSGATEWAY_AUTH_SECRET_FILE: must not be set together with WSGATEWAY_AUTH_SECRET',
+    ]);
+    expect(findingsOf(loadWithSecret('', { env: { WSGATEWAY_SERVER_PORT_FILE: fileOf('port', '1') } }))).toEqual([
+      'WSGATEWAY_SERVER_PORT_FILE: no key of the configuration has this variable',
+    ]);
   });
 });

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TEST_SECRET } from '@ws-gateway/testkit';
 import { loadConfig, type Loaded, type LoadOptions } from '../../src/config/load.js';
 
 /** Loads YAML text as `config.yaml` of a folder of its own. */
@@ -17,7 +18,7 @@ export function load(yaml: string, options: Partial<Omit<LoadOptions, 'file'>> =
 
 /** The same with a secret, so that its absence is not a finding. */
 export function loadWithSecret(yaml: string, options: Partial<Omit<LoadOptions, 'file'>> = {}): Loaded {
-  return load(yaml, { ...options, env: { JWT_SECRET: 'a secret of a test', ...options.env } });
+  return load(yaml, { ...options, env: { JWT_SECRET: TEST_SECRET, ...options.env } });
 }
 
 /** Findings as `path: message`. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
+import { TEST_SECRET } from '@ws-gateway/testkit';
 import { configurationDocs } from '../../src/docs/configuration-docs.js';
 import { loadConfig } from '../../src/config/load.js';
 import { masked } from '../../src/config/language/mask.js';
@@ -12,7 +13,8 @@ const root = new URL('../../../../', import.meta.url);
 
 describe('printing', () => {
   const secrets = `
-auth: {secret: HIDE}
+auth: {secret: HIDE-a-secret-of-thirty-two-bytes-HIDE, secrets: [HIDE-another-of-thirty-two-bytes-HIDE],
+  issuers: [{issuer: i, secret: HIDE-a-third-one-of-thirty-two-bytes-HIDE}]}
 redis: {password: HIDE, sentinel: {password: HIDE}}
 kafka: {sasl: {mechanism: plain, username: u, password: HIDE}}
 grpc: {token: HIDE}
@@ -27,7 +29,7 @@ backends: {http: {user: {url: "http://me:HIDE@user"}}}
     const shown = JSON.stringify(masked(schema, tree));
     expect(shown).not.toContain('HIDE');
     expect(masked(schema, tree)).toMatchObject({
-      auth: { secret: '********', algorithms: ['HS256'] },
+      auth: { secret: '********', secrets: ['********'], issuers: [{ issuer: 'i', secret: '********' }] },
       server: { readTimeout: '10s' },
       logger: { loki: { url: 'http://me:********@loki/push' } },
     });
@@ -48,6 +50,7 @@ backends: {http: {user: {url: "http://me:HIDE@user"}}}
     expect(JSON.stringify(load('redis: {password: [HIDE]}').findings)).not.toContain('HIDE');
     expect(JSON.stringify(load('redis: {password: {HIDE: 1}}').findings)).not.toContain('HIDE');
     expect(JSON.stringify(load('logger: {loki: {url: "ftp://me:HIDE@loki"}}').findings)).not.toContain('HIDE');
+    expect(JSON.stringify(load('auth: {secret: "HIDE ", secrets: [HIDE]}').findings)).not.toContain('HIDE');
   });
 });
 
@@ -64,6 +67,6 @@ describe('the documentation', () => {
 
 test('the config.yaml of the repository is good once there is a secret', () => {
   const file = fileURLToPath(new URL('config.yaml', root));
-  expect(loadConfig({ file, env: { JWT_SECRET: 's' }, purpose: 'serve' }).findings).toEqual([]);
+  expect(loadConfig({ file, env: { JWT_SECRET: TEST_SECRET }, purpose: 'serve' }).findings).toEqual([]);
   expect(loadConfig({ file, env: {}, purpose: 'serve' }).findings.map(({ path }) => path)).toEqual(['auth.secret']);
 });

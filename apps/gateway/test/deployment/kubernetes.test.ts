@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { TEST_SECRET } from '@ws-gateway/testkit';
 import { findingsOf, load } from '../config/loading.js';
 import {
   asApplied,
@@ -205,7 +206,7 @@ describe('what belongs together has the same names', () => {
 describe('the configuration', () => {
   test('starts edges and routers once the Secret is filled', () => {
     for (const deployment of [edge, router]) {
-      expect(findingsOf(configOf(deployment, { JWT_SECRET: 'a secret of a test' }))).toEqual([]);
+      expect(findingsOf(configOf(deployment, { JWT_SECRET: TEST_SECRET }))).toEqual([]);
     }
   });
 

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
+import { TEST_SECRET } from '@ws-gateway/testkit';
 import { run } from '../cli/running.js';
 import { exampleFile } from './example.js';
 
@@ -12,7 +13,7 @@ const names = readdirSync(FOLDER, { withFileTypes: true }).flatMap((entry) =>
 describe.each(names)('examples/%s', (name) => {
   it('is complete, says how to use it, and keeps its secret out of the file', async () => {
     expect(existsSync(`${FOLDER}${name}/README.md`)).toBe(true);
-    const env = { JWT_SECRET: 'from the environment' };
+    const env = { JWT_SECRET: TEST_SECRET };
     const checked = await run(['config', 'check', '-c', exampleFile(name)], { env });
     expect([checked.code, checked.stderr]).toEqual([0, '']);
     const refused = await run(['serve', '-c', exampleFile(name)]);

@@ -7,7 +7,7 @@ import { createTokenVerifier } from '@ws-gateway/jwt-auth';
 import { createBackendCommands } from '../../src/node/backend-commands.js';
 import { edgeOptions } from '../../src/node/part-options.js';
 import { loadWithSecret } from '../config/loading.js';
-import { signToken } from '@ws-gateway/testkit';
+import { signToken, TEST_SECRET } from '@ws-gateway/testkit';
 import { Ledger } from './expected-answers.js';
 import { WaryBackend } from './foreseen-calls.js';
 import { fuzzSeed, hostileFrame } from './hostile-frames.js';
@@ -78,9 +78,9 @@ afterAll(async () => {
 });
 
 async function connect(): Promise<{ connection: object; socket: KeptSocket }> {
-  const authorization = `Bearer ${signToken({ sub: 'ann' }, 'a secret of a test')}`;
+  const authorization = `Bearer ${signToken({ sub: 'ann' }, TEST_SECRET)}`;
   const handshake = { path: '/mobile', query: 'topics=notifications', authorization, origin: null };
-  const from = { protocols: '', forwardedFor: '', remoteAddress: '::1' };
+  const from = { protocols: '', forwardedFor: '', remoteAddress: '::1', header: () => '' };
   const admission = await edge.admit({ ...handshake, ...from }, new AbortController().signal);
   if (!admission.admitted) throw new Error(admission.refusal.message);
   const socket = new KeptSocket();

@@ -127,6 +127,6 @@ export class Device {
 }
 
 function handshakeOf(query: string) {
-  const headers = { authorization: '', origin: null, protocols: '', forwardedFor: '' };
+  const headers = { authorization: '', origin: null, protocols: '', forwardedFor: '', header: () => '' };
   return { path: '/ws', query, remoteAddress: '::1', ...headers };
 }

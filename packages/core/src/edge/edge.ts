@@ -6,7 +6,7 @@ import { connectedFrame } from '../frame.js';
 import type { Logger } from '../logger.js';
 import type { EdgeStats } from '../stats.js';
 import { isRevokedBy, type Revocation } from '../revocation.js';
-import type { TokenVerifier } from '../token-verifier.js';
+import type { HandshakeIdentifier, TokenVerifier } from '../token-verifier.js';
 import type { TopicPolicy } from '../topics.js';
 import type { Admission, ChannelPublisher, EdgeHandler, Handshake, Refusal, Socket } from '../transport.js';
 import { EVERY_CONNECTION, userStream } from '../streams.js';
@@ -49,6 +49,8 @@ export interface EdgeDeps {
   readonly onDrain?: () => void;
   readonly engine: Engine;
   readonly verifier: TokenVerifier;
+  /** Asked about handshakes without a token; absent: nobody is. */
+  readonly identifier?: HandshakeIdentifier | undefined;
   readonly publisher: ChannelPublisher;
   readonly backends: BackendCommands;
   readonly links: BackendLinks;

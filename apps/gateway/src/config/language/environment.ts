@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { jsonFromText } from './formats.js';
 import type { Finding } from './finding.js';
 import { walk, type AnyKey, type Section, type ListNode, type MapNode, type Node } from './schema-node.js';
 import { isTree, valueAt } from './tree.js';
 
 const ENV_PREFIX = 'WSGATEWAY_';
+const FILE_SUFFIX = '_FILE';
 
 /** One value that an environment variable gives. */
 export interface EnvironmentValue {
@@ -25,16 +27,43 @@ export function readEnvironment(
   const targets = environmentTargets(schema, written);
   const values: EnvironmentValue[] = [];
   const findings: Finding[] = [];
-  for (const [variable, text] of Object.entries(env)) {
-    if (!variable.startsWith(ENV_PREFIX) || text === undefined || text === '') continue;
-    const target = targets.get(variable);
-    if (target === undefined)
+  for (const [variable, given] of Object.entries(env)) {
+    if (!variable.startsWith(ENV_PREFIX) || given === undefined || given === '') continue;
+    const { name, target } = targetOf(targets, variable);
+    if (target === undefined) {
       findings.push({ path: variable, message: 'no key of the configuration has this variable' });
-    else values.push({ path: target.path, value: fromText(target.node, text), source: `environment ${variable}` });
+      continue;
+    }
+    if (name !== variable && env[name]) continue;
+    const text = secretText(env, name, findings);
+    if (text !== '')
+      values.push({ path: target.path, value: fromText(target.node, text), source: `environment ${variable}` });
   }
   // A map as a whole comes before its entries, so that the more special variable wins.
   values.sort((a, b) => a.path.length - b.path.length);
   return { values, findings };
+}
+
+/**
+ * What a variable of a secret says: its own text, or that of the file which the variable with `_FILE` names, without its
+ * final line break. '' when nothing is given.
+ */
+export function secretText(env: NodeJS.ProcessEnv, variable: string, findings: Finding[]): string {
+  const text = env[variable] ?? '';
+  const file = env[variable + FILE_SUFFIX] ?? '';
+  if (file === '') return text;
+  const path = variable + FILE_SUFFIX;
+  if (text !== '') {
+    findings.push({ path, message: `must not be set together with ${variable}` });
+    return text;
+  }
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    findings.push({ path, message: `must name a file that can be read, not ${file}: ${reason}` });
+    return '';
+  }
 }
 
 /** The variable of a key: `server.readTimeout` is WSGATEWAY_SERVER_READ_TIMEOUT. */
@@ -45,6 +74,16 @@ export function environmentName(path: readonly string[]): string {
 interface Target {
   readonly path: readonly string[];
   readonly node: AnyKey | MapNode | ListNode;
+}
+
+/** A variable with `_FILE` stands for the one without, where that is of a secret. */
+function targetOf(targets: ReadonlyMap<string, Target>, variable: string): { name: string; target?: Target } {
+  const target = targets.get(variable);
+  if (target !== undefined || !variable.endsWith(FILE_SUFFIX)) return { name: variable, ...(target && { target }) };
+  const name = variable.slice(0, -FILE_SUFFIX.length);
+  const secret = targets.get(name);
+  const isSecret = secret?.node.kind === 'key' && secret.node.secret === true;
+  return isSecret ? { name, target: secret } : { name: variable };
 }
 
 /** Both spellings of each key's variable: READ_TIMEOUT and READTIMEOUT. */

@@ -14,7 +14,7 @@ export function maskUrls(text: string): string {
 }
 
 function maskEach(node: Node | undefined, value: unknown): unknown {
-  if (node?.kind === 'key' && node.secret === true) return isEmpty(value) ? value : MASK;
+  if (node?.kind === 'key' && node.secret === true) return maskSecret(value);
   if (typeof value === 'string') return maskUrls(value);
   if (Array.isArray(value))
     return value.map((element) => maskEach(node?.kind === 'list' ? node.entry : undefined, element));
@@ -22,6 +22,7 @@ function maskEach(node: Node | undefined, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, maskEach(childOf(node, name), inner)]));
 }
 
-function isEmpty(value: unknown): boolean {
-  return value === '' || (Array.isArray(value) && value.length === 0);
+function maskSecret(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(maskSecret);
+  return value === '' ? value : MASK;
 }

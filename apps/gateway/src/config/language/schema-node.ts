@@ -1,4 +1,4 @@
-import { duration, flag, size, text, type Format } from './formats.js';
+import { duration, flag, size, text, texts, type Format } from './formats.js';
 
 /**
  * The schema is data made of four kinds of nodes. Everything else is derived from it: the checks, the names of
@@ -81,6 +81,10 @@ export function flagKey(fallback: boolean, doc: string): Key<boolean> {
 
 export function secret(doc: string): Key<string> {
   return { ...key(text, '', doc), secret: true };
+}
+
+export function secretList(doc: string): Key<readonly string[]> {
+  return { ...key(texts, [], doc), secret: true };
 }
 
 export function durationKey(fallback: string | 0, doc: string, format = duration()): Key<number, 'Ms'> {

@@ -1,33 +1,55 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Finding } from '../language/finding.js';
+import type { SchemaValues } from '../schema/schema.js';
 import { when, type Rule } from './rule.js';
 
 /** Parameters of a handshake that mean something else. */
 const RESERVED_PARAMETERS = ['topics', 'recover'];
 
+/** RFC 7518 3.2: a key of HS256 is at least as long as its hash; a shorter one can be guessed from a single token. */
+const SECRET_BYTES_MIN = 32;
+
 /** Keys, tokens, files, limits. */
 export const accessRules: readonly Rule[] = [
   {
-    doc: 'A node that holds sockets needs `auth.secret` when an HS algorithm is allowed (`dev` makes one).',
-    reads: ['auth.algorithms', 'auth.secret'],
+    doc: 'A node that holds sockets needs `auth.secret` or `auth.secrets` when an HS algorithm is allowed (`dev` makes one), unless `auth.issuers` or `auth.callback.url` say who clients are.',
+    reads: ['auth.algorithms', 'auth.secret', 'auth.secrets', 'auth.issuers', 'auth.callback.url'],
     check({ auth, role }, purpose) {
       const needed = purpose === 'serve' && role !== 'router' && auth.algorithms.some((name) => name.startsWith('HS'));
       const message =
         'missing: needed for the HS algorithms; set JWT_SECRET in the environment, or auth.secret in the file';
-      return when(needed && auth.secret === '', 'auth.secret', message);
+      return when(
+        needed && auth.secret === '' && auth.secrets.length === 0 && !hasOthers(auth),
+        'auth.secret',
+        message,
+      );
     },
   },
   {
+    doc: `Secrets of HS algorithms have at least ${SECRET_BYTES_MIN} bytes. They, \`admin.token\` and \`grpc.token\` have no white space at their ends.`,
+    reads: ['auth.secret', 'auth.secrets', 'auth.issuers', 'admin.token', 'grpc.token'],
+    check: ({ auth, admin, grpc }) => [
+      ...weakSecret('auth.secret', auth.secret),
+      ...auth.secrets.flatMap((secret, index) => [
+        ...when(secret === '', `auth.secrets[${index}]`, 'must not be empty'),
+        ...weakSecret(`auth.secrets[${index}]`, secret),
+      ]),
+      ...auth.issuers.flatMap(({ secret }, index) => weakSecret(`auth.issuers[${index}].secret`, secret)),
+      ...untrimmed('admin.token', admin.token),
+      ...untrimmed('grpc.token', grpc.token),
+    ],
+  },
+  {
     doc: 'RS, PS, ES and EdDSA need `auth.publicKeyFile` or `auth.jwksUrl`; only one of them can be given.',
-    reads: ['auth.algorithms', 'auth.publicKeyFile', 'auth.jwksUrl'],
+    reads: ['auth.algorithms', 'auth.publicKeyFile', 'auth.jwksUrl', 'auth.issuers', 'auth.callback.url'],
     check({ auth, role }) {
       const asymmetric = auth.algorithms.filter((name) => !name.startsWith('HS'));
       const keyed = auth.publicKeyFile !== '' || auth.jwksUrl !== '';
       return [
         ...when(auth.algorithms.length === 0, 'auth.algorithms', 'must name at least one algorithm'),
         ...when(
-          asymmetric.length > 0 && !keyed && role !== 'router',
+          asymmetric.length > 0 && !keyed && role !== 'router' && !hasOthers(auth),
           'auth.algorithms',
           `${asymmetric.join(', ')} needs auth.publicKeyFile or auth.jwksUrl`,
         ),
@@ -43,6 +65,11 @@ export const accessRules: readonly Rule[] = [
         ),
       ];
     },
+  },
+  {
+    doc: 'Each of `auth.issuers` has a name of its own, and one of `secret`, `publicKeyFile` and `jwksUrl`.',
+    reads: ['auth.issuers', 'auth.issuer'],
+    check: ({ auth }) => issuerFindings(auth),
   },
   {
     doc: '`auth.queryParams` names at least one parameter, and none that means something else.',
@@ -71,7 +98,15 @@ export const accessRules: readonly Rule[] = [
   },
   {
     doc: 'A certificate and its key come together, and configured files can be read.',
-    reads: ['server.tls', 'grpc.tls', 'grpc.descriptorFiles', 'kafka.tls', 'redis.tlsFiles', 'auth.publicKeyFile'],
+    reads: [
+      'server.tls',
+      'grpc.tls',
+      'grpc.descriptorFiles',
+      'kafka.tls',
+      'redis.tlsFiles',
+      'auth.publicKeyFile',
+      'auth.issuers',
+    ],
     check: ({ server, grpc, kafka, redis, auth }, purpose) => [
       ...certificatePair('server.tls', server.tls),
       ...certificatePair('grpc.tls', grpc.tls),
@@ -85,6 +120,11 @@ export const accessRules: readonly Rule[] = [
       ),
       ...grpc.descriptorFiles.flatMap((file, index) => unreadable(`grpc.descriptorFiles[${index}]`, file)),
       ...(purpose === 'serve' ? unreadable('auth.publicKeyFile', auth.publicKeyFile) : []),
+      ...(purpose === 'serve'
+        ? auth.issuers.flatMap(({ publicKeyFile }, index) =>
+            unreadable(`auth.issuers[${index}].publicKeyFile`, publicKeyFile),
+          )
+        : []),
     ],
   },
   {
@@ -109,6 +149,37 @@ export const accessRules: readonly Rule[] = [
     },
   },
 ];
+
+/** Somebody else than the keys of the section says who clients are. */
+function hasOthers({ issuers, callback }: SchemaValues['auth']): boolean {
+  return issuers.length > 0 || callback.url !== '';
+}
+
+function weakSecret(path: string, secret: string): Finding[] {
+  const bytes = Buffer.byteLength(secret);
+  const message = `must have at least ${SECRET_BYTES_MIN} bytes, not ${bytes}: a shorter one can be guessed from a token`;
+  return [...when(bytes > 0 && bytes < SECRET_BYTES_MIN, path, message), ...untrimmed(path, secret)];
+}
+
+function untrimmed(path: string, secret: string): Finding[] {
+  const message = 'must not begin or end with white space; there is some, such as the line break that echo writes';
+  return when(secret.trim() !== secret, path, message);
+}
+
+function issuerFindings({ issuers, issuer: own }: SchemaValues['auth']): Finding[] {
+  const names = new Set([own].filter((name) => name !== ''));
+  return issuers.flatMap(({ issuer, secret, publicKeyFile, jwksUrl }, index) => {
+    const path = `auth.issuers[${index}]`;
+    const isRepeated = names.has(issuer);
+    names.add(issuer);
+    const sources = [secret, publicKeyFile, jwksUrl].filter((source) => source !== '').length;
+    return [
+      ...when(issuer === '', `${path}.issuer`, 'missing: tokens are told apart by it'),
+      ...when(isRepeated, `${path}.issuer`, `must differ from the others, not be ${issuer} again`),
+      ...when(sources !== 1, path, `must have one of secret, publicKeyFile and jwksUrl, not ${sources} of them`),
+    ];
+  });
+}
 
 interface CertificateFiles {
   readonly certFile: string;

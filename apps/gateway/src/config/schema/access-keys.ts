@@ -1,20 +1,61 @@
 import { choice, duration, names, text, url, whole, words } from '../language/formats.js';
-import { durationKey, flagKey, section, key, secret, sizeKey } from '../language/schema-node.js';
+import { durationKey, flagKey, section, key, list, secret, secretList, sizeKey } from '../language/schema-node.js';
 
-const ALGORITHMS = ['HS', 'RS', 'PS', 'ES'].flatMap((family) => [256, 384, 512].map((bits) => `${family}${bits}`));
+const PUBLIC_ALGORITHMS = ['RS', 'PS', 'ES'].flatMap((family) => [256, 384, 512].map((bits) => `${family}${bits}`));
+const algorithms = words('HS256', 'HS384', 'HS512', ...PUBLIC_ALGORITHMS, 'EdDSA');
+
+const issuer = section('', {
+  issuer: key(text, '', 'What `iss` is in its tokens.'),
+  secret: secret('Shared secret of its HS algorithms.'),
+  publicKeyFile: key(text, '', 'Its public key, PEM.'),
+  jwksUrl: key(url('http', 'https'), '', 'Address of its JSON Web Key Set.'),
+  audience: key(text, '', 'What `aud` must contain. Empty: not checked.'),
+  algorithms: key(
+    algorithms,
+    [],
+    'The only signatures that are accepted. Empty: HS256 for a secret, all that fit for a public key or key set.',
+  ),
+});
 
 /** Who may connect, and how much. */
 export const accessKeys = {
   auth: section('How tokens are checked.', {
-    secret: secret('Shared secret of the HS algorithms. No default: `serve` does not start without it.'),
-    algorithms: key(words(...ALGORITHMS, 'EdDSA'), ['HS256'], 'The only signatures that are accepted.'),
+    secret: secret('Shared secret of the HS algorithms. No default: `serve` does not start without a key.'),
+    secrets: secretList(
+      'More secrets: all of them verify, while one replaces another. Where `auth.secret` is not set the first one signs.',
+    ),
+    algorithms: key(algorithms, ['HS256'], 'The only signatures that are accepted.'),
     publicKeyFile: key(text, '', 'Public key of the other algorithms, PEM.'),
     jwksUrl: key(url('http', 'https'), '', 'Address of a JSON Web Key Set with the public keys.'),
+    jwksMaxStale: durationKey('24h', 'How long a key set is used on that cannot be read again.', duration()),
     issuer: key(text, '', 'What `iss` must be. Empty: not checked.'),
     audience: key(text, '', 'What `aud` must contain. Empty: not checked.'),
+    issuers: list(
+      'More issuers, told apart by `iss`; one that is not listed is refused. Tokens of `auth.issuer` (empty: those without `iss`) are checked by the keys above, if there are any.',
+      issuer,
+      [],
+    ),
+    clockTolerance: durationKey(
+      '30s',
+      'How far the clocks of issuers may be off: `exp`, `nbf` and `iat` at the handshake. A socket closes at `exp`; one that came later by the tolerance closes when that ends.',
+      duration(0, 300_000),
+    ),
     userClaim: key(text, 'sub', 'The claim that names the user.'),
     queryParams: key(names, ['token', 't'], 'Query parameters that may carry the token.'),
     requireExp: flagKey(false, 'Refuse tokens that never expire.'),
+    callback: section(
+      'Who a client without a token is: the application is asked by `POST` with `{"path","query","headers","address"}` and answers 200 with `{"user","topics"?,"rooms"?,"expires_at"?}`, or refuses by 401 or 403. Anything else, or silence, is 503.',
+      {
+        url: key(url('http', 'https'), '', 'Where to ask. Empty: nobody is asked.'),
+        timeout: durationKey('3s', 'How long the answer may take.', duration(1, 60_000)),
+        cache: durationKey(
+          '30s',
+          'How long an answer that lets in is good for handshakes that are the same to the last letter.',
+          duration(0, 3_600_000),
+        ),
+        headers: key(names, ['authorization', 'cookie'], 'Headers of the handshake that the application is told.'),
+      },
+    ),
   }),
   limits: section('What one client may take. 0: no limit.', {
     maxPayloadBytes: sizeKey('64kb', 'Size of a frame from a client; above it the close is 1009.'),

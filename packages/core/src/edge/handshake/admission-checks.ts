@@ -1,7 +1,7 @@
 import type { AdmitResult, Block } from '../../engine.js';
-import { TokenError, VerifierUnavailableError } from '../../errors.js';
+import { AdmissionDeniedError, TokenError, VerifierUnavailableError } from '../../errors.js';
 import type { Position } from '../../streams.js';
-import type { Identity, TokenVerifier } from '../../token-verifier.js';
+import type { HandshakeIdentifier, Identity, TokenlessHandshake, TokenVerifier } from '../../token-verifier.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import { RefusalError } from '../refusals.js';
 
@@ -39,6 +39,20 @@ export async function verifiedIdentity(verifier: TokenVerifier, token: string): 
     return await verifier.verify(token);
   } catch (error) {
     if (error instanceof TokenError) throw new RefusalError(error.code, error.message);
+    if (error instanceof VerifierUnavailableError) throw new RefusalError('unavailable', error.message);
+    throw error;
+  }
+}
+
+/** Who a client without a token is; throws RefusalError when the application says no, or nothing that could be used. */
+export async function identityWithoutToken(
+  identifier: HandshakeIdentifier,
+  handshake: TokenlessHandshake,
+): Promise<Identity> {
+  try {
+    return await identifier.identify(handshake);
+  } catch (error) {
+    if (error instanceof AdmissionDeniedError) throw new RefusalError(error.code, error.message);
     if (error instanceof VerifierUnavailableError) throw new RefusalError('unavailable', error.message);
     throw error;
   }

@@ -1,7 +1,7 @@
 import type { Engine } from '../../engine.js';
 import { EngineError } from '../../errors.js';
 import type { EdgeStats } from '../../stats.js';
-import type { Identity, TokenVerifier } from '../../token-verifier.js';
+import type { HandshakeIdentifier, Identity, TokenlessHandshake, TokenVerifier } from '../../token-verifier.js';
 import type { Handshake } from '../../transport.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import { Connection } from '../delivery/connection.js';
@@ -15,7 +15,7 @@ import type { Pipes } from '../pipes/pipes.js';
 import { RefusalError } from '../refusals.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
 import { pipeSubscriptions, rejectTopicsOnPipe } from '../subscriptions/unretained-streams.js';
-import { verifiedIdentity } from './admission-checks.js';
+import { identityWithoutToken, verifiedIdentity } from './admission-checks.js';
 
 export interface HandshakeOptions {
   readonly node: string;
@@ -34,6 +34,7 @@ export interface HandshakeOptions {
 interface AdmissionDeps {
   readonly engine: Engine;
   readonly verifier: TokenVerifier;
+  readonly identifier?: HandshakeIdentifier | undefined;
   readonly connections: ConnectionTable;
   readonly subscriber: Subscriber;
   readonly access: TopicAccess;
@@ -77,7 +78,7 @@ export class Handshaker {
     const address = this.#options.clientAddress(handshake);
     this.#checkAddress(address);
     const bearer = findBearer(handshake, query);
-    const identity = await this.#identify(bearer.token, endpoint);
+    const identity = await this.#identify(bearer.token, endpoint, { ...handshake, address });
     const topics = query.topics.map((name) => this.#deps.access.require(name, identity));
     this.#deps.access.requireRoomFor(topics.length);
     const user = identity?.user ?? null;
@@ -159,18 +160,16 @@ export class Handshaker {
     return connection;
   }
 
-  async #identify(token: string | null, endpoint: Endpoint): Promise<Identity | null> {
-    const { stats, verifier } = this.#deps;
-    if (token === null) {
+  async #identify(token: string | null, endpoint: Endpoint, handshake: TokenlessHandshake): Promise<Identity | null> {
+    const { stats, verifier, identifier } = this.#deps;
+    try {
+      if (token !== null) return await verifiedIdentity(verifier, token);
+      if (identifier !== undefined) return await identityWithoutToken(identifier, handshake);
       if (endpoint.guests) return null;
-      stats.authErrors.add('token_missing');
       throw new RefusalError(
         'token_missing',
         'a token is needed: Authorization: Bearer <jwt>, ?token=<jwt> or the bearer subprotocol',
       );
-    }
-    try {
-      return await verifiedIdentity(verifier, token);
     } catch (error) {
       if (error instanceof RefusalError && error.code !== 'unavailable') stats.authErrors.add(error.code);
       throw error;

@@ -108,7 +108,7 @@ class Desk {
   /** One more connection, which is the one that authenticates from now on. */
   async connect(user: string): Promise<void> {
     const handshake = { path: '/web', query: `token=${user}`, authorization: '', origin: null };
-    const from = { protocols: '', forwardedFor: '', remoteAddress: '::1' };
+    const from = { protocols: '', forwardedFor: '', remoteAddress: '::1', header: () => '' };
     const admission = await this.edge.admit({ ...handshake, ...from }, new AbortController().signal);
     if (!admission.admitted) throw new Error(admission.refusal.message);
     this.connection = admission.connection;

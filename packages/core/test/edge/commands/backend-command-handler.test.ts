@@ -139,7 +139,7 @@ function identityOf(user: string): Identity {
 
 async function connect(user: string): Promise<Client> {
   const handshake = { path: '/web', query: `token=${user}`, authorization: '', origin: null };
-  const from = { protocols: '', forwardedFor: '', remoteAddress: '::1' };
+  const from = { protocols: '', forwardedFor: '', remoteAddress: '::1', header: () => '' };
   const admission = await edge.admit({ ...handshake, ...from }, new AbortController().signal);
   if (!admission.admitted) throw new Error(admission.refusal.message);
   const client = new Client(edge);
