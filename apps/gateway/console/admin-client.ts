@@ -1,6 +1,6 @@
 const KEY = 'ws-gateway.admin-token';
 
-/** What the admin API refused, in its own words. */
+/** A refusal of the admin API, in its own words. */
 export class AdminRefusal extends Error {
   readonly code: string;
 
@@ -10,7 +10,10 @@ export class AdminRefusal extends Error {
   }
 }
 
-/** The admin API with the token of this tab. The token is kept for the tab only, and goes nowhere but to this node. */
+/**
+ * Calls the admin API with the token of this tab. The token is kept for the tab only, and goes nowhere but to this
+ * node.
+ */
 export class AdminClient {
   #token = sessionStorage.getItem(KEY) ?? '';
 
@@ -24,7 +27,10 @@ export class AdminClient {
     else sessionStorage.setItem(KEY, token);
   }
 
-  /** `path` below /api/. Rejects with AdminRefusal, or with what fetch rejects with when the node does not answer. */
+  /**
+   * Makes one call; `path` is below /api/. Rejects with AdminRefusal, or with what fetch rejects with when the node
+   * does not answer.
+   */
   async call<Answer>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: string): Promise<Answer> {
     const response = await fetch(`api/${path}`, {
       method,

@@ -18,7 +18,7 @@ const TILES: readonly Tile[] = [
   { of: 'ageP99', title: 'Message age, p99', format: formatSeconds },
 ];
 
-/** Charts of this node, and whether it is ready. */
+/** Shows the charts of this node, and whether it is ready. */
 export function showCharts({ metrics }: Settings): void {
   const shown = metrics === null ? [] : TILES.map(showTile);
   const readings = new Readings(metrics?.namespace ?? '');
@@ -31,7 +31,7 @@ export function showCharts({ metrics }: Settings): void {
       const reading = readings.next(await response.text(), performance.now());
       for (const show of shown) show(reading);
     } catch {
-      // A node that does not answer, which is the one thing to be said about it.
+      // The node does not answer, which is the one thing to be said about it.
       setTone(byId('readiness'), 'does not answer', 'bad');
     }
   });

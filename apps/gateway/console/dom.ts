@@ -19,7 +19,7 @@ export function el<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** `label` is what a screen reader says where the text alone, repeated in each row, says too little. */
+/** Makes a button. `label` is what a screen reader says where the text alone, repeated in each row, says too little. */
 export function button(text: string, label: string, onClick: () => unknown): HTMLButtonElement {
   const element = el('button', '', text);
   element.type = 'button';
@@ -28,7 +28,7 @@ export function button(text: string, label: string, onClick: () => unknown): HTM
   return element;
 }
 
-/** Not touched when it says so already: a change would take away what somebody has selected. */
+/** Sets the text unless it is there already: a change would take away what somebody has selected. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -49,8 +49,8 @@ export function onSubmit(form: HTMLFormElement, action: () => unknown): void {
 }
 
 /**
- * The children of `parent`, one for each item, in their order. Elements stay as long as their item is there, so that
- * focus and selection outlive the next poll.
+ * Keeps the children of `parent`, one for each item, in their order. Elements stay as long as their item is there, so
+ * that focus and selection outlive the next poll.
  */
 export class Rows<Item, Row extends { readonly element: HTMLElement }> {
   readonly #parent: HTMLElement;

@@ -1,6 +1,6 @@
 /** JSON that is shown as it was written: 1.10 stays 1.10, and 20 digits stay 20 digits. */
 
-/** Newer than the types: what JSON.parse tells of a number's text, and how JSON.stringify takes it back. */
+/** Functions newer than the types: what JSON.parse tells of a number's text, and how JSON.stringify takes it back. */
 interface RawJson {
   parse(text: string, reviver: (key: string, value: unknown, context?: { source?: string }) => unknown): unknown;
   rawJSON?(text: string): unknown;

@@ -1,7 +1,7 @@
-/** The part of Prometheus' text format that the charts read: sums over all labels, and histograms. */
+/** Reads the part of Prometheus' text format that the charts need: sums over all labels, and histograms. */
 export class Exposition {
   readonly #sums = new Map<string, number>();
-  /** By name without `_bucket`, then by upper bound. */
+  /** Counts by name without `_bucket`, then by upper bound. */
   readonly #buckets = new Map<string, Map<number, number>>();
 
   constructor(text: string) {
@@ -15,7 +15,7 @@ export class Exposition {
     }
   }
 
-  /** 0 when there is no such series (yet). */
+  /** Sum of a series; 0 when there is no such series (yet). */
   sum(name: string): number {
     return this.#sums.get(name) ?? 0;
   }
@@ -39,7 +39,10 @@ function add<Key>(map: Map<Key, number>, key: Key, value: number): void {
   map.set(key, (map.get(key) ?? 0) + value);
 }
 
-/** null: nothing was counted. Straight lines between the bounds, as Prometheus' histogram_quantile draws them. */
+/**
+ * Computes a quantile; null: nothing was counted. It draws straight lines between the bounds, as Prometheus'
+ * histogram_quantile does.
+ */
 export function quantile(share: number, buckets: ReadonlyMap<number, number>): number | null {
   const total = buckets.get(Infinity) ?? 0;
   if (total <= 0) return null;

@@ -1,7 +1,7 @@
 const count = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
-/** In full as long as it fits. */
+/** Writes a number in full as long as it fits. */
 export function formatCount(value: number): string {
   return value < 100_000 ? count.format(value) : compact.format(value);
 }
@@ -17,7 +17,7 @@ export function formatSeconds(seconds: number): string {
   return formatAge(seconds);
 }
 
-/** The two largest units. */
+/** Writes an age in its two largest units. */
 export function formatAge(seconds: number): string {
   const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);

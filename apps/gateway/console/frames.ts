@@ -3,21 +3,21 @@ import { formatTime } from './format.js';
 
 export interface FrameEntry {
   readonly at: Date;
-  /** `told`: what the client says about the connection, between the frames. */
+  /** Kind of the entry; `told` is what the client says about the connection, between the frames. */
   readonly kind: 'frame' | 'replayed' | 'told';
   readonly name: string;
   readonly offset: number | null;
-  /** One line. */
+  /** Text of one line. */
   readonly text: string;
-  /** Shown when the entry is opened. */
+  /** Makes the text that is shown when the entry is opened. */
   readonly detail: (() => string) | null;
 }
 
-/** Older entries are forgotten; a page that stays open for a week must not grow. */
+/** Number of entries kept: a page that stays open for a week must not grow. */
 const KEPT = 500;
 const SHOWN = 200;
 
-/** The newest entries first. Drawn at most once a picture, however many come. */
+/** Lists the newest entries first. It draws at most once a picture, however many come. */
 export class FrameList {
   readonly #list = byId('frames');
   readonly #count = byId('frame-count');
@@ -38,7 +38,7 @@ export class FrameList {
   add(entry: FrameEntry): void {
     if (entry.kind !== 'told') this.#frames++;
     this.#fresh.push(entry);
-    // While it is paused nobody takes them away.
+    // While the list is paused nobody takes these away.
     if (this.#fresh.length > KEPT) this.#fresh.shift();
     if (this.#drawing) return;
     this.#drawing = true;

@@ -20,9 +20,9 @@ export class LiveConnection {
   readonly #frames = new FrameList();
   readonly #streams = new StreamTable();
   #client: Client | null = null;
-  /** A second click before the first has had its effect takes its place. */
+  /** Number of the latest click: a second click takes the place of the first before that has had its effect. */
   #turn = 0;
-  /** Of the token they belong to: another user's are of no use. */
+  /** Positions of the last connection, with the token they belong to: another user's are of no use. */
   #left: { readonly token: string; readonly positions: SavedPositions } | null = null;
 
   constructor(settings: Settings, given: URLSearchParams) {
@@ -36,7 +36,7 @@ export class LiveConnection {
   }
 
   async #connect(): Promise<void> {
-    // Its end first: what it has seen is where the next one goes on.
+    // The old connection ends first: the next one resumes where it was.
     const turn = ++this.#turn;
     await this.#client?.close();
     if (turn !== this.#turn) return;
@@ -70,7 +70,7 @@ export class LiveConnection {
     });
     client.on('recovered', (news) => {
       this.#streams.resumed(news);
-      // Of streams where nothing happened the table says enough.
+      // The table says enough about streams where nothing happened.
       if (news.replayed > 0) this.#told('recovered', `${news.stream}: nothing is missing, ${news.replayed} replayed`);
     });
     client.on('lost', (news) => {

@@ -17,7 +17,7 @@ interface Node {
 
 type NodeRow = ReturnType<typeof cells> & { readonly drain: HTMLButtonElement };
 
-/** The cluster as the nodes report it, and the way to have one drained. */
+/** Table of the cluster as the nodes report it, with the way to have one drained. */
 export class NodeTable {
   readonly #admin: AdminClient;
   readonly #rows = new Rows<Node, NodeRow>(byId('nodes'), {

@@ -6,7 +6,7 @@ import { addPublishForm } from './publish.js';
 import type { Settings } from './settings.js';
 import { addUserForm } from './users.js';
 
-/** All that needs the admin token: shown when the node has taken it. */
+/** Adds everything that needs the admin token; it is shown when the node has taken the token. */
 export function addOperations(settings: Settings, given: URLSearchParams): void {
   byId('no-admin').hidden = settings.admin;
   if (!settings.admin) return;
@@ -59,7 +59,7 @@ interface Subscriptions {
   readonly incomplete?: boolean;
 }
 
-/** On demand only: every node is asked for its own. */
+/** Adds the subscriptions, on demand only, because every node is asked for its own. */
 function addSubscriptions(admin: AdminClient): void {
   const count = byId('subscription-count');
   const load = async (): Promise<void> => {

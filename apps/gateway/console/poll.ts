@@ -1,4 +1,6 @@
-/** Calls `action` each second, never two at a time, and not while nobody looks. `action` deals with its own failures. */
+/**
+ * Calls `action` each second, never two at a time, and not while nobody looks. `action` deals with its own failures.
+ */
 export function eachSecond(action: () => Promise<void>): void {
   let running = false;
   const tick = async (): Promise<void> => {

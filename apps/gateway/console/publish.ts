@@ -10,7 +10,10 @@ interface Published {
   readonly offset?: number;
 }
 
-/** One message by POST /api/publish: as a record of the topic, without the way through Kafka. */
+/**
+ * Adds the form that publishes one message by POST /api/publish: as a record of the topic, without the way through
+ * Kafka.
+ */
 export function addPublishForm(admin: AdminClient, topics: readonly string[]): void {
   const topic = byId('publish-topic', HTMLSelectElement);
   const kind = byId('publish-kind', HTMLSelectElement);
@@ -29,7 +32,7 @@ export function addPublishForm(admin: AdminClient, topics: readonly string[]): v
     const audience = kind.value === 'broadcast' ? 'true' : JSON.stringify(name.value);
     try {
       JSON.parse(payload.value);
-      // Not parsed and written again: the clients shall get the very bytes.
+      // The payload is not parsed and written again: clients should get the very bytes.
       const members = `"topic":${JSON.stringify(topic.value)},${JSON.stringify(kind.value)}:${audience}`;
       const answer = await admin.call<Published>('POST', 'publish', `{${members},"payload":${payload.value}}`);
       const place = answer.stream === undefined ? '' : `, ${answer.stream} #${answer.offset}`;

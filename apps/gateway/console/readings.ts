@@ -14,7 +14,7 @@ interface Scrape {
   readonly ages: ReadonlyMap<number, number>;
 }
 
-/** Ages are those of the last ten scrapes: of a single second there may be a handful. */
+/** Number of scrapes that ages are computed over: in a single second there may be a handful of messages. */
 const AGE_SCRAPES = 10;
 
 /** Turns scrapes of ever growing counters into readings. */
@@ -35,7 +35,7 @@ export class Readings {
       ages: exposition.buckets(name('message_age_seconds')),
     };
     const before = this.#scrapes.at(-1);
-    // Counters never fall: another process answers now.
+    // Counters never fall, so another process answers now.
     if (before !== undefined && scrape.sent < before.sent) this.#scrapes = [];
     const [oldest] = this.#scrapes;
     const last = this.#scrapes.at(-1);

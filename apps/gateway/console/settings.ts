@@ -5,9 +5,9 @@ export interface Settings {
   readonly version: string;
   readonly role: 'all' | 'edge' | 'router';
   readonly topics: readonly string[];
-  /** null: switched off. */
+  /** Where metrics are; null: switched off. */
   readonly metrics: { readonly path: string; readonly namespace: string } | null;
-  /** The admin API is there. */
+  /** True when the admin API is there. */
   readonly admin: boolean;
 }
 
@@ -17,8 +17,8 @@ export async function loadSettings(): Promise<Settings> {
 }
 
 /**
- * `#token=…&topics=…&admin=…`, as `dev` prints it. A fragment never leaves the browser; it is taken out of the address
- * at once, so that it is neither copied with it nor kept in the history.
+ * Takes `#token=…&topics=…&admin=…`, which `dev` prints, out of the address. A fragment never leaves the browser;
+ * removing it at once keeps it from being copied or kept in the history.
  */
 export function takeFragment(): URLSearchParams {
   // The same address with other tokens, in a tab that is open already, is not a new page to the browser.

@@ -1,10 +1,10 @@
 const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 240;
 const HEIGHT = 40;
-/** Room for the line's own width. */
+/** Margin for the line's own width. */
 const MARGIN = 2;
 
-/** The last two minutes of one value, a point a second. Where there was no value the line has a gap. */
+/** Draws the last two minutes of one value, a point a second. The line has a gap where there was no value. */
 export class Sparkline {
   static readonly POINTS = 120;
   readonly element = document.createElementNS(SVG, 'svg');
@@ -33,7 +33,7 @@ export class Sparkline {
     this.#area.setAttribute('d', runs.map((run) => closed(run)).join(''));
   }
 
-  /** Points between gaps, as `x,y`. */
+  /** Returns the points between gaps, as `x,y`. */
   #runs(): string[][] {
     const max = this.max || 1;
     const first = Sparkline.POINTS - this.#values.length;
@@ -51,7 +51,7 @@ export class Sparkline {
   }
 }
 
-/** Down to the ground at both ends. */
+/** Closes the run down to the ground at both ends. */
 function closed(run: readonly string[]): string {
   const ground = (point: string): string => `${point.split(',')[0]},${HEIGHT}`;
   return `M${ground(run[0]!)}L${run.join('L')}L${ground(run.at(-1)!)}Z`;

@@ -7,11 +7,11 @@ interface Stream {
   offset: number;
   resumed: string;
   tone: string;
-  /** Replayed messages that are still to come. */
+  /** Number of replayed messages that are still to come. */
   replaying: number;
 }
 
-/** Where the connection is in each of its streams, and how the last resume went. */
+/** Table of where the connection is in each of its streams, and how the last resume went. */
 export class StreamTable {
   readonly #box = byId('streams-box');
   readonly #rows = new Rows<Stream, ReturnType<typeof createRow>>(byId('streams'), {
@@ -47,7 +47,7 @@ export class StreamTable {
     this.#draw();
   }
 
-  /** True: the message is one that was missed. */
+  /** Counts a message; true: it is one that was missed. */
   message({ stream: name, epoch = '', offset = 0 }: Message): boolean {
     const stream = name === undefined ? undefined : this.#streams.get(name);
     if (stream === undefined) return false;

@@ -15,7 +15,7 @@ export function addUserForm(admin: AdminClient): void {
   const field = byId('user', HTMLInputElement);
   const note = (text: string, tone: Tone): void => setTone(byId('user-note'), text, tone);
 
-  /** Null: no user is named yet, and the form has said so. */
+  /** Name in the form; null: no user is named yet, and the form has said so. */
   const named = (): string | null => (form.reportValidity() ? field.value : null);
   const trying = async (action: () => Promise<void>): Promise<void> => {
     try {

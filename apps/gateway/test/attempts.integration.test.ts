@@ -32,7 +32,7 @@ afterAll(async () => {
   backend.close();
 }, 60_000);
 
-/** What bob gets updates by: made of his id, so anybody can compute it. */
+/** Subscription id by which bob gets updates. It is made of his id, so anybody can compute it. */
 function subscriptionIdOf(user: string): string {
   const json = `{"command":"","resource":"notification","hash":"","where":{"userId":"${user}","types":["offer"]}}`;
   return createHash('md5').update(json).digest('hex');
@@ -69,12 +69,12 @@ describe('somebody who wants what is for another user', () => {
     await ann.request('getMyNotifications', { ...asked, where: { ...asked.where, userId: 'bob' } });
     await ann.request('getMyNotifications', { ...asked, userId: 'bob' });
     await ann.request('subscription', { ids: [id], action: 'subscribe' });
-    // To take it from him does not work either.
+    // Taking it from him does not work either.
     await ann.request('subscription', { ids: [id], action: 'unsubscribe' });
     const document = { subscriptions: [id], type: 'update', event: 'x', options: { reload: false }, data: 'for bob' };
     await cluster.produce('wss', { value: { type: 'update_subscription', document } });
     expect(await bob.next(id)).toMatchObject({ payload: 'for bob' });
-    // What comes to her afterwards is the barrier.
+    // What comes to her after this is the barrier.
     await ann.request('subscribe', { topics: ['notifications'] });
     await cluster.produce('notifications', record('ann', 'for ann'));
     await ann.next(({ payload }) => payload === 'for ann');

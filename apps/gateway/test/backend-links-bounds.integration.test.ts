@@ -6,7 +6,7 @@ import { GatewayCluster, token } from './gateway-cluster.js';
 let cluster: GatewayCluster;
 
 beforeAll(async () => {
-  // Port 1 on loopback: nobody ever listens there, so all waits.
+  // Nobody ever listens on port 1 of the loopback interface, so everything waits.
   const url = 'ws://127.0.0.1:1';
   const backends = {
     ws: [

@@ -5,7 +5,9 @@ import { GatewayCluster, token } from './gateway-cluster.js';
 import { LinkBackend } from './link-backend.js';
 
 let cluster: GatewayCluster;
-/** Lobby refuses a second connection, game replaces the first one, shop closes its clients when it is away. */
+/**
+ * Back ends: lobby refuses a second connection, game replaces the first one, shop closes its clients when it is away.
+ */
 let lobby: LinkBackend;
 let game: LinkBackend;
 let shop: LinkBackend;
@@ -43,7 +45,7 @@ function open(node: number, path: string, user: string): Promise<WsClient> {
   return WsClient.open(url(node, path), byHeader(user));
 }
 
-/** Closes in order: the place is free when this resolves. */
+/** Closes the client and waits for its end at the back end: the place is free when this resolves. */
 async function leave(client: WsClient, backend: LinkBackend, user: string): Promise<void> {
   await client.close();
   await backend.next({ user, event: 'close' });
@@ -305,7 +307,7 @@ describe('one connection of a user in the whole cluster', () => {
         },
         { what: 'the second one to be told of' },
       );
-      // On one node the first one's end is told before the second one's beginning.
+      // Only on one node is the end of the first connection told before the beginning of the second.
       if (nodes[0] === nodes[1]) expect(game.events.indexOf(two)).toBeGreaterThan(game.events.indexOf(close));
       for (const over of ['own link', 'other link'] as const) {
         game.send('jim', over, { user: 'jim', action: 'send', message: over });

@@ -5,7 +5,7 @@ import { GatewayCluster, token } from './gateway-cluster.js';
 
 let cluster: GatewayCluster;
 
-/** Behind a proxy that writes X-Forwarded-For, behind none, behind one that speaks the PROXY protocol. */
+/** Nodes: behind a proxy that writes X-Forwarded-For, behind none, and behind one that speaks the PROXY protocol. */
 const [FORWARDED, BARE, PROXY_PROTOCOL] = [0, 1, 2];
 
 beforeAll(async () => {
@@ -84,13 +84,13 @@ describe('limits.connectionsPerAddress', () => {
   });
 });
 
-/** PROXY protocol, version 2: TCP over IPv4, from this address to somewhere. */
+/** Makes a header of the PROXY protocol, version 2: TCP over IPv4, from this address to somewhere. */
 function proxyHeader(source: readonly number[]): Buffer {
   const signature = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
   return Buffer.concat([signature, Buffer.from([0x21, 0x11, 0, 12, ...source, 10, 0, 0, 1, 0x1f, 0x90, 0, 80])]);
 }
 
-/** The answer: its head when it is an upgrade, all of it when it is a refusal. */
+/** Sends a handshake behind the header. Resolves with the head of an upgrade, or with all of a refusal. */
 async function handshake(header: Buffer, port = cluster.nodes[PROXY_PROTOCOL]!.port): Promise<string> {
   const socket: Socket = connect(port, '127.0.0.1');
   closing.push(() => socket.destroy());

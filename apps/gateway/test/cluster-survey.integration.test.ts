@@ -63,7 +63,7 @@ describe('the command presence, asked about a room', () => {
     const refused = await outside.request('presence', { room: 'r3' });
     expect(refused).toMatchObject({ status: 'forbidden', payload: { code: 'not_allowed' } });
     const operator = await open(0, '/ws', { sub: 'op', presence: true });
-    // Nobody there: no node is asked.
+    // Nobody is there, so no node is asked.
     expect((await operator.request('presence', { room: 'r3' })).payload).toEqual({ users: [], connections: 0 });
     for (const bad of [{}, { room: 'a b' }, { room: 'r3', user: 'op' }]) {
       expect((await operator.request('presence', bad)).payload).toMatchObject({ code: 'bad_request' });
@@ -88,7 +88,7 @@ describe('GET /api/subscriptions', () => {
     ].sort((a, b) => (a.id! < b.id! ? -1 : 1));
     expect((await call(cluster.nodes[2]!, 'GET /api/subscriptions')).body).toEqual({ subscriptions: rows });
 
-    // Dead, but its lease has not run out.
+    // The node is dead, but its lease has not run out.
     await cluster.nodes[1]!.kill();
     const began = Date.now();
     const { body } = await call(cluster.nodes[2]!, 'GET /api/subscriptions');

@@ -91,7 +91,7 @@ describe('getMyNotifications', () => {
     answer = { status: 200, body: [] };
     const other = await cluster.connect(0, 'otto', '');
     const { event: othersId } = await other.request('getMyNotifications', options);
-    // By one key, so that the second says that the first has been routed.
+    // Both records have one key, so that the second tells that the first has been routed.
     const records = [update([id], 'not for you'), update([othersId as string], 'barrier')];
     await cluster.produce('wss', ...records.map((one) => ({ ...one, key: 'one' })));
     await other.next(othersId as string);
@@ -117,7 +117,7 @@ describe('a reload', () => {
     const subscribed = await Promise.all(all.map((client) => client.request('getMyNotifications', { where })));
     const ids = new Set(subscribed.map(({ event }) => event as string));
     expect(ids.size).toBe(1);
-    // Another page of the same subscription, and the same one written differently.
+    // The first is another page of the same subscription, the second the same request written differently.
     const paged = await cluster.connect(0, 'finn', '');
     await paged.request('getMyNotifications', { where, params: { limit: 1 } });
     const spaced = await cluster.connect(0, 'finn', '');
@@ -152,7 +152,7 @@ describe('commands of the table', () => {
       payload: { name: 'Ann' },
     });
     expect(calls.at(-1)).toMatchObject({ url: '/api/me', headers: { authorization: authToken } });
-    // Nobody is named by this answer, and the token names nobody either.
+    // Neither this answer nor the token names a user.
     expect(await client.request('authentication', { authToken: 'forged' })).toMatchObject({
       status: 'forbidden',
       payload: { code: 'token_invalid' },

@@ -38,7 +38,7 @@ describe('requests of a client', () => {
     expect(await client.next('notifications')).toMatchObject({ payload: 1 });
     expect(await client.request('unsubscribe', { topics: ['notifications'] })).toMatchObject({ status: 'ok' });
     await cluster.produce('notifications', record('bob', 2));
-    // Subscribed before it is in the stream, it would come live as well.
+    // If she subscribed before the record is in the stream, it would come live as well.
     const { epoch } = await waitFor(async () => {
       const { payload } = await client.request('history', { topic: 'notifications', limit: 10 });
       const page = payload as { epoch: string; offset: number };

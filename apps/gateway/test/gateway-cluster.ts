@@ -11,10 +11,10 @@ import {
   type ProducedRecord,
 } from '@ws-gateway/testkit';
 
-/** The names clients and producers know; each house has Kafka topics of its own behind them. */
+/** Names that clients and producers know; each cluster has Kafka topics of its own behind them. */
 const TOPICS = ['balance-updates', 'user-blocks', 'notifications', 'wss'] as const;
 export interface GatewayClusterOptions {
-  /** One entry a node: what its configuration has beyond the house's own. */
+  /** Entries, one for each node: what its configuration has beyond the cluster's own. */
   readonly nodes?: readonly NodeOptions[];
   readonly topics?: Readonly<Partial<Record<string, object>>>;
   readonly partitions?: number;
@@ -68,7 +68,7 @@ export class GatewayCluster {
     return new GatewayCluster(nodes, { group, starts, kafkaTopics });
   }
 
-  /** A new process in the place of one that is gone, on its port. */
+  /** Starts a new process in the place of one that is gone, on its port. */
   async restart(at: number): Promise<void> {
     this.nodes[at] = await startGateway({ ...this.#starts[at]!, port: this.nodes[at]!.port });
   }
@@ -105,7 +105,7 @@ export function token(user: string, claims: Readonly<Record<string, unknown>> = 
   return signToken({ sub: user, ...claims }, TEST_SECRET);
 }
 
-/** A record as a back-end team writes it. */
+/** Makes a record as a back-end team writes it. */
 export function record(
   user: string,
   payload: unknown,

@@ -42,7 +42,7 @@ export async function notify(
   }
 }
 
-/** google.protobuf.StringValue by hand: field 1, length-delimited. */
+/** Encodes a google.protobuf.StringValue by hand: field 1, length-delimited. */
 function text(value: string): object {
   const bytes = Buffer.from(value);
   return {

@@ -61,7 +61,7 @@ async function certificate(name: string, ca?: Certificate): Promise<Certificate>
   return { cert: made.cert, key: made.private };
 }
 
-/** shop.Money {currency: "EUR", units: 3} by hand. */
+/** Bytes of shop.Money {currency: "EUR", units: 3}, encoded by hand. */
 const money = {
   type_url: 'type.googleapis.com/shop.Money',
   value: Buffer.from('0a034555521003', 'hex'),

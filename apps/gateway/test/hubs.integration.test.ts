@@ -3,7 +3,7 @@ import { TcpProxy, testRedisUrl, waitFor, WsClient } from '@ws-gateway/testkit';
 import { GatewayCluster, token } from './gateway-cluster.js';
 
 let cluster: GatewayCluster;
-/** What stands between the first node and Redis. */
+/** Proxy between the first node and Redis. */
 let toRedis: TcpProxy;
 
 beforeAll(async () => {
@@ -99,7 +99,7 @@ describe('a room within a hub', () => {
     await ann.request('leave', { room: 'lobby' });
     await cluster.produce('notifications', { value: { room: 'lobby', payload: 'for all' } });
     const { epoch } = payload as { epoch: string };
-    // Only when it is in the room's history there is something to come back to.
+    // There is something to come back to only when the message is in the room's history.
     await waitFor(async () => {
       const page = await ann.request('history', { room: 'lobby', limit: 5 });
       return (page['payload'] as { offset: number }).offset === 1;

@@ -12,7 +12,7 @@ import {
 } from '@ws-gateway/testkit';
 import { GatewayCluster, token } from './gateway-cluster.js';
 
-/** Hubs whose messages also go to Kafka, while that Kafka is killed and comes back. */
+/** Topic of hubs whose messages also go to Kafka, while that Kafka is killed and comes back. */
 const TOPIC = 'ws-inbound';
 let cluster: GatewayCluster;
 let kafka: OwnServer;
@@ -48,7 +48,7 @@ async function join(at: number, user: string): Promise<WsClient> {
   return client;
 }
 
-/** One who sends numbers to the hub and keeps what became of each. */
+/** A client that sends numbers to the hub and keeps what became of each. */
 class Sender {
   readonly user: string;
   readonly #client: WsClient;
@@ -59,7 +59,7 @@ class Sender {
     this.#client = client;
   }
 
-  /** The numbers are the request ids as well. */
+  /** Sends numbers, which are the request ids as well. */
   send(count: number): void {
     for (let at = 0; at < count; at++, this.#next++) {
       const options = { to: { hub: 'main' }, payload: this.#next };
@@ -87,7 +87,7 @@ class Sender {
 async function inKafka(user: string): Promise<number[]> {
   const records = await readTopic(TOPIC, { brokers: kafka.address });
   const own = records.filter(({ key }) => key === user);
-  // At least once: what was repeated counts where it came first.
+  // Kafka has each message at least once: a repeated one counts where it came first.
   return [...new Set(own.map(({ value }) => (JSON.parse(value!) as { payload: number }).payload))];
 }
 
@@ -102,7 +102,8 @@ describe('messages of clients for Kafka', () => {
     await everybody(20);
     for (const { refused } of senders) expect(refused).toEqual([]);
 
-    // Some are on their way to the broker when it dies, so what becomes of them is open; the later ones are refused.
+    // Some messages are on their way to the broker when it dies, so what becomes of them is open; the later ones are
+    // refused.
     for (const sender of senders) sender.send(10);
     await kafka.kill();
     await everybody(10);

@@ -65,7 +65,7 @@ function certificate(): Config {
   };
 }
 
-/** A good record reaches a socket, a bad one the dead letters, and both are committed. */
+/** Checks that a good record reaches a socket, a bad one the dead letters, and that both are committed. */
 async function expectEverything({ groupId, topic }: Group, { wsUrl }: GatewayProcess): Promise<void> {
   const brokers = { brokers: kafka.brokers };
   const client = await WsClient.open(`${wsUrl}/ws?token=${token('ann')}&topics=notifications`);
@@ -112,7 +112,7 @@ describe('Kafka behind TLS', () => {
     await waitFor(() => complaints(node).length > 0, PATIENCE);
     expect(complaints(node)[0]).toMatchObject({ level: 'error', code: 'authentication_failed' });
     expect(JSON.stringify(node.output)).not.toContain('secret');
-    // Nobody is turned away for it: what is there already goes on.
+    // No client is turned away for it: the open sockets stay.
     expect(await readiness(node)).toBe('{"status":"unready","failing":["kafka"]}');
     const client = await WsClient.open(`${node.wsUrl}/ws?token=${token('bob')}`);
     await client.next('connected');

@@ -17,7 +17,7 @@ function url(at: number, user: string, claims: Readonly<Record<string, unknown>>
   return cluster!.url(at, `token=${token(user, claims)}&topics=notifications`);
 }
 
-/** Those that were let in, and the refusals of the others. */
+/** Opens sockets at once; returns those that were let in, and the refusals of the others. */
 async function handshakes(urls: readonly string[]) {
   const results = await Promise.allSettled(urls.map((one) => WsClient.open(one)));
   const clients = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -28,7 +28,7 @@ async function handshakes(urls: readonly string[]) {
 const errorCode = (body: unknown): unknown => (body as { error?: { code?: unknown } }).error?.code;
 
 describe('sessions of a user', () => {
-  // Each node counting for itself, or looking before it writes, would let more than two in.
+  // If each node counted for itself, or looked before it wrote, more than two would be let in.
   it('are limited over the whole cluster, however many handshakes come at once', async () => {
     const sessions = { sessions: { max: 2, policy: 'reject' } };
     await open({ config: sessions }, { config: sessions });
@@ -86,7 +86,7 @@ describe('the life of a connection', () => {
     const authToken = token('bob', { exp: exp + 600 });
     expect((await renewed.request('authentication', { authToken, update: true })).status).toBe('ok');
     expect(await expires.closed).toMatchObject({ code: 4010, reason: 'token_expired' });
-    // Both had the same time: the one that is renewed is past it as well.
+    // Both tokens had the same end, so the renewed one would be over as well.
     expect((await renewed.request('ping')).status).toBe('ok');
     await renewed.close();
   }, 60_000);

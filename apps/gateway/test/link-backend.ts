@@ -7,10 +7,10 @@ export type Event = Readonly<Record<string, unknown>>;
 
 /** A backend that endpoints are piped to, with one link from each node. Its port stays its own. */
 export class LinkBackend {
-  /** Everything told, over whichever link, in the order of arrival. */
+  /** Every event, over whichever link, in the order of arrival. */
   readonly events: Event[] = [];
   readonly texts: string[] = [];
-  /** Open ones, in the order they were made. */
+  /** Open links, in the order they were made. */
   readonly links: WebSocket[] = [];
   readonly #linkOf = new Map<string, WebSocket>();
   #server: WebSocketServer | null = null;
@@ -35,7 +35,7 @@ export class LinkBackend {
     server.on('connection', (socket) => this.#join(socket));
   }
 
-  /** As a crash: without close frames. */
+  /** Ends without close frames, as a crash does. */
   async stop(): Promise<void> {
     const server = this.#server;
     if (server === null) return;
@@ -45,7 +45,7 @@ export class LinkBackend {
     await once(server, 'close');
   }
 
-  /** The next event that fits, after the one that `next` gave last. */
+  /** Resolves with the next event that fits, after the one that `next` gave last. */
   next(fits: Event): Promise<Event> {
     return waitFor(
       () => {
@@ -59,13 +59,13 @@ export class LinkBackend {
     );
   }
 
-  /** Begins anew with what comes from now on. */
+  /** Forgets all events so far. */
   forget(): void {
     this.events.length = 0;
     this.#next = 0;
   }
 
-  /** Over the link that told of the user, or over another one. */
+  /** Sends an action over the link that told of the user, or over another one. */
   send(user: string, over: 'own link' | 'other link', ...actions: unknown[]): void {
     const own = this.#linkOf.get(user);
     const link = over === 'own link' ? own : this.links.find((socket) => socket !== own);

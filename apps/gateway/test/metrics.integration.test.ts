@@ -35,7 +35,7 @@ beforeAll(async () => {
   await client.next('ping');
   await cluster.produce('notifications', record('u1', { title: 'hello' }));
   await client.next('notifications');
-  // Lag is asked for now and then, a rate needs two scrapes; the rest is there at once.
+  // Lag is asked for now and then, and a rate needs two scrapes; everything else is there at once.
   text = await waitFor(
     async () => {
       const body = await (await fetch(`${cluster.nodes[0]!.httpUrl}/metrics`)).text();

@@ -135,7 +135,7 @@ describe('what the gateway writes to Kafka', () => {
       ['connected', ''],
       ['expired', 'node_lost'],
     ]);
-    // The same time of the same connection, though another node tells of its end.
+    // Both events are of the same time of the same connection, though another node tells of its end.
     expect(events[1]).toMatchObject({ connection_id: events[0]!['connection_id'], since: events[0]!['since'] });
   }, 40_000);
 

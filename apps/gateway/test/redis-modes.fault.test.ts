@@ -26,7 +26,7 @@ async function openCluster(redis: Config): Promise<GatewayCluster> {
   return cluster;
 }
 
-/** Sockets on both nodes get everything, once and in order, before, during and after `fail`. */
+/** Checks that sockets on both nodes get everything, once and in order, before, during and after `fail`. */
 async function expectSurvived(cluster: GatewayCluster, fail: () => Promise<unknown>): Promise<void> {
   const clients = await Promise.all(USERS.map((user, i) => cluster.connect(i % 2, user, 'notifications')));
   const numbers = (from: number) => Array.from({ length: 10 }, (_, i) => from + i);
@@ -52,7 +52,7 @@ async function expectSurvived(cluster: GatewayCluster, fail: () => Promise<unkno
   }
   await produce(20);
   await received(20);
-  // Whoever comes now is served as before.
+  // A client that comes now is served as before.
   const late = await cluster.connect(1, 'late', 'notifications');
   await cluster.produce('notifications', record('late', 'welcome'));
   expect(await late.next('notifications', PATIENCE_MS)).toMatchObject({ payload: 'welcome' });

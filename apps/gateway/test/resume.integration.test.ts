@@ -6,7 +6,7 @@ const HISTORY = 5;
 
 let cluster: GatewayCluster;
 beforeAll(async () => {
-  // On both: whichever of them reads the record gives it its place in the room's history.
+  // Both nodes keep it, because whichever of them reads the record gives it its place in the room's history.
   const config = { rooms: { history: { size: HISTORY, ttl: '1m' } } };
   cluster = await GatewayCluster.open({
     nodes: [{ config }, { config }],
@@ -30,7 +30,7 @@ function rowOf(frame: Frame): Row {
   return (frame['payload'] as { topics: Row[] }).topics[0]!;
 }
 
-/** A user with so many records behind him; gives the epoch. */
+/** Makes a user with this number of records in the history; returns the epoch. */
 async function withRecords(user: string, count: number, topic = 'notifications'): Promise<string> {
   const client = await cluster.connect(0, user, topic);
   await cluster.produce(topic, ...Array.from({ length: count }, (_, at) => record(user, at + 1)));
@@ -39,7 +39,7 @@ async function withRecords(user: string, count: number, topic = 'notifications')
   return last['epoch'] as string;
 }
 
-/** What a connection with this query is told, and what it is sent up to the next live record. */
+/** Returns what a connection with this query is told, and what it is sent up to the next live record. */
 async function resumed(user: string, recover: string, topic = 'notifications') {
   const query = `token=${token(user)}&topics=${topic}&recover=${encodeURIComponent(recover)}`;
   const client = await WsClient.open(cluster.url(1, query));

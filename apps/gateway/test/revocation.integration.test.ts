@@ -47,7 +47,7 @@ describe('a revoked token', () => {
     expect((await old.closed).code).toBe(4504);
     expect(await refusal(1, 'cid', { iat: seconds() - 51 })).toMatchObject(REVOKED);
     expect((await fresh.request('ping')).status).toBe('ok');
-    // By command as little as by handshake, and the connection stays as it was.
+    // The token is refused by command, too, and the connection stays as it was.
     const revoked = token('cid', { iat: seconds() - 60 });
     expect(await fresh.request('authentication', { authToken: revoked, update: true })).toMatchObject({
       status: 'forbidden',

@@ -7,7 +7,7 @@ import { freePort, signToken, startRedis, testBrokers, uniqueName, waitFor, WsCl
 import { configFile, start, type Running } from './cli/running.js';
 import { notify } from './grpc-client.js';
 
-/** Long and random enough that nine of their characters are nothing else. */
+/** Secrets, long and random enough that nine of their characters in a row are nothing else. */
 const secrets = {
   jwt: 'jwt-5dQm1XwT9bVtYk3RzPpLq8NsHcWd7KfM',
   admin: 'adm-Wq7ZrK2mTtXv4JdBf9LnYs6GhC',
@@ -27,7 +27,7 @@ const tokens = {
   foreign: sign({ sid: 2 }, 'a secret that nobody here knows'),
   nameless: sign({ sub: '' }),
   restricted: sign({ topics: ['wss'] }),
-  // No JWT at all, but somebody's session key perhaps.
+  // This is no JWT at all, but perhaps somebody's session key.
   opaque: 'opq.Rw3TmK8xQz5LbVn1YdJp7HsFcG',
 };
 
@@ -36,7 +36,7 @@ let backend: Server;
 let running: Running;
 let url: string;
 let grpcPort: number;
-/** All that came back over HTTP and in frames. */
+/** Everything that came back over HTTP and in frames. */
 const answers: string[] = [];
 
 beforeAll(async () => {
@@ -134,7 +134,7 @@ describe('secrets', () => {
       expect((await client.request(command, options))['status']).not.toBe('ok');
     }
     answers.push(...client.texts);
-    // A token where a name belongs: its sender is told the name, but nobody else.
+    // A token stands where a name belongs: its sender is told the name, but nobody else.
     await client.request('subscribe', { topics: [tokens.good] });
     await client.request(tokens.good);
     await client.request('enter', { room: `${tokens.good}!` });
@@ -181,7 +181,7 @@ describe('secrets', () => {
 
   it('appear nowhere: not in logs, errors, answers or metrics', async () => {
     const { stdout, stderr } = await running.ended;
-    // What was to happen has happened, and was logged as far as it ever is.
+    // Everything that was to happen has happened, and was logged as far as it ever is.
     for (const said of ['sasl', 'engine', 'backend cannot be reached', 'ECONNREFUSED', '"level":"debug"']) {
       expect(stdout.toLowerCase()).toContain(said.toLowerCase());
     }
@@ -205,7 +205,7 @@ describe('secrets', () => {
   });
 });
 
-/** As it is, and as SASL and Basic send it. */
+/** Checks for the secret as it is, and as SASL and Basic send it. */
 function expectNothingOf(secret: string, text: string, what: string): void {
   for (let at = 0; at + 9 <= secret.length; at++) {
     const part = secret.slice(at, at + 9);

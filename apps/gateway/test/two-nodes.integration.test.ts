@@ -106,7 +106,7 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
     for (const client of [ann, bob, guestOfTopic]) await client.close();
   });
 
-  // More than the 256 that are served in one turn of the event loop.
+  // There are more sockets than the 256 that are served in one turn of the event loop.
   it('gives a crowd everything in order and once, also who joins while it comes', async () => {
     const crowd = await Promise.all(
       Array.from({ length: 600 }, (_, at) => cluster.connect(0, `crowd-${at}`, 'notifications')),

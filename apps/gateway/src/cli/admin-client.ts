@@ -24,12 +24,12 @@ interface ErrorBody {
   readonly error?: { readonly code?: string; readonly message?: string };
 }
 
-/** Calls the admin API of a running gateway. Everything that fails ends the command with one line. */
+/** Calls the admin API of a running gateway. Every failure ends the command with one line. */
 export class AdminClient {
   readonly #base: string;
   readonly #token: string;
 
-  /** Exit code 2 when the flags and the configuration name no gateway and token to use. */
+  /** Ends the command with exit code 2 when the flags and the configuration name no gateway and token to use. */
   constructor(flags: AdminFlags) {
     const config = configured(flags, 'tool', { 'admin.token': flag('admin-token', flags.adminToken) });
     if (config.admin.token === '') {
@@ -39,7 +39,7 @@ export class AdminClient {
     this.#token = config.admin.token;
   }
 
-  /** `body` is JSON text. Resolves to the answer, of which `Answer` is what openapi.json says. */
+  /** Makes one call; `body` is JSON text. Resolves to the answer, whose shape `Answer` openapi.json defines. */
   async call<Answer>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: string): Promise<Answer> {
     let response: Response;
     let text: string;
@@ -80,7 +80,7 @@ function parsed(text: string): ErrorBody | null {
   try {
     return JSON.parse(text) as ErrorBody | null;
   } catch {
-    // Some other program's answer: its status says enough.
+    // This is some other program's answer: its status says enough.
     return null;
   }
 }

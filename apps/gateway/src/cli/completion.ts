@@ -18,13 +18,13 @@ export function registerCompletion(program: Command): void {
 
 /** A command as it is typed behind the program's name. */
 interface Branch {
-  /** Each word with a space before it; '' is the program itself. */
+  /** Path of words, each with a space before it; '' is the program itself. */
   readonly path: string;
   readonly commands: readonly { readonly name: string; readonly description: string }[];
   readonly options: readonly Option[];
 }
 
-/** From commander's own tree, so that nothing is listed twice by hand. */
+/** Reads the branches from commander's own tree, so that nothing is listed twice by hand. */
 function branchesOf(command: Command, path = ''): Branch[] {
   const help = command.createHelp();
   const visible = new Set(help.visibleCommands(command));
@@ -39,7 +39,7 @@ function flagsOf({ short, long }: Option): string[] {
   return [short, long].filter((flag) => flag !== undefined);
 }
 
-/** The flags behind which a word of the user's own comes; of these, whether it is a file. */
+/** Lists the flags that take a word of the user's own, by whether that word is a file. */
 function withValue(branches: readonly Branch[], isFile: boolean): string {
   const options = branches.flatMap((branch) => branch.options).filter(({ required }) => required);
   const wanted = options.filter(({ flags }) => flags.includes('<file>') === isFile);

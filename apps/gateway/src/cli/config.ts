@@ -51,7 +51,7 @@ async function check(flags: DataFlags): Promise<void> {
   print(`${loaded.file ?? 'defaults and environment'}: ok`);
 }
 
-/** A key file can be read and still be no key: the verifier itself knows. */
+/** Finds key files that can be read and still hold no key: the verifier itself knows. */
 async function keyFindings({ config }: Loaded): Promise<Finding[]> {
   const { AuthConfigError, createTokenVerifier } = await import('@ws-gateway/jwt-auth');
   const { verifierOptions } = await import('../node/identities.js');
@@ -67,7 +67,7 @@ async function keyFindings({ config }: Loaded): Promise<Finding[]> {
 }
 
 function show(flags: DataFlags): void {
-  // A missing secret keeps nobody from looking.
+  // Printing needs no secret.
   const tree = masked(schema, checked(flags, 'tool').tree);
   if (flags.json) printJson(tree);
   else process.stdout.write(dump(tree));

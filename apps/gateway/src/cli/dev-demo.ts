@@ -11,7 +11,7 @@ const PAYLOAD = '{"title":"Hello","body":"from Kafka"}';
 const READY_TIMEOUT_MS = 30_000;
 const FRAME_TIMEOUT_MS = 20_000;
 const READY_POLL_MS = 50;
-/** After the first: connections are open and code is warm, as in a program that runs. */
+/** Number of records after the first one: by then connections are open and code is warm, as in a program that runs. */
 const MORE = 20;
 
 /** Sends records through, from the producer to the socket, and shows what came and how long it took. */
@@ -89,7 +89,7 @@ class DemoClient {
     this.#socket.on('error', () => undefined);
   }
 
-  /** The next frame that fits. */
+  /** Resolves with the next frame that fits. */
   async frame(fits: (frame: Readonly<Record<string, unknown>>) => boolean): Promise<Arrived> {
     const signal = AbortSignal.timeout(FRAME_TIMEOUT_MS);
     while (true) {

@@ -3,7 +3,7 @@ import type { LocalServers } from '@ws-gateway/local-servers';
 import type { Config } from '../config/config.js';
 import type { RunningGateway } from '../node/serve.js';
 
-/** What `dev` has brought up. */
+/** What `dev` has started. */
 export interface DevGateway {
   readonly config: Config;
   readonly servers: LocalServers;

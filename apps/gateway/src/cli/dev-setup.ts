@@ -10,7 +10,7 @@ import { signingSecret } from './token.js';
 
 export type DevFolders = Pick<FindOptions, 'dataDir' | 'cacheDir' | 'composeFile'>;
 
-/** In the checkout of the project when this is one, else in the working directory. */
+/** Chooses folders in the checkout of the project when this is one, else in the working directory. */
 export function devFolders(): DevFolders {
   const root = checkout(dirname(fileURLToPath(import.meta.url))) ?? process.cwd();
   const composeFile = join(root, 'compose.yaml');
@@ -27,7 +27,9 @@ function checkout(folder: string): string | null {
   return parent === folder ? null : checkout(parent);
 }
 
-/** Servers that somebody chose have to be there; the defaults are only where to look first. */
+/**
+ * Says where to find servers. Those that somebody chose have to be there; the defaults are only where to look first.
+ */
 export function findOptions(loaded: Loaded): Pick<FindOptions, 'brokers' | 'redisUrl' | 'kafkaTls'> {
   const { kafka, redis } = loaded.config;
   if (redis.mode !== 'standalone') throw badUsage(`redis.mode: dev works with standalone, not ${redis.mode}`);
@@ -45,7 +47,7 @@ function redisUrl(redis: Config['redis']): string {
   return url.href;
 }
 
-/** The configuration with the servers that were found, secrets, and what is handy at a desk. */
+/** Makes the configuration with the servers that were found, secrets, and settings that are handy at a desk. */
 export function devConfig(loaded: Loaded, servers: LocalServers, folders: DevFolders): Config {
   const { config, chosen } = loaded;
   const { kafka, redis } = servers;
@@ -69,7 +71,7 @@ export function devConfig(loaded: Loaded, servers: LocalServers, folders: DevFol
     },
     server: {
       ...config.server,
-      // One is enough at a desk, and its output stays readable.
+      // One worker is enough at a desk, and its output stays readable.
       workers: 1,
       // Ctrl-C should not take half a minute.
       drain: chosen('server.drain.duration') ? config.server.drain : { durationMs: 300, deadlineMs: 10_000 },
@@ -77,7 +79,10 @@ export function devConfig(loaded: Loaded, servers: LocalServers, folders: DevFol
   };
 }
 
-/** A secret that is made once: a token from yesterday, and a console that is still open, work after a restart. */
+/**
+ * Reads or makes a secret. It is made once: a token from yesterday, and a console that is still open, work after a
+ * restart.
+ */
 function kept(dataDir: string, name: string): string {
   const file = join(dataDir, name);
   if (existsSync(file)) {

@@ -13,7 +13,7 @@ const HOW: Readonly<Record<HowFound, string>> = {
 
 const PAYLOAD = '{"title":"Hello","body":"from Kafka"}';
 
-/** What to try, ready to be copied. */
+/** Text that says what to try, ready to be copied. */
 export function welcome({ config, servers, gateway, user, token, topic }: DevGateway): string {
   const url = gateway.url;
   const program = programName();
@@ -58,7 +58,10 @@ export function welcome({ config, servers, gateway, user, token, topic }: DevGat
   return lines.join('\n');
 }
 
-/** Tokens ride in the fragment, which browsers keep to themselves; the page takes them out of the address. */
+/**
+ * Makes the address of the console. Tokens travel in the fragment, which browsers keep to themselves; the page takes
+ * them out of the address.
+ */
 function consoleUrl({
   config,
   url,
@@ -79,7 +82,7 @@ function fact(name: string, value: string): string {
   return `  ${name.padEnd(7)} ${value}`;
 }
 
-/** As it can be called from here. */
+/** Name of the program as it can be called from here. */
 function programName(): string {
   const path = fileURLToPath(new URL('../../bin/ws-gateway', import.meta.url));
   const near = relative(process.cwd(), path);

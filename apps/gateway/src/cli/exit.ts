@@ -26,7 +26,7 @@ export function badConfig(findings: readonly Finding[]): CliError {
   return new CliError(exitCodes.usage, findingsText(findings));
 }
 
-/** The text of whatever was thrown, and of what caused it when that says more. */
+/** Text of whatever was thrown, and of what caused it when that says more. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);

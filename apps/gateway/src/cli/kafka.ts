@@ -2,7 +2,7 @@ import type { Logger } from '@ws-gateway/core';
 import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import type { Config } from '../config/config.js';
 
-/** For short commands: what goes wrong is said once, by the command itself, and not by each attempt of the driver. */
+/** Logger of short commands: the command itself reports a failure once, and not each attempt of the driver. */
 const silent: Logger = {
   error: () => undefined,
   warn: () => undefined,

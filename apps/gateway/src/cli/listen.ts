@@ -27,7 +27,7 @@ export function registerListen(program: Command): void {
     .action(listen);
 }
 
-/** Returns when the server ended it normally or the user interrupts; a refusal ends with exit code 1. */
+/** Listens until the server ends the connection normally or the user interrupts; a refusal ends with exit code 1. */
 async function listen(url: URL, flags: ListenFlags): Promise<void> {
   process.once('SIGINT', () => process.exit(exitCodes.ok));
   process.once('SIGTERM', () => process.exit(exitCodes.ok));
@@ -60,10 +60,10 @@ async function listen(url: URL, flags: ListenFlags): Promise<void> {
   }
 }
 
-/** The client's hook for reading a frame is where its text can be had as it came. */
+/** Prints a frame. The client's hook for reading a frame is where its text can be had as it came. */
 function printed(text: string): unknown {
   const frame = parsed(text);
-  // The answer to a question of the client's own: is anybody there?
+  // This is the answer to a question of the client's own: is anybody there?
   if (!isAnswer(frame)) {
     // A payload may have been written over several lines; between JSON's tokens a line break means no more than a space.
     print(text.replace(/\s*[\r\n]+\s*/g, ' '));
@@ -88,7 +88,7 @@ function reasonOf({ code, reason }: Reconnecting): string {
   return code === 1006 || code === 1005 ? reason || 'connection lost' : `closed: ${code} ${reason}`.trimEnd();
 }
 
-/** Throws CliError unless it was an end that nobody need be told of. */
+/** Throws CliError, unless the connection ended in a way that needs no word. */
 function endOf({ why, code, reason }: Closed): void {
   if (code === CODE_NORMAL) return;
   const what = why === 'gateway' ? 'closed' : 'refused';

@@ -77,7 +77,7 @@ async function loadOptions(config: Config, flags: LoadTestFlags): Promise<Omit<L
   }
   const tokens = new Map<string, string>();
   const { userName } = await import('@ws-gateway/load-generator');
-  // Longer than the run, so that none runs out in it.
+  // Tokens live longer than the run, so that none ends in it.
   const ttlMs = seconds * 2000 + 3_600_000;
   for (let n = 0; n < users; n++) {
     const user = userName(n);

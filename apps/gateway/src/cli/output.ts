@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 
-/** Data, on standard output. */
+/** Prints data to standard output. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -9,7 +9,7 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }
 
-/** What happens meanwhile, on standard error: it never mixes with data. */
+/** Prints what happens meanwhile to standard error, so that it never mixes with data. */
 export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
@@ -20,17 +20,17 @@ export function complain(message: string): void {
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Only where there is a terminal that wants it (NO_COLOR). */
+/** Styles text only for a terminal that wants it (NO_COLOR). */
 export function styled(style: Style, text: string): string {
   return styleText(style, text, { stream: process.stdout });
 }
 
-/** `ws-gateway listen … | head -1` is a normal end, not an error. */
+/** Makes the end of the reader a normal end, as in `ws-gateway listen … | head -1`. */
 export function endQuietlyWithoutReader(): void {
   process.stdout.on('error', endOnBrokenPipe);
 }
 
-/** A node has sockets to keep: whoever reads its lines may go, and its disk may fill up. */
+/** Keeps a node running when the reader of its lines goes, or a disk fills up: it has sockets to keep. */
 export function serveWithoutReader(): void {
   process.stdout.off('error', endOnBrokenPipe);
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);

@@ -41,7 +41,7 @@ export function createProgram(): Command {
   const root = new Command('ws-gateway')
     .description('Gateway from Kafka to WebSockets')
     .version(version())
-    // Inherited by the commands that are made below.
+    // The commands that are made below inherit this.
     .exitOverride()
     .showHelpAfterError('(--help shows what there is)')
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })

@@ -24,7 +24,7 @@ export class ProgressBar {
     this.#phase = phase;
   }
 
-  /** What comes next begins on a line of its own. */
+  /** Ends the bar: what comes next begins on a line of its own. */
   end(): void {
     if (this.#stream.isTTY && this.#phase !== '') this.#stream.write('\r\u001b[K');
   }

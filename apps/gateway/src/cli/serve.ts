@@ -44,7 +44,7 @@ export async function startStoppable(config: Config): Promise<RunningGateway> {
   return starting;
 }
 
-/** This process starts the workers and does nothing else. */
+/** Starts the workers; this process does nothing else. */
 async function supervise(config: Config): Promise<void> {
   const { createLogging } = await import('../node/logging.js');
   const { Supervisor, WorkerStartError } = await import('../workers/supervisor.js');
@@ -57,7 +57,7 @@ async function supervise(config: Config): Promise<void> {
   try {
     await supervisor.start();
   } catch (error) {
-    // What is wrong was said by the worker.
+    // The worker has said what is wrong.
     if (error instanceof WorkerStartError) throw new CliError(error.exitCode, '', { cause: error });
     throw failure(`cannot start: ${reasonOf(error)}`, error);
   }
@@ -66,7 +66,7 @@ async function supervise(config: Config): Promise<void> {
   if (!clean) throw failure('not all workers stopped in order');
 }
 
-/** Whoever sends the same signal a second time does not want to wait. */
+/** Stops at a signal. Somebody who sends the same signal a second time does not want to wait. */
 function onSignals(stop: (signal: NodeJS.Signals) => void, giveUp: () => void = () => undefined): void {
   const received = new Set<NodeJS.Signals>();
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -92,7 +92,10 @@ export async function startGateway(config: Config, join?: JoinWorkerGroup): Prom
   }
 }
 
-/** Files that can be read but not used are found by whoever uses them. null: it is not the configuration's fault. */
+/**
+ * Names the key of a file that can be read but not used, which only the part that uses it finds. null: it is not the
+ * fault of the configuration.
+ */
 async function configFinding(error: unknown): Promise<string | null> {
   const [{ AuthConfigError }, { TransportError }, { GrpcApiError }] = await Promise.all([
     import('@ws-gateway/jwt-auth'),
@@ -105,7 +108,7 @@ async function configFinding(error: unknown): Promise<string | null> {
   return null;
 }
 
-/** Ends the process with 1 when the gateway did not stop in time. */
+/** Waits for the stop; ends the process with 1 when the gateway did not stop in time. */
 export async function stopped(gateway: RunningGateway): Promise<void> {
   try {
     await gateway.stopped;
@@ -115,7 +118,10 @@ export async function stopped(gateway: RunningGateway): Promise<void> {
   }
 }
 
-/** After an exception that nobody expected no invariant holds any more: others take over from a node that is gone. */
+/**
+ * Ends the process at an exception that nobody expected: no invariant holds any more, and other nodes take over from
+ * one that is gone.
+ */
 export async function exitOnDefects(config: Config): Promise<void> {
   const { createLogger } = await import('@ws-gateway/telemetry');
   const { level, format } = config.logger;

@@ -9,7 +9,7 @@ import { aligned } from './table.js';
 import { durationOption } from './token.js';
 
 interface StatusFlags extends AdminFlags {
-  /** Milliseconds; true: as often as is usual. */
+  /** Interval in ms; true: the usual one. */
   readonly watch?: number | true;
 }
 

@@ -38,13 +38,13 @@ export function registerToken(program: Command): void {
 
 export interface TokenRequest {
   readonly user: string;
-  /** 0: without end. */
+  /** Life of the token in ms; 0: without end. */
   readonly ttlMs: number;
   readonly topics?: readonly string[];
   readonly rooms?: readonly string[];
 }
 
-/** A token that the gateway of this configuration accepts. */
+/** Signs a token that the gateway of this configuration accepts. */
 export async function signToken(
   auth: Config['auth'],
   request: TokenRequest,

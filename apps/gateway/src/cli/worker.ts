@@ -4,7 +4,10 @@ import { badUsage, exitCodes, reasonOf } from './exit.js';
 import { complain, serveWithoutReader } from './output.js';
 import { exitOnDefects, startGateway, stopped } from './serve.js';
 
-/** One process of `server.workers`. Not for people: `serve` starts it and gives it its configuration. */
+/**
+ * Registers the command of one process of `server.workers`. It is not for people: `serve` starts it and gives it its
+ * configuration.
+ */
 export function registerWorker(program: Command): void {
   program.command('worker', { hidden: true }).action(worker);
 }

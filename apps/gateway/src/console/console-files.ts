@@ -7,7 +7,7 @@ export interface PageFile {
   readonly body: Uint8Array;
 }
 
-/** What a page is made of; other files of the same folders (types, source maps) are not served. */
+/** Types of the files that a page is made of; other files of the same folders (types, source maps) are not served. */
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -15,7 +15,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 };
 
-/** All that may be asked for, by path: nothing of a request ever becomes the name of a file. */
+/** Lists all files that may be asked for, by path: nothing of a request ever becomes the name of a file. */
 export function consoleFiles(): ReadonlyMap<string, PageFile> {
   const files = new Map<string, PageFile>();
   addFolder(files, '/console', new URL('../../console/', import.meta.url));

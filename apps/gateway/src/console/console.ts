@@ -4,8 +4,8 @@ import { version } from '../node/node-name.js';
 import { consoleFiles, type PageFile } from './console-files.js';
 
 /**
- * Everything comes from here, nothing from elsewhere, and no text can become code: neither a script in the page nor one
- * made from a string.
+ * Policy of the page: everything comes from here, nothing from elsewhere, and no text can become code, neither as a
+ * script in the page nor made from a string.
  */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
@@ -24,11 +24,14 @@ const HEADERS = {
   'content-security-policy': CONTENT_SECURITY_POLICY,
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
-  // A new version shall be seen at once, and the files are few.
+  // A new version should be seen at once, and the files are few.
   'cache-control': 'no-cache',
 };
 
-/** The operator's page at `/`. It has no rights of its own: it is one more client of the socket and the admin API. */
+/**
+ * Serves the operator's page at `/`. It has no rights of its own: it is one more client of the socket and the admin
+ * API.
+ */
 export function addConsole(transport: UwsTransport, config: Config, node: string): void {
   const files = consoleFiles();
   const index = files.get('/console/index.html');
@@ -56,7 +59,7 @@ const notFound: HttpAnswer = {
   body: JSON.stringify({ error: { code: 'unknown_endpoint', message: 'the console has no such file' } }),
 };
 
-/** What the page has to know of the node. Read by anybody, so nothing that is not told to clients anyway. */
+/** What the page has to know of the node. Anybody can read it, so it holds nothing that clients are not told anyway. */
 function consoleSettings(config: Config, node: string): object {
   const { role, metrics, admin, topics } = config;
   return {

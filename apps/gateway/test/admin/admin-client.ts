@@ -24,9 +24,9 @@ const ajv = new Ajv2020({ strict: false, validateFormats: false });
 ajv.addSchema(document, 'openapi');
 
 interface CallOptions {
-  /** A text is sent as it is. */
+  /** Body; a text is sent as it is, anything else as JSON. */
   readonly body?: unknown;
-  /** null: none. */
+  /** Token; null: none is sent. */
   readonly token?: string | null;
 }
 
@@ -78,7 +78,7 @@ function templateOf(path: string): string {
   return template;
 }
 
-/** As a part of a JSON pointer in a URI fragment. */
+/** Escapes a name as a part of a JSON pointer in a URI fragment. */
 function escaped(part: string): string {
   return encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'));
 }

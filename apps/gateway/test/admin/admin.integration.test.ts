@@ -5,7 +5,7 @@ import { ADMIN_TOKEN, call, document } from './admin-client.js';
 import { GatewayCluster, token } from '../gateway-cluster.js';
 
 let cluster: GatewayCluster;
-/** The node that is asked: about sockets of its own and of the other. */
+/** The node that is asked, about its own sockets and those of the other node. */
 let asked: GatewayProcess;
 
 beforeAll(async () => {

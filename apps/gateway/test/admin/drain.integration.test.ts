@@ -44,7 +44,7 @@ describe('POST /api/nodes/{node}/drain', () => {
     await waitFor(async () => (await nodes(0)).some(({ node, draining }) => node === name && draining), {
       what: 'the others to see that it drains',
     });
-    // Paced: some are told to go while others are still there.
+    // The drain is paced: some clients are sent away while others are still there.
     expect(clients.some(({ isOpen }) => isOpen)).toBe(true);
     for (const client of clients) expect(await client.closed).toEqual({ code: 4000, reason: 'drain' });
     expect(await leaving.exited).toEqual({ code: 0, signal: null });

@@ -5,7 +5,7 @@ import type { AdminDeps } from '../../src/admin/route-context.js';
 import { addRoutes, type WorkerGroup } from '../../src/http/routes.js';
 import { document } from './admin-client.js';
 
-/** All that a gateway with everything switched on registers. */
+/** Lists all routes that a gateway with everything switched on registers. */
 function served(): string[] {
   const routes: string[] = [];
   const route = (method: string, path: string) => routes.push(`${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);

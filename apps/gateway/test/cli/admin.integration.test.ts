@@ -12,7 +12,7 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => cluster?.close(), 60_000);
 
-/** As an operator types it, the token in the environment. */
+/** Runs a command as an operator types it, with the token in the environment. */
 function admin(...args: readonly string[]): Promise<Ended> {
   return run([...args, '--url', cluster.nodes[0]!.httpUrl], { env: { WSGATEWAY_ADMIN_TOKEN: ADMIN_TOKEN } });
 }

@@ -204,7 +204,7 @@ describe('the launcher', () => {
     });
   });
 
-  /** The launcher in a folder that has no pinned Node on the way up. */
+  /** Copies the launcher into a folder that has no pinned Node on the way up. */
   function copied(name: string, built: boolean): string {
     mkdirSync(join(folder, name, 'bin'), { recursive: true });
     if (built) {

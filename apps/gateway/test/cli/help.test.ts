@@ -10,7 +10,7 @@ function visible(command: Command): Command[] {
   return command.commands.filter((child) => shown.has(child));
 }
 
-/** The program and every command below it, by what is typed. */
+/** Lists the program and every command below it, by what is typed. */
 function commands(command: Command = createProgram(), path = 'ws-gateway'): [string, Command][] {
   return [[path, command], ...visible(command).flatMap((child) => commands(child, `${path} ${child.name()}`))];
 }
@@ -33,7 +33,7 @@ describe('--help', () => {
 });
 
 describe('completion', () => {
-  /** What bash would offer behind these words. */
+  /** Lists what bash would offer behind these words. */
   function offered(script: string, ...words: readonly string[]): string[] {
     const typed = ['ws-gateway', ...words].map((word) => `'${word}'`).join(' ');
     const ask = `COMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _ws_gateway; printf '%s\\n' "\${COMPREPLY[@]}"`;

@@ -101,7 +101,7 @@ describe('serve', () => {
     const client = await WsClient.open(`ws://${address}/ws?token=${signToken({ sub: 'u1' }, TEST_SECRET)}`);
     gateway.child.stdout!.destroy();
     const headers = { authorization: 'Bearer admin-secret' };
-    // Each writes a line.
+    // Each call writes a line.
     for (const user of ['u2', 'u3', 'u4']) {
       const blocked = await fetch(`http://${address}/api/blocks/${user}`, { method: 'POST', headers });
       expect(blocked.status).toBe(200);

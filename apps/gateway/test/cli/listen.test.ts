@@ -6,7 +6,7 @@ import { waitFor } from '@ws-gateway/testkit';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { run, start, type Running } from './running.js';
 
-/** A server that does what the test says: one entry a connection. */
+/** One step of a server that does what the test says, one step for each connection. */
 type Step = (socket: WebSocket, request: IncomingMessage) => void;
 
 let http: Server;
@@ -88,7 +88,7 @@ describe('listen', () => {
         socket.send('{"rid":-1,"event":"reconnect","status":"ok","payload":{"reason":"drain","after_ms":400}}');
         socket.close(4000, 'drain');
       },
-      // Three are replayed, but the network fails after the first of them.
+      // The server replays three frames, but the network fails after the first of them.
       (socket) => {
         socket.send(connected({ topic: 'n', stream: 'n/u/u1', epoch: 'e', offset: 8, recovered: true, replayed: 3 }));
         socket.send(push(6), () => socket.terminate());

@@ -18,7 +18,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 }, 60_000);
 
-/** What the tool needs to know; `kafkaTopic` of the topic that it writes to. */
+/** Configuration that the tool needs; `kafkaTopic` feeds the topic that it writes to. */
 function config(kafkaTopic: string): string {
   const file = join(folder, `${kafkaTopic}.yaml`);
   const topics = { notifications: { kafkaTopic } };
@@ -59,7 +59,7 @@ describe('loadtest', () => {
     const args = ['loadtest', urls()[0]!, '-c', config(cluster.kafkaTopic('notifications')), '--json'];
     const running = start([...args, '--users', '1', '--rate', '50', '--seconds', '2']);
     await waitFor(() => running.stderr().includes('delivering'), { what: 'the sockets' });
-    // The same number again, as a second producer would write it.
+    // A second producer writes the same number again.
     await cluster.produce('notifications', record('load-000000', { n: 0, title: 'load' }));
     const { code, stdout, stderr } = await running.ended;
     expect(JSON.parse(stdout)).toMatchObject({ records: 100, lost: 0, duplicates: 1 });

@@ -30,11 +30,11 @@ afterAll(() => {
   if (folder !== null) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A configuration as a file that goes with the test. */
+/** Writes a configuration to a file that is removed with the test. */
 export function configFile(config: object): string {
   folder ??= mkdtempSync(join(tmpdir(), 'ws-gateway-cli-'));
   const file = join(folder, `${uniqueName('config')}.yaml`);
-  // JSON is YAML.
+  // Every JSON text is YAML, too.
   writeFileSync(file, JSON.stringify(config));
   return file;
 }

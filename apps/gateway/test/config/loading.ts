@@ -16,12 +16,12 @@ export function load(yaml: string, options: Partial<Omit<LoadOptions, 'file'>> =
   }
 }
 
-/** The same with a secret, so that its absence is not a finding. */
+/** Does the same with a secret, so that its absence is not a finding. */
 export function loadWithSecret(yaml: string, options: Partial<Omit<LoadOptions, 'file'>> = {}): Loaded {
   return load(yaml, { ...options, env: { JWT_SECRET: TEST_SECRET, ...options.env } });
 }
 
-/** Findings as `path: message`. */
+/** Writes findings as `path: message`. */
 export function findingsOf(loaded: Loaded): string[] {
   return loaded.findings.map(({ path, message }) => `${path}: ${message}`);
 }

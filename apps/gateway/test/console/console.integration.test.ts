@@ -3,7 +3,7 @@ import type { GatewayProcess } from '@ws-gateway/testkit';
 import { ADMIN_TOKEN } from '../admin/admin-client.js';
 import { GatewayCluster } from '../gateway-cluster.js';
 
-/** The page as it is served; console-page has what it does in a browser. */
+/** Tests of the page as it is served; page.integration.test.ts has what it does in a browser. */
 
 let cluster: GatewayCluster;
 let node: GatewayProcess;

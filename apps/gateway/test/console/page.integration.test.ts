@@ -6,10 +6,11 @@ import { ADMIN_TOKEN, call } from '../admin/admin-client.js';
 import { ConsolePage } from './page.js';
 import { GatewayCluster, record, token } from '../gateway-cluster.js';
 
-/** The console in a real browser, against real nodes: two edges with the page, and a router. */
+/** Tests of the console in a real browser, against real nodes: two edges with the page, and a router. */
 
 const program = findBrowser();
-// Without one the suite is skipped by name: the run lists it, and in CI that is a failure (scripts/boot/test.mjs).
+// Without a browser the suite is skipped by name: the run lists it, and in CI that is a failure
+// (scripts/boot/test.mjs).
 const inBrowser = program === null ? describe.skip : describe;
 
 let cluster: GatewayCluster;
@@ -48,7 +49,7 @@ inBrowser('the console in a browser', () => {
     await cluster.produce('notifications', { key: 'ann', value: '{"user_id":"ann","payload":{"price":1.10}}' });
     await console.frame('{"price":1.10}');
     await console.page.locator('#frames summary', { hasText: 'Hello' }).click();
-    // What opens is written a moment after the click.
+    // The page writes what opens a moment after the click.
     await console.page.locator('#frames pre', { hasText: '"id": "n-1"' }).waitFor();
     await console.page
       .locator('#streams tr', { hasText: 'notifications/u/ann' })
@@ -87,7 +88,7 @@ inBrowser('the console in a browser', () => {
     const again = async (missed: string): Promise<void> => {
       await console.page.getByRole('button', { name: 'Disconnect', exact: true }).first().click();
       await console.says('live-state', /^not connected$/);
-      // By the API, whose answer means that it is in the stream; a record may be underway still.
+      // The API answers when the message is in the stream; a record could be under way still.
       const body = { topic: 'notifications', user_id: 'hana', payload: missed };
       expect(await call(cluster.nodes[1]!, 'POST /api/publish', { body })).toMatchObject({ status: 200 });
       await console.connect(token('hana'), 'notifications');
@@ -270,7 +271,7 @@ inBrowser('the console in a browser', () => {
       await page.getByRole('dialog').waitFor();
       await keyboard.press('Escape');
       await page.getByRole('dialog').waitFor({ state: 'detached' });
-      // Where it was, also after the list was read anew.
+      // The focus is where it was, also after the list was read again.
       await focusIs(console, 'Drain');
       expect(await page.locator('#nodes button:disabled').count()).toBe(0);
       await console.hasNoProblems();
@@ -280,7 +281,7 @@ inBrowser('the console in a browser', () => {
       const console = await open();
       await console.connect(token('lou'), 'notifications');
       await console.unlock(ADMIN_TOKEN);
-      // Behind the last element comes the page itself, and then the first one again.
+      // The page itself comes behind the last element, and then the first one again.
       const seen: string[] = [];
       while (seen.filter((key) => key === 'body').length < 2 && seen.length < 100) {
         await console.page.keyboard.press('Tab');
@@ -295,7 +296,7 @@ inBrowser('the console in a browser', () => {
       const round = new Set(seen.slice(seen.indexOf('body')));
       const focusable = 'input, button:enabled, select, textarea, summary, a[href], [tabindex="0"]';
       const all = await console.page.locator(focusable).filter({ visible: true }).count();
-      // And the page.
+      // The page counts as one, too.
       expect(round.size).toBe(all + 1);
     }, 60_000);
   });

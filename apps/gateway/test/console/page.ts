@@ -21,7 +21,7 @@ export class ConsolePage {
     const page = await context.newPage();
     const opened = new ConsolePage(page);
     await page.goto(url);
-    // The last thing that comes when the page has its settings.
+    // This is the last thing that comes when the page has its settings.
     await opened.says('readiness', /^ready$/);
     return opened;
   }
@@ -54,7 +54,7 @@ export class ConsolePage {
     await this.page.locator('#nodes tr').first().waitFor();
   }
 
-  /** Text of the list, newest first. */
+  /** Reads the text of the list, newest first. */
   frames(): Promise<string[]> {
     return this.page.locator('#frames li .text').allTextContents();
   }

@@ -3,7 +3,7 @@ import { parseExact } from '../../console/exact-json.js';
 import { quantile } from '../../console/exposition.js';
 import { Readings } from '../../console/readings.js';
 
-/** What the charts of the console make of scrapes. */
+/** Tests of what the charts of the console make of scrapes. */
 
 interface Counts {
   readonly sent?: readonly [notifications: number, others: number];

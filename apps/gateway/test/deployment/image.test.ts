@@ -10,7 +10,7 @@ import { program } from '../cli/running.js';
 import { findingsOf, load } from '../config/loading.js';
 import { manifestsOf, repository } from './kubernetes-manifests.js';
 
-/** What of the image and compose.yaml can be checked without Docker. */
+/** Tests of the image and compose.yaml, as far as they can be checked without Docker. */
 
 const dockerfile = read('Dockerfile');
 const { 'x-gateway': gateway, services } = parse(read('compose.yaml')) as {

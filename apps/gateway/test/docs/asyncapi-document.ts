@@ -16,7 +16,7 @@ export const asyncApi = load(
 const ajv = new Ajv({ strict: false, validateFormats: false });
 ajv.addSchema(asyncApi, 'asyncapi', false, false);
 
-/** Why the frame is not such a message; null when it is. */
+/** Tells why the frame is not such a message; null when it is. */
 export function mismatch(message: string, frame: unknown): string | null {
   if (asyncApi.components.messages[message] === undefined) return `there is no message ${message}`;
   const $ref = `asyncapi#/components/messages/${message}/payload`;

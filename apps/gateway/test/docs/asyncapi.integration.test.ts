@@ -21,7 +21,7 @@ let cluster: GatewayCluster;
 let backend: Server;
 let backendStatus = 200;
 let grpcPort: number;
-/** Which messages, with their events, real frames have been. */
+/** Messages, with their events, that real frames have been. */
 const seen = new Set<string>();
 const commands = new Set<string>();
 const clients: WsClient[] = [];
@@ -52,7 +52,7 @@ async function open(path: string, query: string): Promise<WsClient> {
   return client;
 }
 
-/** Asks as the document says, and holds the answer against it. */
+/** Sends a command as the document says, and holds the answer against it. */
 async function ask(client: WsClient, command: string, options: Readonly<Record<string, unknown>>): Promise<Frame> {
   expect([command, mismatch(command, { rid: 1, command, options })]).toEqual([command, null]);
   const answer = await client.request(command, options);
@@ -62,7 +62,7 @@ async function ask(client: WsClient, command: string, options: Readonly<Record<s
   return answer;
 }
 
-/** Each is one of the pushes, and only one. */
+/** Checks that each push is one of the documented ones, and only one. */
 function holdPushes(): void {
   for (const frame of clients.flatMap(({ frames }) => frames).filter(({ rid }) => rid === -1)) {
     const fitting = PUSHES.filter((message) => mismatch(message, frame) === null);

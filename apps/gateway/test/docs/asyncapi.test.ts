@@ -22,7 +22,7 @@ function resolves(reference: string): boolean {
 
 describe('docs/asyncapi.yaml', () => {
   it('is an AsyncAPI 3 document', () => {
-    // It brings draft 07 along, as one of its own definitions.
+    // The AsyncAPI schema brings draft 07 along, as one of its own definitions.
     const ajv = new Ajv({ strict: false, validateFormats: false, meta: false, validateSchema: false });
     const validate = ajv.compile(specs.schemas['3.0.0'] as object);
     validate(asyncApi);

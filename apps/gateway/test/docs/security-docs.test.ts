@@ -22,7 +22,7 @@ it('docs/security.md names settings that are there', () => {
   expect(keys.filter((key) => !known.has(key))).toEqual([]);
 });
 
-/** Groups as well as keys. */
+/** Lists the paths of all settings, groups as well as keys. */
 function settingsOf(tree: object, path = ''): Set<string> {
   const known = new Set<string>();
   for (const [name, value] of Object.entries(tree)) {

@@ -21,7 +21,7 @@ function notificationService({ method, query, headers, body }: Asked): Answer {
   return { status: 200, body: LIST };
 }
 
-/** It has sessions of its own beside tokens. */
+/** A user service, which has sessions of its own beside tokens. */
 function userService({ headers: { authorization } }: Asked): Answer {
   if (authorization === token('stranger')) return { status: 403, body: { code: 'suspended', message: 'not you' } };
   if (authorization === 'forged') return { status: 401, body: { code: 'no_session', message: 'who is that?' } };
@@ -56,7 +56,7 @@ afterAll(async () => {
   await Promise.all([users, notifications, mobile].map((backend) => backend?.stop()));
 }, 60_000);
 
-/** Opens without a token, then authenticates, as its clients do. */
+/** Opens a connection without a token, then authenticates, as these clients do. */
 async function session(at: number, endpoint: 'web' | 'mobile', user: string): Promise<WsClient> {
   const client = await WsClient.open(`${nodes[at]!.wsUrl}/${endpoint}`);
   await client.next('connected');
@@ -69,7 +69,7 @@ const md5 = (text: string): string => createHash('md5').update(text).digest('hex
 const notificationId = (user: string, types: string): string =>
   md5(`{"command":"","resource":"notification","hash":"","where":{"userId":"${user}","types":${types}}}`);
 
-/** What its producers write. */
+/** Makes a record as these producers write it. */
 const update = (ids: readonly string[], data: unknown, reload = false) => ({
   value: {
     type: 'update_subscription',

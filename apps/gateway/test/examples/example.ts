@@ -17,7 +17,7 @@ export function exampleFile(name: string): string {
   return `${FOLDER}${name}/config.yaml`;
 }
 
-/** A node from an example's own file, by the environment alone: of that, only what keeps one test from the other. */
+/** Starts a node from an example's own file. The environment only adds what keeps one test from the other. */
 export async function startExample(name: string, env: Env = {}): Promise<GatewayProcess> {
   const port = await freePort();
   return startGateway({
@@ -33,7 +33,7 @@ export async function startExample(name: string, env: Env = {}): Promise<Gateway
   });
 }
 
-/** What makes several nodes one cluster. */
+/** Environment that makes several nodes one cluster. */
 export function oneCluster(): Env {
   return {
     WSGATEWAY_ENGINE: 'redis',
@@ -42,7 +42,7 @@ export function oneCluster(): Env {
   };
 }
 
-/** Nothing listens there: who starts all the same needs no Kafka. */
+/** Environment with a Kafka that nothing listens for: a node that starts all the same needs none. */
 export const NO_KAFKA: Env = { KAFKA_BROKERS: '127.0.0.1:1' };
 
 export function token(user: string, claims: Readonly<Record<string, unknown>> = {}): string {

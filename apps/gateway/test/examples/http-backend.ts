@@ -7,7 +7,7 @@ export interface Asked {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
-  /** JSON, or undefined when there was none. */
+  /** Body as JSON; undefined when there was none. */
   readonly body: unknown;
 }
 
@@ -52,7 +52,7 @@ export class HttpBackend {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** The newest request, without what nobody looks at. */
+  /** Returns the newest request. */
   get last(): Asked {
     return this.asked.at(-1)!;
   }

@@ -32,7 +32,7 @@ export class Notifier {
   }
 }
 
-/** google.protobuf.StringValue by hand: field 1, length-delimited. */
+/** Encodes a google.protobuf.StringValue by hand: field 1, length-delimited. */
 function stringValue(text: string): object {
   const bytes = Buffer.from(text);
   return {

@@ -16,7 +16,7 @@ import { exampleFile, metricsOf, startExample, stopAll, token, type Env } from '
 
 /** The topics example: Kafka topics to users by `/ws?token=…&topics=…`, over Redis, and its long list of metrics. */
 
-/** Its config.yaml, word for word. */
+/** The config.yaml of that system, word for word. */
 const ORIGINAL = `
 server:
   port: 8080
@@ -46,7 +46,7 @@ metrics:
   path: /metrics
 `;
 
-/** Its metrics: name and type. */
+/** Metrics of that system: name and type. */
 const METRICS = {
   ...{ websocket_active_connections: 'gauge', websocket_connections_total: 'counter' },
   ...{ websocket_connection_duration_seconds: 'histogram', websocket_unexpected_close_total: 'counter' },
@@ -98,7 +98,7 @@ async function connect(at: number, user: string, topics: string): Promise<WsClie
   return client;
 }
 
-/** A message as the system's producers write it. */
+/** Makes a message as that system's producers write it. */
 function message(id: string, type: string, user: string, payload: object) {
   const value = { id, type, user_id: user, payload, timestamp: '2026-01-01T00:00:00Z' };
   return { key: user, value };

@@ -29,7 +29,7 @@ async function setup(nodes: readonly Readonly<Record<string, object>>[], entry: 
 const open = (cluster: GatewayCluster, node: number, user: string) =>
   WsClient.open(`${cluster.nodes[node]!.wsUrl}/lobby`, { headers: { authorization: `Bearer ${token(user)}` } });
 
-/** As a Redis that lost its data. */
+/** Empties Redis, as after a loss of its data. */
 async function flush(port: number): Promise<void> {
   const socket = connect(port, '127.0.0.1');
   socket.write('FLUSHALL\r\n');
@@ -58,7 +58,7 @@ it(
       what: 'the place to be free',
     });
     expect(performance.now() - killedMs).toBeLessThan(PLACE_FREE_MS);
-    // No close of the first one was told by anybody: the end of the link is that.
+    // No `close` event can come for the first connection: the end of the link tells it.
     await waitFor(() => backend.events.length === 3);
     expect(backend.events.every(({ event }) => event === 'open')).toBe(true);
     expect(backend.events.at(-1)).toMatchObject({ user: 'ann' });
@@ -76,7 +76,7 @@ it(
     const proxy = await TcpProxy.start({ port: Number(new URL(testRedisUrl()).port) });
     cleanups.push(() => proxy.stop());
     const redis = { addr: `127.0.0.1:${proxy.port}` };
-    // With this policy the place of a user here may have been taken on another node, so Redis is always asked.
+    // Under this policy the place of a local user may have been taken on another node, so Redis is always asked.
     const { backend, cluster } = await setup([{ redis }], { sessionPolicy: 'replace' });
     const client = await open(cluster, 0, 'ann');
     await waitFor(() => backend.events.length === 1);

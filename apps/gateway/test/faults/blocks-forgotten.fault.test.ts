@@ -7,7 +7,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A topic that blocks users, and what starts nodes of one group that read it. */
+/** Makes a topic that blocks users, and what starts nodes of one group that read it. */
 async function blockingTopic() {
   const group = uniqueName('blocks');
   const kafkaTopic = `${group}-user-blocks`;
@@ -58,7 +58,7 @@ describe('blocks that the store has forgotten', () => {
     await waitFor(() => refused(node.url('ann')), { what: 'ann to be blocked again' });
     const free = await WsClient.open(node.url('before-us'));
     await free.next('connected');
-    // Still in force afterwards: a lift is applied, and a barrier shows that bob's socket was left alone.
+    // Blocks are still in force afterwards: a lift is applied, and a barrier shows that bob's socket was left alone.
     await topic.write('ann', { blocked: false });
     await waitFor(async () => !(await refused(node.url('ann'))), { what: 'ann to be free' });
     expect(await bob.request('ping')).toMatchObject({ status: 'ok' });

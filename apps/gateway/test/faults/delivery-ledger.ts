@@ -1,4 +1,4 @@
-/** What one user was sent: sequence numbers in the order that Kafka has them. */
+/** Sequence numbers that were sent to each user, in the order that Kafka has them. */
 export type Produced = ReadonlyMap<string, readonly number[]>;
 
 /** What one user's client has got, and what it saw of the positions. */
@@ -6,9 +6,11 @@ export interface Received {
   readonly user: string;
   /** Sequence numbers in the order of arrival. */
   readonly sequences: readonly number[];
-  /** Frames that do not follow the one before them in the stream. */
+  /** Descriptions of frames that do not follow the one before them in the stream. */
   readonly offsetFaults: readonly string[];
-  /** Was told that history was lost: by `recovered: false`, or by another epoch on the open socket. */
+  /**
+   * True when the client was told that history was lost: by `recovered: false`, or by another epoch on the open socket.
+   */
   readonly told: boolean;
 }
 
@@ -16,13 +18,13 @@ export interface Verdict {
   readonly produced: number;
   readonly received: number;
   readonly lost: number;
-  /** Of those lost, the ones of users who were told that something may be missing. */
+  /** Number of lost records of users who were told that something may be missing. */
   readonly lostAndTold: number;
   readonly duplicates: number;
   readonly outOfOrder: number;
-  /** Frames nobody produced for this user. */
+  /** Number of frames that nobody produced for this user. */
   readonly foreign: number;
-  /** Gaps and repetitions by stream, epoch and offset. */
+  /** Number of gaps and repetitions by stream, epoch and offset. */
   readonly offsetFaults: number;
   /** The first few faults in words, for the failure's message. */
   readonly examples: readonly string[];
@@ -65,7 +67,7 @@ interface Faults {
 
 function compare(expected: readonly number[], got: readonly number[]): Faults {
   const faults: Faults = { lost: [], duplicates: [], outOfOrder: [], foreign: [] };
-  // A record may be in Kafka twice, by its producer's own repetition: then it is to arrive twice.
+  // A record may be in Kafka twice, by its producer's own repetition: then it has to arrive twice.
   const places = new Map<number, number[]>();
   for (const [place, sequence] of expected.entries()) {
     const known = places.get(sequence);

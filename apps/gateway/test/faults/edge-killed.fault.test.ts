@@ -5,7 +5,10 @@ import { FAULTLESS } from './delivery-ledger.js';
 import { Load } from './load.js';
 import { isFull, promisedMs, report, scale } from './scale.js';
 
-/** A killed node's rows live as long as its lease, 10 s, and until somebody looks. */
+/**
+ * Time in ms within which a killed node's rows are gone: they live as long as its lease, 10 s, and until somebody
+ * looks.
+ */
 const REAPED_MS = 15_000;
 
 let load: Load | null = null;
@@ -31,7 +34,7 @@ it(
       await load.flows();
       backAfterMs.push(performance.now() - killedMs);
       await replacement;
-      // Waiting for a lease takes its time: in a short run once is enough.
+      // A lease takes its time, so a short run waits for one only.
       if (!isFull && time < scale.times) continue;
       await waitFor(async () => (await newlyReaped(cluster.nodes, reapedBefore)) >= rows, {
         timeoutMs: promisedMs(REAPED_MS),
@@ -65,7 +68,7 @@ async function reapedRows(nodes: Nodes): Promise<Map<number, number>> {
   return rows;
 }
 
-/** By the nodes that are still there. */
+/** Counts the rows that the remaining nodes reaped. */
 async function newlyReaped(nodes: Nodes, before: ReadonlyMap<number, number>): Promise<number> {
   let sum = 0;
   for (const [pid, rows] of await reapedRows(nodes)) sum += rows - (before.get(pid) ?? 0);

@@ -10,7 +10,7 @@ import {
 
 export interface NodeSpec {
   readonly role: 'all' | 'edge' | 'router';
-  /** The port this node finds Redis at, on this machine: that of a TcpProxy, say. */
+  /** Port of this machine at which this node finds Redis: that of a TcpProxy, say. */
   readonly redisPort?: number;
 }
 
@@ -24,7 +24,7 @@ export interface GatewayProcessesOptions {
   readonly heartbeat?: string;
 }
 
-/** Long enough for the longest fault: what a client misses is in the history when it comes back. */
+/** History long enough for the longest fault: what a client misses is in it when the client comes back. */
 const HISTORY = { size: 2000, ttl: '1h' };
 
 /** Gateway processes of one Kafka group and Redis prefix, to be killed and replaced while clients are there. */
@@ -71,7 +71,7 @@ export class GatewayProcesses {
     return this.#running.filter(({ spec }) => spec.role !== 'router').map(({ process }) => process);
   }
 
-  /** Where clients connect to. */
+  /** Returns the addresses that clients connect to. */
   readonly targets = (): string[] => this.edges.map(({ wsUrl }) => wsUrl);
 
   async start(spec: NodeSpec): Promise<GatewayProcess> {
@@ -100,13 +100,13 @@ export class GatewayProcesses {
     return process;
   }
 
-  /** SIGKILL. */
+  /** Sends SIGKILL. */
   async kill(node: GatewayProcess): Promise<Exit> {
     this.#forget(node);
     return node.kill();
   }
 
-  /** SIGTERM; the node is no target any more from this moment on. */
+  /** Sends SIGTERM. The node is no target any more from this moment on. */
   async stop(node: GatewayProcess): Promise<Exit> {
     this.#forget(node);
     return node.stop();
@@ -130,7 +130,7 @@ function withHistory([name, topic]: readonly [string, object]): [string, object]
   return name === 'notifications' ? [name, { history: HISTORY, ...topic }] : [name, topic];
 }
 
-/** The value of a metric; without labels the sum over them; 0 for one that is not there yet. */
+/** Reads the value of a metric: without labels the sum over them, and 0 for one that is not there yet. */
 export async function metric(node: GatewayProcess, name: string): Promise<number> {
   const text = await (await fetch(`${node.httpUrl}/metrics`)).text();
   let sum = 0;

@@ -6,7 +6,7 @@ import { Load } from './load.js';
 import { isFull, promisedMs, report, scale } from './scale.js';
 
 const TIMES = isFull ? 3 : 1;
-/** From the broker being back to everybody having a record that was produced then. */
+/** Time in ms from the broker being back until everybody has a record that was produced then. */
 const BACK_MS = 15_000;
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -33,7 +33,8 @@ it(
       kafka = await startKafka({ dataDir, port: kafka.port });
       flowsAfterMs.push(await load.flows());
     }
-    // The producer repeats what was not acknowledged, so Kafka itself may have a record twice: it is the measure.
+    // The producer repeats what was not acknowledged, so Kafka itself may have a record twice: what the topic holds is
+    // the measure.
     const verdict = await load.verdict({ fromKafka: true });
     await report('Kafka broker SIGKILL and restart', {
       times: TIMES,

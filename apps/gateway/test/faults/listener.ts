@@ -3,7 +3,7 @@ import { WebSocket, type RawData } from 'ws';
 import { token } from '../gateway-cluster.js';
 import type { Received } from './delivery-ledger.js';
 
-/** Where to connect; asked before each attempt, since nodes come and go. */
+/** Chooses where to connect. It is asked before each attempt, since nodes come and go. */
 export type ChooseTarget = () => string | null;
 
 export interface ListenerOptions {
@@ -23,7 +23,7 @@ interface StreamRow {
 interface Position {
   epoch: string;
   offset: number;
-  /** The server said that history was lost: the next frame need not follow. */
+  /** True when the server said that history was lost: the next frame need not follow the one before. */
   startsOver: boolean;
 }
 
@@ -40,23 +40,26 @@ interface Update {
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_LAST_MS = 1000;
 const HANDSHAKE_TIMEOUT_MS = 5000;
-/** 4500 and above say: do not come back (docs/protocol.md). */
+/** Lowest close code that forbids coming back (docs/protocol.md). */
 const STAY_AWAY = 4500;
 
 /**
- * A client as docs/protocol.md wants one: it comes back after everything but a close that forbids it, with full jitter, when
- * a `reconnect` frame says so then after its time, and brings the position of each stream.
+ * A client as docs/protocol.md wants one. It comes back after everything but a close that forbids it, with full jitter,
+ * or within the time that a `reconnect` frame gives it, and brings the position of each stream.
  */
 export class Listener implements Received {
   readonly user: string;
   readonly sequences: number[] = [];
   readonly offsetFaults: string[] = [];
-  /** Milliseconds from producing to arrival, beside `sequences`. */
+  /** Latency in ms from producing to arrival, beside `sequences`. */
   readonly latencies: number[] = [];
-  /** How often each close code ended a session; 0 for a connection that was not made. */
+  /** Number of sessions that each close code ended; 0 stands for a connection that was not made. */
   readonly closes = new Map<number, number>();
   told = false;
-  /** Sessions that began with `connected`, when the last one did (performance.now), and those that were recovered. */
+  /**
+   * Number of sessions that began with `connected`, the time of the last one (performance.now), and the number of those
+   * that were recovered.
+   */
   sessions = 0;
   connectedAtMs = 0;
   recoveries = 0;
@@ -79,7 +82,7 @@ export class Listener implements Received {
     return this.#connected;
   }
 
-  /** The node it is connected to or tries to. */
+  /** Address of the node it is connected to, or tries to connect to. */
   get target(): string | null {
     return this.#target;
   }
@@ -119,7 +122,7 @@ export class Listener implements Received {
     }
   }
 
-  /** One connection from the handshake to its end; gives the close code, or 0 when there was no connection. */
+  /** Runs one connection from the handshake to its end; returns the close code, or 0 when there was no connection. */
   async #session(): Promise<number> {
     this.#target = this.#options.chooseTarget();
     if (this.#target === null) return 0;
@@ -134,7 +137,7 @@ export class Listener implements Received {
     let opened = false;
     socket.on('open', () => (opened = true));
     socket.on('message', (data) => this.#received(data));
-    // `close` follows each error and says what is to be said.
+    // `close` follows each error and tells all there is to tell.
     socket.on('error', () => undefined);
     const code = await new Promise<number>((resolve) => socket.once('close', resolve));
     this.#connected = false;
@@ -166,7 +169,8 @@ export class Listener implements Received {
       this.recoveries++;
       this.replayed += replayed;
     }
-    // With a replay under way the position stays where it was: a connection that breaks meanwhile asks for it again.
+    // While a replay is under way the position stays where it was: a connection that breaks meanwhile asks for it
+    // again.
     if (recovered === undefined || replayed === 0) this.#positions.set(stream, { epoch, offset, startsOver: false });
     else if (!recovered && known !== undefined) known.startsOver = true;
     if (recovered === false) this.told = true;

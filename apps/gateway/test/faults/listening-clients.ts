@@ -5,13 +5,13 @@ import { Listener } from './listener.js';
 export interface ListeningClientsOptions {
   readonly users: readonly string[];
   readonly topics: string;
-  /** `ws://…` of the nodes that take connections now. */
+  /** Addresses `ws://…` of the nodes that take connections now. */
   readonly targets: () => readonly string[];
 }
 
 const CONNECT_TIMEOUT_MS = 30_000;
 
-/** One resuming client a user, spread over the nodes. */
+/** One resuming client for each user, spread over the nodes. */
 export class ListeningClients {
   readonly listeners: readonly Listener[];
 
@@ -32,7 +32,7 @@ export class ListeningClients {
     return audience;
   }
 
-  /** Everybody is connected, and to one of these nodes when they are given. */
+  /** Resolves when every client is connected, and to one of these nodes when they are given. */
   async connected(targets?: readonly string[]): Promise<void> {
     const here = (listener: Listener): boolean =>
       listener.connected && (targets === undefined || targets.includes(listener.target ?? ''));
@@ -43,7 +43,7 @@ export class ListeningClients {
     return this.listeners.filter((listener) => listener.connected && listener.target === target);
   }
 
-  /** Everybody has this sequence number or a later one. */
+  /** Resolves when every client has this sequence number or a later one. */
   async reached(sequences: ReadonlyMap<string, number>, timeoutMs: number): Promise<void> {
     const behind = (): Listener[] =>
       this.listeners.filter(({ user, sequences: got }) => (got.at(-1) ?? -1) < (sequences.get(user) ?? -1));
@@ -56,7 +56,7 @@ export class ListeningClients {
     );
   }
 
-  /** How often each close code was seen. */
+  /** Counts how often each close code was seen. */
   closes(): Record<string, number> {
     const sum: Record<string, number> = {};
     for (const { closes } of this.listeners) {
@@ -78,7 +78,7 @@ export class ListeningClients {
   }
 }
 
-/** Of times in milliseconds; 0 when there are none. */
+/** Percentile of times in ms; 0 when there are none. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;

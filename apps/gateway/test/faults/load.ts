@@ -6,7 +6,7 @@ import { scale, userNames } from './scale.js';
 import { SteadyProducer } from './steady-producer.js';
 
 export const TOPIC = 'notifications';
-/** How long anything may take to arrive when no fault is under way any more. */
+/** Time in ms that anything may take to arrive when no fault is under way any more. */
 const SETTLE_MS = 45_000;
 const BETWEEN_FAULTS_MS = 1000;
 
@@ -40,7 +40,7 @@ export class Load {
     return load;
   }
 
-  /** Everybody gets a record that is produced from now on; says after how many milliseconds. */
+  /** Resolves when everybody has got a record that is produced from now on; returns the ms it took. */
   async flows(timeoutMs: number = SETTLE_MS): Promise<number> {
     const startedMs = performance.now();
     this.producer.sendToAll();
@@ -48,7 +48,7 @@ export class Load {
     return performance.now() - startedMs;
   }
 
-  /** A time of ordinary traffic between two faults: a fault that meets no records shows nothing. */
+  /** Lets ordinary traffic flow between two faults: a fault that meets no records shows nothing. */
   async goOn(ms: number = BETWEEN_FAULTS_MS): Promise<void> {
     await delay(ms);
   }
@@ -56,7 +56,7 @@ export class Load {
   /** Ends the flow, waits until everybody has its end, and compares. */
   async verdict(options: { readonly fromKafka?: boolean } = {}): Promise<Verdict> {
     await this.producer.pause();
-    // A record for each behind all others: whatever is late or doubled comes before it.
+    // This sends a record to each user behind all others: whatever is late or doubled comes before it.
     await this.flows();
     this.producer.sendToAll();
     await this.producer.pause();

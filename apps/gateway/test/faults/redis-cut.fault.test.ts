@@ -26,7 +26,7 @@ it(
     const { audience, cluster } = load;
     const flowsAfterMs: number[] = [];
     for (let time = 0; time < scale.times; time++) {
-      // One node, the other one, both.
+      // The cut meets one node, then the other one, then both.
       const cut = time % 3 === 2 ? proxies : [proxies[time % 3]!];
       await load.goOn();
       for (const proxy of cut) proxy.cut();

@@ -104,9 +104,9 @@ describe('Redis killed and started again', () => {
       });
       const { lost, lostAndTold } = verdict;
       expect(verdict).toMatchObject({ ...FAULTLESS, lost: lostAndTold });
-      // What can be lost is what was on its way in the last moment, not what came later.
+      // Only what was under way in the last moment can be lost, not what came later.
       expect(lost).toBeLessThan(scale.rate * scale.times);
-      // The sockets stayed, and each was told by a new epoch.
+      // The sockets stayed, and each was told of the loss by a new epoch.
       expect(audience.closes()).toEqual({});
       expect(audience.listeners.filter(({ told }) => !told)).toEqual([]);
       expect(cluster.nodes).toHaveLength(2);

@@ -36,7 +36,7 @@ it(
     });
     expect(verdict).toMatchObject(FAULTLESS);
     expect(exits).toEqual(exits.map(() => ({ code: 0, signal: null })));
-    // Every session ended by the book, and nobody was told of lost history.
+    // Every session ended with 4000, and no client was told of lost history.
     expect(Object.keys(audience.closes()).filter((code) => code !== '4000' && code !== '0')).toEqual([]);
     expect(audience.listeners.filter(({ told }) => told)).toEqual([]);
   },

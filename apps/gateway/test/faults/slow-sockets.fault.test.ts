@@ -11,11 +11,17 @@ import { SteadyProducer } from './steady-producer.js';
 
 const CONFLATED = 'balance-updates';
 const SLOW_SHARE = 0.05;
-/** What all get; the slow ones then get more, until the kernel's buffers are full: 6 to 30 MB here on loopback. */
+/**
+ * Records that all clients get. The slow ones then get more, until the kernel's buffers are full: 6 to 30 MB here on
+ * loopback.
+ */
 const FLOOD = isFull
   ? { bytes: 16_000, perSecond: 30, seconds: 25, pauseMs: 2000 }
   : { bytes: 32_000, perSecond: 80, seconds: 4, pauseMs: 500 };
-/** Beyond what the queues of the slow ones may hold: 256 KiB each, and twice that in copies and buffers. */
+/**
+ * Bytes of memory the node may grow by, beyond what the queues of the slow clients may hold: 256 KiB each, and twice
+ * that in copies and buffers.
+ */
 const GROWTH_BYTES_MAX = 96 * 1024 * 1024;
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -29,7 +35,7 @@ it(
   async () => {
     const load = await Load.open({
       nodes: [{ role: 'all' }],
-      // Who does not read for half a minute sees no ping either, and would be taken for dead before the end.
+      // A client that does not read for half a minute sees no ping either, and would be taken for dead before the end.
       heartbeat: '120s',
       topics: {
         [TOPIC]: { history: { size: 20, ttl: '1m' }, slow: 'queue', queueBytes: '256kb' },
@@ -41,7 +47,7 @@ it(
     const slow = await SlowCrowd.open(cluster, Math.max(2, Math.round(scale.users * SLOW_SHARE)));
     cleanups.push(() => slow.close());
 
-    // The same traffic twice: first everybody reads, then the slow ones do not.
+    // The same traffic comes twice: first everybody reads, then the slow ones do not.
     const reading = await measured(audience, () => slow.flood());
     await slow.upToDate();
     const memoryBefore = await metric(cluster.nodes[0]!, 'system_memory_usage_bytes');
@@ -52,7 +58,7 @@ it(
       (await actions('queue')) === slow.queued.length && (await actions('conflate')) > 0;
     const paused = await measured(audience, () => slow.flood(isFelt));
     const memoryAfter = await metric(cluster.nodes[0]!, 'system_memory_usage_bytes');
-    // All of it, while the slow ones still don't read: nobody waits for them.
+    // The others have everything while the slow ones still do not read: nobody waits for them.
     const verdict = await load.verdict();
     slow.resume();
 
@@ -74,7 +80,7 @@ it(
     expect(verdict).toMatchObject(FAULTLESS);
     expect(audience.closes()).toEqual({});
     expect(memoryAfter - memoryBefore).toBeLessThan(GROWTH_BYTES_MAX);
-    // Where the machine is its own; in an ordinary run it tells how busy the others are.
+    // This holds where the machine does nothing else; in an ordinary run it tells how busy the others are.
     if (isFull) expect(paused.p99).toBeLessThan(2 * reading.p99 + promisedMs(100));
   },
   3 * scale.timeoutMs,
@@ -126,7 +132,7 @@ class SlowCrowd {
     return this.queued.length + this.conflated.length;
   }
 
-  /** So much for each of them, and then more until it is enough. */
+  /** Sends this number of records to each of them, and then more until it is enough. */
   async flood(isEnough: () => Promise<boolean> = async () => true): Promise<void> {
     const target = this.#leastSent() + FLOOD.perSecond * FLOOD.seconds;
     for (const flood of this.#floods) flood.start();
@@ -149,7 +155,7 @@ class SlowCrowd {
     for (const client of [...this.queued, ...this.conflated]) client.resume();
   }
 
-  /** All have their newest record. */
+  /** Resolves when all have their newest record. */
   async upToDate(): Promise<void> {
     for (const client of [...this.queued, ...this.conflated]) await this.#hasNewest(client);
   }
@@ -158,7 +164,7 @@ class SlowCrowd {
     for (const client of this.conflated) await this.#hasNewest(client);
   }
 
-  /** Frames of the conflated ones, and what was produced for them. */
+  /** Number of frames that the conflated ones got, and of records produced for them. */
   conflatedCount(): number {
     return this.conflated.reduce((sum, { frames }) => sum + frames.length, 0);
   }

@@ -10,13 +10,16 @@ export interface SteadyProducerOptions {
   readonly users: readonly string[];
   /** Records a second, over all users. */
   readonly rate: number;
-  /** Of each record's payload, about. */
+  /** Bytes of each record's payload, about. */
   readonly bytes?: number;
 }
 
 const TICK_MS = 20;
 const RETRY_MS = 200;
-/** Far below what a broker takes in one request: after a stall of this process there is much to send at once. */
+/**
+ * Bytes of one write: far below what a broker takes in one request. After a stall of this process there is much to send
+ * at once.
+ */
 const WRITE_BYTES_MAX = 256 * 1024;
 
 /**
@@ -49,12 +52,12 @@ export class SteadyProducer {
     }, TICK_MS);
   }
 
-  /** One more record to every user. */
+  /** Sends one more record to every user. */
   sendToAll(): void {
     this.#send(this.#options.users.length);
   }
 
-  /** Newest sequence number of each user. */
+  /** Returns the newest sequence number of each user. */
   newest(): Map<string, number> {
     return new Map(this.#sequences);
   }
@@ -71,7 +74,7 @@ export class SteadyProducer {
     await this.#writer.stop();
   }
 
-  /** What was sent. Call after `pause`. */
+  /** Returns what was sent. Call it after `pause`. */
   sent(): Produced {
     const all = new Map<string, number[]>();
     for (const [user, newest] of this.#sequences)
@@ -82,7 +85,7 @@ export class SteadyProducer {
     return all;
   }
 
-  /** What the topic holds. Call after `pause`. */
+  /** Returns what the topic holds. Call it after `pause`. */
   async inKafka(): Promise<Produced> {
     const { kafkaTopic, brokers } = this.#options;
     const all = new Map<string, number[]>(this.#options.users.map((user) => [user, []]));
@@ -111,7 +114,7 @@ export class SteadyProducer {
     return { key: user, value: JSON.stringify({ user_id: user, payload }) };
   }
 
-  /** What cannot be written for want of a broker is written again and again, and everything later waits behind it. */
+  /** Writes the records again and again as long as there is no broker; everything later waits behind them. */
   async #insist(records: readonly OutgoingRecord[]): Promise<void> {
     for (;;) {
       try {
@@ -125,7 +128,10 @@ export class SteadyProducer {
   }
 }
 
-/** Keeps its connection, unlike `produce` of the testkit: an acknowledgement is told when it comes. */
+/**
+ * Makes a writer that keeps its connection, unlike `produce` of the testkit, so an acknowledgement is told when it
+ * comes.
+ */
 export function createWriter(brokers: string): KafkajsRecordWriter {
   return new KafkajsRecordWriter({
     brokers: brokers.split(','),

@@ -12,7 +12,7 @@ const VICTIMS = isFull ? 200 : 10;
 const AT_ONCE = 5;
 /** Handshakes a second of other users, and of each victim while it is being blocked. */
 const STORM = isFull ? { others: 200, victim: 20 } : { others: 50, victim: 20 };
-/** From the broker's acknowledgement to the last closed socket (docs/records.md, `user-blocks`). */
+/** Time in ms from the broker's acknowledgement to the last closed socket (docs/records.md, `user-blocks`). */
 const CLOSED_MS = 1000;
 const GOAL_P99_MS = 200;
 
@@ -77,7 +77,7 @@ it(
 
 /** Opens sockets at an even rate on all nodes in turn. */
 class Storm {
-  /** Handshakes so far. */
+  /** Number of handshakes so far. */
   count = 0;
   readonly #timer: NodeJS.Timeout;
   readonly #underWay = new Set<Promise<void>>();
@@ -110,7 +110,10 @@ class Storm {
 /** A user with sockets on all nodes who goes on opening more. */
 class Victim {
   readonly codes: number[] = [];
-  /** From the acknowledgement; of sockets that were open before it or opened after it all the same. */
+  /**
+   * Times in ms from the acknowledgement to the close, of sockets that were open before it or opened after it all the
+   * same.
+   */
   readonly closedAfterMs: number[] = [];
   readonly refusals: string[] = [];
   openAtTheEnd = -1;
@@ -136,7 +139,7 @@ class Victim {
     this.#acknowledgedMs = performance.now();
   }
 
-  /** The storm meets the block for a while, and no socket is left. */
+  /** Resolves when the storm has met the block for a while, and no socket is left. */
   async closed(): Promise<void> {
     await delay(CLOSED_MS);
     await waitFor(() => this.refusals.length > 0 && this.#open.size === 0, {

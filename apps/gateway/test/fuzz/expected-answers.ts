@@ -1,4 +1,4 @@
-/** What docs/protocol.md promises for a frame: the rid of its one answer, or `perhaps` -1 for a bare frame. */
+/** Returns what docs/protocol.md promises for a frame: the rid of its one answer, or `perhaps` -1 for a bare frame. */
 function promised(text: string): number | 'perhaps' {
   let value: unknown;
   try {

@@ -42,7 +42,7 @@ export class WaryBackend {
     return backend;
   }
 
-  /** Keys of config.yaml that lead here. */
+  /** Returns the keys of config.yaml that lead here. */
   get config(): { backends: object; commands: object } {
     const base = `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`;
     const names = ['notification', 'user', 'items'];
@@ -87,7 +87,7 @@ function isForeseen(method: string, url: string, body: string): boolean {
       call.path.test(path) &&
       !path.split('/').some((part) => ['.', '..'].includes(decodeURIComponent(part))) &&
       names.every((name) => call.query.includes(name)) &&
-      // What a number has become that JSON cannot hold.
+      // JSON cannot hold some numbers: this is what they become.
       !/Infinity|NaN|undefined|\[object/.test(decodeURIComponent(url.replaceAll('+', ' '))) &&
       isForeseenBody(call.body, body),
   );

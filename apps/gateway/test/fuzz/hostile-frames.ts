@@ -115,7 +115,7 @@ interface Shape {
   readonly [name: string]: string | Shape;
 }
 
-/** Odds against a change of each part: most requests shall get as far as a backend. */
+/** Odds against a change of each part: most requests should get as far as a back end. */
 const EDITS = 20;
 const usual = (text: string, other: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc.oneof({ weight: EDITS, arbitrary: fc.constant(text) }, { weight: 1, arbitrary: other });
@@ -130,7 +130,7 @@ function shaped(shape: Shape): fc.Arbitrary<string> {
   return withExtras(members);
 }
 
-/** Beside the members given others may stand, also of the same names, in any order. */
+/** Puts other members beside those given, also of the same names, in any order. */
 function withExtras(members: fc.Arbitrary<[string, string]>[]): fc.Arbitrary<string> {
   const extras = fc.array(fc.tuple(key, value), { maxLength: 1 });
   return fc
@@ -167,7 +167,7 @@ function cut(text: string, at: number): string {
   return text.slice(0, at % (text.length + 1));
 }
 
-/** What a socket may be sent as text. Well-formed, and below the size limit. */
+/** Anything that a socket may be sent as text: well-formed, and below the size limit. */
 export const hostileFrame: fc.Arbitrary<string> = fc
   .oneof(
     { weight: 10, arbitrary: request },
@@ -187,7 +187,7 @@ function objectText(members: readonly (readonly [string, string])[]): string {
   return `{${members.map(([name, text]) => `${name}:${text}`).join(',')}}`;
 }
 
-/** Surely useless, whatever state the connection is in. */
+/** Frames that are surely useless, whatever state the connection is in. */
 export const badFrame: fc.Arbitrary<string> = fc
   .oneof(
     fc.tuple(request, fc.nat()).map(([text, at]) => text.slice(0, at % text.length)),

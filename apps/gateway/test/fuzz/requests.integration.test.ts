@@ -47,7 +47,7 @@ describe('a gateway whose clients send whatever they like', () => {
           client.send(text);
         }
         await waitFor(() => ledger.complete(client.frames)).catch(() => undefined);
-        // What another socket is answered comes later than anything that was to be written meanwhile.
+        // The answer to another socket comes later than anything that was to be written meanwhile.
         expect(await bystander.request('ping')).toMatchObject({ status: 'ok' });
         ledger.check(client.frames);
         expect(client.isOpen).toBe(true);

@@ -119,7 +119,7 @@ describe('whatever text a client sends', () => {
       }),
       { numRuns: Number(process.env['FUZZ_RUNS'] ?? 300), ...fuzzSeed },
     );
-    // None had a second answer that only came later.
+    // No request had a second answer that only came later.
     for (const check of checks) check();
     expect(backend.calls).toBeGreaterThan(30);
     expect(stats.backendRequests.inFlight).toBe(0);

@@ -7,7 +7,7 @@ import { Supervisor } from '../../src/workers/supervisor.js';
 import { configFile, run, start, type Running } from '../cli/running.js';
 import { loadWithSecret } from '../config/loading.js';
 
-/** Two workers without Kafka. */
+/** Makes the configuration of two workers without Kafka. */
 function configOf(port: number, more: Readonly<Record<string, object>> = {}): object {
   return {
     server: { host: '127.0.0.1', port, workers: 2, drain: { duration: '100ms', deadline: '10s' } },
@@ -21,7 +21,7 @@ async function ask(port: number, path: string): Promise<string> {
   return (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } })).text();
 }
 
-/** Three processes one after the other, on a machine that may be busy. */
+/** Time in ms for three processes one after the other, on a machine that may be busy. */
 const START_MS = 60_000;
 const readyAt = (port: number) =>
   waitFor(async () => (await ask(port, '/ready')) === '{"status":"ready"}', { timeoutMs: START_MS });
@@ -57,7 +57,7 @@ jest.setTimeout(2 * START_MS);
 
 describe('serve with workers', () => {
   it('ends with 2 when the workers cannot use the configuration, and says why once', async () => {
-    // Any file that can be read and is no key.
+    // This file can be read and is no key.
     const auth = { algorithms: ['RS256'], publicKeyFile: fileURLToPath(import.meta.url) };
     const { code, stderr } = await run(['serve', '-c', configFile(configOf(await freePort(), { auth }))]);
     expect(code).toBe(2);
@@ -89,7 +89,7 @@ describe('serve with workers', () => {
     running.child.kill('SIGKILL');
     const gone = waitFor(() => !workers.some(isRunning), { timeoutMs: START_MS, what: 'the end of the workers' });
     await gone.catch((error: unknown) => {
-      // A test that fails shall not leave behind what it was about.
+      // A test that fails must not leave its workers behind.
       for (const pid of workers.filter(isRunning)) process.kill(pid, 'SIGKILL');
       throw error;
     });
@@ -106,7 +106,7 @@ describe('serve with workers', () => {
   it('waits for nobody at the second signal', async () => {
     const running = await startWorkers();
     const workers = pids(running);
-    // One that cannot stop.
+    // This worker cannot stop.
     process.kill(workers[0]!, 'SIGSTOP');
     running.child.kill('SIGTERM');
     await running.line('stopping workers');
@@ -136,7 +136,7 @@ describe('a worker that hangs', () => {
         const signal = AbortSignal.timeout(1000);
         return (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' }, signal })).text();
       };
-      // Half of the connections end up at the one that hangs; one after the other they could outlast it.
+      // Half of the connections end up at the worker that hangs; one after the other they could outlast it.
       const patiently = (path: string) => Promise.any(Array.from({ length: 8 }, () => ask(path)));
       await waitFor(async () => (await patiently('/ready')).includes('"failing":["unresponsive"]'));
       await waitFor(() => listening.length === 3, { timeoutMs: START_MS, what: 'its successor' });

@@ -36,7 +36,7 @@ async function connect(user: string, topics = 'notifications'): Promise<{ client
 }
 
 async function ask(path: string): Promise<{ status: number; body: string }> {
-  // A connection of its own each time, so that any worker may be the one that answers.
+  // Each request has a connection of its own, so that any worker may be the one that answers.
   const answer = await fetch(`${gateway().httpUrl}${path}`, { headers: { connection: 'close' } });
   return { status: answer.status, body: await answer.text() };
 }
@@ -51,12 +51,12 @@ function killed(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
-    // Dead already.
+    // It is dead already.
     expect(error).toMatchObject({ code: 'ESRCH' });
   }
 }
 
-/** As the supervisor's log tells them, the newest of each place. */
+/** Reads the newest process id of each place from the supervisor's log. */
 function workerPids(): number[] {
   const pids = new Map<unknown, number>();
   for (const { message, worker, pid } of gateway().logs) {
@@ -65,7 +65,7 @@ function workerPids(): number[] {
   return [...pids.values()];
 }
 
-/** The workers log with the name of their node and their process id. */
+/** Finds the process id of a node: workers log both. */
 function pidOf(node: string): number {
   const line = gateway().logs.find(({ message, node: of }) => message === 'listening' && of === node);
   return line!['pid'] as number;
@@ -106,7 +106,7 @@ describe('workers that share a port', () => {
       await client.next(({ payload }) => payload === 'for all');
       expect(client.frames).toHaveLength(3);
     }
-    // Whoever of them consumed it.
+    // Any of them may have consumed it.
     await waitFor(async () => (await metric('kafka_messages_processed_total{topic="notifications"}')) === 3);
   });
 
@@ -131,7 +131,7 @@ describe('a worker that is killed', () => {
     process.kill(pidOf(owner), 'SIGKILL');
     await Promise.all(lost.map(({ closed }) => closed));
     clients.delete(owner);
-    // Again and again, because on a quick machine it is back between two questions.
+    // This asks again and again, because on a quick machine the worker is back between two questions.
     await waitFor(
       async () => {
         for (const pid of workerPids()) if (pid !== pidOf(survivor!)) killed(pid);
@@ -142,7 +142,8 @@ describe('a worker that is killed', () => {
     const broadcast = () => notify(grpcPort, 'Broadcast', { type: 'TYPE_INFO', entityId: 'survived' });
     await waitFor(() => broadcast().then(() => true), { timeoutMs: 30_000, what: 'gRPC answers again' });
     for (const client of kept) await client.next(({ entityId }) => entityId === 'survived');
-    // Not "ready": until the group notices that a member is gone, Kafka gives the new one nothing to read.
+    // This does not wait for "ready": until the group notices that a member is gone, Kafka gives the new one nothing to
+    // read.
     const back = async () => (await metric('workers')) === WORKERS && !(await ask('/ready')).body.includes('starting');
     await waitFor(back, { timeoutMs: 60_000, what: 'both workers' });
     const ends = gateway().logs.filter(({ message }) => message === 'worker ended');
