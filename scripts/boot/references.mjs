@@ -24,6 +24,9 @@ const FOLDERS = '(?:packages|apps|bench|scripts|docs|kubernetes|examples|patches
 const QUOTED_PATH = new RegExp(`\`(${FOLDERS}/[^\`\\s]*|[\\w@.-]+/[^\`\\s]*\\.(?:ts|mjs|js|lua|proto))\``, 'g');
 const LINK = /\]\(([^)\s#]+)(?:#[^)]*)?\)/g;
 const PAGE_IN_CODE = /\bdocs\/[\w./-]+\.(?:md|yaml)\b/g;
+const COMMENT = /^\s*(?:\/\/|\*|\/\*\*|--)\s/;
+/** A source file that a comment names, with as many of its folders as it needs. */
+const FILE_IN_COMMENT = /(?<![\w./-])(?:[\w-]+\/)*[\w-]+(?:\.[\w-]+)*\.(?:ts|mjs|lua)\b/g;
 
 /** Prints every line of the repository that refers to something that is not in it. */
 export async function checkReferences() {
@@ -50,14 +53,17 @@ function problemsOf(file, repository) {
       ? [`${at} refers to a page outside of the repository: ${line.trim()}`]
       : [];
     const missing = pathsIn(file, line).filter((path) => !exists(path, repository));
-    return [...unknown, ...missing.map((path) => `${at} ${path} does not exist`)];
+    return [...unknown, ...missing.map((path) => `${at} ${path.replace('**/', '')} does not exist`)];
   });
 }
 
 /** Lists the paths from the root that a line names. The changelog may name what was. */
 function pathsIn(file, line) {
   if (file === 'CHANGELOG.md') return [];
-  if (!file.endsWith('.md')) return line.match(PAGE_IN_CODE) ?? [];
+  if (!file.endsWith('.md')) {
+    const sources = COMMENT.test(line) ? (line.match(FILE_IN_COMMENT) ?? []) : [];
+    return [...(line.match(PAGE_IN_CODE) ?? []), ...sources.map((source) => `**/${source}`)];
+  }
   const quoted = [...line.matchAll(QUOTED_PATH)].map(([, path]) => path);
   const links = [...line.matchAll(LINK)]
     .map(([, target]) => target)
@@ -70,6 +76,7 @@ function exists(path, { files, known }) {
   // `<name>` and `…` stand for a choice of the reader's.
   if (/[<>…]/.test(path)) return true;
   const bare = path.replace(/\/$/, '');
+  if (bare.startsWith('**/')) return files.some((file) => `/${file}`.endsWith(bare.slice(2)));
   if (!/[*{]/.test(bare)) return bare === '.' || known.has(bare);
   const pattern = bare
     .replace(/[.+^$()|[\]\\]/g, '\\$&')
