@@ -3,6 +3,7 @@ export * from './backend-links.js';
 export * from './close-codes.js';
 export * from './engine.js';
 export * from './errors.js';
+export * from './http-server.js';
 export * from './logger.js';
 export * from './memory-engine/memory-engine.js';
 export * from './names.js';

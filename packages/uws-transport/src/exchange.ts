@@ -1,6 +1,8 @@
+import type { HttpAnswer } from '@ws-gateway/core';
 import type { HttpResponse } from 'uWebSockets.js';
-import { writeAnswer, type HttpAnswer } from './http-answer.js';
+import { isWhole, writeAnswer } from './http-answer.js';
 import type { RequestHead } from './http-request.js';
+import { streamAnswer, type StreamedBody } from './http-stream.js';
 
 /**
  * Called once for each request, refused and completed handshakes included (101), with 499 for a client that went away.
@@ -37,6 +39,7 @@ export class Exchange {
   readonly #startedAt = performance.now();
   #res: HttpResponse | null;
   #writing: NodeJS.Timeout | undefined;
+  #stream: StreamedBody | null = null;
 
   constructor(res: HttpResponse, head: RequestLine, options: ExchangeOptions) {
     this.#res = res;
@@ -44,6 +47,7 @@ export class Exchange {
     this.#options = options;
     res.onAborted(() => {
       clearTimeout(this.#writing);
+      this.#stream?.aborted();
       if (this.#res === null) return;
       this.#finish(CLIENT_WENT_AWAY);
       this.#options.onAbort?.();
@@ -55,7 +59,8 @@ export class Exchange {
     const res = this.#res;
     if (res === null) return;
     this.#finish(answer.status);
-    if (!writeAnswer(res, answer, this.#head)) this.#writeRest(res, Buffer.from(answer.body));
+    if (!isWhole(answer)) this.#stream = streamAnswer(res, answer, this.#head);
+    else if (!writeAnswer(res, answer, this.#head)) this.#writeRest(res, Buffer.from(answer.body));
   }
 
   /** The client takes it in pieces. */

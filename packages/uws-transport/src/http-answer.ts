@@ -1,18 +1,11 @@
 import { STATUS_CODES } from 'node:http';
-import type { Refusal } from '@ws-gateway/core';
+import type { HttpAnswer, Refusal } from '@ws-gateway/core';
 import type { HttpResponse } from 'uWebSockets.js';
-
-/** An HTTP answer. The content type is JSON unless `headers` says something else (names in lower case). */
-export interface HttpAnswer {
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
-}
 
 /** Seconds after which a client that was refused for want of room may try again. */
 const RETRY_AFTER_SECONDS = 1;
 
-export function refusalAnswer(refusal: Refusal): HttpAnswer {
+export function refusalAnswer(refusal: Refusal): WholeAnswer {
   const { status, code, message, retryAfterSeconds, details } = refusal;
   const headers: Record<string, string> =
     retryAfterSeconds === undefined ? {} : { 'retry-after': `${retryAfterSeconds}` };
@@ -30,7 +23,7 @@ export const transportStatuses = {
   unavailable: 503,
 } as const;
 
-function refused(code: keyof typeof transportStatuses, message: string, headers = {}): HttpAnswer {
+function refused(code: keyof typeof transportStatuses, message: string, headers = {}): WholeAnswer {
   const answer = refusalAnswer({ status: transportStatuses[code], code, message });
   return { ...answer, headers: { ...answer.headers, ...headers } };
 }
@@ -52,21 +45,26 @@ export const answers = {
     refused('upgrade_required', 'Sec-WebSocket-Version must be 13', { ...UPGRADE, 'sec-websocket-version': '13' }),
 };
 
+/** An answer whose length is known before it begins. */
+export type WholeAnswer = HttpAnswer & { readonly body: string | Uint8Array };
+
+export function isWhole(answer: HttpAnswer): answer is WholeAnswer {
+  return typeof answer.body !== 'function';
+}
+
 /**
  * Answers in one system call. `res` must be neither aborted nor answered. False when the client has not taken all of it
  * yet: then `res` lives on, and what is missing is for the caller to send.
  */
 export function writeAnswer(
   res: HttpResponse,
-  answer: HttpAnswer,
+  answer: WholeAnswer,
   head: { method: string; keepAlive: boolean },
 ): boolean {
-  const { status, headers = {}, body } = answer;
+  const { body } = answer;
   let taken = true;
   res.cork(() => {
-    res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
-    if (headers['content-type'] === undefined) res.writeHeader('content-type', 'application/json');
-    for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
+    writeHead(res, answer);
     // HEAD is told the length only: a body would be taken for the next answer.
     if (head.method === 'HEAD') res.endWithoutBody(Buffer.byteLength(body), !head.keepAlive);
     // Only `end` can close the connection, and it leaves the rest to uWebSockets.js and its own 10 s.
@@ -74,4 +72,11 @@ export function writeAnswer(
     else [, taken] = res.tryEnd(body, Buffer.byteLength(body));
   });
   return taken;
+}
+
+/** Within a cork. */
+export function writeHead(res: HttpResponse, { status, headers = {} }: Omit<HttpAnswer, 'body'>): void {
+  res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
+  if (headers['content-type'] === undefined) res.writeHeader('content-type', 'application/json');
+  for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
 }

@@ -1,27 +1,7 @@
+import type { HttpRequest } from '@ws-gateway/core';
 import type { HttpRequest as UwsRequest, HttpResponse } from 'uWebSockets.js';
 import { addressText } from './remote-address.js';
 import { TransportError } from './transport-error.js';
-
-/** A copy of a request: uWebSockets.js takes its own back when the handler returns. */
-export interface HttpRequest {
-  /** As sent, in upper case by convention. */
-  readonly method: string;
-  /** Path without query, percent-decoding not applied. */
-  readonly path: string;
-  /** Raw query without '?', '' when absent. */
-  readonly query: string;
-  /** The `:name` parts of the route, percent-decoded. */
-  readonly params: Readonly<Record<string, string>>;
-  /** '' when absent; the name in lower case. */
-  header(name: string): string;
-  /**
-   * The whole body. Rejects with TransportError `body_too_large` (answered 413 already, so just let it pass) or
-   * `request_aborted`.
-   */
-  body(): Promise<Uint8Array>;
-  /** The peer's address in text, or the one its PROXY header tells; IPv4-mapped IPv6 addresses are given as IPv4. */
-  readonly remoteAddress: string;
-}
 
 /** What can be read off a request before it is known which route it is for. */
 export type RequestHead = Omit<HttpRequest, 'params' | 'body'> & {

@@ -1,12 +1,10 @@
-import type { Refusal } from '@ws-gateway/core';
+import type { HttpAnswer, HttpRequest, Refusal, RouteHandler } from '@ws-gateway/core';
 import type { HttpResponse } from 'uWebSockets.js';
 import type { DeferredTasks } from './deferred-tasks.js';
 import { Exchange, type RequestObserver } from './exchange.js';
-import { answers, refusalAnswer, type HttpAnswer } from './http-answer.js';
-import { BodyCollector, type HttpRequest, type RequestHead } from './http-request.js';
+import { answers, refusalAnswer } from './http-answer.js';
+import { BodyCollector, type RequestHead } from './http-request.js';
 import { TransportError } from './transport-error.js';
-
-export type RouteHandler = (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 
 interface HttpRoutesOptions {
   readonly maxBodyBytes: number;

@@ -1,9 +1,9 @@
-import type { Admission, EdgeHandler, Handshake, TransportConnection } from '@ws-gateway/core';
+import type { Admission, EdgeHandler, Handshake, HttpAnswer, Transport, TransportConnection } from '@ws-gateway/core';
 import type { HttpResponse, us_socket_context_t } from 'uWebSockets.js';
 import type { CorkCarrier } from './cork-carrier.js';
 import type { DeferredTasks } from './deferred-tasks.js';
 import { Exchange, type RequestObserver } from './exchange.js';
-import { answers, refusalAnswer, type HttpAnswer } from './http-answer.js';
+import { answers, refusalAnswer } from './http-answer.js';
 import type { RequestHead } from './http-request.js';
 import { endpointLabel } from './http-routes.js';
 import { UwsSocket, type SocketData } from './uws-socket.js';
@@ -18,6 +18,7 @@ interface UpgraderOptions {
 }
 
 interface UpgraderParts {
+  readonly transport: Transport;
   readonly tasks: DeferredTasks;
   readonly carrier: CorkCarrier;
 }
@@ -94,7 +95,7 @@ export class Upgrader {
   }
 
   #open(res: HttpResponse, { key, context }: PendingUpgrade, { connection, protocol }: Admitted): void {
-    const socket = new UwsSocket(connection);
+    const socket = new UwsSocket(connection, this.#parts.transport);
     // The open callback attaches the WebSocket before upgrade returns. An empty protocol is not echoed.
     this.#parts.carrier.cork(() => res.upgrade<SocketData>({ socket }, key, protocol ?? '', '', context));
     // Told only now, outside of the carrier's cork: in there no other socket can be corked.

@@ -1,4 +1,4 @@
-import { cutReason, type Socket, type TransportConnection } from '@ws-gateway/core';
+import { cutReason, type Socket, type Transport, type TransportConnection } from '@ws-gateway/core';
 import type { WebSocket } from 'uWebSockets.js';
 import { TransportError } from './transport-error.js';
 
@@ -17,14 +17,16 @@ const SENT = 1;
  */
 export class UwsSocket implements Socket {
   readonly connection: TransportConnection;
+  readonly transport: Transport;
   #ws: WebSocket<SocketData> | null = null;
   /** Its place in the PingWheel. */
   pingSlot = -1;
   #corked = false;
   #ending: Ending | null = null;
 
-  constructor(connection: TransportConnection) {
+  constructor(connection: TransportConnection, transport: Transport) {
     this.connection = connection;
+    this.transport = transport;
   }
 
   attach(ws: WebSocket<SocketData>): void {
@@ -71,12 +73,12 @@ export class UwsSocket implements Socket {
     return this.#ws === null ? 0 : this.#ws.getBufferedAmount();
   }
 
-  join(channel: string): void {
-    this.#ws?.subscribe(channel);
+  join(group: string): void {
+    this.#ws?.subscribe(group);
   }
 
-  leave(channel: string): void {
-    this.#ws?.unsubscribe(channel);
+  leave(group: string): void {
+    this.#ws?.unsubscribe(group);
   }
 
   end(code: number, reason: string): void {

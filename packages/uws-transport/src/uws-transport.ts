@@ -1,4 +1,4 @@
-import type { ChannelPublisher, EdgeHandler, Logger, Refusal } from '@ws-gateway/core';
+import type { EdgeHandler, HttpServer, Logger, Refusal, RouteHandler, Transport } from '@ws-gateway/core';
 import type { TemplatedApp, us_listen_socket, WebSocket, WebSocketBehavior } from 'uWebSockets.js';
 import { loadAddon } from './addon.js';
 import { closeCodeOf } from './close-code.js';
@@ -7,7 +7,7 @@ import { DeferredTasks } from './deferred-tasks.js';
 import type { RequestObserver } from './exchange.js';
 import { idleTimeoutSeconds, PingWheel } from './heartbeat.js';
 import { copyHead, type ProxyTrust } from './http-request.js';
-import { HttpRoutes, type RouteHandler } from './http-routes.js';
+import { HttpRoutes } from './http-routes.js';
 import { bindListener, listenError } from './listener.js';
 import { TransportError } from './transport-error.js';
 import { asksForWebSocket, Upgrader } from './upgrade.js';
@@ -60,7 +60,7 @@ export function createUwsTransport(handler: EdgeHandler, options: UwsTransportOp
  * WebSocket and HTTP on one port. Drives the EdgeHandler, whose calls come one at a time; an exception in one of them
  * closes that socket (1011) and nothing else.
  */
-export class UwsTransport implements ChannelPublisher {
+export class UwsTransport implements Transport, HttpServer {
   readonly #handler: EdgeHandler;
   readonly #options: UwsTransportOptions;
   readonly #onError: (error: unknown) => void;
@@ -93,7 +93,7 @@ export class UwsTransport implements ChannelPublisher {
     const maxHandshakesInFlight = options.maxHandshakesInFlight ?? MAX_HANDSHAKES_IN_FLIGHT;
     this.#upgrader = new Upgrader(
       handler,
-      { tasks, carrier: this.#carrier },
+      { transport: this, tasks, carrier: this.#carrier },
       { handshakeTimeoutMs, writeTimeoutMs, maxHandshakesInFlight, isEndpoint, observe, onError },
     );
     this.#app.ws('/*', this.#behavior());
@@ -104,7 +104,6 @@ export class UwsTransport implements ChannelPublisher {
     });
   }
 
-  /** An HTTP route; `path` may have parts such as `:user`. Call before `listen`. */
   route(method: string, path: string, handle: RouteHandler): this {
     this.#routes.add(method, path, handle);
     return this;
@@ -141,8 +140,8 @@ export class UwsTransport implements ChannelPublisher {
    * Frames for one socket that are published within one loop turn leave in one system call, at its end. A frame sent to
    * a socket directly does not overtake what was published before.
    */
-  publish(channel: string, frame: Uint8Array): void {
-    this.#app.publish(channel, frame, false, false);
+  publish(group: string, frame: Uint8Array): void {
+    this.#app.publish(group, frame, false, false);
   }
 
   #behavior(): WebSocketBehavior<SocketData> {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { HttpRequest } from '../src/index.js';
+import type { HttpRequest } from '@ws-gateway/core';
 import { RawClient } from './support/raw-client.js';
 import { startTransport, until, type Running } from './support/test-edge.js';
 

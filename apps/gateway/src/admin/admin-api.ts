@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { EngineError } from '@ws-gateway/core';
-import type { HttpAnswer, HttpRequest, UwsTransport } from '@ws-gateway/uws-transport';
+import { EngineError, type HttpAnswer, type HttpRequest, type HttpServer } from '@ws-gateway/core';
 import { AdminError, adminStatuses } from './admin-error.js';
 import type { AdminDeps, AdminRoute } from './route-context.js';
 import { adminRoutes } from './admin-routes.js';
@@ -9,10 +8,10 @@ const RETRY_AFTER_SECONDS = 2;
 const BEARER = /^bearer +([^ ]+) *$/i;
 
 /** Serves the admin API. Without a token nobody calls this, so its paths don't exist. */
-export function addAdminRoutes(transport: UwsTransport, deps: AdminDeps, token: string): void {
+export function addAdminRoutes(server: HttpServer, deps: AdminDeps, token: string): void {
   const expected = digest(token);
   for (const route of adminRoutes) {
-    transport.route(route.method, route.path, async (request) => {
+    server.route(route.method, route.path, async (request) => {
       try {
         requireToken(request, expected);
         return json(route.status ?? 200, await route.handle(deps, request));

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { TopicPolicy } from '@ws-gateway/core';
-import type { HttpRequest } from '@ws-gateway/uws-transport';
+import { defaultTopicPolicy, type HttpRequest, type TopicPolicy } from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
 import { userOf, type AdminDeps } from './route-context.js';
 import { jsonBody } from './json-body.js';
@@ -8,19 +7,10 @@ import { messageItems } from './message.js';
 
 /** Used when no configured topic has `blocks`: no client can be subscribed to it, but the block itself still applies. */
 const FALLBACK_BLOCK_POLICY: TopicPolicy = {
-  name: 'user-blocks',
-  kafkaTopic: 'user-blocks',
+  ...defaultTopicPolicy('user-blocks'),
   type: 'user_block',
-  format: 'envelope',
   retention: null,
-  slow: 'queue',
-  queueBytes: 0,
-  snapshot: false,
-  ttlMs: 0,
-  ack: false,
-  guests: false,
   clientVisible: false,
-  audienceFromKey: false,
   blocks: true,
 };
 

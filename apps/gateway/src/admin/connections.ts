@@ -1,5 +1,4 @@
-import { closeReason, connectionViews } from '@ws-gateway/core';
-import type { HttpRequest } from '@ws-gateway/uws-transport';
+import { closeReason, connectionViews, type HttpRequest } from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
 import { requireUser, userOf, type AdminDeps } from './route-context.js';
 

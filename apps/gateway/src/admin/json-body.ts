@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { HttpRequest } from '@ws-gateway/uws-transport';
+import type { HttpRequest } from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
 
 export interface JsonBody {

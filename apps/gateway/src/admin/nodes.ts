@@ -1,5 +1,4 @@
-import type { NodeRow } from '@ws-gateway/core';
-import type { HttpRequest } from '@ws-gateway/uws-transport';
+import type { NodeRow, HttpRequest } from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
 import type { AdminDeps } from './route-context.js';
 

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { userStream, type PublishItem, type TopicPolicy } from '@ws-gateway/core';
-import type { HttpRequest } from '@ws-gateway/uws-transport';
+import { userStream, type PublishItem, type TopicPolicy, type HttpRequest } from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
 import type { AdminDeps } from './route-context.js';
 import { jsonBody } from './json-body.js';

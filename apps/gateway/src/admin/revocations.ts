@@ -1,5 +1,4 @@
-import { parseRfc3339, type Revocation } from '@ws-gateway/core';
-import type { HttpRequest } from '@ws-gateway/uws-transport';
+import { parseRfc3339, type Revocation, type HttpRequest } from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
 import { requireUser, type AdminDeps } from './route-context.js';
 import { jsonBody } from './json-body.js';

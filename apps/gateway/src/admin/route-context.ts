@@ -5,8 +5,8 @@ import {
   type Logger,
   type Retention,
   type TopicPolicy,
+  type HttpRequest,
 } from '@ws-gateway/core';
-import type { HttpRequest } from '@ws-gateway/uws-transport';
 import { AdminError } from './admin-error.js';
 
 /** What the handlers work with. */

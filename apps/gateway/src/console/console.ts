@@ -1,4 +1,4 @@
-import type { HttpAnswer, UwsTransport } from '@ws-gateway/uws-transport';
+import type { HttpAnswer, HttpServer } from '@ws-gateway/core';
 import type { Config } from '../config/config.js';
 import { version } from '../node/node-name.js';
 import { consoleFiles, type PageFile } from './console-files.js';
@@ -32,7 +32,7 @@ const HEADERS = {
  * Serves the operator's page at `/`. It has no rights of its own: it is one more client of the socket and the admin
  * API.
  */
-export function addConsole(transport: UwsTransport, config: Config, node: string): void {
+export function addConsole(server: HttpServer, config: Config, node: string): void {
   const files = consoleFiles();
   const index = files.get('/console/index.html');
   if (index === undefined) throw new Error('the page of the console is missing');
@@ -40,14 +40,14 @@ export function addConsole(transport: UwsTransport, config: Config, node: string
     contentType: 'application/json',
     body: Buffer.from(JSON.stringify(consoleSettings(config, node))),
   };
-  transport.route('GET', '/', () => found(index));
-  transport.route('GET', '/console/settings.json', () => found(settings));
+  server.route('GET', '/', () => found(index));
+  server.route('GET', '/console/settings.json', () => found(settings));
   const file = ({ path }: { path: string }): HttpAnswer => {
     const page = files.get(path);
     return page === undefined ? notFound : found(page);
   };
-  transport.route('GET', '/console/:file', file);
-  transport.route('GET', '/console/client/:file', file);
+  server.route('GET', '/console/:file', file);
+  server.route('GET', '/console/client/:file', file);
 }
 
 function found({ contentType, body }: PageFile): HttpAnswer {

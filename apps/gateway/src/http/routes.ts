@@ -1,4 +1,4 @@
-import type { HttpAnswer, UwsTransport } from '@ws-gateway/uws-transport';
+import type { HttpAnswer, HttpServer } from '@ws-gateway/core';
 import { health, ready, type NodeState } from './health.js';
 
 /** All processes behind this port: whichever of them is asked speaks for all. */
@@ -8,12 +8,12 @@ export interface WorkerGroup {
 }
 
 /** Health, readiness, ping and metrics. `metricsPath` is null when they are off. */
-export function addRoutes(transport: UwsTransport, group: WorkerGroup, metricsPath: string | null): void {
-  transport.route('GET', '/health', async () => health(await group.states()));
-  transport.route('GET', '/ready', async () => ready(await group.states()));
-  transport.route('GET', '/ping', () => ({ status: 200, headers: { 'content-type': 'text/plain' }, body: 'pong' }));
+export function addRoutes(server: HttpServer, group: WorkerGroup, metricsPath: string | null): void {
+  server.route('GET', '/health', async () => health(await group.states()));
+  server.route('GET', '/ready', async () => ready(await group.states()));
+  server.route('GET', '/ping', () => ({ status: 200, headers: { 'content-type': 'text/plain' }, body: 'pong' }));
   if (metricsPath === null) return;
-  transport.route('GET', metricsPath, async (): Promise<HttpAnswer> => {
+  server.route('GET', metricsPath, async (): Promise<HttpAnswer> => {
     const { contentType, body } = await group.metrics();
     return { status: 200, headers: { 'content-type': contentType }, body };
   });

@@ -1,5 +1,4 @@
-import type { Edge, Engine, Logger, Router } from '@ws-gateway/core';
-import type { UwsTransport } from '@ws-gateway/uws-transport';
+import type { Edge, Engine, HttpServer, Logger, Router } from '@ws-gateway/core';
 import { pause } from './pause.js';
 
 /** What has to be stopped; null where the node has no such part. */
@@ -8,7 +7,7 @@ export interface Stoppable {
   readonly started: Promise<void>;
   readonly edge: Edge | null;
   readonly router: Router | null;
-  readonly transport: UwsTransport;
+  readonly server: HttpServer;
   readonly engine: Engine;
   readonly outgoing: { stop(): Promise<void> };
   readonly grpc: { drain(): void; close(): Promise<void> };
@@ -53,7 +52,7 @@ export async function shutDown(parts: Stoppable, times: ShutdownTimes): Promise<
 }
 
 async function stopInOrder(parts: Stoppable, times: ShutdownTimes, deadline: AbortSignal): Promise<true> {
-  const { edge, router, outgoing, transport, grpc, backends, links, engine, logger } = parts;
+  const { edge, router, outgoing, server, grpc, backends, links, engine, logger } = parts;
   edge?.beginDrain();
   grpc.drain();
   await parts.started;
@@ -68,7 +67,7 @@ async function stopInOrder(parts: Stoppable, times: ShutdownTimes, deadline: Abo
   }
   await left;
   await grpc.close();
-  await transport.close();
+  await server.close();
   await backends.close();
   // Behind the sockets: it tells of their ends.
   await links.close();

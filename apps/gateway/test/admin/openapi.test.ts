@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { UwsTransport } from '@ws-gateway/uws-transport';
+import type { HttpServer } from '@ws-gateway/core';
 import { addAdminRoutes } from '../../src/admin/admin-api.js';
 import type { AdminDeps } from '../../src/admin/route-context.js';
 import { addRoutes, type WorkerGroup } from '../../src/http/routes.js';
@@ -9,9 +9,9 @@ import { document } from './admin-client.js';
 function served(): string[] {
   const routes: string[] = [];
   const route = (method: string, path: string) => routes.push(`${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
-  const transport = { route } as unknown as UwsTransport;
-  addRoutes(transport, {} as WorkerGroup, '/metrics');
-  addAdminRoutes(transport, {} as AdminDeps, 'token');
+  const server = { route } as unknown as HttpServer;
+  addRoutes(server, {} as WorkerGroup, '/metrics');
+  addAdminRoutes(server, {} as AdminDeps, 'token');
   return routes.sort();
 }
 

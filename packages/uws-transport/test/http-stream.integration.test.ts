@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { HttpStreamClient } from '@ws-gateway/core';
+import { RawClient } from './support/raw-client.js';
+import { startTransport, until, type Running } from './support/test-edge.js';
+
+let running: Running;
+let client: HttpStreamClient | null;
+let drained: number;
+let closed: number;
+
+beforeEach(async () => {
+  running = await startTransport();
+  [client, drained, closed] = [null, 0, 0];
+  running.transport.route('GET', '/events', () => ({
+    status: 200,
+    headers: { 'content-type': 'text/event-stream' },
+    body: (opened) => {
+      client = opened;
+      opened.write('first\n');
+      return { drained: () => drained++, closed: () => closed++ };
+    },
+  }));
+});
+afterEach(() => running.stop());
+
+const url = () => `http://127.0.0.1:${running.port}/events`;
+
+describe('an answer that is written piece by piece', () => {
+  it('arrives as it is written, ends when it is ended, and says so once', async () => {
+    const response = await fetch(url());
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await reader.read()).value).toBe('first\n');
+    client!.write('second\n');
+    expect((await reader.read()).value).toBe('second\n');
+    client!.end();
+    client!.write('too late');
+    expect((await reader.read()).done).toBe(true);
+    expect(closed).toBe(1);
+  });
+
+  it('tells what a client has not taken, loses none of it, and tells when it has drained', async () => {
+    const raw = new RawClient(running.port);
+    raw.request(['GET /events HTTP/1.1', 'Host: localhost']);
+    await until(() => client !== null, 'the stream was opened');
+    raw.tcp.pause();
+    const line = `${'x'.repeat(9999)}\n`;
+    let written = 0;
+    while (client!.bufferedBytes() < 1_000_000) {
+      client!.write(line);
+      written++;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    raw.tcp.resume();
+    await until(() => drained > 0 && client!.bufferedBytes() === 0, 'it has drained');
+    client!.write('last\n');
+    client!.end();
+    await until(() => raw.received.toString().endsWith('\r\n0\r\n\r\n'), 'the last chunk came');
+    // Without the sizes of the chunks.
+    const body = raw.received
+      .toString()
+      .split('\r\n')
+      .slice(1)
+      .filter((part) => !/^[0-9a-f]*$/i.test(part))
+      .join('');
+    expect(body.split('x'.repeat(9999)).length - 1).toBe(written);
+    expect(body.endsWith('last\n')).toBe(true);
+  });
+
+  it('ends with the client that goes away', async () => {
+    const raw = new RawClient(running.port);
+    raw.request(['GET /events HTTP/1.1', 'Host: localhost']);
+    await until(() => client !== null, 'the stream was opened');
+    await raw.end();
+    await until(() => closed === 1, 'the end was told');
+    client!.write('nobody hears this');
+    client!.end();
+    expect([closed, running.errors]).toEqual([1, []]);
+  });
+
+  it('is not begun for a request for the head', async () => {
+    const response = await fetch(url(), { method: 'HEAD' });
+    expect([response.status, await response.text(), client]).toEqual([200, '', null]);
+  });
+});
