@@ -3,7 +3,7 @@
  * makes them.
  */
 import {
-  Edge,
+  createEdge,
   EdgeStats,
   EngineStats,
   MemoryEngine,
@@ -26,7 +26,6 @@ const engine = new MemoryEngine({ node: 'fanout', stats: new EngineStats() });
 const deps: Partial<EdgeDeps> = {
   engine,
   verifier: { verify: async (token) => identityOf(token) },
-  publisher: { publish: (channel, frame) => transport.publish(channel, frame) },
   links: { start: () => undefined } as unknown as BackendLinks,
   stats: new EdgeStats(),
   sent: null,
@@ -53,7 +52,7 @@ const options: Partial<EdgeOptions> = {
   limits: { requestsPerSecond: 0, badRequests: 0 },
   rooms: { policy, roomsPerConnection: 0 },
 };
-const edge = new Edge(deps as EdgeDeps, options as EdgeOptions);
+const edge = createEdge(deps as EdgeDeps, options as EdgeOptions);
 const listening = {
   host: '127.0.0.1',
   port: 0,

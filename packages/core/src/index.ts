@@ -7,6 +7,7 @@ export * from './http-server.js';
 export * from './logger.js';
 export * from './memory-engine/memory-engine.js';
 export * from './names.js';
+export * from './paths.js';
 export * from './record-source.js';
 export type { Revocation, TokenTraits } from './revocation.js';
 export * from './stats.js';
@@ -14,7 +15,8 @@ export * from './streams.js';
 export * from './token-verifier.js';
 export * from './topics.js';
 export * from './transport.js';
-export { Edge, type EdgeDeps, type EdgeOptions } from './edge/edge.js';
+export { createEdge, type EdgeDeps, type EdgeOptions } from './edge/create-edge.js';
+export { Edge } from './edge/edge.js';
 export {
   connectedFrame,
   errorFrame,

@@ -20,6 +20,30 @@ export interface StreamPolicy {
   readonly ack: boolean;
 }
 
+/** The policy of a stream that is not kept: its messages reach those who are there. */
+export function unretainedPolicy(name: string): StreamPolicy {
+  return { ...streamDefaults, name, type: name, retention: null };
+}
+
+/** A topic as the defaults of the configuration make it. */
+export function defaultTopicPolicy(name: string): TopicPolicy {
+  return {
+    ...streamDefaults,
+    name,
+    type: name,
+    retention: { mode: 'ordered', size: 100, ttlMs: 3_600_000 },
+    kafkaTopic: name,
+    format: 'envelope',
+    ttlMs: 0,
+    guests: false,
+    clientVisible: true,
+    audienceFromKey: false,
+    blocks: false,
+  };
+}
+
+const streamDefaults = { slow: 'queue', queueBytes: 256 * 1024, snapshot: false, ack: false } as const;
+
 /** One topic as configured, with nothing left to default. */
 export interface TopicPolicy extends StreamPolicy {
   /** The Kafka topic that feeds it. */
@@ -34,14 +58,4 @@ export interface TopicPolicy extends StreamPolicy {
   readonly audienceFromKey: boolean;
   /** Records block and unblock users. */
   readonly blocks: boolean;
-}
-
-const builtInTypes: ReadonlyMap<string, string> = new Map([
-  ['balance-updates', 'balance_update'],
-  ['user-blocks', 'user_block'],
-  ['notifications', 'notification'],
-]);
-
-export function defaultMessageType(topic: string): string {
-  return builtInTypes.get(topic) ?? topic;
 }

@@ -53,19 +53,25 @@ export interface Refusal {
 
 /** One open socket. No method throws after the close: it does nothing and says 'closed'. */
 export interface Socket {
+  /** What carries it: fan-out to its groups goes this way. */
+  readonly transport: Transport;
   send(frame: Uint8Array | string): 'sent' | 'buffered' | 'closed';
   /** Runs `write` so that all its sends leave in one system call. */
   cork(write: () => void): void;
   /** Bytes accepted but not yet taken by the kernel. */
   bufferedBytes(): number;
-  /** Native membership of a channel for `Transport.publish`. */
-  join(channel: string): void;
-  leave(channel: string): void;
+  /** Membership of a group of its own transport, for `Transport.publish`. */
+  join(group: string): void;
+  leave(group: string): void;
   /** Sends a close frame; `closed` follows, perhaps before this returns. */
   end(code: number, reason: string): void;
 }
 
-/** Fan-out to all sockets that joined the channel, one shared buffer. Skips nobody as long as backlogs are watched. */
-export interface ChannelPublisher {
-  publish(channel: string, frame: Uint8Array): void;
+/**
+ * What carries sockets. A node may have several transports; each serves the groups of its own sockets and knows nothing of
+ * the others.
+ */
+export interface Transport {
+  /** Fan-out to all of its sockets that joined the group, one shared buffer. Skips nobody as long as backlogs are watched. */
+  publish(group: string, frame: Uint8Array): void;
 }

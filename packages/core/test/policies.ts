@@ -1,22 +1,12 @@
-import { defaultMessageType, type TopicPolicy } from '../src/index.js';
+import { defaultTopicPolicy, type TopicPolicy } from '../src/index.js';
+
+const TYPES: Readonly<Record<string, string>> = {
+  'balance-updates': 'balance_update',
+  'user-blocks': 'user_block',
+  notifications: 'notification',
+};
 
 /** A topic with the defaults of the configuration, for tests. */
 export function topicPolicy(name: string, changes: Partial<TopicPolicy> = {}): TopicPolicy {
-  return {
-    name,
-    kafkaTopic: name,
-    type: defaultMessageType(name),
-    format: 'envelope',
-    retention: { mode: 'ordered', size: 100, ttlMs: 3_600_000 },
-    slow: 'queue',
-    queueBytes: 256 * 1024,
-    ttlMs: 0,
-    ack: false,
-    snapshot: false,
-    guests: false,
-    clientVisible: true,
-    audienceFromKey: false,
-    blocks: false,
-    ...changes,
-  };
+  return { ...defaultTopicPolicy(name), type: TYPES[name] ?? name, ...changes };
 }

@@ -1,4 +1,11 @@
-import type { EdgeOptions, Logger, Retention, RouterOptions, StreamPolicy } from '@ws-gateway/core';
+import {
+  unretainedPolicy,
+  type EdgeOptions,
+  type Logger,
+  type Retention,
+  type RouterOptions,
+  type StreamPolicy,
+} from '@ws-gateway/core';
 import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import type { UwsTransportOptions } from '@ws-gateway/uws-transport';
 import type { AdminDeps } from '../admin/route-context.js';
@@ -53,15 +60,7 @@ export function transportOptions({ server, limits }: Config): UwsTransportOption
 
 function roomPolicy(config: Config): StreamPolicy {
   const { slow, queueBytes } = config.rooms;
-  return {
-    name: 'room',
-    type: 'room',
-    retention: roomRetention(config),
-    slow,
-    queueBytes,
-    snapshot: false,
-    ack: false,
-  };
+  return { ...unretainedPolicy('room'), retention: roomRetention(config), slow, queueBytes };
 }
 
 export function roomRetention(config: Config): Retention | null {

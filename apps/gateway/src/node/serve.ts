@@ -1,11 +1,12 @@
 import {
   ClusterSurvey,
-  Edge,
+  createEdge,
   EdgeStats,
   EngineNotifier,
   EngineStats,
   Router,
   RouterStats,
+  type Edge,
   type EdgeDeps,
   type Engine,
   type Logger,
@@ -89,8 +90,6 @@ export async function serve(config: Config, join: JoinWorkerGroup = alone): Prom
     onReaped: (rows) => outgoing.presence?.expired(rows),
   });
 
-  // The edge publishes through the transport, which is made below because it calls the edge.
-  const publisher = { publish: (channel: string, frame: Uint8Array) => transport.publish(channel, frame) };
   const backends = createBackendCommands(config, stats.edge.backendRequests);
   const links = createBackendLinks(config, { stats: stats.edge, logger: logger.child({ part: 'links' }) });
   // By the admin API of any node. Whoever waits for the end hears of a stop that fails.
@@ -100,8 +99,8 @@ export async function serve(config: Config, join: JoinWorkerGroup = alone): Prom
     void gateway.stop('drain').catch(() => undefined);
   };
   const stopping = new AbortController();
-  const made = { ...outgoing, onDrain, node, engine, publisher, backends, links, stats, logger };
-  const edge = config.role === 'router' ? null : createEdge(config, made, stopping.signal);
+  const made = { ...outgoing, onDrain, node, engine, backends, links, stats, logger };
+  const edge = config.role === 'router' ? null : makeEdge(config, made, stopping.signal);
   const sockets = edge ?? new NoSockets(new ClusterSurvey({ engine, logger }, { node }), onDrain);
   const transport = createTransport(config, { sockets, edge, metrics, logger });
   const kafka = readsKafka(config) ? createKafka(config, { engine, writer: outgoing.writer!, stats, logger }) : null;
@@ -129,7 +128,7 @@ export async function serve(config: Config, join: JoinWorkerGroup = alone): Prom
   const router = kafka?.router ?? null;
   const started = startParts({ engine, inbox: sockets, router, logger }, stopping.signal);
   edge?.start();
-  const stoppable = { started, edge, router, outgoing, transport, grpc, backends, links, engine, logger };
+  const stoppable = { started, edge, router, outgoing, server: transport, grpc, backends, links, engine, logger };
   const gateway = running({ config, port, stoppable, loki }, () => {
     stopping.abort();
     metrics.stop();
@@ -175,11 +174,11 @@ interface PartDeps {
   readonly logger: Logger;
 }
 
-function createEdge(
+function makeEdge(
   config: Config,
   deps: PartDeps & { node: string } & Pick<
       EdgeDeps,
-      'publisher' | 'backends' | 'links' | 'sent' | 'presence' | 'subscriptions' | 'onDrain'
+      'backends' | 'links' | 'sent' | 'presence' | 'subscriptions' | 'onDrain'
     >,
   stopping: AbortSignal,
 ): Edge {
@@ -188,7 +187,7 @@ function createEdge(
   verifier.start();
   stopping.addEventListener('abort', () => verifier.stop());
   const edgeDeps = { ...deps, verifier, identifier, stats: deps.stats.edge, logger };
-  return new Edge(edgeDeps, edgeOptions(config, deps.node));
+  return createEdge(edgeDeps, edgeOptions(config, deps.node));
 }
 
 function createKafka(

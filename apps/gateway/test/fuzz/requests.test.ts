@@ -1,7 +1,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { Edge, EdgeStats, EngineStats, MemoryEngine, type EdgeDeps, type Logger, type Socket } from '@ws-gateway/core';
+import {
+  createEdge,
+  EdgeStats,
+  EngineStats,
+  MemoryEngine,
+  type Edge,
+  type EdgeDeps,
+  type Logger,
+  type Socket,
+} from '@ws-gateway/core';
 import type { CommandTable } from '@ws-gateway/http-backends';
 import { createTokenVerifier } from '@ws-gateway/jwt-auth';
 import { createBackendCommands } from '../../src/node/backend-commands.js';
@@ -15,6 +24,7 @@ import { fuzzSeed, hostileFrame } from './hostile-frames.js';
 type Frame = Readonly<Record<string, unknown>>;
 
 class KeptSocket implements Socket {
+  readonly transport = { publish: () => {} };
   readonly frames: Frame[] = [];
   code: number | null = null;
 
@@ -67,8 +77,8 @@ beforeAll(async () => {
   expect(findings).toEqual([]);
   table = createBackendCommands(config, stats.backendRequests);
   const deps = { engine, backends: table, verifier: createTokenVerifier(config.auth), logger, stats };
-  const unused = { publisher: { publish: () => {} }, sent: null, presence: null, subscriptions: null, links: null };
-  edge = new Edge({ ...deps, ...unused } as unknown as EdgeDeps, edgeOptions(config, 'n'));
+  const unused = { sent: null, presence: null, subscriptions: null, links: null };
+  edge = createEdge({ ...deps, ...unused } as unknown as EdgeDeps, edgeOptions(config, 'n'));
   await engine.start(edge);
 });
 afterAll(async () => {

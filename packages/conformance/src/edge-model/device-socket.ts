@@ -1,4 +1,5 @@
 import type { Position, Socket, StreamName } from '@ws-gateway/core';
+import type { DeviceTransport } from './device-transport.js';
 import { BLOCKS } from './scenario.js';
 
 /** The position of a stream that a client is told when it subscribes. */
@@ -38,8 +39,8 @@ interface Push {
 interface Hooks {
   readonly answered: (answer: Answer) => void;
   readonly ended: (code: number, reason: string) => void;
-  /** Sockets of this node that joined each channel of the native fan-out. */
-  readonly localStreams: Map<string, Set<DeviceSocket>>;
+  /** Transport of the device's node. */
+  readonly transport: DeviceTransport;
 }
 
 /** The client's end of a socket. It notes what arrives, and what must not have arrived. */
@@ -48,11 +49,13 @@ export class DeviceSocket implements Socket {
   readonly faults: string[] = [];
   /** Close code; null: open. */
   code: number | null = null;
+  readonly transport: DeviceTransport;
   readonly #hooks: Hooks;
   #blocked = false;
 
   constructor(hooks: Hooks) {
     this.#hooks = hooks;
+    this.transport = hooks.transport;
   }
 
   send(frame: Uint8Array | string): 'sent' | 'closed' {
@@ -73,13 +76,12 @@ export class DeviceSocket implements Socket {
     return 0;
   }
 
-  join(channel: string): void {
-    const sockets = this.#hooks.localStreams.get(channel) ?? new Set();
-    this.#hooks.localStreams.set(channel, sockets.add(this));
+  join(group: string): void {
+    this.transport.join(group, this);
   }
 
-  leave(channel: string): void {
-    this.#hooks.localStreams.get(channel)?.delete(this);
+  leave(group: string): void {
+    this.transport.leave(group, this);
   }
 
   end(code: number, reason: string): void {
@@ -90,7 +92,7 @@ export class DeviceSocket implements Socket {
 
   gone(code: number): void {
     this.code = code;
-    for (const sockets of this.#hooks.localStreams.values()) sockets.delete(this);
+    this.transport.forget(this);
   }
 
   stayIn(stream: StreamName): Stay | undefined {

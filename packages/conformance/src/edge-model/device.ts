@@ -36,7 +36,7 @@ export class Device {
     this.socket = new DeviceSocket({
       answered: (answer) => this.#answered(answer),
       ended: (code, reason) => this.node.edge.closed(this.#connection!, code, reason),
-      localStreams: node.localStreams,
+      transport: node.transport,
     });
   }
 

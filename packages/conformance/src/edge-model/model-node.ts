@@ -1,6 +1,7 @@
 import {
-  Edge,
+  createEdge,
   EdgeStats,
+  type Edge,
   type EdgeDeps,
   type EdgeOptions,
   type Engine,
@@ -10,7 +11,7 @@ import {
   type NodeCommand,
   type StreamMessage,
 } from '@ws-gateway/core';
-import type { DeviceSocket } from './device-socket.js';
+import { DeviceTransport } from './device-transport.js';
 import { roomPolicy, topics } from './scenario.js';
 
 const BARRIER = 'barrier';
@@ -29,7 +30,7 @@ export class ModelNode implements Inbox {
   readonly name: string;
   readonly engine: Engine;
   readonly edge: Edge;
-  readonly localStreams = new Map<string, Set<DeviceSocket>>();
+  readonly transport = new DeviceTransport();
   readonly faults: string[] = [];
   alive = true;
   readonly #barriers = new Map<string, () => void>();
@@ -37,14 +38,10 @@ export class ModelNode implements Inbox {
   constructor(name: string, engine: Engine) {
     this.name = name;
     this.engine = engine;
-    const publish = (channel: string, frame: Uint8Array): void => {
-      for (const socket of this.localStreams.get(channel) ?? []) socket.send(frame);
-    };
     // Parts that the model does not use are left out, so that using one is a failure that shows at once.
     const deps: Partial<EdgeDeps> = {
       engine,
       verifier: { verify: async (token) => identityOf(token) },
-      publisher: { publish },
       backends: { has: () => false, subscriptionOf: () => null } as unknown as EdgeDeps['backends'],
       stats: new EdgeStats(),
       sent: null,
@@ -72,7 +69,7 @@ export class ModelNode implements Inbox {
       rooms: { policy: roomPolicy, roomsPerConnection: 8 },
       sendEverywhere: false,
     };
-    this.edge = new Edge(deps as EdgeDeps, options as EdgeOptions);
+    this.edge = createEdge(deps as EdgeDeps, options as EdgeOptions);
   }
 
   async start(): Promise<void> {

@@ -1,4 +1,13 @@
-import { publicStream, roomStream, userStream, type Retention, type TopicPolicy } from '@ws-gateway/core';
+import {
+  defaultTopicPolicy,
+  publicStream,
+  roomStream,
+  unretainedPolicy,
+  userStream,
+  type Retention,
+  type StreamPolicy,
+  type TopicPolicy,
+} from '@ws-gateway/core';
 
 /** Messages kept of each stream: few, so that a client falls behind them within some steps. */
 export const HISTORY = 8;
@@ -11,23 +20,13 @@ export const ROOM = 'lobby';
 
 export const retention: Retention = { mode: 'ordered', size: HISTORY, ttlMs: 600_000 };
 
-const common = {
-  format: 'envelope',
-  slow: 'queue',
-  queueBytes: 1024 * 1024,
-  ttlMs: 0,
-  ack: false,
-  snapshot: false,
-  guests: false,
-  clientVisible: true,
-  audienceFromKey: false,
-} as const;
+const queueBytes = 1024 * 1024;
 
 export const topics: readonly TopicPolicy[] = [
-  { ...common, name: TOPIC, kafkaTopic: TOPIC, type: 'notification', retention, blocks: false },
-  { ...common, name: BLOCKS, kafkaTopic: BLOCKS, type: 'user_block', retention: null, blocks: true },
+  { ...defaultTopicPolicy(TOPIC), type: 'notification', retention, queueBytes },
+  { ...defaultTopicPolicy(BLOCKS), type: 'user_block', retention: null, queueBytes, blocks: true },
 ];
-export const roomPolicy = { ...common, name: 'rooms', type: 'room', retention };
+export const roomPolicy: StreamPolicy = { ...unretainedPolicy('room'), retention, queueBytes };
 
 /** Streams with history that a connection of the user can be in. */
 export function streamsOf(user: User) {

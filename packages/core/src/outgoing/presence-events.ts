@@ -26,7 +26,8 @@ export class PresenceEvents {
   }
 
   connected(connection: Connection): void {
-    const { id, user, userSinceMs: sinceMs } = connection;
+    const { id, login } = connection;
+    const { user, sinceMs } = login;
     // A guest is nobody whose presence could be told.
     if (user === null) return;
     const present = { user, connection: id, node: this.#node, sinceMs };

@@ -2,11 +2,11 @@ import type { BackendCommands, BackendOutcome, BackendRequest } from '../../back
 import type { SubscriptionEvents } from '../../outgoing/subscription-events.js';
 import { memberText } from '../../records/member-text.js';
 import { subscriptionStream } from '../../streams.js';
-import type { StreamPolicy } from '../../topics.js';
 import type { Connection, Subscription } from '../delivery/connection.js';
 import type { Reloads } from '../node/reloads.js';
 import { RefusalError } from '../refusals.js';
-import type { PendingSubscriptions, SubscribeRequest, Subscriber } from '../subscriptions/subscriber.js';
+import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
+import { idSubscription } from '../subscriptions/unretained-streams.js';
 import type { ClientRequest } from './client-request.js';
 import type { CommandHandler, Outcome } from './outcome.js';
 
@@ -77,7 +77,7 @@ export class BackendCommandHandler {
     }
     if (standing !== undefined) return { subscription: standing, begun: Promise.resolve([]), owners: 1, granted: true };
     this.#requirePlace(connection);
-    const begun = this.#deps.subscriber.begin(connection, [subscribeRequest(id)]);
+    const begun = this.#deps.subscriber.begin(connection, [idSubscription(id)]);
     // It stands in the connection from the first moment, so that the next command finds it.
     const subscription = connection.subscriptionTo(subscriptionStream(id))!;
     const shared = { subscription, begun, owners: 1, granted: false };
@@ -107,29 +107,13 @@ export class BackendCommandHandler {
   }
 }
 
-/** Updates to a subscription id are not kept: a client that comes back asks its command again. */
-const SUBSCRIPTION_POLICY: StreamPolicy = {
-  name: 'subscription',
-  type: 'subscription',
-  retention: null,
-  slow: 'queue',
-  queueBytes: 256 * 1024,
-  snapshot: false,
-  ack: false,
-};
-
-function subscribeRequest(id: string): SubscribeRequest {
-  const stream = subscriptionStream(id);
-  return { kind: 'subscription', name: id, policy: SUBSCRIPTION_POLICY, stream, shared: true, after: null };
-}
-
 /** What the command table is told of a client's request. */
 export function backendRequest(connection: Connection, request: ClientRequest): BackendRequest {
   return {
     endpoint: connection.endpoint.path,
     options: request.options,
     optionsText: memberText(request.text, 'options') ?? '{}',
-    authorization: connection.authorization,
+    authorization: connection.login.authorization,
     user: connection.user,
   };
 }

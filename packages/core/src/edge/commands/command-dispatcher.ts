@@ -22,6 +22,11 @@ export interface RequestLimits {
   readonly badRequests: number;
 }
 
+interface DispatcherOptions extends RequestLimits {
+  /** Commands that may make the connection another user's. */
+  readonly loginCommands: ReadonlySet<string>;
+}
+
 interface RequestDeps {
   readonly sender: Sender;
   readonly backends: BackendCommandHandler;
@@ -36,24 +41,27 @@ interface RequestDeps {
 export class CommandDispatcher {
   readonly #deps: RequestDeps;
   readonly #handlers: ReadonlyMap<string, CommandHandler>;
-  readonly #limits: RequestLimits;
+  readonly #options: DispatcherOptions;
+  /** Connections with an `authentication` in flight. */
+  readonly #waiting = new Map<Connection, WaitingRequests>();
+  readonly #decoder = new TextDecoder();
 
-  constructor(deps: RequestDeps, handlers: CommandHandlers, limits: RequestLimits) {
+  constructor(deps: RequestDeps, handlers: CommandHandlers, options: DispatcherOptions) {
     this.#deps = deps;
     this.#handlers = new Map(Object.entries(handlers));
-    this.#limits = limits;
+    this.#options = options;
   }
 
-  receive(connection: Connection, text: string): void {
-    const parsed = parseRequest(text);
-    const verdict = limitRequest(connection, this.#limits.requestsPerSecond, Date.now());
+  receive(connection: Connection, bytes: ArrayBuffer): void {
+    const parsed = parseRequest(this.#decoder.decode(bytes));
+    const verdict = limitRequest(connection, this.#options.requestsPerSecond, performance.now());
     if (verdict === 'close') {
       this.#deps.sender.close(connection, closeReason('rate_limited'));
       return;
     }
     if (verdict === 'rate_limited') {
       const code: RequestErrorCode = 'rate_limited';
-      const payload = { code, message: `at most ${this.#limits.requestsPerSecond} requests a second` };
+      const payload = { code, message: `at most ${this.#options.requestsPerSecond} requests a second` };
       if (parsed.ok) this.#answer(connection, parsed.request, { status: 'error', payload });
       else this.#send(connection, responseFrame(parsed.rid, parsed.event, 'error', payload));
       return;
@@ -80,6 +88,35 @@ export class CommandDispatcher {
       this.#fail(connection, request, 'duplicate_rid', `request ${rid} is still being answered`);
       return;
     }
+    const waiting = this.#waiting.get(connection);
+    if (waiting === undefined) this.#run(connection, request, handler);
+    else this.#wait(connection, request, waiting);
+  }
+
+  /** Behind an `authentication` in flight: whose request this is will be known when that is answered. */
+  #wait(connection: Connection, request: ClientRequest, waiting: WaitingRequests): void {
+    if (!waiting.add(request)) {
+      const payload = { code: 'rate_limited', message: 'too much waits for the answer to an authentication' };
+      this.#answer(connection, request, { status: 'error', payload });
+      return;
+    }
+    if (request.rid !== null) (connection.ridsInFlight ??= new Set()).add(request.rid);
+  }
+
+  /** Runs what has waited, in order, up to the next `authentication`. */
+  #resume(connection: Connection): void {
+    const waiting = this.#waiting.get(connection);
+    this.#waiting.delete(connection);
+    for (let request = waiting?.shift(); request !== undefined; request = waiting?.shift()) {
+      if (request.rid !== null) connection.ridsInFlight?.delete(request.rid);
+      if (connection.state === 'open') this.#run(connection, request, this.#handlerOf(connection, request.command)!);
+      if (!this.#waiting.has(connection)) continue;
+      this.#waiting.set(connection, waiting!);
+      return;
+    }
+  }
+
+  #run(connection: Connection, request: ClientRequest, handler: CommandHandler): void {
     try {
       const outcome = handler(connection, request);
       const { bareInFlight } = connection;
@@ -98,6 +135,10 @@ export class CommandDispatcher {
   /** A bare frame gets no answer: that it is done is told by the answer to whatever is asked after it. */
   #begin(connection: Connection, request: ClientRequest, outcome: Promise<Outcome>): void {
     const settled = this.#settle(connection, request, outcome);
+    if (this.#options.loginCommands.has(request.command)) {
+      this.#waiting.set(connection, new WaitingRequests());
+      void settled.then(() => this.#resume(connection));
+    }
     if (request.rid !== null) return;
     connection.bareInFlight = settled;
     void settled.then(() => {
@@ -108,9 +149,13 @@ export class CommandDispatcher {
   async #settle(connection: Connection, request: ClientRequest, outcome: Promise<Outcome>): Promise<void> {
     const inFlight = (connection.ridsInFlight ??= new Set());
     if (request.rid !== null) inFlight.add(request.rid);
+    const { user } = connection;
     try {
       const settled = await outcome;
       if (request.rid !== null) inFlight.delete(request.rid);
+      // What it subscribed to was left with the user whose it was.
+      if (settled.after !== undefined && connection.user !== user)
+        throw new RefusalError('user_mismatch', 'the connection is of another user now');
       this.#answer(connection, request, settled);
     } catch (error) {
       if (request.rid !== null) inFlight.delete(request.rid);
@@ -157,9 +202,32 @@ export class CommandDispatcher {
 
   #countBad(connection: Connection): void {
     connection.badRequests++;
-    const { badRequests } = this.#limits;
+    const { badRequests } = this.#options;
     if (badRequests === 0 || connection.badRequests < badRequests) return;
     this.#deps.sender.close(connection, closeReason('too_many_errors'));
+  }
+}
+
+/** Text of requests that may wait behind an `authentication`, in characters. */
+const WAITING_CHARS_MAX = 256 * 1024;
+
+/** What one connection has asked for behind its `authentication`, in order. */
+class WaitingRequests {
+  readonly #requests: ClientRequest[] = [];
+  #chars = 0;
+
+  /** False: too much waits already. */
+  add(request: ClientRequest): boolean {
+    if (this.#chars + request.text.length > WAITING_CHARS_MAX) return false;
+    this.#chars += request.text.length;
+    this.#requests.push(request);
+    return true;
+  }
+
+  shift(): ClientRequest | undefined {
+    const request = this.#requests.shift();
+    if (request !== undefined) this.#chars -= request.text.length;
+    return request;
   }
 }
 

@@ -55,7 +55,7 @@ export class HistoryCommands {
     const topic = own(options, 'topic');
     const { user } = connection;
     if (typeof topic === 'string') {
-      const policy = this.#deps.access.require(topic, connection.identity);
+      const policy = this.#deps.access.require(topic, connection.login);
       if (policy.retention === null) throw new RefusalError('bad_request', `topic ${topic} keeps no history`);
       if (user === null) throw new RefusalError('not_allowed', 'guests have no history');
       return { stream: userStream(topic, user), retention: policy.retention, user };
@@ -89,7 +89,7 @@ export class HistoryCommands {
     }
     if (room !== undefined) return this.#membersOf(connection, requireName(room));
     if (typeof user !== 'string' || !isUserId(user)) throw new RefusalError('bad_request', 'user: a user id');
-    if (user !== connection.user && connection.identity?.presence !== true) {
+    if (user !== connection.user && !connection.login.seesOthers) {
       throw new RefusalError('not_allowed', 'the presence of others needs the claim presence');
     }
     return ok({ connections: connectionViews(await this.#deps.engine.presence(user)) });
@@ -97,7 +97,7 @@ export class HistoryCommands {
 
   async #membersOf(connection: Connection, room: string): Promise<Outcome> {
     const isInside = connection.subscriptionTo(roomStream(room)) !== undefined;
-    if (!isInside && connection.identity?.presence !== true) {
+    if (!isInside && !connection.login.seesOthers) {
       throw new RefusalError('not_allowed', 'who is in a room: enter it, or have the claim presence');
     }
     const { users, connections, complete } = await this.#deps.survey.members(room);

@@ -1,8 +1,8 @@
 import { isName } from '../../names.js';
 import { hubRoomStream, roomStream, type Position } from '../../streams.js';
 import type { StreamPolicy } from '../../topics.js';
-import type { Connection, Subscription } from '../delivery/connection.js';
-import type { Subscriber, SubscribeRequest } from '../subscriptions/subscriber.js';
+import type { Connection, SubscribeRequest, Subscription } from '../delivery/connection.js';
+import type { Subscriber } from '../subscriptions/subscriber.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';
 import { RefusalError } from '../refusals.js';
 import { own, type ClientRequest } from './client-request.js';
@@ -77,12 +77,9 @@ export class RoomCommands {
 /** Throws RefusalError: the name, and whether this connection may have to do with the room. */
 export function requireRoom(connection: Connection, name: unknown): string {
   const room = requireName(name);
-  const { identity } = connection;
-  if (identity === null) throw new RefusalError('room_forbidden', 'guests cannot enter rooms');
-  if (identity.rooms !== null && !identity.rooms.has(room)) {
-    throw new RefusalError('room_forbidden', `room ${room} is not allowed by the token`);
-  }
-  return room;
+  if (connection.login.allowsRoom(room)) return room;
+  const why = connection.user === null ? 'guests cannot enter rooms' : `room ${room} is not allowed by the token`;
+  throw new RefusalError('room_forbidden', why);
 }
 
 export function requireName(name: unknown): string {

@@ -37,7 +37,7 @@ export class SubscribeCommands {
     const fresh = new Map<string, TopicPolicy>();
     const recover = new Map<string, Position>();
     for (const { topic, position } of wanted) {
-      const policy = access.require(topic, connection.identity);
+      const policy = access.require(topic, connection.login);
       // Subscribed already: it stays as it is, and asking again is no error.
       if (known.has(topic)) continue;
       fresh.set(topic, policy);

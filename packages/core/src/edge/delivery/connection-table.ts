@@ -1,5 +1,9 @@
-import type { Identity } from '../../token-verifier.js';
+import type { NodeCommand } from '../../engine.js';
+import type { Login } from '../login.js';
 import type { Connection } from './connection.js';
+
+/** Whom a close is for. */
+export type CloseTarget = Pick<Extract<NodeCommand, { command: 'close' }>, 'user' | 'connection' | 'endpoint'>;
 
 /** Every admitted connection of this node: by id, by user and by address. */
 export class ConnectionTable {
@@ -30,11 +34,10 @@ export class ConnectionTable {
     this.#unlink(connection);
   }
 
-  /** The only way to change who a connection is of: the lists by user follow. */
-  changeIdentity(connection: Connection, identity: Identity | null, sinceMs: number): void {
+  /** The only way to change whose a connection is: the lists by user follow. */
+  changeLogin(connection: Connection, login: Login): void {
     this.#unlink(connection);
-    connection.identity = identity;
-    connection.userSinceMs = sinceMs;
+    connection.login = login;
     this.#link(connection);
   }
 
@@ -54,6 +57,16 @@ export class ConnectionTable {
       yield connection;
       connection = next;
     }
+  }
+
+  /** Those that the close is for. A copy: closing one takes it out of the table. */
+  concernedBy({ user, connection: id, endpoint }: CloseTarget): Connection[] {
+    const guest = user === null && id !== undefined ? this.get(id) : undefined;
+    const candidates = user === null ? (guest === undefined ? [] : [guest]) : [...this.ofUser(user)];
+    return candidates.filter(
+      (connection) =>
+        (id === undefined || id === connection.id) && (endpoint === undefined || endpoint === connection.endpoint.path),
+    );
   }
 
   countOfUser(user: string): number {

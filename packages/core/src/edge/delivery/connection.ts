@@ -1,12 +1,12 @@
 import type { BackendRequest } from '../../backend-commands.js';
 import type { CloseReason } from '../../close-codes.js';
-import type { RetainedStream } from '../../streams.js';
-import type { Identity } from '../../token-verifier.js';
+import type { ConnectedTopic } from '../../frame.js';
+import type { Position, RetainedStream, StreamName } from '../../streams.js';
 import type { StreamPolicy } from '../../topics.js';
 import type { Socket } from '../../transport.js';
-import type { LocalStream } from './local-streams.js';
-import type { FanOutGroup } from './fan-out-groups.js';
-import type { Endpoint } from '../endpoints.js';
+import type { Login } from '../login.js';
+import type { FanOutGroup, NativeFanOut, StreamMember } from './fan-out-group.js';
+import type { LocalStream, LocalStreamTable } from './local-streams.js';
 import type { SlowQueue } from './slow-queue.js';
 
 /**
@@ -17,13 +17,8 @@ export class Connection {
   readonly id: string;
   readonly endpoint: Endpoint;
   readonly address: string;
-  readonly sinceMs: number;
-  /** Since when it is its user's: later than `sinceMs` after the command `authentication`, and never the same twice. */
-  userSinceMs: number;
-  /** The client's `Authorization` value or `Bearer <token>`: forwarded to backends, never logged. */
-  authorization: string;
-  /** null: a guest. Changes by the command `authentication` only. */
-  identity: Identity | null;
+  /** What it was let in with; swapped by the command `authentication` only (see ConnectionTable.changeLogin). */
+  login: Login;
   socket: Socket | null = null;
   /** `admitted`: the engine knows it, the upgrade is not complete. */
   state: 'admitted' | 'open' | 'closing' | 'closed' = 'admitted';
@@ -36,7 +31,9 @@ export class Connection {
   pendingClose: CloseReason | null = null;
   /** Next connection of the same user on this node. */
   nextOfUser: Connection | null = null;
-  /** ms since the epoch; 0: never. */
+  /** When it came, ms on the monotonic clock. */
+  readonly cameAtMs: number;
+  /** When its lifetime ends, ms on the monotonic clock; 0: never. */
   closeAtMs = 0;
   badRequests = 0;
   rateWindowMs = 0;
@@ -51,14 +48,12 @@ export class Connection {
     this.id = id;
     this.endpoint = origin.endpoint;
     this.address = origin.address;
-    this.authorization = origin.authorization;
-    this.identity = origin.identity;
-    this.sinceMs = origin.sinceMs;
-    this.userSinceMs = origin.sinceMs;
+    this.login = origin.login;
+    this.cameAtMs = origin.cameAtMs;
   }
 
   get user(): string | null {
-    return this.identity === null ? null : this.identity.user;
+    return this.login.user;
   }
 
   subscriptionTo(stream: string): Subscription | undefined {
@@ -76,9 +71,37 @@ export class Connection {
 export interface ConnectionOrigin {
   readonly endpoint: Endpoint;
   readonly address: string;
-  readonly authorization: string;
-  readonly identity: Identity | null;
-  readonly sinceMs: number;
+  readonly login: Login;
+  readonly cameAtMs: number;
+}
+
+/** What a path accepts, and what differs between the kinds of sockets there are. */
+export interface Endpoint {
+  readonly path: string;
+  /** May be opened without a token. */
+  readonly guests: boolean;
+  /** The hub whose members its connections are; null: none. */
+  readonly hub: string | null;
+  /** One connection per user in the whole cluster, and what becomes of a second one; null: as many as come. */
+  readonly exclusive: 'reject' | 'replace' | null;
+  /** Its sockets get what is for every connection, and what is for every connection of a user. */
+  readonly wantsBroadcast: boolean;
+
+  /** Throws RefusalError when the query asks for what there is not at this endpoint. */
+  checkQuery(query: { readonly topics: readonly string[]; readonly recover: ReadonlyMap<string, Position> }): void;
+  /** Throws RefusalError while nobody may come in. */
+  checkOpen(): void;
+  /** Streams that each of its connections is in from the start. */
+  subscriptions(user: string | null): SubscribeRequest[];
+  /** The first frame; null: none. `topics` are those that the handshake asked for. */
+  greeting(connection: Connection, topics: readonly ConnectedTopic[]): string | null;
+  /** The socket is open, was greeted and is in all its streams. */
+  opened(connection: Connection): void;
+  message(connection: Connection, text: ArrayBuffer): void;
+  /** Called once for each connection that was opened. */
+  closed(connection: Connection, close: CloseReason): void;
+  /** The frame that tells a client to go elsewhere; null: there is none, the close says it. */
+  drainNotice(afterMs: number): string | null;
 }
 
 export type SubscriptionKind = 'topic' | 'room' | 'hub' | 'subscription' | 'pipe';
@@ -86,24 +109,33 @@ export type SubscriptionKind = 'topic' | 'room' | 'hub' | 'subscription' | 'pipe
 /** What a subscription is to: fixed for its life. */
 export interface SubscriptionTarget {
   readonly kind: SubscriptionKind;
-  /** Name of the topic, room, hub or backend, or the subscription id. */
+  /** Name of the topic, room, hub or back end, or the subscription id. */
   readonly name: string;
   readonly policy: StreamPolicy;
 }
 
+/** One stream a connection is to be in. */
+export interface SubscribeRequest extends SubscriptionTarget {
+  readonly stream: StreamName;
+  /** False for a user's own stream. */
+  readonly shared: boolean;
+  /** Where the client was in it; null: it brought no position. */
+  readonly after: Position | null;
+}
+
 /** One connection's place in one stream. */
-export class Subscription implements SubscriptionTarget {
+export class Subscription implements SubscriptionTarget, StreamMember {
   readonly connection: Connection;
-  readonly localStream: LocalStream;
+  readonly localStream: LocalStream<Subscription>;
   readonly kind: SubscriptionKind;
   readonly name: string;
   readonly policy: StreamPolicy;
+  /** Whose stream it is; null for a shared one. */
+  readonly #user: string | null;
   epoch = '';
   /** Newest offset this connection has been given; frames up to it are not sent again. 0 without history. */
   offset = 0;
-  /** Index in the channel's list of singly or natively served subscriptions. */
   index = -1;
-  /** Set while the transport's own fan-out serves this subscription. */
   group: FanOutGroup | null = null;
   /** What made a subscription id's subscription: asked again by a reload. */
   query: { readonly command: string; readonly call: BackendRequest } | null = null;
@@ -113,22 +145,27 @@ export class Subscription implements SubscriptionTarget {
   held: HeldFrame[] | null = [];
   heldBytes = 0;
 
-  constructor(connection: Connection, localStream: LocalStream, target: SubscriptionTarget) {
+  constructor(connection: Connection, localStream: LocalStream<Subscription>, target: SubscriptionTarget) {
     this.connection = connection;
     this.localStream = localStream;
     this.kind = target.kind;
     this.name = target.name;
     this.policy = target.policy;
+    this.#user = localStream.shared ? null : connection.user;
   }
 
   /** null: a stream without history. */
   get retained(): RetainedStream | null {
     const { retention } = this.policy;
-    if (retention === null) return null;
-    const { stream, shared } = this.localStream;
-    return { stream, retention, user: shared ? null : this.connection.user };
+    return retention === null ? null : { stream: this.localStream.stream, retention, user: this.#user };
   }
 }
+
+/** The streams of this node with their subscriptions. */
+export type LocalStreams = LocalStreamTable<Subscription>;
+
+/** The subscriptions of one stream that transports serve. */
+export type NativeSubscribers = NativeFanOut<Subscription>;
 
 export interface HeldFrame {
   readonly epoch: string;

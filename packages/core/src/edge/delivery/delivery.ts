@@ -2,11 +2,10 @@ import type { StreamMessage } from '../../engine.js';
 import { Histogram, LATENCY_BOUNDS_SECONDS, type EdgeStats } from '../../stats.js';
 import type { StreamName } from '../../streams.js';
 import { closeReason } from '../../close-codes.js';
-import type { LocalStream, LocalStreamTable } from './local-streams.js';
-import type { Connection, HeldFrame, Subscription } from './connection.js';
-import { NativeFanOut } from './fan-out-groups.js';
+import type { LocalStream } from './local-streams.js';
+import type { Connection, HeldFrame, LocalStreams, NativeSubscribers, Subscription } from './connection.js';
 import type { Sender } from './sender.js';
-import type { FanOutScheduler } from './fan-out-groups.js';
+import type { FanOutScheduler } from './fan-out-scheduler.js';
 
 /** Fewer subscribers than this are served one by one: joining the transport's channel pays only for a crowd. */
 const NATIVE_FROM = 16;
@@ -19,16 +18,16 @@ const NATIVE_FROM = 16;
  * *held* (history is being read; live frames wait), *single* (sent by the Sender), *native* (the transport's fan-out).
  */
 export class Delivery {
-  readonly #localStreams: LocalStreamTable;
+  readonly #localStreams: LocalStreams;
   readonly #sender: Sender;
   readonly #scheduler: FanOutScheduler;
   readonly #stats: EdgeStats;
   /** Shared channels with subscribers that may move to native fan-out at the end of the batch. */
-  readonly #promotable = new Set<LocalStream>();
+  readonly #promotable = new Set<LocalStream<Subscription>>();
   #batchAtMs = 0;
   #batchStarted = 0;
 
-  constructor(deps: { localStreams: LocalStreamTable; sender: Sender; scheduler: FanOutScheduler; stats: EdgeStats }) {
+  constructor(deps: { localStreams: LocalStreams; sender: Sender; scheduler: FanOutScheduler; stats: EdgeStats }) {
     this.#localStreams = deps.localStreams;
     this.#sender = deps.sender;
     this.#scheduler = deps.scheduler;
@@ -109,7 +108,7 @@ export class Delivery {
     localStream.remove(subscription);
   }
 
-  #publish(native: NativeFanOut, message: StreamMessage): void {
+  #publish(native: NativeSubscribers, message: StreamMessage): void {
     // What lies in an outbox came before. Sending it may close sockets.
     this.#sender.flushAll();
     const [first] = native.members;
@@ -122,7 +121,7 @@ export class Delivery {
   }
 
   /** The sender of a message is left out of it, and native fan-out can't leave anybody out. */
-  #single(localStream: LocalStream, connection: string): void {
+  #single(localStream: LocalStream<Subscription>, connection: string): void {
     const sender = localStream.native?.members.find((subscription) => subscription.connection.id === connection);
     if (sender !== undefined) this.demote(sender);
   }
@@ -162,23 +161,25 @@ export class Delivery {
     this.#stats.messagesSent.add(subscription.policy.type);
   }
 
-  #promote(localStream: LocalStream): void {
-    const native = (localStream.native ??= new NativeFanOut(localStream.stream));
+  #promote(localStream: LocalStream<Subscription>): void {
+    const native = localStream.obtainNative();
     for (let at = localStream.direct.length - 1; at >= 0; at--) {
       const subscription = localStream.direct[at]!;
       const { connection } = subscription;
-      if (subscription.held !== null || connection.state !== 'open' || connection.slowQueue !== null) continue;
+      const { socket } = connection;
+      if (subscription.held !== null || socket === null) continue;
+      if (connection.state !== 'open' || connection.slowQueue !== null) continue;
       // One that is ahead of the channel (its history was read past what has arrived here) would get frames twice.
       if (
         localStream.offset > 0 &&
         (subscription.epoch !== localStream.epoch || subscription.offset > localStream.offset)
       )
         continue;
-      const group = native.groupWithRoom();
+      const group = native.groupWithRoom(socket.transport);
       this.#scheduler.settle(native, group);
       localStream.remove(subscription);
       native.add(subscription, group);
-      connection.socket?.join(group.name);
+      socket.join(group.name);
     }
   }
 
@@ -200,7 +201,7 @@ export class Delivery {
 }
 
 /** Those that join a crowd, or have caught up, do not wait until they are one by themselves. */
-function deservesNativeFanOut({ shared, size }: LocalStream): boolean {
+function deservesNativeFanOut({ shared, size }: LocalStream<Subscription>): boolean {
   return shared && size >= NATIVE_FROM;
 }
 

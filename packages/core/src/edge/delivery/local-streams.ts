@@ -1,20 +1,19 @@
 import type { StreamName } from '../../streams.js';
-import type { Subscription } from './connection.js';
-import { takeOut, type NativeFanOut } from './fan-out-groups.js';
+import { NativeFanOut, takeOut, type StreamMember } from './fan-out-group.js';
 
 /**
  * A stream with at least one subscriber on this node. Streams of many (public, room, hub, subscription id) may be served
- * by the transport's native fan-out, which shares one buffer; a user's own stream never is: joining and leaving would
+ * by the transports' native fan-out, which shares one buffer; a user's own stream never is: joining and leaving would
  * cost more than the few sends.
  */
-export class LocalStream {
+export class LocalStream<Member extends StreamMember> {
   readonly stream: StreamName;
   /** False for a user's own stream. */
   readonly shared: boolean;
   /** Served one by one: a user's devices, and of a shared stream those that join, lag or have just caught up. */
-  readonly direct: Subscription[] = [];
-  /** Those that the transport serves; null until there are enough for it. */
-  native: NativeFanOut | null = null;
+  readonly direct: Member[] = [];
+  /** Those that the transports serve; null until there are enough for it. */
+  native: NativeFanOut<Member> | null = null;
   epoch = '';
   /** Newest offset seen here: where every natively served subscription is. */
   offset = 0;
@@ -29,47 +28,52 @@ export class LocalStream {
   }
 
   /** To look through: it changes when one of them leaves. */
-  subscriptions(): readonly Subscription[] {
+  subscriptions(): readonly Member[] {
     return this.native === null ? this.direct : this.direct.concat(this.native.members);
   }
 
-  addDirect(subscription: Subscription): void {
-    subscription.index = this.direct.push(subscription) - 1;
+  addDirect(member: Member): void {
+    member.index = this.direct.push(member) - 1;
   }
 
-  remove(subscription: Subscription): void {
-    if (subscription.group === null) takeOut(this.direct, subscription);
-    else this.native!.remove(subscription);
+  remove(member: Member): void {
+    if (member.group === null) takeOut(this.direct, member);
+    else this.native!.remove(member);
+  }
+
+  /** Makes place for members that a transport shall serve. */
+  obtainNative(): NativeFanOut<Member> {
+    return (this.native ??= new NativeFanOut(this.stream));
   }
 }
 
-/** All channels of this node by stream name: the one lookup a delivery needs. */
-export class LocalStreamTable {
-  readonly #localStreams = new Map<StreamName, LocalStream>();
+/** All streams of this node by name: the one look-up that a delivery needs. */
+export class LocalStreamTable<Member extends StreamMember> {
+  readonly #localStreams = new Map<StreamName, LocalStream<Member>>();
   /** Few beside those of users, and looked at twenty times a second: among 20,000 others that took 1-2 % of a core. */
-  readonly #shared = new Set<LocalStream>();
+  readonly #shared = new Set<LocalStream<Member>>();
 
-  get(stream: StreamName): LocalStream | undefined {
+  get(stream: StreamName): LocalStream<Member> | undefined {
     return this.#localStreams.get(stream);
   }
 
-  obtain(stream: StreamName, shared: boolean): LocalStream {
+  obtain(stream: StreamName, shared: boolean): LocalStream<Member> {
     let localStream = this.#localStreams.get(stream);
     if (localStream === undefined) {
-      localStream = new LocalStream(stream, shared);
+      localStream = new LocalStream<Member>(stream, shared);
       this.#localStreams.set(stream, localStream);
       if (shared) this.#shared.add(localStream);
     }
     return localStream;
   }
 
-  dropIfEmpty(localStream: LocalStream): boolean {
+  dropIfEmpty(localStream: LocalStream<Member>): boolean {
     if (localStream.size > 0) return false;
     this.#shared.delete(localStream);
     return this.#localStreams.delete(localStream.stream);
   }
 
-  shared(): Iterable<LocalStream> {
+  shared(): Iterable<LocalStream<Member>> {
     return this.#shared;
   }
 }

@@ -2,7 +2,7 @@ import { closeReason, type CloseReason } from '../../close-codes.js';
 import type { EdgeStats } from '../../stats.js';
 import type { Connection, Subscription } from './connection.js';
 import { SlowQueue, type SlowQueuePolicy } from './slow-queue.js';
-import type { FanOutScheduler } from './fan-out-groups.js';
+import type { FanOutScheduler } from './fan-out-scheduler.js';
 
 /** Bytes that a slow socket may have in the transport's own buffer before its lane waits for it. */
 const SOCKET_BUFFER_BYTES = 64 * 1024;
@@ -45,7 +45,7 @@ export class Sender {
     this.#stats = stats;
     this.#scheduler = scheduler;
     this.#answers = { slow: 'queue', queueBytes: options.answerQueueBytes };
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   /** Collects a frame until `flush`. `subscription` null: an answer, a room-less broadcast or another frame without topic. */
@@ -125,8 +125,8 @@ export class Sender {
     return true;
   }
 
-  /** Once a second: closes sockets whose backlog has not moved for 30 s. */
-  closeStalled(): void {
+  /** Closes sockets whose backlog has not moved for 30 s. */
+  everySecond(): void {
     const limitMs = this.#now() - STALLED_MS;
     for (const connection of this.#slow) {
       if (connection.slowQueue !== null && connection.slowQueue.progressAtMs < limitMs) this.#closeSlow(connection);

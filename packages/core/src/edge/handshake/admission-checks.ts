@@ -2,6 +2,7 @@ import type { AdmitResult, Block } from '../../engine.js';
 import { AdmissionDeniedError, TokenError, VerifierUnavailableError } from '../../errors.js';
 import type { Position } from '../../streams.js';
 import type { HandshakeIdentifier, Identity, TokenlessHandshake, TokenVerifier } from '../../token-verifier.js';
+import type { Connection } from '../delivery/connection.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import { RefusalError } from '../refusals.js';
 
@@ -25,6 +26,18 @@ export function requireAdmitted(result: AdmitResult): readonly Position[] {
 export function checkUserLimit(identity: Identity | null, connections: ConnectionTable, limit: number): void {
   if (limit === 0 || identity === null || connections.countOfUser(identity.user) < limit) return;
   throw new RefusalError('too_many_connections', `at most ${limit} connections per user`);
+}
+
+/**
+ * The connections of this node that the engine will replace when it admits this one. Asked for before and closed after,
+ * here and not only by the engine's command: otherwise a back end could hear of the new connection first, and take the
+ * user for gone when it hears of the old one's end.
+ */
+export function connectionsToReplace(connection: Connection, connections: ConnectionTable): Connection[] {
+  const { endpoint, user } = connection;
+  if (user === null || endpoint.exclusive !== 'replace') return [];
+  const ofUser = [...connections.ofUser(user)];
+  return ofUser.filter((other) => other !== connection && other.endpoint === endpoint && other.state === 'open');
 }
 
 function blockedRefusal(block: Block): RefusalError {

@@ -1,21 +1,26 @@
+import { closeReason } from '../../close-codes.js';
 import type { Engine } from '../../engine.js';
 import { EngineError } from '../../errors.js';
 import type { EdgeStats } from '../../stats.js';
 import type { HandshakeIdentifier, Identity, TokenlessHandshake, TokenVerifier } from '../../token-verifier.js';
 import type { Handshake } from '../../transport.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
-import { Connection } from '../delivery/connection.js';
+import { Connection, type Endpoint, type SubscribeRequest } from '../delivery/connection.js';
+import { Login } from '../login.js';
 import { HandshakeRate } from '../rate-limits.js';
-import { requireAdmitted, checkUserLimit } from './admission-checks.js';
-import type { Endpoint, Endpoints } from '../endpoints.js';
-import { hubSubscriptions } from '../subscriptions/unretained-streams.js';
+import {
+  checkUserLimit,
+  connectionsToReplace,
+  identityWithoutToken,
+  requireAdmitted,
+  verifiedIdentity,
+} from './admission-checks.js';
+import type { Endpoints } from '../endpoints.js';
 import { parseHandshakeQuery, type HandshakeQuery } from './handshake-query.js';
 import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
-import type { Pipes } from '../pipes/pipes.js';
 import { RefusalError } from '../refusals.js';
+import type { Sender } from '../delivery/sender.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
-import { pipeSubscriptions, rejectTopicsOnPipe } from '../subscriptions/unretained-streams.js';
-import { identityWithoutToken, verifiedIdentity } from './admission-checks.js';
 
 export interface HandshakeOptions {
   readonly node: string;
@@ -39,7 +44,7 @@ interface AdmissionDeps {
   readonly subscriber: Subscriber;
   readonly access: TopicAccess;
   readonly endpoints: Endpoints;
-  readonly pipes: Pipes;
+  readonly sender: Pick<Sender, 'close'>;
   readonly stats: EdgeStats;
 }
 
@@ -74,25 +79,19 @@ export class Handshaker {
     if (!this.#rate.take(performance.now()))
       throw new RefusalError('unavailable', 'too many handshakes at once; come back');
     const query = parseHandshakeQuery(handshake.query, this.#options.tokenParameters);
-    rejectTopicsOnPipe(endpoint, query);
+    endpoint.checkQuery(query);
     const address = this.#options.clientAddress(handshake);
     this.#checkAddress(address);
     const bearer = findBearer(handshake, query);
     const identity = await this.#identify(bearer.token, endpoint, { ...handshake, address });
-    const topics = query.topics.map((name) => this.#deps.access.require(name, identity));
-    this.#deps.access.requireRoomFor(topics.length);
-    const user = identity?.user ?? null;
-    const requests = [
-      ...this.#deps.access.requests(topics, query.recover, user),
-      ...hubSubscriptions(endpoint.hub, user),
-      ...pipeSubscriptions(endpoint, user),
-    ];
-    this.#deps.pipes.checkBackendUp(endpoint);
+    const login = new Login(identity, bearer.authorization, Date.now());
+    const requests = this.#requests(endpoint, query, login);
+    endpoint.checkOpen();
     // The address may have filled up while the token was verified.
     this.#checkAddress(address);
     checkUserLimit(identity, this.#deps.connections, this.#options.connectionsPerUser);
     signal.throwIfAborted();
-    const connection = this.#register({ endpoint, address, identity, authorization: bearer.authorization });
+    const connection = this.#register({ endpoint, address, login });
     try {
       const pending = await this.#enter(connection, requests);
       return { connection, pending, protocol: bearer.protocol };
@@ -111,24 +110,33 @@ export class Handshaker {
     if (user !== null) void this.#deps.engine.release([{ connection: connection.id, user }]);
   }
 
-  async #enter(connection: Connection, requests: Parameters<Subscriber['begin']>[1]): Promise<PendingSubscriptions> {
-    const { engine, subscriber, pipes } = this.#deps;
-    const { endpoint } = connection;
+  /** Throws RefusalError. */
+  #requests(endpoint: Endpoint, query: HandshakeQuery, login: Login): SubscribeRequest[] {
+    const { access } = this.#deps;
+    const topics = query.topics.map((name) => access.require(name, login));
+    access.requireRoomFor(topics.length);
+    const { user } = login;
+    return [...access.requests(topics, query.recover, user), ...endpoint.subscriptions(user)];
+  }
+
+  async #enter(connection: Connection, requests: readonly SubscribeRequest[]): Promise<PendingSubscriptions> {
+    const { engine, subscriber, connections, sender } = this.#deps;
+    const { endpoint, login } = connection;
     try {
       const pending = await subscriber.begin(connection, requests);
-      const replaced = pipes.connectionsToReplace(connection);
+      const replaced = connectionsToReplace(connection, connections);
       const result = await engine.admit({
         connection: connection.id,
-        user: connection.user,
+        user: login.user,
         endpoint: endpoint.path,
-        sinceMs: connection.userSinceMs,
+        sinceMs: login.sinceMs,
         streams: subscriber.streamsOf(pending),
         sessions: this.#options.sessions,
-        token: connection.identity,
-        exclusive: endpoint.pipe?.sessionPolicy ?? null,
+        token: login.identity,
+        exclusive: endpoint.exclusive,
       });
       const positions = requireAdmitted(result);
-      pipes.replace(replaced);
+      for (const holder of replaced) sender.close(holder, closeReason('session_replaced'));
       await subscriber.read(pending, positions);
       return pending;
     } catch (error) {
@@ -138,24 +146,13 @@ export class Handshaker {
     }
   }
 
-  #register(origin: {
-    endpoint: Endpoint;
-    address: string;
-    identity: Identity | null;
-    authorization: string;
-  }): Connection {
-    const { identity } = origin;
-    const sinceMs = Date.now();
-    const connection = new Connection(`${this.#options.node}-${(++this.#sequence).toString(36)}`, {
-      endpoint: origin.endpoint,
-      address: origin.address,
-      authorization: origin.authorization,
-      identity,
-      sinceMs,
-    });
+  #register(origin: { endpoint: Endpoint; address: string; login: Login }): Connection {
+    const cameAtMs = performance.now();
+    const id = `${this.#options.node}-${(++this.#sequence).toString(36)}`;
+    const connection = new Connection(id, { ...origin, cameAtMs });
     const lifetimeMs = this.#options.maxLifetimeMs;
     // Up to a tenth earlier at random: sockets that came together must not all leave together.
-    if (lifetimeMs > 0) connection.closeAtMs = sinceMs + lifetimeMs * (1 - Math.random() / 10);
+    if (lifetimeMs > 0) connection.closeAtMs = cameAtMs + lifetimeMs * (1 - Math.random() / 10);
     this.#deps.connections.add(connection);
     return connection;
   }

@@ -2,7 +2,8 @@ import type { ControlTarget, Engine, NodeCommand, NodeQuestion } from '../../eng
 import { EngineError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import { roomStream, subscriptionStream } from '../../streams.js';
-import type { LocalStream, LocalStreamTable } from '../delivery/local-streams.js';
+import type { LocalStreams, Subscription } from '../delivery/connection.js';
+import type { LocalStream } from '../delivery/local-streams.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import { isRecord } from '../commands/client-request.js';
 
@@ -19,7 +20,7 @@ export interface ClusterSurveyDeps {
   readonly engine: Pick<Engine, 'control'>;
   readonly logger: Logger;
   /** What this node answers from; absent on a node without sockets. */
-  readonly localStreams?: LocalStreamTable;
+  readonly localStreams?: LocalStreams;
   readonly connections?: ConnectionTable;
 }
 
@@ -167,7 +168,7 @@ class Survey {
   }
 }
 
-function membersOf(localStream: LocalStream | undefined): object {
+function membersOf(localStream: LocalStream<Subscription> | undefined): object {
   const users = new Set<string>();
   let connections = 0;
   for (const subscription of localStream?.subscriptions() ?? []) {
@@ -178,7 +179,7 @@ function membersOf(localStream: LocalStream | undefined): object {
   return { users: [...users].slice(0, NAMES_MAX), connections, truncated: users.size > NAMES_MAX };
 }
 
-function subscriptionsOf(localStreams: Iterable<LocalStream>): object {
+function subscriptionsOf(localStreams: Iterable<LocalStream<Subscription>>): object {
   const counts = new Map<string, number>();
   for (const { stream, size } of localStreams) {
     if (!stream.startsWith(SUBSCRIPTIONS)) continue;

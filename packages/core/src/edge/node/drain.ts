@@ -1,5 +1,4 @@
 import { closeReason } from '../../close-codes.js';
-import { reconnectFrame } from '../../frame.js';
 import type { EdgeStats } from '../../stats.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import type { Connection } from '../delivery/connection.js';
@@ -45,11 +44,8 @@ export class Drain {
   }
 
   #sendAway(connection: Connection): void {
-    // A pipe carries nothing but what its backend sends.
-    if (connection.endpoint.pipe === null) {
-      const afterMs = Math.floor(Math.random() * RECONNECT_SPREAD_MS);
-      this.#sender.send(connection, reconnectFrame('drain', afterMs), 'reconnect');
-    }
+    const notice = connection.endpoint.drainNotice(Math.floor(Math.random() * RECONNECT_SPREAD_MS));
+    if (notice !== null) this.#sender.send(connection, notice, 'reconnect');
     this.#sender.close(connection, closeReason('drain'));
   }
 }

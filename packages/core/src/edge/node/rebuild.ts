@@ -76,15 +76,16 @@ export class Rebuild {
   }
 
   async #register(connection: Connection, subscriptions: readonly Subscription[]): Promise<void> {
+    const { login, endpoint } = connection;
     const result = await this.#deps.engine.admit({
       connection: connection.id,
-      user: connection.user,
-      endpoint: connection.endpoint.path,
-      sinceMs: connection.userSinceMs,
+      user: login.user,
+      endpoint: endpoint.path,
+      sinceMs: login.sinceMs,
       streams: subscriptions.map((subscription) => subscription.retained!),
       sessions: null,
-      token: connection.identity,
-      exclusive: connection.endpoint.pipe?.sessionPolicy ?? null,
+      token: login.identity,
+      exclusive: endpoint.exclusive,
       rejoin: true,
     });
     // Its place was free, and was taken on another node, before this row.

@@ -3,8 +3,7 @@ import type { BackendCommands, BackendOutcome, BackendRequest } from '../../back
 import type { StreamMessage } from '../../engine.js';
 import { reloadedFrame, responseFrame } from '../../frame.js';
 import type { Logger } from '../../logger.js';
-import type { LocalStreamTable } from '../delivery/local-streams.js';
-import type { Subscription } from '../delivery/connection.js';
+import type { LocalStreams, Subscription } from '../delivery/connection.js';
 import type { Sender } from '../delivery/sender.js';
 
 /** How the router's frame for a subscription id begins when its producer wants a reload (see frame.ts). */
@@ -16,7 +15,7 @@ const CALLS_AT_ONCE = 64;
 
 interface ReloadDeps {
   readonly backends: BackendCommands;
-  readonly localStreams: LocalStreamTable;
+  readonly localStreams: LocalStreams;
   readonly sender: Sender;
   readonly logger: Logger;
 }
@@ -52,7 +51,7 @@ export class Reloads {
     subscription.reloadMissed = query === null;
     if (query === null) return;
     const { command } = query;
-    const call = { ...query.call, authorization: connection.authorization, user: connection.user };
+    const call = { ...query.call, authorization: connection.login.authorization, user: connection.user };
     let lane = this.#lanes.get(command);
     if (lane === undefined) this.#lanes.set(command, (lane = new ReloadLane(command, this.#deps)));
     lane.push(subscription, call);

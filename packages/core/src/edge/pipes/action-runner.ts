@@ -6,9 +6,9 @@ import { pipeTopic, userStream } from '../../streams.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import type { Connection } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
-import type { PipeOptions } from '../endpoints.js';
 import { parsePipeAction, pipeErrorText, type BadAction, type PipeAction, type PipeErrorCode } from './action-text.js';
 import type { Sender } from '../delivery/sender.js';
+import type { PipeOptions } from './pipe-endpoint.js';
 
 interface PipeActionsDeps {
   readonly engine: Engine;
@@ -81,9 +81,9 @@ export class PipeActions {
    * take a user's place there is no other connection either, and the engine need not carry what is for this one: it is
    * there at once, also when the engine is away. Where places are taken, the one here may have lost its place a moment ago.
    */
-  #performHere({ name, sessionPolicy }: PipeOptions, action: Todo): boolean {
+  #performHere({ name, path, sessionPolicy }: PipeOptions, action: Todo): boolean {
     if (sessionPolicy !== 'reject') return false;
-    const connection = this.#connectionHere(name, action.user);
+    const connection = this.#connectionHere(path, action.user);
     if (connection === null) return false;
     if (action.action === 'close') {
       this.#deps.sender.close(connection, action.close);
@@ -158,7 +158,7 @@ export class PipeActions {
    * Who of the users has a connection to the endpoint. The number of nodes that a message went to does not tell, for a
    * node counts with any connection of the user. The engine is not asked about users of this node.
    */
-  async #whoIsThere({ name, path }: PipeOptions, users: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  async #whoIsThere({ path }: PipeOptions, users: ReadonlySet<string>): Promise<ReadonlySet<string>> {
     const there = new Set<string>();
     const asked: Promise<void>[] = [];
     const ask = async (user: string): Promise<void> => {
@@ -166,7 +166,7 @@ export class PipeActions {
       if (rows.some(({ endpoint }) => endpoint === path)) there.add(user);
     };
     for (const user of users) {
-      if (this.#connectionHere(name, user) !== null) there.add(user);
+      if (this.#connectionHere(path, user) !== null) there.add(user);
       else asked.push(ask(user));
     }
     await Promise.all(asked);
@@ -174,9 +174,9 @@ export class PipeActions {
   }
 
   /** Only an open one: of the others nobody knows whether they will be refused. */
-  #connectionHere(pipe: string, user: string): Connection | null {
+  #connectionHere(path: string, user: string): Connection | null {
     for (const connection of this.#deps.connections.ofUser(user)) {
-      if (connection.state === 'open' && connection.endpoint.pipe?.name === pipe) return connection;
+      if (connection.state === 'open' && connection.endpoint.path === path) return connection;
     }
     return null;
   }

@@ -1,21 +1,17 @@
 import type { Engine, HistoryPage } from '../../engine.js';
 import type { EdgeStats } from '../../stats.js';
-import type { Position, RetainedStream, StreamName } from '../../streams.js';
-import type { LocalStreamTable } from '../delivery/local-streams.js';
-import { Subscription, type Connection, type HeldFrame, type SubscriptionTarget } from '../delivery/connection.js';
+import type { Position, RetainedStream } from '../../streams.js';
+import {
+  Subscription,
+  type Connection,
+  type HeldFrame,
+  type LocalStreams,
+  type SubscribeRequest,
+} from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { Interests } from './interests.js';
 import { SharedReads } from './shared-reads.js';
 import type { SubscriptionEvents } from '../../outgoing/subscription-events.js';
-
-/** One stream a connection is to be in. */
-export interface SubscribeRequest extends SubscriptionTarget {
-  readonly stream: StreamName;
-  /** False for a user's own stream. */
-  readonly shared: boolean;
-  /** Where the client was in it; null: it brought no position. */
-  readonly after: Position | null;
-}
 
 /** A stream as `connected` and the answers tell it. */
 export interface SubscribedStream {
@@ -43,7 +39,7 @@ export interface PendingSubscription {
 
 interface JoinerDeps {
   readonly engine: Engine;
-  readonly localStreams: LocalStreamTable;
+  readonly localStreams: LocalStreams;
   readonly delivery: Delivery;
   readonly interests: Interests;
   readonly stats: EdgeStats;

@@ -1,7 +1,7 @@
 import { publicStream, userStream, type Position } from '../../streams.js';
-import type { Identity } from '../../token-verifier.js';
 import type { TopicPolicy } from '../../topics.js';
-import type { SubscribeRequest } from './subscriber.js';
+import type { SubscribeRequest } from '../delivery/connection.js';
+import type { Login } from '../login.js';
 import { RefusalError } from '../refusals.js';
 
 /** Which topics a client may have: they exist, are visible, the token allows them, guests only what is for guests. */
@@ -15,19 +15,23 @@ export class TopicAccess {
   }
 
   /** Throws RefusalError `unknown_topic` with the list of known ones, or `topic_forbidden`. */
-  require(name: string, identity: Identity | null): TopicPolicy {
+  require(name: string, login: Login): TopicPolicy {
     const topic = this.#topics.get(name);
     if (topic === undefined) {
       const known = [...this.#topics.keys()].join(', ');
       throw new RefusalError('unknown_topic', `unknown topic ${name}; known topics: ${known}`);
     }
-    if (identity === null ? !topic.guests : identity.topics !== null && !identity.topics.has(name)) {
-      throw new RefusalError(
-        'topic_forbidden',
-        `topic ${name} is not allowed ${identity === null ? 'for guests' : 'by the token'}`,
-      );
+    if (!login.allowsTopic(topic)) {
+      const why = login.user === null ? 'for guests' : 'by the token';
+      throw new RefusalError('topic_forbidden', `topic ${name} is not allowed ${why}`);
     }
     return topic;
+  }
+
+  /** Whether the login may stay in a topic that it is subscribed to. */
+  allows(name: string, login: Login): boolean {
+    const topic = this.#topics.get(name);
+    return topic !== undefined && login.allowsTopic(topic);
   }
 
   requireRoomFor(count: number): void {

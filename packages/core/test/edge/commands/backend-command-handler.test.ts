@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
-  Edge,
+  createEdge,
   EdgeStats,
   EngineStats,
   MemoryEngine,
   type BackendCommands,
   type BackendOutcome,
   type BackendRequest,
+  type Edge,
   type EdgeDeps,
   type EdgeOptions,
   type Identity,
@@ -54,6 +55,7 @@ class HeldCommands implements BackendCommands {
 }
 
 class Client implements Socket {
+  readonly transport = { publish: () => undefined };
   readonly frames: Frame[] = [];
   connection: object = {};
   #rid = 0;
@@ -117,7 +119,6 @@ beforeEach(async () => {
     engine,
     backends: commands,
     verifier: { verify: async (user: string): Promise<Identity> => identityOf(user) },
-    publisher: { publish: () => undefined },
     stats: new EdgeStats(),
     ...{ links: null, sent: null, presence: null, subscriptions: null, logger },
   } as unknown as EdgeDeps;
@@ -128,7 +129,7 @@ beforeEach(async () => {
     ...{ limits: { requestsPerSecond: 0, badRequests: 0 }, hubs: [], pipes: [] },
     rooms: { policy: { ...TOPIC, retention: null }, roomsPerConnection: 8 },
   } as unknown as EdgeOptions;
-  edge = new Edge(deps, options);
+  edge = createEdge(deps, options);
   await engine.start(edge);
 });
 afterEach(() => engine.stop());

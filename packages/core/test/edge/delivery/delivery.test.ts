@@ -121,10 +121,10 @@ describe('delivery to sockets', () => {
     socket.stalled = true;
     delivery.batch([OWN, 1, 'a']);
     delivery.nowMs = 30_000;
-    delivery.sender.closeStalled();
+    delivery.sender.everySecond();
     expect(socket.closed).toBeNull();
     delivery.nowMs = 30_001;
-    delivery.sender.closeStalled();
+    delivery.sender.everySecond();
     expect(socket.closed).toBe(4001);
   });
 
@@ -136,7 +136,7 @@ describe('delivery to sockets', () => {
     expect(native.every(({ socket }) => socket.frames.join() === 'a,b')).toBe(true);
     delivery.batch([PUBLIC, 3, 'c']);
     expect(delivery.published).toEqual([`${GROUP}=c`]);
-    expect(native.every(({ socket }) => socket.frames.length === 2 && socket.localStreams.has(GROUP))).toBe(true);
+    expect(native.every(({ socket }) => socket.frames.length === 2 && socket.groups.has(GROUP))).toBe(true);
   });
 
   it('does not hand a subscription to native fan-out that is ahead of the channel', () => {
@@ -146,9 +146,9 @@ describe('delivery to sockets', () => {
     ahead.subscription.epoch = 'e';
     ahead.subscription.offset = 2;
     delivery.batch([PUBLIC, 1, 'a']);
-    expect(ahead.socket.localStreams.has(GROUP)).toBe(false);
+    expect(ahead.socket.groups.has(GROUP)).toBe(false);
     delivery.batch([PUBLIC, 2, 'b']);
-    expect(ahead.socket.localStreams.has(GROUP)).toBe(true);
+    expect(ahead.socket.groups.has(GROUP)).toBe(true);
     delivery.batch([PUBLIC, 3, 'c']);
     expect(ahead.socket.frames).toEqual([]);
     expect(native[1]!.socket.frames).toEqual(['a']);
@@ -163,7 +163,7 @@ describe('delivery to sockets', () => {
     const slow = native[3]!;
     slow.socket.buffered = 1_000_000;
     delivery.delivery.sweep();
-    expect(slow.socket.localStreams.has(GROUP)).toBe(false);
+    expect(slow.socket.groups.has(GROUP)).toBe(false);
     delivery.batch([PUBLIC, 3, 'c']);
     expect(slow.socket.frames).toEqual(['a']);
     slow.socket.buffered = 0;
@@ -178,7 +178,7 @@ describe('delivery to sockets', () => {
     const { socket } = delivery.subscriber(PUBLIC);
     delivery.batch([PUBLIC, 2, 'b']);
     delivery.batch([PUBLIC, 3, 'c']);
-    expect([socket.frames, socket.localStreams.has(GROUP)]).toEqual([['b'], true]);
+    expect([socket.frames, socket.groups.has(GROUP)]).toEqual([['b'], true]);
   });
 
   it('queues one copy of a message for all slow sockets, made before its bytes change', () => {

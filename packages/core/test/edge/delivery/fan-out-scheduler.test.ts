@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { closeReason } from '../../../src/close-codes.js';
 import type { Subscription } from '../../../src/edge/delivery/connection.js';
-import { DeliveryUnderTest, type RecordingSocket } from './recording-sockets.js';
+import { DeliveryUnderTest, RecordingTransport, type RecordingSocket } from './recording-sockets.js';
 
 const PUBLIC = 'notifications/*';
 /** Three groups of at most 256. */
@@ -98,9 +98,42 @@ describe('native fan-out to a crowd', () => {
   });
 });
 
+describe('native fan-out of a node with two transports', () => {
+  // With one publisher for all sockets, those of the other transport joined groups that nobody published to.
+  it('gives every message to the members of both, once and in order, each through its own transport', async () => {
+    const delivery = new DeliveryUnderTest();
+    const second = new RecordingTransport();
+    const members = Array.from({ length: 40 }, (_, at) =>
+      delivery.subscriberOf(at % 2 === 0 ? delivery.transport : second, PUBLIC),
+    );
+    delivery.batch([PUBLIC, 1, '1,']);
+    for (let offset = 2; offset <= 5; offset++) {
+      delivery.batch([PUBLIC, offset, `${offset},`]);
+      if (offset % 2 === 0) await turn();
+    }
+    for (let turns = 0; turns < 4; turns++) await turn();
+    expect(members.map(({ socket }) => socket.all.join(''))).toEqual(members.map(() => '1,2,3,4,5,'));
+    expect(members.every(({ socket }) => socket.fanned.join('') === '2,3,4,5,')).toBe(true);
+    expect([delivery.transport.published.length, second.published.length]).toEqual([4, 4]);
+  });
+
+  it('serves a single socket of a second transport beside many of the first', async () => {
+    const delivery = new DeliveryUnderTest();
+    const second = new RecordingTransport();
+    const single = delivery.subscriberOf(second, PUBLIC);
+    for (let at = 0; at < 300; at++) delivery.subscriber(PUBLIC);
+    for (let offset = 1; offset <= 3; offset++) delivery.batch([PUBLIC, offset, `${offset},`]);
+    for (let turns = 0; turns < 6; turns++) await turn();
+    expect(single.socket.all.join('')).toBe('1,2,3,');
+    expect(delivery.sockets.every(({ all }) => all.join('') === '1,2,3,')).toBe(true);
+  });
+});
+
 async function runSteps(steps: [act: string, at: number][]): Promise<void> {
   const delivery = new DeliveryUnderTest();
-  const present = Array.from({ length: CROWD }, () => delivery.subscriber(PUBLIC));
+  const transports = [delivery.transport, new RecordingTransport()];
+  const join = (at: number): Member => delivery.subscriberOf(transports[at % 2]!, PUBLIC);
+  const present = Array.from({ length: CROWD }, (_, at) => join(at));
   let offset = 0;
   const message = (): void => delivery.batch([PUBLIC, ++offset, `${offset},`]);
   message();
@@ -109,7 +142,7 @@ async function runSteps(steps: [act: string, at: number][]): Promise<void> {
     const { subscription, connection } = present[place]!;
     if (act === 'message') message();
     else if (act === 'turn') await turn();
-    else if (act === 'join') present.push(delivery.subscriber(PUBLIC));
+    else if (act === 'join') present.push(join(at));
     else if (act === 'leave') leave(delivery, present.splice(place, 1)[0]!.subscription);
     else if (act === 'demote') delivery.delivery.demote(subscription);
     else delivery.sender.send(connection, '', 'answer');

@@ -1,15 +1,33 @@
 import { LocalStreamTable } from '../../../src/edge/delivery/local-streams.js';
-import { Connection, Subscription } from '../../../src/edge/delivery/connection.js';
+import { Connection, Subscription, type Endpoint, type LocalStreams } from '../../../src/edge/delivery/connection.js';
 import { Delivery } from '../../../src/edge/delivery/delivery.js';
 import { Sender } from '../../../src/edge/delivery/sender.js';
-import { EdgeStats, type Socket, type StreamMessage, type TopicPolicy } from '../../../src/index.js';
+import { Login } from '../../../src/edge/login.js';
+import { EdgeStats, type Socket, type StreamMessage, type TopicPolicy, type Transport } from '../../../src/index.js';
 import { topicPolicy } from '../../policies.js';
-import { FanOutScheduler } from '../../../src/edge/delivery/fan-out-groups.js';
+import { FanOutScheduler } from '../../../src/edge/delivery/fan-out-scheduler.js';
+
+/** A transport in memory that writes down what is published to its groups. */
+export class RecordingTransport implements Transport {
+  readonly published: string[] = [];
+  readonly sockets: RecordingSocket[] = [];
+
+  publish(group: string, frame: Uint8Array): void {
+    const text = Buffer.from(frame).toString();
+    this.published.push(`${group}=${text}`);
+    for (const { groups, fanned, all } of this.sockets) {
+      if (!groups.has(group)) continue;
+      fanned.push(text);
+      all.push(text);
+    }
+  }
+}
 
 /** A socket of our own seam whose kernel can be told to stall; it writes down every system call. */
 export class RecordingSocket implements Socket {
+  readonly transport: RecordingTransport;
   readonly calls: string[][] = [];
-  readonly localStreams = new Set<string>();
+  readonly groups = new Set<string>();
   /** What the transport's fan-out brought. */
   readonly fanned: string[] = [];
   /** That, and what was sent to this socket alone, as it came. */
@@ -18,6 +36,11 @@ export class RecordingSocket implements Socket {
   stalled = false;
   buffered = 0;
   #cork: string[] | null = null;
+
+  constructor(transport: RecordingTransport) {
+    this.transport = transport;
+    transport.sockets.push(this);
+  }
 
   get frames(): string[] {
     return this.calls.flat();
@@ -44,12 +67,12 @@ export class RecordingSocket implements Socket {
     return this.buffered;
   }
 
-  join(localStream: string): void {
-    this.localStreams.add(localStream);
+  join(group: string): void {
+    this.groups.add(group);
   }
 
-  leave(localStream: string): void {
-    this.localStreams.delete(localStream);
+  leave(group: string): void {
+    this.groups.delete(group);
   }
 
   end(code: number): void {
@@ -61,25 +84,26 @@ export class RecordingSocket implements Socket {
 /** The last steps to sockets, without the rest of an edge. */
 export class DeliveryUnderTest {
   readonly stats = new EdgeStats();
-  readonly localStreams = new LocalStreamTable();
-  readonly published: string[] = [];
-  readonly sockets: RecordingSocket[] = [];
+  readonly localStreams: LocalStreams = new LocalStreamTable();
+  readonly transport = new RecordingTransport();
+  readonly published = this.transport.published;
+  readonly sockets = this.transport.sockets;
   nowMs = 0;
-  readonly scheduler = new FanOutScheduler({
-    publish: (localStream, frame) => this.#publish(localStream, Buffer.from(frame).toString()),
-  });
+  readonly scheduler = new FanOutScheduler();
   readonly sender = new Sender(this, { answerQueueBytes: 1000, now: () => this.nowMs });
   readonly delivery = new Delivery(this);
 
   subscriber(stream: string, topic?: TopicPolicy, held?: boolean) {
-    const socket = new RecordingSocket();
-    this.sockets.push(socket);
+    return this.subscriberOf(this.transport, stream, topic, held);
+  }
+
+  subscriberOf(transport: RecordingTransport, stream: string, topic?: TopicPolicy, held?: boolean) {
+    const socket = new RecordingSocket(transport);
     const connection = new Connection(`c${Math.random()}`, {
-      endpoint: { path: '/ws', guests: false, hub: null, pipe: null },
+      endpoint: { path: '/ws' } as Endpoint,
       address: '127.0.0.1',
-      authorization: '',
-      identity: null,
-      sinceMs: 0,
+      login: new Login(null, '', 0),
+      cameAtMs: 0,
     });
     connection.socket = socket;
     connection.state = 'open';
@@ -108,15 +132,6 @@ export class DeliveryUnderTest {
   repeated(stream: string, offset: number, text: string, epoch: string): void {
     this.#deliver({ stream, offset, epoch }, text, true);
     this.delivery.endBatch();
-  }
-
-  #publish(localStream: string, text: string): void {
-    this.published.push(`${localStream}=${text}`);
-    for (const { localStreams, fanned, all } of this.sockets) {
-      if (!localStreams.has(localStream)) continue;
-      fanned.push(text);
-      all.push(text);
-    }
   }
 
   #deliver(at: { stream: string; offset: number; epoch: string }, text: string, seen: boolean): void {

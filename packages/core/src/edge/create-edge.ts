@@ -1,0 +1,154 @@
+import type { BackendCommands } from '../backend-commands.js';
+import type { BackendLinks } from '../backend-links.js';
+import type { Engine } from '../engine.js';
+import type { Logger } from '../logger.js';
+import type { PresenceEvents } from '../outgoing/presence-events.js';
+import type { SubscriptionEvents } from '../outgoing/subscription-events.js';
+import { builtInPaths, HUB_PATH } from '../paths.js';
+import type { EdgeStats } from '../stats.js';
+import type { HandshakeIdentifier, TokenVerifier } from '../token-verifier.js';
+import type { TopicPolicy } from '../topics.js';
+import { AuthenticationCommand, loginCommands } from './commands/authentication-command.js';
+import { BackendCommandHandler } from './commands/backend-command-handler.js';
+import { CommandDispatcher, type RequestLimits } from './commands/command-dispatcher.js';
+import { HistoryCommands } from './commands/history-commands.js';
+import { LoginChanges } from './commands/login-changes.js';
+import { ok, type CommandHandlers } from './commands/outcome.js';
+import { RoomCommands, type RoomOptions } from './commands/room-commands.js';
+import { SendCommand, type SentMessages } from './commands/send-command.js';
+import { SubscribeCommands } from './commands/subscribe-commands.js';
+import type { Endpoint, LocalStreams } from './delivery/connection.js';
+import { ConnectionTable } from './delivery/connection-table.js';
+import { Delivery } from './delivery/delivery.js';
+import { FanOutScheduler } from './delivery/fan-out-scheduler.js';
+import { LocalStreamTable } from './delivery/local-streams.js';
+import { Sender } from './delivery/sender.js';
+import { Edge } from './edge.js';
+import { Endpoints } from './endpoints.js';
+import { FramedEndpoint } from './framed-endpoint.js';
+import { Handshaker, type HandshakeOptions } from './handshake/handshaker.js';
+import { ClusterSurvey } from './node/cluster-survey.js';
+import { Rebuild } from './node/rebuild.js';
+import { Reloads } from './node/reloads.js';
+import { PipeEndpoint, type PipeOptions } from './pipes/pipe-endpoint.js';
+import { Pipes } from './pipes/pipes.js';
+import { Interests } from './subscriptions/interests.js';
+import { Subscriber } from './subscriptions/subscriber.js';
+import { TopicAccess } from './subscriptions/topic-access.js';
+
+/** Bytes of answers and broadcasts that a slow client may have waiting. */
+const ANSWER_QUEUE_BYTES = 256 * 1024;
+
+export interface EdgeDeps {
+  /** Called when the node shall go away: the process owns the order of a shutdown. */
+  readonly onDrain?: () => void;
+  readonly engine: Engine;
+  readonly verifier: TokenVerifier;
+  /** Asked about handshakes without a token; absent: nobody is. */
+  readonly identifier?: HandshakeIdentifier | undefined;
+  readonly backends: BackendCommands;
+  readonly links: BackendLinks;
+  readonly stats: EdgeStats;
+  /** Told of what clients send; null: nobody is. */
+  readonly sent: SentMessages | null;
+  /** null: nobody is told who comes and goes. */
+  readonly presence: PresenceEvents | null;
+  /** null: nobody is told which subscription ids there are. */
+  readonly subscriptions: SubscriptionEvents | null;
+  readonly logger: Logger;
+}
+
+export interface EdgeOptions extends HandshakeOptions {
+  readonly topics: readonly TopicPolicy[];
+  readonly topicsPerConnection: number;
+  readonly heartbeatMs: number;
+  readonly limits: RequestLimits;
+  readonly subscriptionsPerConnection: number;
+  readonly hubs: readonly string[];
+  readonly pipes: readonly PipeOptions[];
+  /** Bytes that a back end may ask for in one message over its link. */
+  readonly pipeActionBytes: number;
+  readonly rooms: RoomOptions;
+  /** `send` works on every endpoint, not on hubs only. */
+  readonly sendEverywhere: boolean;
+}
+
+/** Puts an edge together: from the last step to a socket up to the two interfaces that transport and engine call. */
+export function createEdge(deps: EdgeDeps, options: EdgeOptions): Edge {
+  const { engine, links, stats, logger, onDrain = () => undefined } = deps;
+  const parts = createDelivery(deps, options);
+  const loginChanges = new LoginChanges({ ...deps, ...parts }, options);
+  const reloads = new Reloads({ ...deps, ...parts });
+  const commands = createCommands({ ...deps, ...parts, loginChanges, reloads }, options);
+  const endpoints = new Endpoints(createEndpoints({ ...deps, ...parts, commands }, options));
+  const pipes = new Pipes({ ...deps, ...parts }, options.pipes, { actionBytes: options.pipeActionBytes });
+  return new Edge({
+    ...parts,
+    loginChanges,
+    endpoints,
+    handshaker: new Handshaker({ ...deps, ...parts, endpoints }, options),
+    reloads,
+    rebuild: new Rebuild({ ...deps, ...parts }),
+    engine,
+    stats,
+    logger,
+    presence: deps.presence,
+    startLinks: () => links.start(pipes),
+    onDrain,
+  });
+}
+
+/** What moves frames to sockets, and who is subscribed to what. */
+interface DeliveryParts {
+  readonly connections: ConnectionTable;
+  readonly localStreams: LocalStreams;
+  readonly sender: Sender;
+  readonly delivery: Delivery;
+  readonly interests: Interests;
+  readonly subscriber: Subscriber;
+  readonly access: TopicAccess;
+  readonly survey: ClusterSurvey;
+}
+
+function createDelivery(deps: EdgeDeps, options: EdgeOptions): DeliveryParts {
+  const { engine, stats, logger, subscriptions } = deps;
+  const connections = new ConnectionTable();
+  const localStreams: LocalStreams = new LocalStreamTable();
+  const scheduler = new FanOutScheduler();
+  const sender = new Sender({ stats, scheduler }, { answerQueueBytes: ANSWER_QUEUE_BYTES });
+  const delivery = new Delivery({ localStreams, sender, scheduler, stats });
+  const interests = new Interests(engine);
+  const subscriber = new Subscriber({ engine, localStreams, delivery, interests, stats, subscriptions });
+  const access = new TopicAccess(options.topics, options.topicsPerConnection);
+  const survey = new ClusterSurvey({ engine, logger, localStreams, connections }, options);
+  return { connections, localStreams, sender, delivery, interests, subscriber, access, survey };
+}
+
+type CommandDeps = EdgeDeps & DeliveryParts & { readonly loginChanges: LoginChanges; readonly reloads: Reloads };
+
+function createCommands(deps: CommandDeps, options: EdgeOptions): CommandDispatcher {
+  const { rooms, hubs, sendEverywhere, subscriptionsPerConnection } = options;
+  const sending = { hubs, everywhere: sendEverywhere, roomRetention: rooms.policy.retention };
+  const handlers: CommandHandlers = {
+    ping: () => ok({ time: new Date().toISOString() }),
+    ...new SubscribeCommands(deps).handlers,
+    ...new RoomCommands(deps.subscriber, rooms).handlers,
+    ...new HistoryCommands(deps, rooms.policy).handlers,
+    ...new AuthenticationCommand(deps).handlers,
+    ...new SendCommand(deps, sending).handlers,
+  };
+  const backends = new BackendCommandHandler(deps, subscriptionsPerConnection);
+  return new CommandDispatcher({ ...deps, backends }, handlers, { ...options.limits, loginCommands });
+}
+
+function createEndpoints(deps: EdgeDeps & DeliveryParts & { commands: CommandDispatcher }, options: EdgeOptions) {
+  const { node, heartbeatMs, hubs, pipes, limits } = options;
+  const framed = [
+    ...builtInPaths.map((builtIn) => ({ ...builtIn, hub: null })),
+    ...hubs.map((hub) => ({ path: HUB_PATH + hub, guests: false, hub })),
+  ];
+  return [
+    ...framed.map((path): Endpoint => new FramedEndpoint(deps.commands, { ...path, node, heartbeatMs })),
+    ...pipes.map((pipe): Endpoint => new PipeEndpoint(deps, pipe, limits)),
+  ];
+}

@@ -1,0 +1,9 @@
+/** Paths that speak the gateway's own frames on every node. */
+export const builtInPaths = [
+  { path: '/ws', guests: false },
+  { path: '/web', guests: true },
+  { path: '/mobile', guests: true },
+] as const;
+
+/** What the paths of hubs begin with; the hub's name follows. */
+export const HUB_PATH = '/websocket/';
