@@ -28,7 +28,7 @@ export async function turns(count = 20): Promise<void> {
 }
 
 /** Keeps back whoever passes, from `close` until `open`. */
-export class Gate {
+class Gate {
   passing: Promise<void> = Promise.resolve();
   open = (): void => undefined;
 
@@ -38,7 +38,7 @@ export class Gate {
 }
 
 /** The memory engine, whose answers can be kept back. */
-export class GatedEngine extends MemoryEngine {
+class GatedEngine extends MemoryEngine {
   readonly admissions = new Gate();
   readonly reads = new Gate();
 
@@ -69,7 +69,7 @@ export interface Answer {
 }
 
 /** Whether this text is a token, and whose: `<user>` or `<user> <claims as JSON>`; `bad` is none. */
-export function identityOf(token: string): Identity {
+function identityOf(token: string): Identity {
   if (token.startsWith('bad')) throw new TokenError('token_invalid', 'no token of ours');
   const [user, claims = '{}'] = token.split(/ (.*)/s) as [string, string?];
   const { topics = null, rooms = null, jti = null } = JSON.parse(claims) as Record<string, string[] | null>;
@@ -251,7 +251,7 @@ export class ClientUnderTest {
 
 const noBackends = { has: () => false, subscriptionOf: () => null } as unknown as BackendCommands;
 
-export const edgeOptions = {
+const edgeOptions = {
   node: 'n1',
   topics: [topicPolicy('notifications'), topicPolicy('news', { guests: true })],
   topicsPerConnection: 8,
