@@ -11,7 +11,7 @@ const UNKNOWN_PAGES = [
   /\bcontract(-2)?\.md\b/i,
   // "the contract of Engine" names a seam of the code.
   /\bthe contract\b(?! of [A-Z])/i,
-  /\bseeds?\s+0\d\d\b/i,
+  /\bseeds?\s+0\d\d\b|\bthe seeds['’]/i,
   /\bfacts?\s*[:(,]\s*kafka\b/i,
   /\bfacts\.md\b/i,
 ];

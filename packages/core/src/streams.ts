@@ -9,7 +9,7 @@ export function userStream(topic: string, user: string): StreamName {
   return `${topic}/u/${user}`;
 }
 
-/** The topic's public messages (audience `topic`). */
+/** Stream of the topic's public messages (audience `topic`). */
 export function publicStream(topic: string): StreamName {
   return `${topic}/*`;
 }
@@ -22,29 +22,29 @@ export function hubStream(hub: string): StreamName {
   return `hub/${hub}`;
 }
 
-/** A room as far as its members came through the hub: what a hub's own callers and members reach. */
+/** Stream of a room as far as its members came through the hub: what a hub's own callers and members reach. */
 export function hubRoomStream(hub: string, room: string): StreamName {
   return `hub/${hub}/room/${room}`;
 }
 
-/** The pseudo topic of a hub: `hub/<hub>/u/<user>` is a user's connections in the hub. */
+/** Pseudo topic of a hub: `hub/<hub>/u/<user>` is a user's connections in the hub. */
 export function hubTopic(hub: string): string {
   return `hub/${hub}`;
 }
 
-/** The pseudo topic of a backend: `pipe/<backend>/u/<user>` is what it sends to a user's connection to its endpoint. */
+/** Pseudo topic of a backend: `pipe/<backend>/u/<user>` is what it sends to a user's connection to its endpoint. */
 export function pipeTopic(backend: string): string {
   return `pipe/${backend}`;
 }
 
-/** The pseudo topic of messages to all of a user's connections. No topic can have this name. */
+/** Pseudo topic of messages to all of a user's connections. No topic can have this name. */
 export const EVERY_CONNECTION = '~';
 
 export function subscriptionStream(id: string): StreamName {
   return `sub/${id}`;
 }
 
-/** Where a client is in a stream. Offsets grow by exactly 1; another epoch means that history was lost. */
+/** Place of a client in a stream. Offsets grow by exactly 1; another epoch means that history was lost. */
 export interface Position {
   readonly epoch: string;
   readonly offset: number;
@@ -53,17 +53,17 @@ export interface Position {
 /** How much of a stream is kept. `latest` keeps the newest message only, whatever `size` says. */
 export interface Retention {
   readonly mode: 'ordered' | 'latest';
-  /** Messages kept in `ordered` mode; a stream without history has no Retention at all. */
+  /** Number of messages kept in `ordered` mode; a stream without history has no Retention at all. */
   readonly size: number;
   readonly ttlMs: number;
 }
 
-/** A stream together with what is kept of it: what every history call needs. */
+/** A stream together with what is kept of it, which every history call needs. */
 export interface RetainedStream {
   readonly stream: StreamName;
   readonly retention: Retention;
   /**
-   * The user for `<topic>/u/<user>`, else null. The engine keeps a user's streams beside the user's presence, so that
+   * User for `<topic>/u/<user>`, else null. The engine keeps a user's streams beside the user's presence, so that
    * "append and look up" stays one atomic step.
    */
   readonly user: string | null;

@@ -1,15 +1,15 @@
 /** Who a client is and what it may do, by its token or by what the application says of it. */
 export interface Identity {
   readonly user: string;
-  /** ms since the epoch; null: never. */
+  /** Time in ms since the epoch at which it ends; null: never. */
   readonly expiresAtMs: number | null;
   readonly issuedAtMs: number | null;
   readonly tokenId: string | null;
-  /** The only topics allowed; null: no limit. */
+  /** Only topics allowed; null: no limit. */
   readonly topics: ReadonlySet<string> | null;
-  /** The only rooms allowed; null: no limit. */
+  /** Only rooms allowed; null: no limit. */
   readonly rooms: ReadonlySet<string> | null;
-  /** May ask for the presence of others. */
+  /** True when it may ask for the presence of others. */
   readonly presence: boolean;
 }
 
@@ -24,9 +24,9 @@ export interface TokenVerifier {
 /** What is known of a handshake that brings no token. */
 export interface TokenlessHandshake {
   readonly path: string;
-  /** As it came, without the question mark. */
+  /** Query as it came, without the question mark. */
   readonly query: string;
-  /** By name in small letters; '' for one that did not come. */
+  /** Returns a header by its name in small letters; '' for one that did not come. */
   readonly header: (name: string) => string;
   readonly address: string;
 }

@@ -17,7 +17,7 @@ export class BackendCallError extends Error {
   }
 }
 
-/** Shown to clients, so without addresses. */
+/** Messages that are shown to clients, so they hold no addresses. */
 const MESSAGES: Readonly<Record<BackendCallErrorCode, string>> = {
   timeout: 'the backend did not answer in time',
   too_large: "the backend's answer is too large",
@@ -29,7 +29,7 @@ export interface BackendCall {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
-  /** For all of it: connecting, waiting, reading, and repeating. */
+  /** Time limit in ms for all of it: connecting, waiting, reading, and repeating. */
   readonly timeoutMs: number;
 }
 
@@ -39,9 +39,10 @@ export interface BackendAnswer {
 }
 
 /**
- * HTTP to all backends over kept-alive connections. Does not follow redirects. A GET or PUT whose connection ended before
- * any answer is sent once more, over a connection of its own (RFC 9110, 9.2.2): a backend may close a kept connection in
- * the moment it is used, and others that are kept may be as old. No other call is ever repeated.
+ * Makes HTTP calls to all backends over kept-alive connections. It does not follow redirects. A GET or PUT whose
+ * connection ended before any answer is sent once more, over a connection of its own (RFC 9110, 9.2.2): a backend may
+ * close a kept connection in the moment it is used, and others that are kept may be as old. No other call is ever
+ * repeated.
  */
 export class BackendCaller {
   readonly #kept: Agent;
@@ -61,11 +62,11 @@ export class BackendCaller {
       connect: { timeout: options.timeoutMsMax },
     };
     this.#kept = new Agent({ ...common, pipelining: 1 });
-    // In undici's words this keeps no connection.
+    // This is undici's setting for keeping no connection.
     this.#fresh = new Agent({ ...common, pipelining: 0 });
   }
 
-  /** Any status is an answer. Rejects with BackendCallError. */
+  /** Makes one call; any status is an answer. Rejects with BackendCallError. */
   async call(call: BackendCall): Promise<BackendAnswer> {
     const signal = AbortSignal.timeout(call.timeoutMs);
     try {

@@ -3,7 +3,7 @@ export class CircuitOpenError extends Error {
   override readonly name = 'CircuitOpenError';
 }
 
-/** Calls in a row without any answer until the circuit opens. */
+/** Number of calls in a row without any answer after which the circuit opens. */
 const FAILURES_MAX = 10;
 const OPEN_MS_FIRST = 1_000;
 const OPEN_MS_MAX = 10_000;
@@ -16,7 +16,7 @@ export class CircuitBreaker {
   readonly #isFailure: (error: unknown) => boolean;
   readonly #clock: () => number;
   #failures = 0;
-  /** 0: closed. Infinity: open, and a trial is under way. */
+  /** Time until which it is open; 0: closed, Infinity: open, and a trial is under way. */
   #openUntilMs = 0;
   #openMs = OPEN_MS_FIRST;
 
@@ -30,7 +30,7 @@ export class CircuitBreaker {
     return this.#clock() < this.#openUntilMs;
   }
 
-  /** Rejects with CircuitOpenError, or as `call` does. */
+  /** Makes the call. Rejects with CircuitOpenError, or as `call` does. */
   async run<T>(call: () => Promise<T>): Promise<T> {
     if (this.isOpen) throw new CircuitOpenError('the backend does not answer; it is asked again in a moment');
     const isTrial = this.#openUntilMs > 0;
@@ -42,7 +42,7 @@ export class CircuitBreaker {
     } catch (error) {
       if (!this.#isFailure(error)) this.#close();
       else if (isTrial) this.#open(Math.min(this.#openMs * 2, OPEN_MS_MAX));
-      // Of calls that began before it opened nothing new is learnt.
+      // Calls that began before it opened tell nothing new.
       else if (this.#openUntilMs === 0 && ++this.#failures >= FAILURES_MAX) this.#open(OPEN_MS_FIRST);
       throw error;
     }

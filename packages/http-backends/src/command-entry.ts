@@ -9,10 +9,13 @@ export interface CommandEntry {
   readonly endpoints: readonly string[];
   /** Name in `backends.http`. */
   readonly backend: string;
-  /** Unknown rather than unavailable when its backend is not configured: the gateway has its own answer then. */
+  /**
+   * True: the command is unknown, not unavailable, when its backend is not configured: the gateway has its own answer
+   * then.
+   */
   readonly onlyWithBackend: boolean;
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Added to the backend's URL; `{where.id}` is replaced by that source, percent-encoded. */
+  /** Path that is added to the backend's URL; `{where.id}` is replaced by that source, percent-encoded. */
   readonly path: string;
   /** Option path → its type (see option-type.ts); others may be anything. */
   readonly options: Readonly<Record<string, string>>;
@@ -34,7 +37,7 @@ export interface CommandEntry {
   readonly subscribeBy: Readonly<Record<string, string>>;
 }
 
-/** By name of the command. What is left out is as in NO_ENTRY. */
+/** Entries by the name of the command. What is left out is as in NO_ENTRY. */
 export type CommandEntries = Readonly<Record<string, Partial<CommandEntry>>>;
 
 export const NO_ENTRY: CommandEntry = {

@@ -17,19 +17,22 @@ import { subscriptionOf } from './subscription-id.js';
 
 /** The `backends` section, as far as HTTP goes. */
 export interface BackendsOptions {
-  /** Calls at once, over all backends. */
+  /** Number of calls at once, over all backends. */
   readonly requestPoolSize: number;
-  /** Calls that wait for a place. */
+  /** Number of calls that wait for a place. */
   readonly requestQueueSize: number;
-  /** An empty URL counts as not configured. */
+  /** Backends by name; an empty URL counts as not configured. */
   readonly http: Readonly<Record<string, { readonly url: string; readonly timeoutMs: number }>>;
-  /** An answer above this is an error; default 1 MB. */
+  /** Bytes of an answer above which it is an error; default 1 MB. */
   readonly responseBytesMax?: number;
 }
 
 const RESPONSE_BYTES_MAX = 1024 * 1024;
 
-/** Throws CommandTableError, whose message starts with the key path. Nothing is connected before the first command. */
+/**
+ * Makes the table. Throws CommandTableError, whose message starts with the key path. Nothing is connected before the
+ * first command.
+ */
 export function createCommandTable(
   entries: CommandEntries,
   backends: BackendsOptions,
@@ -69,7 +72,7 @@ export class CommandTable implements BackendCommands {
     return this.#find(name, endpoint) !== undefined;
   }
 
-  /** null also when the request will be refused anyway: nobody is subscribed for nothing. */
+  /** Returns null also when the request will be refused anyway: nobody is subscribed for nothing. */
   subscriptionOf(name: string, request: BackendRequest): BackendSubscription | null {
     const command = this.#find(name, request.endpoint);
     if (command === undefined || command.entry.subscribe === '') return null;
@@ -125,7 +128,10 @@ export class CommandTable implements BackendCommands {
     return onlyWithBackend && !this.#backends.has(backend) ? undefined : command;
   }
 
-  /** Looked at before and after the wait: nobody queues for a backend that is left alone, or is kept in the queue for it. */
+  /**
+   * Asks the backend. The breaker is looked at before and after the wait: nobody queues for a backend that is left
+   * alone, or is kept in the queue for it.
+   */
   async #ask(
     name: string,
     { backend, call, patient }: { backend: Backend; call: BackendCall; patient: boolean },
@@ -161,7 +167,7 @@ export class CommandTable implements BackendCommands {
   }
 }
 
-/** Of an answer that was no success. */
+/** Reason of an answer that was no success. */
 function reasonOf(status: number): string {
   return status >= 200 && status < 300 ? 'bad_answer' : `status_${Math.floor(status / 100)}xx`;
 }
@@ -173,7 +179,7 @@ interface Backend {
   readonly breaker: CircuitBreaker;
 }
 
-/** The backend gave no answer; an answer that is too large is one. */
+/** Tells whether the backend gave no answer; an answer that is too large is one. */
 function isSilence(error: unknown): boolean {
   return error instanceof BackendCallError && error.code !== 'too_large';
 }

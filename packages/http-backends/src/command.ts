@@ -6,7 +6,7 @@ import { parseExact, scalarText } from './json-text.js';
 import { isOptionType, optionProblem } from './option-type.js';
 import { sourceValue, valueAt, type SourceValues } from './sources.js';
 
-/** A value of the options can't be used in the call: the client's mistake. */
+/** A value of the options cannot be used in the call: the client's mistake. */
 export class BadOptionError extends Error {
   override readonly name = 'BadOptionError';
 }
@@ -35,7 +35,7 @@ export class Command {
     return this.#endpoints.has(endpoint);
   }
 
-  /** What is wrong with the options, or null. */
+  /** Tells what is wrong with the options, or null. */
   problem(options: unknown): string | null {
     for (const [path, type] of Object.entries(this.entry.options)) {
       const value = valueAt(options, path);
@@ -46,7 +46,7 @@ export class Command {
     return missing === undefined ? null : `options.${missing} is missing`;
   }
 
-  /** Throws BadOptionError when a value can't stand in the path. */
+  /** Makes the call. Throws BadOptionError when a value cannot stand in the path. */
   call(base: URL, { optionsText, authorization: given, user }: BackendRequest): Omit<BackendCall, 'timeoutMs'> {
     const request = { options: parseExact(optionsText), user };
     const { method, path, query, body, authorization } = this.entry;
@@ -66,7 +66,9 @@ export class Command {
   }
 }
 
-/** A value stays one segment: `.` and `..` would walk to another resource, also when percent-encoded. */
+/**
+ * Fills the path. A value stays one segment: `.` and `..` would walk to another resource, also when percent-encoded.
+ */
 function filledPath(template: string, request: SourceValues): string {
   return template.replaceAll(/\{([^{}]+)\}/g, (_, source: string) => {
     const text = scalarText(sourceValue(source, request)) ?? '';
@@ -77,8 +79,8 @@ function filledPath(template: string, request: SourceValues): string {
 }
 
 /**
- * A list becomes one parameter per item (`type=a&type=b`), as services that take `type` several times expect it: the names are singular, and no
- * separator is needed that a value could contain.
+ * Lists the values of a query parameter. A list becomes one parameter per item (`type=a&type=b`), as services that take
+ * `type` several times expect it: the names are singular, and no separator is needed that a value could contain.
  */
 function queryValues(value: unknown): readonly string[] {
   if (value === undefined || value === null) return [];

@@ -6,19 +6,19 @@ export class QueueFullError extends Error {
 }
 
 export interface LimiterOptions {
-  /** Calls at once, over all backends. */
+  /** Number of calls at once, over all backends. */
   readonly size: number;
-  /** Calls that wait for a place. */
+  /** Number of calls that wait for a place. */
   readonly queueSize: number;
-  /** The backends that share the places. */
+  /** Names of the backends that share the places. */
   readonly backends: readonly string[];
 }
 
 export interface Turn {
   readonly backend: string;
-  /** Who waits longer is refused when its turn comes. */
+  /** Time in ms; a call that waits longer is refused when its turn comes. */
   readonly waitMsMax: number;
-  /** Waits in a line beside that of the others, as long as it takes; whoever says so bounds how many wait. */
+  /** True: the call waits in a line beside that of the others, as long as it takes. The caller bounds how many wait. */
   readonly patient: boolean;
 }
 
@@ -35,10 +35,10 @@ interface Line {
 }
 
 /**
- * At most `size` calls at once, at most `queueSize` waiting. Half of the places are reserved, the same number for each
- * backend, and the other half is for whoever comes: a backend that does not answer never takes what the others need.
- * Each backend waits in a line of its own; the lines are served in turn, and when there is no room left the longest line
- * gives way.
+ * Allows at most `size` calls at once, with at most `queueSize` waiting. Half of the places are reserved, the same
+ * number for each backend, and the other half is for whichever comes: a backend that does not answer never takes what
+ * the others need. Each backend has a line of its own; the lines are served in turn, and when there is no room left the
+ * longest line gives way.
  */
 export class ConcurrencyLimiter {
   readonly #reservedEach: number;
@@ -48,21 +48,21 @@ export class ConcurrencyLimiter {
   #commonInFlight = 0;
   /** Lines with somebody in them, next one to be served first. */
   readonly #lines = new Map<string, Line>();
-  /** Those in lines that are not patient. */
+  /** Number of calls in lines that are not patient. */
   #waiting = 0;
   readonly #stats: Pick<BackendRequestStats, 'inFlight' | 'queued'>;
 
-  /** `stats` says how many are in flight and waiting, and is not written by anybody else. */
+  /** `stats` tells how many calls are in flight and waiting; nobody else writes it. */
   constructor({ size, queueSize, backends }: LimiterOptions, stats: Pick<BackendRequestStats, 'inFlight' | 'queued'>) {
     const count = Math.max(1, backends.length);
-    // Of fewer places than backends none can be reserved.
+    // With fewer places than backends none can be reserved.
     this.#reservedEach = Math.max(Math.floor(size / (2 * count)), size >= count ? 1 : 0);
     this.#common = size - count * this.#reservedEach;
     this.#queueSize = queueSize;
     this.#stats = stats;
   }
 
-  /** Rejects with QueueFullError, or as `work` does. */
+  /** Runs `work` in its turn. Rejects with QueueFullError, or as `work` does. */
   async run<T>(turn: Turn, work: () => Promise<T>): Promise<T> {
     if (this.#mayBegin(turn.backend)) this.#begin(turn.backend);
     else await this.#wait(turn);

@@ -1,11 +1,11 @@
 /**
- * Work on JSON as text, for the places where parsing and writing it again would change its bytes. All of it expects text
- * that JSON.parse has accepted.
+ * Functions on JSON as text, for the places where parsing and writing it again would change its bytes. All of them
+ * expect text that JSON.parse has accepted.
  */
 
 const STRING_OR_SPACE = /"[^"\\]*(?:\\.[^"\\]*)*"|[ \t\n\r]+/g;
 
-/** Without insignificant white space; nothing else changes. */
+/** Removes insignificant white space; nothing else changes. */
 export function compact(text: string): string {
   return text.replace(STRING_OR_SPACE, (part) => (part.startsWith('"') ? part : ''));
 }
@@ -15,7 +15,9 @@ const BACKSLASH = 0x5c;
 const OPENING: ReadonlySet<number> = new Set([0x5b, 0x7b]);
 const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d]);
 
-/** Whether lists and objects stand within each other at more levels. Of text that is no JSON it says anything. */
+/**
+ * Tells whether lists and objects stand within each other at more levels. For text that is no JSON it may say anything.
+ */
 export function isNestedDeeper(text: string, levels: number): boolean {
   // No shorter text can be deeper.
   if (text.length <= levels) return false;
@@ -31,28 +33,31 @@ export function isNestedDeeper(text: string, levels: number): boolean {
   return false;
 }
 
-/** What Go's encoding/json escapes in text and JavaScript does not. */
+/** Characters that Go's encoding/json escapes in text and JavaScript does not. */
 const GO_ESCAPED = /[<>&\u2028\u2029]/g;
 
-/** JSON text as Go would have written it: these characters only occur within strings, so the whole text may be changed. */
+/** Writes JSON text as Go would have: these characters only occur within strings, so the whole text may be changed. */
 export function escapeLikeGo(json: string): string {
   return json.replace(GO_ESCAPED, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 type NumberReviver = (key: string, value: unknown, context?: { readonly source?: string }) => unknown;
 
-/** Sixteen digits in a row, an exponent, a last 0 behind the point, a negative zero: what may be written otherwise. */
+/**
+ * Matches numbers that may be written otherwise: sixteen digits in a row, an exponent, a last 0 behind the point, a
+ * negative zero.
+ */
 const MAY_CHANGE = /\d{16}|\d[eE]|\.\d*0(?!\d)|-0/;
 
 /**
- * JSON.parse that keeps numbers as they are written, also those that a double can't hold (64-bit ids, 1e999, 1.0):
+ * Parses JSON and keeps numbers as they are written, also those that a double cannot hold (64-bit ids, 1e999, 1.0):
  * JSON.stringify writes them out as they came. Only text in which some may change pays for it.
  */
 export function parseExact(text: string): unknown {
   return MAY_CHANGE.test(text) ? JSON.parse(text, keepNumber) : JSON.parse(text);
 }
 
-/** The text of a string or number as `parseExact` gives it; null for anything else. */
+/** Returns the text of a string or number as `parseExact` gives it; null for anything else. */
 export function scalarText(value: unknown): string | null {
   if (typeof value === 'string') return value;
   return typeof value === 'number' || isRawJSON(value) ? JSON.stringify(value) : null;

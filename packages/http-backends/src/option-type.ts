@@ -1,18 +1,18 @@
-/** Words for what an option may be. Ids and times are text in some backends and numbers in others: they are scalars. */
+/** Types of an option. Ids and times are text in some backends and numbers in others: they are scalars. */
 export const optionTypes = ['text', 'count', 'scalar', 'boolean', 'credentials', 'texts', 'scalars'] as const;
 
 const TEXT_LENGTH_MAX = 256;
 const LIST_LENGTH_MAX = 1000;
 const CREDENTIALS_LENGTH_MAX = 16_384;
-/** What may stand in a header: visible characters with single spaces between them. */
+/** Matches what may stand in a header: visible characters with single spaces between them. */
 const CREDENTIALS = /^[\x21-\x7e]+( [\x21-\x7e]+)*$/;
 
-/** Either one of `optionTypes`, or the texts that are allowed, such as `unread|read`. */
+/** Accepts one of `optionTypes`, or the texts that are allowed, such as `unread|read`. */
 export function isOptionType(type: string): boolean {
   return (optionTypes as readonly string[]).includes(type) || /^[^|\s]+(\|[^|\s]+)+$/.test(type);
 }
 
-/** What is wrong with the value, as the end of a sentence; null: nothing. */
+/** Tells what is wrong with the value, as the end of a sentence; null: nothing. */
 export function optionProblem(type: string, value: unknown): string | null {
   switch (type) {
     case 'text':

@@ -22,12 +22,15 @@ export function refused(code: OutcomeCode, message: string): BackendOutcome {
   return { status: 'error', payload: { code, message } };
 }
 
-/** The client's mistake. */
+/** Makes the outcome of the client's mistake. */
 export function mistaken(message: string): BackendOutcome {
   return { ...refused('bad_request', message), mistake: message };
 }
 
-/** Lists and objects within each other in an answer. Whatever walks through a value by recursion relies on it. */
+/**
+ * Levels of lists and objects within each other in an answer. Code that walks through a value by recursion relies on
+ * this bound.
+ */
 const NESTING_MAX = 100;
 
 /** 2xx is ok, 401 unauthorized, 403 forbidden, and everything else an error. */
@@ -56,7 +59,7 @@ function hasMembers(value: Readonly<Record<string, string>>): boolean {
   return Object.keys(value).length > 0;
 }
 
-/** undefined: not JSON. No body at all is a null. */
+/** Parses an answer; undefined: not JSON. No body at all is a null. */
 function parsed(text: string): unknown {
   if (text.trim() === '') return null;
   try {

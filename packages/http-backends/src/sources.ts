@@ -1,4 +1,4 @@
-/** What the sources of a command (see CommandSpec) are read from. */
+/** Values that the sources of a command (see CommandEntry) are read from. */
 export interface SourceValues {
   readonly options: unknown;
   readonly user: string | null;
@@ -6,7 +6,7 @@ export interface SourceValues {
 
 const USER = '$user';
 
-/** undefined when it is absent, and for a guest's user. */
+/** Reads a source; undefined when it is absent, and for a guest's user. */
 export function sourceValue(source: string, values: SourceValues): unknown {
   return source === USER ? (values.user ?? undefined) : valueAt(values.options, source);
 }

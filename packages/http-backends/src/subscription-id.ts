@@ -6,7 +6,7 @@ import { compact, escapeLikeGo } from './json-text.js';
 import { needsUser, sourceValue, valueAt } from './sources.js';
 
 /**
- * The subscription of a request, or null for a guest where the user is part of it. Its id is the MD5 of
+ * Returns the subscription of a request, or null for a guest where the user is part of it. Its id is the MD5 of
  * `{"command":"","resource":…,"hash":"","where":…}` as Go's encoding/json writes it: producers compute the same id in
  * their own language, so every byte counts. MD5 protects nothing here; an id is never accepted from a client.
  */
@@ -27,8 +27,8 @@ function builtWhere(sources: Readonly<Record<string, string>>, request: BackendR
 }
 
 /**
- * The member as the client wrote it. Should the text given not be the text of these options, the options win: a client
- * must not get an id for something else than what its backend was asked.
+ * Returns the member as the client wrote it. If the text given is not the text of these options, the options win: a
+ * client must not get an id for something else than what its backend was asked.
  */
 function writtenWhere(member: string, request: BackendRequest): string {
   const value = valueAt(request.options, member) ?? null;

@@ -15,7 +15,7 @@ const RSA: Algorithm = { kind: 'public', keyTypes: ['rsa'] };
 const RSA_PSS: Algorithm = { kind: 'public', keyTypes: ['rsa', 'rsa-pss'] };
 const SECRET: Algorithm = { kind: 'secret', keyTypes: [] };
 
-/** All that may be configured; `none` is deliberately absent. */
+/** Algorithms that may be configured; `none` is deliberately absent. */
 const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
   ['HS256', SECRET],
   ['HS384', SECRET],
@@ -38,7 +38,7 @@ export const asymmetricAlgorithms: readonly string[] = [...ALGORITHMS.keys()].fi
   (name) => keyKindOf(name) === 'public',
 );
 
-/** The allow-list without repetitions; throws AuthConfigError, whose message starts with `path`. */
+/** Returns the allow-list without repetitions; throws AuthConfigError, whose message starts with `path`. */
 export function checkedAlgorithms(names: readonly string[], path: string): readonly string[] {
   if (names.length === 0) throw new AuthConfigError('no_algorithm', `${path}: must name at least one algorithm`);
   for (const name of names) {

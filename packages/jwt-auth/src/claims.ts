@@ -4,7 +4,7 @@ import type { JWTPayload } from 'jose';
 /** The last instant a Date can hold; an `exp` beyond it means the same. */
 const TIME_MAX_MS = 8.64e15;
 
-/** What a verified token says about its bearer; TokenError when a claim is not of its type or shape. */
+/** Reads what a verified token says about its bearer; throws TokenError when a claim is not of its type or shape. */
 export function identityOf(claims: JWTPayload, userClaim: string): Identity {
   return {
     user: userOf(claims, userClaim),
@@ -24,7 +24,10 @@ function userOf(claims: JWTPayload, userClaim: string): string {
   throw new TokenError('token_invalid', `claim "${userClaim}" must be a user id: 1 to 128 characters of text`);
 }
 
-/** `topics` and `rooms` take rights away, so one that can't be read refuses the token instead of being ignored. */
+/**
+ * Reads a claim of names. `topics` and `rooms` take rights away, so one that cannot be read refuses the token instead
+ * of being ignored.
+ */
 function namesOf(claims: JWTPayload, claim: string): ReadonlySet<string> | null {
   const value = own(claims, claim);
   if (value === undefined) return null;
@@ -36,7 +39,7 @@ function isNameText(value: unknown): value is string {
   return typeof value === 'string' && isName(value);
 }
 
-/** The claim's name is configured: `constructor` must not find what every object inherits. */
+/** Reads an own member. The claim's name is configured, and `constructor` must not find what every object inherits. */
 function own(claims: JWTPayload, claim: string): unknown {
   return Object.hasOwn(claims, claim) ? claims[claim] : undefined;
 }

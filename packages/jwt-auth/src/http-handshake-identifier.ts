@@ -16,7 +16,9 @@ import { IdentityCache } from './identity-cache.js';
 export interface HandshakeIdentifierOptions {
   readonly url: string;
   readonly timeoutMs: number;
-  /** How long an answer that lets a client in is good for handshakes that are the same to the last letter. */
+  /**
+   * Time in ms for which an answer that lets a client in is good for handshakes that are the same to the last letter.
+   */
   readonly cacheMs: number;
   /** Headers that the application is told, as far as they came. */
   readonly headers: readonly string[];
@@ -43,9 +45,12 @@ export class HttpHandshakeIdentifier implements HandshakeIdentifier {
   readonly #cache: IdentityCache;
   readonly #clock: () => number;
   readonly #logger: Logger;
-  /** Not bounded here: each entry is a handshake that waits, and those are bounded where they enter. */
+  /**
+   * Questions under way. The map is not bounded here: each entry is a handshake that waits, and those are bounded where
+   * they enter.
+   */
   readonly #inFlight = new Map<string, Promise<Identity>>();
-  /** The last answer could not be used: said once, not for each handshake. */
+  /** True when the last answer could not be used, which is logged once and not for each handshake. */
   #isAway = false;
 
   /** Throws AuthConfigError. */
@@ -109,7 +114,7 @@ function deniedBy(status: number): AdmissionDeniedError | null {
   return status === 403 ? new AdmissionDeniedError('not_allowed', 'the application does not let this client in') : null;
 }
 
-/** Text: what is wrong with the answer. */
+/** Reads the answer. A text says what is wrong with it. */
 function identityIn(text: string, nowMs: number): Identity | string {
   const answer = objectIn(text);
   if (answer === null) return 'it is no JSON object';
@@ -123,7 +128,7 @@ function identityIn(text: string, nowMs: number): Identity | string {
   return {
     user,
     expiresAtMs,
-    // It was said now, so a revocation of what was issued before does not concern it.
+    // The answer is as new as this moment, so a revocation of what was issued before does not concern it.
     issuedAtMs: nowMs,
     tokenId: null,
     topics: topics === undefined ? null : new Set(topics),
@@ -137,7 +142,7 @@ function objectIn(text: string): Record<string, unknown> | null {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null;
   } catch {
-    // Broken JSON is one of many unusable answers, and named by the caller.
+    // Broken JSON is one of many unusable answers, and the caller names it.
     return null;
   }
 }

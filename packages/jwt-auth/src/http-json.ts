@@ -8,17 +8,17 @@ export interface HttpAnswer {
 
 export interface HttpQuestion {
   readonly url: URL;
-  /** For all of it: connecting, waiting, reading. */
+  /** Time limit in ms for all of it: connecting, waiting, reading. */
   readonly timeoutMs: number;
   readonly bytesMax: number;
-  /** JSON text; without one the question is a GET. */
+  /** Body as JSON text; without one the question is a GET. */
   readonly body?: string;
 }
 
 /**
- * Asks a service that the gateway trusts. Redirects are not followed; a longer body than allowed rejects. Once more when
- * the connection ended before any answer: a kept one may be closed by the other side in the moment it is used, and a
- * question does no harm twice.
+ * Asks a service that the gateway trusts. It follows no redirects, and rejects when the body is longer than allowed. It
+ * asks once more when the connection ended before any answer: the other side may close a kept connection in the moment
+ * it is used, and a question does no harm twice.
  */
 export async function ask({ url, timeoutMs, bytesMax, body }: HttpQuestion): Promise<HttpAnswer> {
   const signal = AbortSignal.timeout(timeoutMs);
@@ -42,7 +42,7 @@ export function serviceUrl(text: string, path: string): URL {
   throw new AuthConfigError('bad_url', `${path}: must be an http or https URL`);
 }
 
-/** By the code of the cause: `fetch` itself only ever says that it failed. */
+/** Tells it by the code of the cause: `fetch` itself only ever says that it failed. */
 function isEndedUnanswered(error: unknown): boolean {
   const { cause } = error as { readonly cause?: { readonly code?: unknown } };
   return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(String(cause?.code));

@@ -1,14 +1,15 @@
 import type { Identity } from '@ws-gateway/core';
 
 /**
- * Whom somebody was found to be, by the digest of what was brought, until it expires, `rememberedMs` at most. Bounded: the least recently used one makes room,
- * which costs its bearer one more verification and nothing else.
+ * Remembers whom somebody was found to be, by the digest of what was brought, until it expires, `rememberedMs` at most.
+ * It is bounded: the least recently used entry makes room, which costs its bearer one more verification and nothing
+ * else.
  */
 export class IdentityCache {
   readonly #entries = new Map<string, Entry>();
   readonly #entriesMax: number;
   readonly #rememberedMs: number;
-  /** How often an entry made room before its time. */
+  /** Number of entries that made room before their time. */
   evictions = 0;
 
   constructor(entriesMax: number, rememberedMs: number) {
@@ -24,7 +25,7 @@ export class IdentityCache {
     const entry = this.#entries.get(digest);
     if (entry === undefined) return undefined;
     this.#entries.delete(digest);
-    // Before `verifiedMs` means that the clock was set back: nothing is known about the entry's age then.
+    // A time before `verifiedMs` means that the clock was set back: nothing is known about the entry's age then.
     if (nowMs >= entry.untilMs || nowMs < entry.verifiedMs) return undefined;
     this.#entries.set(digest, entry);
     return entry.identity;

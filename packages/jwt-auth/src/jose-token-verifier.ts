@@ -11,12 +11,15 @@ import { TrustedIssuer, type IssuerEntry, type IssuerRules } from './trusted-iss
 const TOKEN_LENGTH_MAX = 16 * 1024;
 const CACHE_ENTRIES_MAX = 10_000;
 const REMEMBERED_MS = 60_000;
-/** Strict where jose is lenient: no white space, no padding, no empty part. */
+/** Matches what jose is too lenient about: no white space, no padding, no empty part. */
 const COMPACT_JWS = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
 const DAY_MS = 86_400_000;
 
-/** Throws AuthConfigError when the options can't work. Nothing is fetched before `start` or the first token. */
+/**
+ * Makes the verifier. Throws AuthConfigError when the options cannot work. Nothing is fetched before `start` or the
+ * first token.
+ */
 export function createTokenVerifier(options: TokenVerifierOptions, deps: TokenVerifierDeps = {}): JoseTokenVerifier {
   return new JoseTokenVerifier(options, deps);
 }
@@ -31,11 +34,17 @@ export class JoseTokenVerifier implements TokenVerifier {
   readonly #clockToleranceMs: number;
   /** The `auth` section itself; null when it has no key. */
   readonly #own: TrustedIssuer | null;
-  /** What `iss` makes a token one of the section itself; null: all but those of `issuers`, if there are any. */
+  /**
+   * Value of `iss` that makes a token one of the section itself; null: every one but those of `issuers`, if there are
+   * any.
+   */
   readonly #ownName: string | null;
   readonly #issuers: ReadonlyMap<string, TrustedIssuer>;
   readonly #cache: IdentityCache;
-  /** Not bounded here: each entry is a handshake or request that waits, and those are bounded where they enter. */
+  /**
+   * Verifications under way. The map is not bounded here: each entry is a handshake or request that waits, and those
+   * are bounded where they enter.
+   */
   readonly #inFlight = new Map<string, Promise<Identity>>();
 
   constructor(options: TokenVerifierOptions, deps: TokenVerifierDeps) {
@@ -66,13 +75,13 @@ export class JoseTokenVerifier implements TokenVerifier {
     for (const { keySet } of this.#all()) keySet?.stop();
   }
 
-  /** Tokens remembered now, and how many had to make room so far. */
+  /** Number of tokens that are remembered now, and of those that had to make room so far. */
   get cacheStatus(): { readonly entries: number; readonly evictions: number } {
     return { entries: this.#cache.size, evictions: this.#cache.evictions };
   }
 
   async verify(token: string): Promise<Identity> {
-    // Also from untyped callers: the length and shape are looked at before anything is spent on the token.
+    // This holds for untyped callers, too: length and shape are looked at before anything is spent on the token.
     if (typeof token !== 'string' || token.length > TOKEN_LENGTH_MAX || !COMPACT_JWS.test(token)) throw notAToken();
     const digest = hash('sha256', token, 'base64');
     const known = this.#cache.get(digest, this.#clock());
@@ -93,14 +102,17 @@ export class JoseTokenVerifier implements TokenVerifier {
     return identity;
   }
 
-  /** Who comes after `exp`, by the tolerance, may stay until the tolerance ends; all others go at `exp` itself. */
+  /**
+   * Moves the end. A client that comes after `exp`, within the tolerance, may stay until the tolerance ends; all others
+   * go at `exp` itself.
+   */
   #inTolerance(identity: Identity): Identity {
     const { expiresAtMs } = identity;
     if (expiresAtMs === null || expiresAtMs > this.#clock()) return identity;
     return { ...identity, expiresAtMs: expiresAtMs + this.#clockToleranceMs };
   }
 
-  /** Throws TokenError. The claim that chooses the key is verified with it afterwards. */
+  /** Finds the issuer; throws TokenError. The claim that chooses the key is verified with it afterwards. */
   #issuerOf(token: string): TrustedIssuer {
     if (this.#issuers.size === 0 && this.#own !== null) return this.#own;
     const name = issuerNameIn(token);
@@ -153,7 +165,7 @@ function hasKey({ secrets, publicKeyFile = '', jwksUrl = '' }: IssuerEntry): boo
   return secrets.length > 0 || publicKeyFile !== '' || jwksUrl !== '';
 }
 
-/** What the token says without proof. */
+/** Reads what the token says without proof. */
 function issuerNameIn(token: string): unknown {
   try {
     return decodeJwt(token).iss;

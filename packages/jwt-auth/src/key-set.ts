@@ -12,15 +12,15 @@ import { ask } from './http-json.js';
 import type { KeySource } from './key-source.js';
 import { RefillingBudget } from './refilling-budget.js';
 
-/** Longer than any key set that is used for signing: some thousand keys. */
+/** Bytes of a key set: more than any set that is used for signing has, some thousand keys. */
 const KEY_SET_BYTES_MAX = 1024 * 1024;
 
-/** Reads that unknown key ids may cause in a row; a rotation that is seen early needs one or two. */
+/** Number of reads that unknown key ids may cause in a row; a rotation that is seen early needs one or two. */
 const EARLY_READS_MAX = 5;
 
 export interface KeySetOptions {
   readonly url: URL;
-  /** Names the key set in logs and metrics. */
+  /** Name of the key set in logs and metrics. */
   readonly issuer: string;
   readonly timeoutMs: number;
   readonly maxStaleMs: number;
@@ -85,7 +85,7 @@ export class KeySet implements KeySource {
     const keys = this.#keys;
     const ageMs = this.#deps.monotonicClock() - this.#readMs;
     if (keys === null || ageMs > this.#options.maxStaleMs) return this.#read();
-    // Before `start` nobody else sees to it.
+    // Before `start` nobody else reads it.
     if (!this.#started && ageMs > this.#options.refreshMs) this.#refresh();
     return keys;
   }
@@ -101,7 +101,7 @@ export class KeySet implements KeySource {
     );
   }
 
-  /** Rejects with VerifierUnavailableError. */
+  /** Reads the set. Rejects with VerifierUnavailableError. */
   #read(): Promise<LocalJWKSet> {
     this.#reading ??= this.#readNow().finally(() => (this.#reading = null));
     return this.#reading;
@@ -139,17 +139,17 @@ export class KeySet implements KeySource {
   }
 }
 
-/** Throws when the answer is none that keys could be taken from. */
+/** Parses the answer. Throws when no keys could be taken from it. */
 function parsed(status: number, text: string): LocalJWKSet {
   if (status !== 200) throw new Error(`the answer has status ${status}`);
   const set = JSON.parse(text) as JSONWebKeySet;
   const keys = createLocalJWKSet(set);
-  // Rather the keys of before than none at all: nobody publishes an empty set on purpose.
+  // The keys of before are better than none at all: nobody publishes an empty set on purpose.
   if (set.keys.length === 0) throw new Error('the key set is empty');
   return keys;
 }
 
-/** A token without a key id may be of any key of its kind, as during a rotation. */
+/** Finds the keys. A token without a key id may be of any key of its kind, as during a rotation. */
 async function matching(
   keys: LocalJWKSet,
   header: JWTHeaderParameters,

@@ -2,7 +2,7 @@ import type { Logger } from '@ws-gateway/core';
 
 /** Where the keys of one issuer come from, and what its tokens must say. Empty text and lists count as not set. */
 export interface IssuerOptions {
-  /** What `iss` must be; of the `auth` section itself empty means that it is not looked at. */
+  /** Value that `iss` must have; in the `auth` section itself empty means that it is not looked at. */
   readonly issuer?: string;
   /** Shared secret of the HS algorithms. */
   readonly secret?: string;
@@ -29,27 +29,27 @@ export interface TokenVerifierOptions extends IssuerOptions {
   readonly userClaim?: string;
   /** Refuse tokens without `exp`. */
   readonly requireExp?: boolean;
-  /** How far the clocks of the issuers may be off; default 0. */
+  /** Time in ms that the clocks of the issuers may be off; default 0. */
   readonly clockToleranceMs?: number;
-  /** Verified tokens remembered at most; default 10 000. */
+  /** Number of verified tokens that are remembered; default 10 000. */
   readonly cacheEntriesMax?: number;
-  /** How long a key set may take to arrive; default 5 s. */
+  /** Time limit in ms of reading a key set; default 5 s. */
   readonly jwksTimeoutMs?: number;
-  /** How long a key set that can not be read again is used on; default 24 h. */
+  /** Time in ms for which a key set that cannot be read again is used on; default 24 h. */
   readonly jwksMaxStaleMs?: number;
   /** Time between two reads of a key set; default 10 min. */
   readonly jwksRefreshMs?: number;
-  /** What an invented key id may cost: so long it takes until one more early read is allowed; default 30 s. */
+  /** Time in ms until one more early read is allowed, which bounds what an invented key id may cost; default 30 s. */
   readonly jwksCooldownMs?: number;
 }
 
-/** What the verifier may be given; each has a default. */
+/** Parts that the verifier may be given; each has a default. */
 export interface TokenVerifierDeps {
   /** Time of day in ms, which tokens speak of. */
   readonly clock?: () => number;
   /** A clock in ms that nobody sets, for everything that lasts. */
   readonly monotonicClock?: () => number;
   readonly logger?: Logger;
-  /** Written here: when each issuer's key set was last read, by the monotonic clock. */
+  /** The verifier writes here when each issuer's key set was last read, by the monotonic clock. */
   readonly keySetReadMs?: Map<string, number>;
 }

@@ -1,4 +1,4 @@
-/** At most `max` in a row, and one more each time that `refillMs` have gone by. */
+/** Allows at most `max` in a row, and one more each time that `refillMs` have gone by. */
 export class RefillingBudget {
   readonly #max: number;
   readonly #refillMs: number;
@@ -15,7 +15,7 @@ export class RefillingBudget {
     this.#countedMs = clock();
   }
 
-  /** False when nothing is left. */
+  /** Takes one; false when nothing is left. */
   take(): boolean {
     if (this.#refillMs <= 0) return true;
     const nowMs = this.#clock();

@@ -9,7 +9,7 @@ import type { IssuerOptions } from './options.js';
 import { PublicKeyFile } from './public-key-file.js';
 import { SecretKeys, type NamedSecret } from './secret-keys.js';
 
-/** What all issuers have in common. */
+/** Rules that all issuers have in common. */
 export interface IssuerRules {
   readonly requireExp: boolean;
   readonly clockToleranceMs: number;

@@ -1,18 +1,27 @@
-/** Carried out together: so many share one round trip, and a close among them waits for no more than these. */
+/**
+ * Number of actions that are carried out together: they share one round trip, and a close among them waits for no more
+ * than these.
+ */
 const ACTIONS_PER_CALL = 128;
 
-/** Reading stops from here on, until half of it is done: the backend feels it, and memory doesn't. */
+/**
+ * Bytes of waiting actions from which on reading stops, until half of them is done: the backend feels it, and memory
+ * does not.
+ */
 const WAITING_BYTES_MAX = 1024 * 1024;
 const WAITING_ACTIONS_MAX = 1024;
 
 interface ActionLaneParts {
-  /** Never rejects. */
+  /** Performs actions; never rejects. */
   readonly perform: (actions: readonly string[]) => Promise<void>;
-  /** Told when there is room again. */
+  /** Called when there is room again. */
   readonly onRoom: () => void;
 }
 
-/** What one backend asks for, in order: one call at a time, and what comes meanwhile goes together in the next. */
+/**
+ * Carries out what one backend asks for, in order: one call at a time, and what comes meanwhile goes together in the
+ * next.
+ */
 export class ActionLane {
   readonly #parts: ActionLaneParts;
   #waiting: string[] = [];

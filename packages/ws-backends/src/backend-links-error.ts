@@ -1,4 +1,4 @@
-/** What is wrong with an entry of `backends.ws`; nothing of it can be repaired while the program runs. */
+/** Mistakes in an entry of `backends.ws`; none of them can be repaired while the program runs. */
 export type BackendLinksErrorCode = 'bad_url';
 
 export class BackendLinksError extends Error {

@@ -1,7 +1,7 @@
 const FIRST_MS = 200;
 
 /**
- * How long to wait before the next attempt: by chance between nothing and a bound that doubles up to `maxMs`. All nodes
+ * Chooses the wait before the next attempt: random between nothing and a bound that doubles up to `maxMs`. All nodes
  * lose a backend at the same moment, and they must not come back to it at the same moment.
  */
 export class ReconnectDelay {

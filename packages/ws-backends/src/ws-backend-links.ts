@@ -3,7 +3,7 @@ import { BackendLink } from './backend-link.js';
 import { BackendLinksError } from './backend-links-error.js';
 import { withDefaults, type WsBackendLinksOptions } from './options.js';
 
-/** BackendLinks over ws: one WebSocket a backend. */
+/** Implements BackendLinks over ws: one WebSocket for each backend. */
 export class WsBackendLinks implements BackendLinks {
   readonly #links: ReadonlyMap<string, BackendLink>;
 
@@ -50,7 +50,7 @@ export class WsBackendLinks implements BackendLinks {
   }
 }
 
-/** ws would throw only at the first attempt. */
+/** Checks the URL, because ws would throw only at the first attempt. */
 function checkUrl(name: string, url: string): void {
   const parsed = URL.canParse(url) ? new URL(url) : null;
   if (parsed !== null && ['ws:', 'wss:'].includes(parsed.protocol) && parsed.hash === '') return;

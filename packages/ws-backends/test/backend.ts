@@ -7,7 +7,7 @@ export type Told = Readonly<Record<string, unknown>>;
 
 /** A backend on a port that stays its own: it can go and come back. */
 export class Backend {
-  /** The texts of each link, in the order of the links. */
+  /** Texts of each link, in the order of the links. */
   readonly links: { readonly socket: WebSocket; readonly texts: string[] }[] = [];
   #server: WebSocketServer | null = null;
   #port = 0;
@@ -22,7 +22,7 @@ export class Backend {
     return `ws://127.0.0.1:${this.#port}/`;
   }
 
-  /** What the newest link carried. */
+  /** Texts that the newest link carried. */
   get told(): Told[] {
     return (this.links.at(-1)?.texts ?? []).map((text) => JSON.parse(text) as Told);
   }
@@ -39,7 +39,7 @@ export class Backend {
     });
   }
 
-  /** Without a close frame, as a crash. */
+  /** Ends without a close frame, as a crash does. */
   async stop(): Promise<void> {
     const server = this.#server;
     if (server === null) return;
@@ -56,7 +56,7 @@ export class Backend {
     }
   }
 
-  /** Waits until the newest link has carried so many. */
+  /** Waits until the newest link has carried this number of texts. */
   async toldOf(count: number): Promise<Told[]> {
     await waitFor(() => this.told.length >= count, { what: `${count} events` });
     return this.told;

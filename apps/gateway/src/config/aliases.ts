@@ -3,12 +3,12 @@ import type { Finding } from './language/finding.js';
 import { jsonFromText, listFromText, port } from './language/formats.js';
 import { isTree, valueAt } from './language/tree.js';
 
-/** The seeds' own variables. WSGATEWAY_… wins over them. */
+/** Variables by the names of the systems that the gateway replaces. WSGATEWAY_… wins over them. */
 export const plainAliases: readonly {
   readonly variable: string;
   readonly path: string;
   readonly parse?: (text: string) => unknown;
-  /** Also read from the file that the variable with `_FILE` names. */
+  /** True: the variable with `_FILE` names a file that holds the value, too. */
   readonly secret?: true;
 }[] = [
   { variable: 'HTTP_PORT', path: 'server.port', parse: port.fromText },
@@ -23,7 +23,7 @@ export const plainAliases: readonly {
   { variable: 'KAFKA_BROKERS', path: 'kafka.bootstrapServers', parse: listFromText },
 ];
 
-/** Those that need more than a copy: what they do, for the documentation. */
+/** Variables that need more than a copy, and what they do, for the documentation. */
 export const composedAliases: readonly { readonly variable: string; readonly effect: string }[] = [
   { variable: 'TOKEN_KEY', effect: 'becomes the first of `auth.queryParams`' },
   { variable: 'WEBSOCKET_HUBS', effect: '`hubs`: their names, separated by commas' },
@@ -85,7 +85,10 @@ function redisUrl(text: string, values: EnvironmentValue[], findings: Finding[])
   if (url.protocol === 'rediss:') give('tls', true);
 }
 
-/** One port alone is where counting starts: compose files of the system it replaces give just that. */
+/**
+ * Reads hubs and their ports. One port alone is where counting starts: compose files of the system it replaces give
+ * just that.
+ */
 function hubs(
   env: NodeJS.ProcessEnv,
   written: unknown,

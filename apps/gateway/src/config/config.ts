@@ -7,7 +7,7 @@ import type { SchemaValues } from './schema/schema.js';
  */
 export interface Config extends Omit<SchemaValues, 'topics' | 'server' | 'kafka' | 'grpc' | 'backends' | 'sessions'> {
   readonly server: Omit<SchemaValues['server'], 'tls'> & {
-    /** null: no TLS. */
+    /** TLS files; null: no TLS. */
     readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
   };
   readonly kafka: Omit<SchemaValues['kafka'], 'tls' | 'sasl' | 'bootstrapServers'> & {
@@ -15,11 +15,11 @@ export interface Config extends Omit<SchemaValues, 'topics' | 'server' | 'kafka'
     readonly tls: Omit<SchemaValues['kafka']['tls'], 'enabled'> | null;
     readonly sasl: KafkaSasl | null;
   };
-  /** By name: those of `topics` and those of `kafka.topics`. */
+  /** Topics by name: those of `topics` and those of `kafka.topics`. */
   readonly topics: ReadonlyMap<string, TopicPolicy>;
   readonly grpc: Omit<SchemaValues['grpc'], 'tls'> & { readonly tls: SchemaValues['grpc']['tls'] | null };
   readonly backends: SchemaValues['backends'];
-  /** null: no limit. */
+  /** Session limit; null: none. */
   readonly sessions: SchemaValues['sessions'] | null;
 }
 

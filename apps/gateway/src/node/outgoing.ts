@@ -13,9 +13,9 @@ import { KafkajsRecordWriter } from '@ws-gateway/kafka-source';
 import type { Config } from '../config/config.js';
 import { kafkaConnection, readsKafka } from './part-options.js';
 
-/** What a node writes to Kafka: dead letters (by the router), events, messages of clients. */
+/** Parts that write to Kafka: dead letters (by the router), events, messages of clients. */
 export interface Outgoing {
-  /** null: this node writes nothing. */
+  /** Writer; null: this node writes nothing. */
   readonly writer: RecordWriter | null;
   readonly sent: SentMessages | null;
   readonly presence: PresenceEvents | null;

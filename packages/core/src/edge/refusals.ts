@@ -41,7 +41,10 @@ export class RefusalError extends Error {
     this.details = details;
   }
 
-  /** By command: what is wrong with the request itself or with us is an `error`, what is refused is `forbidden`. */
+  /**
+   * Status of the answer to a command: `error` when the request itself or the gateway is at fault, `forbidden` when the
+   * client is refused.
+   */
   get commandStatus(): 'error' | 'forbidden' {
     return this.code === 'bad_request' || this.code === 'unavailable' ? 'error' : 'forbidden';
   }

@@ -20,7 +20,7 @@ export class DeliveryQueue {
     this.#batch.push(delivery);
   }
 
-  /** Ends a batch; an empty one is nothing. */
+  /** Ends a batch; an empty one does nothing. */
   endBatch(): boolean {
     if (this.#batch.length === 0) return false;
     this.#batches.push(this.#batch);
@@ -41,7 +41,7 @@ export class DeliveryQueue {
     const batches = this.#batches;
     this.#batches = [];
     for (const batch of batches) {
-      // Read each time: the inbox may stop the engine.
+      // The inbox is read each time, because it may stop the engine.
       if (this.#inbox === null) return;
       for (const delivery of batch) deliver(this.#inbox, delivery);
       this.#inbox.endBatch();

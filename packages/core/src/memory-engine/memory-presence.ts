@@ -8,7 +8,7 @@ type Decision =
   | { readonly status: 'session_limit' }
   | { readonly status: 'already_connected' };
 
-/** Who is connected and who is blocked. */
+/** Knows who is connected and who is blocked. */
 export class MemoryPresence {
   readonly #users = new Map<string, Map<string, PresenceRow>>();
   readonly #blocks = new Map<string, Block>();
@@ -36,7 +36,7 @@ export class MemoryPresence {
       if (replaced.length > 0 && request.exclusive === 'reject') return { status: 'already_connected' };
       if (sessions !== null && sessions.max > 0 && !rows.has(connection)) {
         const kept = others.filter((row) => !isRival(row)).sort((a, b) => a.sinceMs - b.sinceMs);
-        // More than one when the limit was lowered.
+        // There is more than one when the limit was lowered.
         const surplus = kept.slice(0, Math.max(0, kept.length - sessions.max + 1));
         if (surplus.length > 0 && sessions.policy === 'reject') return { status: 'session_limit' };
         replaced.push(...surplus);
@@ -48,7 +48,7 @@ export class MemoryPresence {
     return { status: 'admitted', replaced: replaced.map((row) => row.connection) };
   }
 
-  /** False: there was no row. */
+  /** Takes a row away; false: there was none. */
   release({ connection, user }: ReleasedConnection): boolean {
     const rows = this.#users.get(user);
     if (rows?.delete(connection) !== true) return false;
@@ -74,7 +74,7 @@ export class MemoryPresence {
     this.#revocations.push({ revocation, untilMs });
   }
 
-  /** Blocks and revocations that have run out. */
+  /** Forgets blocks and revocations that have run out. */
   sweep(nowMs: number): void {
     const lasting = this.#revocations.filter(({ untilMs }) => untilMs > nowMs);
     this.#revocations.splice(0, this.#revocations.length, ...lasting);

@@ -5,13 +5,13 @@ interface Entry {
   readonly offset: number;
   readonly acceptedMs: number;
   readonly recordTimeMs: number;
-  /** Bytes: as text, made of many pieces, what is kept made garbage collection the dearest part of a burst. */
+  /** Frame as bytes: as text, made of many pieces, kept frames made garbage collection the dearest part of a burst. */
   readonly frame: Uint8Array;
 }
 
 const EPOCH_KEPT_MS_MIN = 86_400_000;
 
-/** One stream's epoch, top and what is kept of it. */
+/** Epoch, top and history of one stream. */
 export class MemoryStream {
   readonly name: StreamName;
   readonly epoch: string;
@@ -25,7 +25,10 @@ export class MemoryStream {
     this.epoch = epoch;
   }
 
-  /** The epoch outlives the messages: who comes back within a day must not be told that history was lost. */
+  /**
+   * Prolongs the epoch, which outlives the messages: a client that comes back within a day must not be told that
+   * history was lost.
+   */
   touch({ ttlMs }: Retention, nowMs: number): void {
     this.#forgetAtMs = nowMs + Math.max(2 * ttlMs, EPOCH_KEPT_MS_MIN);
   }
@@ -34,7 +37,7 @@ export class MemoryStream {
     return this.#forgetAtMs <= nowMs;
   }
 
-  /** Returns the message's frame. */
+  /** Appends a message; returns its frame. */
   append(
     { head, recordTimeMs }: { head: string; recordTimeMs: number },
     retention: Retention,
@@ -47,7 +50,7 @@ export class MemoryStream {
     if (retention.mode === 'latest') this.#entries = [entry];
     else {
       this.#entries.push(entry);
-      // Not one by one: moving the rest down costs as much for one as for many.
+      // Entries are not removed one by one: moving the rest down costs as much for one as for many.
       if (this.#entries.length > retention.size * 1.25 + 8)
         this.#entries.splice(0, this.#entries.length - retention.size);
     }

@@ -2,7 +2,7 @@ import type { Logger } from '../logger.js';
 import type { OutgoingRecord, RecordWriter } from '../record-source.js';
 import type { LabelCounter } from '../stats.js';
 
-/** Events that wait while Kafka is away; more are dropped and counted. */
+/** Number of events that wait while Kafka is away; more are dropped and counted. */
 const EVENTS_MAX = 100_000;
 const BATCH_MAX = 1000;
 const RETRY_MS = 1000;
@@ -14,7 +14,7 @@ const RETRY_MS = 1000;
 export class EventLog {
   readonly #writer: RecordWriter;
   readonly #topic: string;
-  /** By topic: events given up because the queue was full. */
+  /** Number of events, by topic, that were given up because the queue was full. */
   readonly #dropped: LabelCounter;
   readonly #logger: Logger;
   readonly #waiting: OutgoingRecord[] = [];

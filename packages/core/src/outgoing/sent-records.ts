@@ -4,8 +4,9 @@ import { RefusalError } from '../edge/refusals.js';
 import type { SentMessage, SentMessages } from '../edge/commands/send-command.js';
 
 /**
- * SentMessages to a Kafka topic (`ws-inbound`, docs/records.md), in order per user. A client is answered only when the broker
- * has its message; while Kafka is away or the writer's queue is full it is told so, nothing is lost in silence.
+ * Writes messages of clients to a Kafka topic (`ws-inbound`, docs/records.md), in order per user. A client is answered
+ * only when the broker has its message; while Kafka is away or the writer's queue is full the client is told so, and
+ * nothing is lost in silence.
  */
 export class SentRecords implements SentMessages {
   readonly #writer: RecordWriter;

@@ -10,7 +10,7 @@ const PREFIX = subscriptionStream('');
 export class SubscriptionEvents {
   readonly #log: EventLog;
   readonly #node: string;
-  /** Those that were told of. */
+  /** Ids that producers were told of. */
   readonly #ids = new Set<string>();
 
   constructor(log: EventLog, node: string) {
@@ -29,7 +29,7 @@ export class SubscriptionEvents {
   left(stream: StreamName): void {
     if (!stream.startsWith(PREFIX)) return;
     const id = stream.slice(PREFIX.length);
-    // Not told of: the backend refused.
+    // An id that is not in the set was never told: the backend refused.
     if (this.#ids.delete(id)) this.#add(id, { event: 'removed', id });
   }
 

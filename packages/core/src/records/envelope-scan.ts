@@ -28,11 +28,11 @@ export function scanEnvelope(json: string): { members: Members; payload: string 
   return whole ? { members, payload } : null;
 }
 
-/** Without these the next quote ends a string, and what is in it is its value. */
+/** Matches text without these characters: without them the next quote ends a string, and what is in it is its value. */
 // oxlint-disable-next-line no-control-regex -- JSON's rule is about these very characters
 const UNUSUAL = /[\u0000-\u001f\\]/;
 
-/** Deeper ones are left to JSON.parse, which needs no call stack. */
+/** Levels of nesting; deeper values are left to JSON.parse, which needs no call stack. */
 const DEPTH_MAX = 32;
 
 const SPACE = 0x20;
@@ -120,7 +120,7 @@ function stringEnd(json: string, at: number): number {
   return end < 0 ? -1 : end + 1;
 }
 
-/** The colon behind a key, and the space around it. */
+/** Finds the end of the colon behind a key, and of the space around it. */
 function colonEnd(json: string, at: number): number {
   if (at < 0) return -1;
   const colon = skipSpaces(json, at);
@@ -137,7 +137,7 @@ function numberEnd(json: string, at: number): number {
   return digitsEnd(json, sign === PLUS || sign === MINUS ? next + 2 : next + 1);
 }
 
-/** At least one digit. */
+/** Finds the end of at least one digit. */
 function digitsEnd(json: string, at: number): number {
   let next = at;
   while (isDigit(json.charCodeAt(next))) next++;

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { HeaderValue, SourceRecord } from '../record-source.js';
 import { reject, type Rejection } from './decoded.js';
 
-/** What the headers of a record say; null: the header is absent. */
+/** Content of a record's headers; null: the header is absent. */
 export interface RecordHeaders {
   readonly id: string | null;
   readonly type: string | null;
@@ -11,7 +11,10 @@ export interface RecordHeaders {
 
 const none: RecordHeaders = { id: null, type: null, ttlMs: null };
 
-/** `ws-audience` is read apart (audience.ts): some topics don't honour it, and then it may hold anything. */
+/**
+ * Reads the headers but `ws-audience`, which audience.ts reads: some topics do not honour it, and then it may hold
+ * anything.
+ */
 export function readHeaders(record: SourceRecord): RecordHeaders | Rejection {
   const { headers } = record;
   const id = headers['ws-id'];
@@ -29,8 +32,8 @@ export function readHeaders(record: SourceRecord): RecordHeaders | Rejection {
 }
 
 /**
- * null when absent, undefined when it is no text. Kafka allows a header several times; the last one counts, as for
- * Kafka's own `lastHeader`.
+ * Reads a header as text: null when it is absent, undefined when it is no text. Kafka allows a header several times;
+ * the last one counts, as for Kafka's own `lastHeader`.
  */
 export function headerText(value: HeaderValue): string | null | undefined {
   if (value === undefined || value === null) return null;
@@ -45,8 +48,9 @@ function utf8Text(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * undefined when it can't be read. Such a record is a dead letter: its producer wanted an age limit, and to deliver
- * without one, or with the topic's, would be a guess. 0 means no limit, as in config, and so lifts the topic's.
+ * Reads an age limit; undefined when it cannot be read. Such a record is a dead letter: its producer wanted an age
+ * limit, and to deliver without one, or with the topic's, would be a guess. 0 means no limit, as in the configuration,
+ * and so lifts the topic's.
  */
 function parseTtl(text: string | null | undefined): number | null | undefined {
   if (text === null) return null;

@@ -1,18 +1,21 @@
 const FIRST_MS = 100;
 const LAST_MS = 1000;
 
-/** Doubles from 100 ms to 1 s; half of it is chance, so that lanes and nodes don't come back in step. */
+/**
+ * Waits ever longer: from 100 ms it doubles up to 1 s. Half of each delay is random, so that lanes and nodes do not
+ * come back in step.
+ */
 export class Backoff {
   #attempts = 0;
 
-  /** Waits, less if the signal aborts. */
+  /** Waits for the next delay, or until the signal aborts. */
   async wait(signal: AbortSignal): Promise<void> {
     const delayMs = Math.min(LAST_MS, FIRST_MS * 2 ** this.#attempts);
     this.#attempts++;
     await sleep(delayMs * (0.5 + Math.random() / 2), signal);
   }
 
-  /** Nothing was waited for since the last reset. */
+  /** True when nothing was waited for since the last reset. */
   get isFresh(): boolean {
     return this.#attempts === 0;
   }

@@ -7,7 +7,7 @@ import { Backoff } from './backoff.js';
 import type { Chunk } from './chunk.js';
 import type { DeadLetter } from './dead-letter-writer.js';
 
-/** Publish calls that an engine accepted, over all lanes. */
+/** Number of publish calls that an engine accepted, over all lanes. */
 export interface EngineProgress {
   accepted: number;
 }
@@ -19,34 +19,37 @@ export interface IsolationDeps {
 }
 
 export interface IsolationWork {
-  /** What was refused and what was taken after it, in order. */
+  /** Chunks that were refused and those taken after them, in order. */
   readonly chunks: readonly Chunk[];
-  /** The next chunk of the lane, null when there is none (yet). */
+  /** Takes the next chunk of the lane; null when there is none (yet). */
   readonly more: () => Chunk | null;
   /** Called once for each chunk, in order, when the engine has all of it but what became dead letters. */
   readonly done: (chunk: Chunk, refused: readonly DeadLetter[]) => void;
   readonly applied: (result: PublishResult) => void;
 }
 
-/** The engine was reached and did not take the batch: its records may be at fault. */
+/** Tells whether the engine was reached and did not take the batch: then its records may be at fault. */
 export function isRefusal(error: unknown): boolean {
   // All other codes (no connection, a gap, a stopped engine, a lost lease) are about the engine only.
   return !(error instanceof EngineError) || error.code === 'internal';
 }
 
-/** After this many refusals in a row the engine, not the records, is taken to be at fault: the lane waits before it tries more. */
+/**
+ * After this many refusals in a row the engine, not the records, is taken to be at fault: the lane waits before it
+ * tries more.
+ */
 const SUSPECTS_MAX = 16;
 
-/** How often a record must be refused while other lanes got something through, before that counts as proof against it. */
+/** Number of refusals, while other lanes got something through, that count as proof against a record. */
 const CONTRADICTIONS_MIN = 3;
 
 /**
- * Finds the records of a refused batch that the engine won't take, by publishing record by record.
+ * Finds the records of a refused batch that the engine will not take, by publishing record by record.
  *
- * A record is given up as a dead letter only when the engine has proved to work: it took a later record of this lane, or
- * it took something from other lanes and still refused this one. Without proof the lane waits, as it does for an engine
- * that can't be reached: a broken engine must not turn a whole topic into dead letters. So a refused record at the very
- * end of a partition waits for the next one, and holds up nobody.
+ * A record is given up as a dead letter only when the engine has proved to work: it took a later record of this lane,
+ * or it took something from other lanes and still refused this one. Without proof the lane waits, as it does for an
+ * engine that cannot be reached: a broken engine must not turn a whole topic into dead letters. So a refused record at
+ * the very end of a partition waits for the next one, and holds up nobody.
  */
 export class Isolation {
   readonly #deps: IsolationDeps;
@@ -78,8 +81,8 @@ export class Isolation {
       const record = records[i]!;
       if (record.verdict !== 'open') continue;
       const [first] = suspects;
-      // Once more, right before the one behind it: an engine that was mended in the middle of the pass takes it now, and
-      // the pass is made again, in order.
+      // The first suspect is tried once more, right before the record behind it: an engine that was mended in the
+      // middle of the pass takes it now, and the pass is made again, in order.
       if (first !== undefined && (await this.#try(first, work)) !== 'refused') return;
       const outcome = await this.#try(record, work);
       if (outcome === 'unreachable') return;
@@ -101,7 +104,8 @@ export class Isolation {
       lastOffset: record.offset,
       repeated: true,
     };
-    // Taken before the call: what others achieve during it may be the first thing that a mended engine did.
+    // The count is taken before the call: what others achieve during it may be the first thing that a mended engine
+    // did.
     const progressBefore = progress.accepted;
     try {
       work.applied(await engine.publish({ source, items: record.items }));
@@ -119,8 +123,9 @@ export class Isolation {
   }
 
   /**
-   * The last try of a suspect, now that the engine took the record behind it. The source position has moved past it, so it
-   * goes without one. It is accepted only if the engine was mended between two calls: late then, but not lost.
+   * Tries a suspect for the last time, now that the engine took the record behind it. The source position has moved
+   * past it, so it goes without one. It is accepted only if the engine was mended between two calls: it is late then,
+   * but not lost.
    */
   async #tryOutOfOrder(record: IsolatedRecord, work: IsolationWork): Promise<void> {
     const items = record.items.map((item) => ({ ...item, sourceOffset: -1 }));
@@ -148,7 +153,7 @@ interface IsolatedRecord {
   readonly offset: number;
   readonly items: PublishItem[];
   verdict: 'open' | 'accepted' | 'refused';
-  /** What the engine had accepted before the last refusal; null: never refused. */
+  /** Number of calls that the engine had accepted before the last refusal; null: never refused. */
   progressSeen: number | null;
   contradictions: number;
   error: unknown;
@@ -175,7 +180,7 @@ function recordsOf(chunk: Chunk): IsolatedRecord[] {
   return records;
 }
 
-/** False when the lane has nothing more. */
+/** Adds the records of the next chunk; false when the lane has nothing more. */
 function appendNext(records: IsolatedRecord[], work: IsolationWork): boolean {
   const chunk = work.more();
   if (chunk === null || chunk.items.length === 0) return false;

@@ -1,14 +1,14 @@
 /**
- * Gives lanes their turns at the processor: in a turn of the event loop, over all lanes together, as much as a full chunk,
- * first come first served. Between two full chunks the loop gets to its sockets, so a burst from Kafka starves nobody, and
- * no lane another. Small chunks share a turn: while a crowd is served a turn takes 10 ms, and six lanes with a few records
- * each would wait for six of them.
+ * Gives lanes their turns at the processor. In a turn of the event loop all lanes together do as much as a full chunk,
+ * first come first served. Between two full chunks the loop gets to its sockets, so a burst from Kafka starves no
+ * socket and no other lane. Small chunks share a turn: while a stream with many subscribers is served a turn takes 10
+ * ms, and six lanes with a few records each would wait for six of them.
  */
 export class LoopTurns {
   readonly #waiting: Waiting[] = [];
   #scheduled = false;
 
-  /** `share`: how much of a full chunk the work will be; asked for when the turn has come. */
+  /** Resolves when the turn has come. `share` says how much of a full chunk the work will be; it is asked then. */
   async next(share: () => number): Promise<void> {
     await new Promise<void>((begin) => {
       this.#waiting.push({ share, begin });
@@ -26,7 +26,10 @@ export class LoopTurns {
     });
   }
 
-  /** What begins runs in the microtasks behind this callback: before the next turn. The first one always does. */
+  /**
+   * Begins as much as fits. The work runs in the microtasks behind this callback, before the next turn. The first one
+   * always begins.
+   */
   #runTurn(): void {
     let left = 1;
     let count = 0;

@@ -1,14 +1,14 @@
 /**
- * Knows up to where a partition may be committed: an offset moves only over a contiguous run of settled records, counted
- * in what was tracked, since Kafka's own offsets have gaps (compaction, transaction markers). Pure.
+ * Knows up to which offset a partition may be committed. An offset moves only over a contiguous run of settled records,
+ * counted in what was tracked, because Kafka's own offsets have gaps (compaction, transaction markers). It does no I/O.
  */
 export class OffsetTracker {
-  /** In the order tracked; entries before `#head` are settled and done with. */
+  /** Runs in the order tracked; entries before `#head` are settled and done with. */
   #runs: { readonly lastOffset: number; settled: boolean }[] = [];
   #head = 0;
   #position: number | null = null;
 
-  /** A run of records that ends with this offset is being worked on. Offsets must ascend. */
+  /** Notes that a run of records which ends with this offset is being worked on. Offsets must ascend. */
   track(lastOffset: number): void {
     const newest = this.#runs.at(-1);
     if (newest !== undefined && lastOffset <= newest.lastOffset) {
@@ -17,7 +17,7 @@ export class OffsetTracker {
     this.#runs.push({ lastOffset, settled: false });
   }
 
-  /** The run that ends with this offset is done with, in whatever order. */
+  /** Notes that the run which ends with this offset is done with, in whatever order. */
   settle(lastOffset: number): void {
     for (let at = this.#head; at < this.#runs.length; at++) {
       if (this.#runs[at]!.lastOffset !== lastOffset) continue;
@@ -35,12 +35,12 @@ export class OffsetTracker {
     }
   }
 
-  /** The next offset to read, as Kafka commits it; null while nothing is settled. */
+  /** Next offset to read, as Kafka commits it; null while nothing is settled. */
   get position(): number | null {
     return this.#position;
   }
 
-  /** Runs tracked that don't count as settled yet, be it because one before them isn't. */
+  /** Number of tracked runs that do not count as settled yet, be it because one before them is not. */
   get pending(): number {
     return this.#runs.length - this.#head;
   }

@@ -1,12 +1,12 @@
 import type { SourceRecord } from '../record-source.js';
 
-/** Counted for what a record costs besides its bytes. */
+/** Bytes that are counted for a record besides its own. */
 const RECORD_OVERHEAD_BYTES = 100;
 
 /** Records of one partition that nobody has taken yet, in order. Keeps the arrays as the driver handed them over. */
 export class RecordQueue {
   #batches: (readonly SourceRecord[])[] = [];
-  /** Index in the first batch. */
+  /** Index of the next record in the first batch. */
   #next = 0;
   #length = 0;
   #bytes = 0;
@@ -15,7 +15,7 @@ export class RecordQueue {
     return this.#length;
   }
 
-  /** What its records take, with what they cost besides. */
+  /** Bytes of its records, with what they cost besides. */
   get bytes(): number {
     return this.#bytes;
   }

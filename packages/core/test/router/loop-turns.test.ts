@@ -11,7 +11,7 @@ describe('turns at the processor', () => {
     begun = [];
   });
 
-  /** What each turn of the loop begins, by the share it takes. */
+  /** Tells what each turn of the loop begins, by the share it takes. */
   async function plan(shares: readonly number[]): Promise<number[][]> {
     for (const share of shares) void turns.next(() => share).then(() => begun.push(share));
     const plan: number[][] = [];

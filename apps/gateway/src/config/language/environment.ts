@@ -45,7 +45,7 @@ export function readEnvironment(
 }
 
 /**
- * What a variable of a secret says: its own text, or that of the file which the variable with `_FILE` names, without its
+ * Reads a secret: the text of its variable, or that of the file which the variable with `_FILE` names, without its
  * final line break. '' when nothing is given.
  */
 export function secretText(env: NodeJS.ProcessEnv, variable: string, findings: Finding[]): string {
@@ -66,7 +66,7 @@ export function secretText(env: NodeJS.ProcessEnv, variable: string, findings: F
   }
 }
 
-/** The variable of a key: `server.readTimeout` is WSGATEWAY_SERVER_READ_TIMEOUT. */
+/** Names the variable of a key: `server.readTimeout` is WSGATEWAY_SERVER_READ_TIMEOUT. */
 export function environmentName(path: readonly string[]): string {
   return ENV_PREFIX + path.map(upperSnake).join('_');
 }
@@ -76,7 +76,7 @@ interface Target {
   readonly node: AnyKey | MapNode | ListNode;
 }
 
-/** A variable with `_FILE` stands for the one without, where that is of a secret. */
+/** Finds what a variable sets. One with `_FILE` stands for the one without, where that is of a secret. */
 function targetOf(targets: ReadonlyMap<string, Target>, variable: string): { name: string; target?: Target } {
   const target = targets.get(variable);
   if (target !== undefined || !variable.endsWith(FILE_SUFFIX)) return { name: variable, ...(target && { target }) };
@@ -86,7 +86,7 @@ function targetOf(targets: ReadonlyMap<string, Target>, variable: string): { nam
   return isSecret ? { name, target: secret } : { name: variable };
 }
 
-/** Both spellings of each key's variable: READ_TIMEOUT and READTIMEOUT. */
+/** Lists both spellings of each key's variable: READ_TIMEOUT and READTIMEOUT. */
 function environmentTargets(schema: Section, written: unknown): Map<string, Target> {
   const targets = new Map<string, Target>();
   const add = (path: readonly string[], node: Node): void => {
@@ -121,7 +121,9 @@ function entryNames(path: readonly string[], node: MapNode, written: unknown): S
   return names;
 }
 
-/** Maps and lists of maps are JSON; the format of a key knows how its own text reads. */
+/**
+ * Turns the text into written form. Maps and lists of maps are JSON; the format of a key knows how its own text reads.
+ */
 function fromText(node: Target['node'], text: string): unknown {
   return node.kind === 'key' ? node.format.fromText(text) : jsonFromText(text);
 }

@@ -3,7 +3,7 @@ import type { Node } from './schema-node.js';
 /** Configuration in written form: what YAML or JSON made of it. */
 export type Tree = Readonly<Record<string, unknown>>;
 
-/** Where each written value came from, by key path. */
+/** Source of each written value, by key path. */
 export type Sources = Map<string, string>;
 
 export function isTree(value: unknown): value is Tree {
@@ -13,11 +13,11 @@ export function isTree(value: unknown): value is Tree {
 export interface Layer {
   readonly value: unknown;
   readonly source: string;
-  /** Where the source is noted for each value. */
+  /** Receives the source of each value. */
   readonly sources: Sources;
 }
 
-/** A tree that holds one value. */
+/** Makes a tree that holds one value. */
 export function nest(path: readonly string[], value: unknown): unknown {
   return path.reduceRight<unknown>((inner, name) => Object.fromEntries([[name, inner]]), value);
 }

@@ -1,13 +1,13 @@
 import { constructFromEvents, EVENT_ID, getScalarValue, parseEvents, YAMLException, type Event } from 'js-yaml';
 
-/** Where something is written in a file. Both numbers count from 1, as editors do. */
+/** Place in a file. Both numbers count from 1, as editors do. */
 export interface Position {
   readonly line: number;
   readonly column: number;
 }
 
 export interface YamlDocument {
-  /** What the file says; undefined for an empty one. */
+  /** Value of the file; undefined for an empty one. */
   readonly value: unknown;
   /** Position of each key and list element, by path such as `hubs[0].name`. What an alias repeats has none. */
   readonly positions: ReadonlyMap<string, Position>;
@@ -58,7 +58,7 @@ function positionsOf(source: string, events: readonly Event[]): Map<string, Posi
   const walkEntry = (path: string): void => {
     const key = events[at]!;
     if (key.type !== EVENT_ID.SCALAR) {
-      // A key that is a map or a list itself: no key of a configuration.
+      // This key is a map or a list itself, which no key of a configuration is.
       walk(path);
       return walk(path);
     }

@@ -1,6 +1,6 @@
 import { when, type Rule } from './rule.js';
 
-/** What nodes and servers have to agree about. */
+/** Rules about what nodes and servers have to agree on. */
 export const clusterRules: readonly Rule[] = [
   {
     doc: '`engine: memory` is one single node: role `all`, one worker.',

@@ -4,7 +4,7 @@ import type { SchemaValues } from '../schema/schema.js';
 
 const OWN_PATHS = ['/', '/ws', '/web', '/mobile', '/health', '/ready', '/ping'];
 
-/** Names that must differ from each other. */
+/** Rules about names that must differ from each other. */
 export const namingRules: readonly Rule[] = [
   {
     doc: 'No two topics have the same Kafka topic.',
@@ -79,7 +79,7 @@ export const namingRules: readonly Rule[] = [
   },
 ];
 
-/** From the second one on. */
+/** Reports each repetition, from the second one on. */
 function repeated(named: readonly (readonly [path: string, value: string])[]): Finding[] {
   const first = new Map<string, string>();
   return named.flatMap(([path, value]) => {

@@ -6,7 +6,7 @@ import { choice } from '../language/formats.js';
 import { section, key, type Resolved } from '../language/schema-node.js';
 import { trafficKeys } from './traffic-keys.js';
 
-/** All of the configuration, in the order of the documentation. */
+/** Schema of the whole configuration, in the order of the documentation. */
 export const schema = section('', {
   server,
   kafka,

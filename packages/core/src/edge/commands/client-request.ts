@@ -1,9 +1,9 @@
 import type { Position } from '../../streams.js';
 import { RefusalError } from '../refusals.js';
 
-/** One request of a client, as far as it could be read. */
+/** A request of a client, as far as it could be read. */
 export interface ClientRequest {
-  /** null: a bare frame (`{"action":"enter",…}`), which is answered only when it fails. */
+  /** Request id; null: a bare frame (`{"action":"enter",…}`), which is answered only when it fails. */
   readonly rid: number | null;
   readonly command: string;
   readonly options: Readonly<Record<string, unknown>>;
@@ -14,14 +14,14 @@ export type ParsedRequest =
   | { readonly ok: true; readonly request: ClientRequest }
   | { readonly ok: false; readonly rid: number; readonly event: string; readonly message: string };
 
-/** Lists and objects within each other. What walks through a value by recursion relies on it. */
+/** Levels of lists and objects within each other. Code that walks through a value by recursion relies on this bound. */
 const NESTING_MAX = 100;
 
 const TOO_DEEP = `at most ${NESTING_MAX} levels of nesting`;
 
 const BARE_ACTIONS: ReadonlySet<unknown> = new Set(['enter', 'leave']);
 
-/** Never throws. When no usable rid can be read the answer goes to rid -1, event `error`. */
+/** Parses a frame; never throws. When no usable rid can be read the answer goes to rid -1, event `error`. */
 export function parseRequest(text: string): ParsedRequest {
   let value: unknown;
   try {
@@ -53,7 +53,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** An object's own member: what a client sends must never reach the prototype's. */
+/** Reads an object's own member: what a client sends must never reach the prototype's. */
 export function own(value: Readonly<Record<string, unknown>>, name: string): unknown {
   return Object.hasOwn(value, name) ? value[name] : undefined;
 }
@@ -67,7 +67,10 @@ function refuse(rid: number, event: string, message: string): ParsedRequest {
   return { ok: false, rid, event, message };
 }
 
-/** Members `epoch` and `offset` of a client's request; null when there is neither. Throws RefusalError `bad_request`. */
+/**
+ * Reads the members `epoch` and `offset` of a client's request; null when there is neither. Throws RefusalError
+ * `bad_request`.
+ */
 export function positionOf(options: Readonly<Record<string, unknown>>): Position | null {
   const epoch = own(options, 'epoch');
   const offset = own(options, 'offset');

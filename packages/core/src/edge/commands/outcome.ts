@@ -2,13 +2,15 @@ import type { ResponseStatus } from '../../frame.js';
 import type { Connection } from '../delivery/connection.js';
 import type { ClientRequest } from './client-request.js';
 
-/** What a command comes to; RequestDesk makes the answer of it. */
+/** Result of a command. CommandDispatcher makes the answer of it. */
 export interface Outcome {
   readonly status: ResponseStatus;
   readonly payload: unknown;
-  /** The payload as JSON text, instead of `payload`: frames that lie ready as text are not parsed to be written again. */
+  /** Payload as JSON text, instead of `payload`: frames that lie ready as text are not parsed to be written again. */
   readonly payloadText?: string;
-  /** The command's name unless another is given: a command that subscribes answers with the subscription id. */
+  /**
+   * Event of the answer; default: the name of the command. A command that subscribes answers with the subscription id.
+   */
   readonly event?: string;
   /** Runs right behind the answer, before any other frame of the connection. */
   readonly after?: () => void;

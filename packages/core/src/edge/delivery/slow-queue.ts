@@ -1,7 +1,7 @@
 import type { StreamPolicy } from '../../topics.js';
 import type { Subscription } from './connection.js';
 
-/** What became of a frame that a lane was given. */
+/** What became of a frame that a slow queue was given. */
 export type SlowVerdict = 'queued' | 'conflated' | 'dropped_oldest' | 'overflow';
 
 /**
@@ -13,10 +13,10 @@ export type SlowVerdict = 'queued' | 'conflated' | 'dropped_oldest' | 'overflow'
  * It keeps the frames as they are: the same one may lie in many lanes, but must be a copy of its own (see Sender).
  */
 export class SlowQueue {
-  /** Time of the last progress, ms on the caller's clock: a lane that never drains is closed. */
+  /** Time of the last progress, in ms of the caller's clock: the socket of a queue that never drains is closed. */
   progressAtMs: number;
   #count = 0;
-  /** Of all frames so far; says which of two came first. */
+  /** Number of frames so far, which says which of two came first. */
   #pushed = 0;
   readonly #shares = new Map<SlowQueuePolicy, Share>();
   /** Waiting frame by stream, for `conflate`. */
@@ -73,7 +73,7 @@ export class SlowQueue {
     this.#count++;
   }
 
-  /** The share's oldest frame; it has one. */
+  /** Takes the share's oldest frame; it has one. */
   #take(share: Share): Uint8Array {
     const entry = share.shift();
     this.#count--;
@@ -88,7 +88,7 @@ export class SlowQueue {
   }
 }
 
-/** What waits under one bound, oldest first. Taking the oldest costs the same however many wait. */
+/** Frames that wait under one bound, oldest first. Taking the oldest costs the same however many wait. */
 class Share {
   bytes = 0;
   #entries: (Entry | null)[] = [];
@@ -121,12 +121,12 @@ class Share {
   }
 }
 
-/** The part of a StreamPolicy that a lane needs; one object for one bound. */
+/** Part of a StreamPolicy that a slow queue needs; one object for each bound. */
 export type SlowQueuePolicy = Pick<StreamPolicy, 'slow' | 'queueBytes'>;
 
 interface Entry {
   readonly order: number;
-  /** Set in `conflate` mode only. */
+  /** Stream of the frame in `conflate` mode; null in the others. */
   readonly stream: string | null;
   frame: Uint8Array;
 }

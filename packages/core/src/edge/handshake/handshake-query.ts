@@ -2,18 +2,18 @@ import { isName } from '../../names.js';
 import type { Position } from '../../streams.js';
 import { RefusalError } from '../refusals.js';
 
-/** What the query of a handshake says. An empty parameter counts as absent. */
+/** Content of a handshake's query. An empty parameter counts as absent. */
 export interface HandshakeQuery {
   readonly token: string | null;
-  /** Without repetitions, in the order given. */
+  /** Names of topics without repetitions, in the order given. */
   readonly topics: readonly string[];
-  /** By stream name, or by bare topic name for the user's own stream of it. */
+  /** Positions by stream name, or by bare topic name for the user's own stream of it. */
   readonly recover: ReadonlyMap<string, Position>;
 }
 
 /**
- * Shortest text that is followed by `:<epoch>:<offset>` and a comma or the end: user ids in stream names may hold
- * colons and commas themselves.
+ * Matches the shortest text that is followed by `:<epoch>:<offset>` and a comma or the end: user ids in stream names
+ * may hold colons and commas themselves.
  */
 const POSITION = /([\s\S]+?):([A-Za-z0-9]{1,32}):(\d{1,16})(?:,|$)/gy;
 
@@ -25,7 +25,10 @@ export function parseHandshakeQuery(query: string, tokenParameters: readonly str
   return { token, topics: parseTopics(list('topics')), recover: parseRecover(list('recover')) };
 }
 
-/** Non-empty values of each name. Unlike URLSearchParams it refuses a broken percent-encoding instead of guessing. */
+/**
+ * Decodes the non-empty values of each name. Unlike URLSearchParams it refuses a broken percent-encoding instead of
+ * guessing.
+ */
 function decode(query: string): Map<string, string[]> {
   const parameters = new Map<string, string[]>();
   for (const pair of query.split('&')) {
