@@ -16,8 +16,9 @@ export interface BackendLinks {
   accepts(pipe: string): boolean;
 
   /**
-   * Said of a client in this order: opened, messages, closed. False: too much waits for the backend already, nothing was
-   * taken, and the client must be closed. `closed` of a client that was not taken is nothing.
+   * Said of a client in this order: opened, messages, closed. False: too much of it waits for the backend already, or of
+   * all clients about as much; nothing was taken, and the client must be closed. `closed` of a client that was not taken
+   * is nothing.
    */
   opened(pipe: string, client: PipeClient): boolean;
   /** `message` is JSON text, passed on as it is. */
@@ -42,4 +43,6 @@ export interface PipeHost {
   perform(pipe: string, actions: readonly string[]): Promise<string[]>;
   /** The backend is away, and its clients are to be closed for that. */
   lost(pipe: string): void;
+  /** The client had most waiting when another one needed room: what it said was dropped, and it must be closed. */
+  overflowed(pipe: string, client: PipeClient): void;
 }

@@ -114,6 +114,8 @@ export class BackendLinkStats {
   clients = 0;
   waitingEvents = 0;
   waitingBytes = 0;
+  /** Bytes of messages over their client's rate, which wait before they count as waiting. */
+  heldBytes = 0;
   /** Clients closed because no more could wait. */
   overflows = 0;
   /** Written to the link, by event. */

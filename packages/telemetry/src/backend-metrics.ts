@@ -53,12 +53,12 @@ const linkMetrics: readonly MetricDefinition[] = [
   },
   {
     ...{ name: 'backend_link_waiting_bytes', type: 'gauge', labels: ['backend'] },
-    help: 'Bytes of the events that wait for the link, of at most queueBytes of the backend.',
-    read: ({ edge }) => ofLinks(edge, ({ waitingBytes }) => waitingBytes),
+    help: 'Bytes of the events that wait for the link, of at most queueBytes of the backend, and of messages over the rate of their clients.',
+    read: ({ edge }) => ofLinks(edge, ({ waitingBytes, heldBytes }) => waitingBytes + heldBytes),
   },
   {
     ...{ name: 'backend_link_overflows_total', type: 'counter', labels: ['backend'] },
-    help: 'Clients closed with 1013 because no more events could wait. Any growth: the backend is away or too slow.',
+    help: 'Clients closed with 1013 because no more events could wait, or because they had most waiting. Any growth: the backend is away or too slow.',
     read: ({ edge }) => ofLinks(edge, ({ overflows }) => overflows),
   },
   {

@@ -1,6 +1,6 @@
 import type { BackendLinkStats, CloseReason, Logger, PipeClient, PipeHost } from '@ws-gateway/core';
 import { WebSocket, type RawData } from 'ws';
-import { ActionLane } from './action-lane.js';
+import { ActionQueue } from './action-queue.js';
 import { EventQueue, eventText } from './event-queue.js';
 import type { LinkSettings, WsBackend } from './options.js';
 import { ReconnectDelay } from './reconnect-delay.js';
@@ -31,7 +31,7 @@ export class BackendLink {
   readonly #logger: Logger;
   readonly #settings: LinkSettings;
   readonly #queue: EventQueue;
-  readonly #actions: ActionLane;
+  readonly #actions: ActionQueue;
   readonly #delay: ReconnectDelay;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   #host: PipeHost | null = null;
@@ -56,9 +56,9 @@ export class BackendLink {
     this.#stats = deps.stats;
     this.#logger = deps.logger;
     this.#settings = settings;
-    this.#queue = new EventQueue(deps.stats, backend);
+    this.#queue = new EventQueue(deps.stats, backend, (client) => this.#host?.overflowed(backend.name, client));
     this.#delay = new ReconnectDelay(settings.reconnectMsMax);
-    this.#actions = new ActionLane({
+    this.#actions = new ActionQueue({
       perform: (actions) => this.#perform(actions),
       onRoom: () => this.#socket?.resume(),
     });

@@ -15,29 +15,54 @@ interface LinkClient extends PipeClient {
   announced: boolean;
   /** Its `close` is in the queue. */
   left: boolean;
+  /** What waits of it. */
+  bytes: number;
+  events: number;
 }
 
 /** Beside the text: the event itself, and its place in the queue. */
 const EVENT_BYTES = 128;
 
+/** What one client may have waiting: this part of the bounds, but never so little that a few frames do not fit. */
+const CLIENTS_SHARE = 1 / 8;
+const SHARE_BYTES_MIN = 64 * 1024;
+const SHARE_EVENTS_MIN = 100;
+
+interface QueueBounds {
+  readonly queueBytes: number;
+  readonly queueEvents: number;
+}
+
 /**
  * What waits for one backend, in the order it happened. An event leaves the queue only when the link has taken it, so
  * that one which was not written when the link broke is still there for the next.
  *
- * Messages and `open` are refused over the bounds. `close` is not: there is at most one for each `open` that was taken,
- * and a backend that is not told of it would keep the user for ever.
+ * Messages and `open` are refused over the bounds. The bounds are shared: none of the clients has more than a part of
+ * them, and when they are reached whoever has far more waiting than the one that needs room gives way: what it said is
+ * dropped, and it is to be closed. So nobody is refused for what another one sends. `close` is never refused: there is at
+ * most one for each `open` that was taken, and a backend that is not told of it would keep the user for ever.
  */
 export class EventQueue {
   readonly #stats: BackendLinkStats;
-  readonly #bounds: { readonly queueBytes: number; readonly queueEvents: number };
+  readonly #bounds: QueueBounds;
+  readonly #shares: QueueBounds;
+  readonly #onOverflow: (client: PipeClient) => void;
   readonly #clients = new Map<string, LinkClient>();
+  readonly #byWeight = new WeightClasses<LinkClient>();
   #events: LinkEvent[] = [];
   /** Those before it were taken by the link. */
   #head = 0;
 
-  constructor(stats: BackendLinkStats, bounds: { queueBytes: number; queueEvents: number }) {
+  /** `onOverflow` is told of a client that gave way; it may be called while another one's message is taken. */
+  constructor(stats: BackendLinkStats, bounds: QueueBounds, onOverflow: (client: PipeClient) => void) {
+    const { queueBytes, queueEvents } = bounds;
     this.#stats = stats;
     this.#bounds = bounds;
+    this.#shares = {
+      queueBytes: Math.max(queueBytes * CLIENTS_SHARE, Math.min(queueBytes, SHARE_BYTES_MIN)),
+      queueEvents: Math.max(queueEvents * CLIENTS_SHARE, Math.min(queueEvents, SHARE_EVENTS_MIN)),
+    };
+    this.#onOverflow = onOverflow;
   }
 
   get length(): number {
@@ -45,8 +70,8 @@ export class EventQueue {
   }
 
   open({ user, connection }: PipeClient): boolean {
-    if (this.#isFull(EVENT_BYTES)) return false;
-    const client = { user, connection, announced: false, left: false };
+    if (!this.#makeRoom(EVENT_BYTES, EVENT_BYTES)) return false;
+    const client = { user, connection, announced: false, left: false, bytes: 0, events: 0 };
     this.#clients.set(connection, client);
     this.#add({ event: 'open', client, details: '', bytes: EVENT_BYTES });
     return true;
@@ -55,8 +80,11 @@ export class EventQueue {
   /** `message` is JSON text. */
   message({ connection }: PipeClient, message: string): boolean {
     const client = this.#clients.get(connection);
+    if (client === undefined || client.left) return false;
     const bytes = Buffer.byteLength(message) + EVENT_BYTES;
-    if (client === undefined || this.#isFull(bytes)) return false;
+    const { queueBytes, queueEvents } = this.#shares;
+    if (client.bytes + bytes > queueBytes || client.events >= queueEvents) return false;
+    if (!this.#makeRoom(bytes, client.bytes + bytes)) return false;
     this.#add({ event: 'message', client, details: `,"message":${message}`, bytes });
     return true;
   }
@@ -80,7 +108,7 @@ export class EventQueue {
     this.#head++;
     const { client } = event;
     this.#stats.events.add(event.event);
-    this.#stats.waitingBytes -= event.bytes;
+    this.#weigh(event, -1);
     if (event.event === 'open') client.announced = true;
     if (event.event === 'close') this.#clients.delete(client.connection);
     if (this.#head > 1024 && this.#head * 2 > this.#events.length) this.#compact(this.#events.slice(this.#head));
@@ -96,7 +124,9 @@ export class EventQueue {
     for (const client of this.#clients.values()) {
       if (!client.announced) continue;
       client.announced = false;
-      opens.push({ event: 'open', client, details: '', bytes: 0 });
+      const open: LinkEvent = { event: 'open', client, details: '', bytes: 0 };
+      opens.push(open);
+      this.#weigh(open, 1);
     }
     this.#compact(opens.concat(this.#events.slice(this.#head)));
     this.#count();
@@ -105,6 +135,7 @@ export class EventQueue {
   /** Forgets all clients and what they said. */
   clear(): void {
     this.#clients.clear();
+    this.#byWeight.clear();
     this.#compact([]);
     this.#stats.waitingBytes = 0;
     this.#count();
@@ -115,10 +146,40 @@ export class EventQueue {
     return this.length >= queueEvents || this.#stats.waitingBytes + bytes > queueBytes;
   }
 
+  /** `weight`: what the one that needs room has waiting then. Only somebody with far more gives way. */
+  #makeRoom(bytes: number, weight: number): boolean {
+    while (this.#isFull(bytes)) {
+      const heaviest = this.#byWeight.heavierThan(weight);
+      if (heaviest === undefined) return false;
+      this.#drop(heaviest);
+    }
+    return true;
+  }
+
+  /** What the link has in its hands, the first one, stays: it may be written already. */
+  #drop(client: LinkClient): void {
+    const isDropped = (event: LinkEvent, at: number): boolean =>
+      at > 0 && event.client === client && event.event === 'message';
+    const waiting = this.#events.slice(this.#head);
+    for (const event of waiting.filter(isDropped)) this.#weigh(event, -1);
+    this.#compact(waiting.filter((event, at) => !isDropped(event, at)));
+    // Not to be found again for what could not be dropped.
+    this.#byWeight.move(client, client.bytes, 0);
+    this.#count();
+    if (!client.left) this.#onOverflow(client);
+  }
+
   #add(event: LinkEvent): void {
     this.#events.push(event);
-    this.#stats.waitingBytes += event.bytes;
+    this.#weigh(event, 1);
     this.#count();
+  }
+
+  #weigh({ client, bytes }: LinkEvent, sign: 1 | -1): void {
+    this.#stats.waitingBytes += sign * bytes;
+    this.#byWeight.move(client, client.bytes, client.bytes + sign * bytes);
+    client.bytes += sign * bytes;
+    client.events += sign;
   }
 
   #compact(events: LinkEvent[]): void {
@@ -136,4 +197,40 @@ export class EventQueue {
 export function eventText({ event, client, details }: LinkEvent): string {
   const { user, connection } = client;
   return `{"user":${JSON.stringify(user)},"event":"${event}","connection":${JSON.stringify(connection)}${details}}`;
+}
+
+/** Clients by the logarithm of their weight: finding one of the heaviest costs the same however many there are. */
+class WeightClasses<T> {
+  readonly #classes = new Map<number, Set<T>>();
+
+  /** Without any weight a client is not kept. */
+  move(client: T, before: number, after: number): void {
+    const [from, to] = [classOf(before), classOf(after)];
+    if (from === to) return;
+    this.#classes.get(from)?.delete(client);
+    if (to === 0) return;
+    const clients = this.#classes.get(to);
+    if (clients === undefined) this.#classes.set(to, new Set([client]));
+    else clients.add(client);
+  }
+
+  /** One of the heaviest class, if it has more than twice the weight at any rate. */
+  heavierThan(weight: number): T | undefined {
+    for (let weightClass = CLASSES - 1; weightClass > classOf(weight) + 1; weightClass--) {
+      const clients = this.#classes.get(weightClass);
+      if (clients !== undefined) for (const client of clients) return client;
+    }
+    return undefined;
+  }
+
+  clear(): void {
+    this.#classes.clear();
+  }
+}
+
+const CLASSES = 33;
+
+/** Numbers of as many binary digits are one class. */
+function classOf(weight: number): number {
+  return 32 - Math.clz32(weight);
 }

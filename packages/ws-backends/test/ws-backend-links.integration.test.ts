@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { EdgeStats, type Logger, type PipeHost } from '@ws-gateway/core';
+import { EdgeStats, type Logger, type PipeClient, type PipeHost } from '@ws-gateway/core';
 import { TcpProxy, waitFor } from '@ws-gateway/testkit';
 import { WsBackendLinks, type WsBackendLinksOptions } from '../src/index.js';
 import { Backend } from './backend.js';
@@ -16,6 +16,7 @@ afterEach(async () => {
 class Host implements PipeHost {
   readonly calls: (readonly string[])[] = [];
   lostPipes = 0;
+  readonly overflowing: string[] = [];
   /** Set by a test that wants calls to take time. */
   gate: Promise<void> = Promise.resolve();
   answers: (actions: readonly string[]) => string[] = () => [];
@@ -28,6 +29,10 @@ class Host implements PipeHost {
 
   lost(): void {
     this.lostPipes++;
+  }
+
+  overflowed(_pipe: string, { connection }: PipeClient): void {
+    this.overflowing.push(connection);
   }
 
   get actions(): string[] {
@@ -173,6 +178,64 @@ describe('what clients do', () => {
     expect(small.links.opened('lobby', ann)).toBe(true);
     expect(small.links.message('lobby', ann, JSON.stringify('x'.repeat(2000)))).toBe(false);
     expect(small.links.message('lobby', ann, JSON.stringify('x'.repeat(1000)))).toBe(true);
+  });
+});
+
+/**
+ * The queue used to be one for all clients of a backend: whoever filled it first had all others closed at their next
+ * message, and newcomers at their first.
+ */
+describe('the queue of a backend', () => {
+  const kilobytes = (count: number): string => JSON.stringify('x'.repeat(count * 1024));
+  const client = (n: number) => ({ user: `user-${n}`, connection: `n-${n}` });
+
+  /** So many clients, each with as many bytes waiting as may be. */
+  async function crowded(clients: number) {
+    const { backend, links, host, stats } = await setup({ queueBytes: 1024 * 1024 });
+    await backend.stop();
+    links.start(host);
+    for (let n = 0; n < clients; n++) {
+      links.opened('lobby', client(n));
+      while (links.message('lobby', client(n), kilobytes(10)));
+    }
+    return { backend, links, host, stats };
+  }
+
+  it('gives no client more than an eighth of it', async () => {
+    const { host, stats } = await crowded(1);
+    expect(stats.waitingBytes).toBeGreaterThan(1024 * 116);
+    expect(stats.waitingBytes).toBeLessThanOrEqual(1024 * 128);
+    expect(host.overflowing).toEqual([]);
+  });
+
+  it('refuses nobody for what others send: whoever has far more waiting gives way, and what it said is dropped', async () => {
+    const { backend, links, host, stats } = await crowded(12);
+    expect(stats.waitingBytes).toBeLessThanOrEqual(1024 * 1024);
+    host.overflowing.length = 0;
+    const quiet = client(100);
+    expect(links.opened('lobby', quiet)).toBe(true);
+    for (let n = 0; n < 3; n++) expect(links.message('lobby', quiet, kilobytes(30))).toBe(true);
+    expect(stats.waitingBytes).toBeLessThanOrEqual(1024 * 1024);
+    expect(host.overflowing).toHaveLength(1);
+    const [gone = ''] = host.overflowing;
+    links.closed('lobby', { user: gone.replace('n', 'user'), connection: gone }, { code: 1013, reason: '' });
+    await backend.start();
+    await waitFor(() => stats.waitingEvents === 0, { timeoutMs: 20_000 });
+    await waitFor(() =>
+      backend.told.some(({ connection, message }) => connection === 'n-100' && message !== undefined),
+    );
+    const toldOf = (connection: string) =>
+      backend.told.filter((told) => told['connection'] === connection).map(({ event }) => event);
+    expect(toldOf('n-100')).toEqual(['open', 'message', 'message', 'message']);
+    expect(toldOf(gone)).toEqual(['open', 'close']);
+    expect(stats).toMatchObject({ waitingBytes: 0, clients: 12 });
+  });
+
+  it('refuses the newcomer when nobody has far more waiting than it would have', async () => {
+    const { links, host } = await setup({ queueEvents: 8 });
+    for (let n = 0; n < 8; n++) expect(links.opened('lobby', client(n))).toBe(true);
+    expect(links.opened('lobby', client(8))).toBe(false);
+    expect(host.overflowing).toEqual([]);
   });
 });
 

@@ -152,7 +152,7 @@ export const wireCloseTexts: Texts<'1003' | '1006' | '1009' | '1012' | '1013'> =
   1006: ['No close frame came: the network, a proxy, or a killed node.', 'Reconnect and resume.'],
   1009: ['A message longer than `limits.maxPayloadBytes`.', 'Send less at once.'],
   1012: ['The backend of this endpoint is gone (`closeOnBackendLoss`).', 'Reconnect.'],
-  1013: ['More waits for the backend of this endpoint than may.', 'Reconnect later.'],
+  1013: ['More of the client waits for the backend of this endpoint than may.', 'Reconnect later.'],
 };
 
 export const deadLetterTexts: Texts<(typeof rejectionCodes)[number]> = {

@@ -30,7 +30,11 @@ const wsBackend = section('', {
     'reject',
     'A second connection of a user: refuse it with 409, or close the first with 4501.',
   ),
-  queueBytes: sizeKey('16mb', 'What may wait for the backend; over it clients are closed with 1013.', size(1024)),
+  queueBytes: sizeKey(
+    '16mb',
+    'What may wait for the backend, an eighth of it of one client; over it whoever has most is closed with 1013.',
+    size(1024),
+  ),
   queueEvents: key(whole(1), 100_000, 'The same as a number of opens, messages and closes.'),
 });
 

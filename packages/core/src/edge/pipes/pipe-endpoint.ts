@@ -6,6 +6,7 @@ import type { Sender } from '../delivery/sender.js';
 import { limitRequest } from '../rate-limits.js';
 import { RefusalError } from '../refusals.js';
 import { pipeSubscriptions } from '../subscriptions/unretained-streams.js';
+import { MessagePacer } from './message-pacer.js';
 
 /** An endpoint whose connections are pipes to one back end (docs/backend-links.md). */
 export interface PipeOptions {
@@ -24,7 +25,7 @@ export interface PipeEndpointDeps {
 
 /** RFC 6455's registry: "service restart" and "try again later". */
 export const BACKEND_LOST: CloseReason = { code: 1012, reason: 'backend_lost' };
-const BACKEND_BUSY: CloseReason = { code: 1013, reason: 'backend_busy' };
+export const BACKEND_BUSY: CloseReason = { code: 1013, reason: 'backend_busy' };
 
 /** A text of the client that is an object or array; anything else goes as a string, so that no client can pose as one. */
 const CONTAINER = /^[ \t\r\n]*[[{]/;
@@ -43,6 +44,7 @@ export class PipeEndpoint implements Endpoint {
   readonly backend: string;
   readonly #deps: PipeEndpointDeps;
   readonly #requestsPerSecond: number;
+  readonly #pacer: MessagePacer;
   /** Keeps a byte order mark: what a client wrote is passed on whole. */
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -52,6 +54,11 @@ export class PipeEndpoint implements Endpoint {
     this.backend = pipe.name;
     this.#deps = deps;
     this.#requestsPerSecond = limits.requestsPerSecond;
+    this.#pacer = new MessagePacer({
+      perSecond: limits.requestsPerSecond,
+      forward: (connection, message) => this.#forward(connection, message),
+      onHeld: (_, bytes) => (deps.stats.link(pipe.name).heldBytes += bytes),
+    });
   }
 
   /** No frame could carry a topic: a client that asks for one must not believe that it is subscribed. */
@@ -81,18 +88,19 @@ export class PipeEndpoint implements Endpoint {
   }
 
   message(connection: Connection, text: ArrayBuffer): void {
-    const { links, sender, stats } = this.#deps;
+    const { sender, stats } = this.#deps;
     stats.messagesReceived.add('pipe');
-    // Nobody here could answer a surplus message, so only the limit's last step is taken.
-    if (limitRequest(connection, this.#requestsPerSecond, performance.now()) === 'close') {
+    // Nobody here could answer a surplus message: it waits for its turn, and only the limit's last step ends anything.
+    const isFarTooMuch = limitRequest(connection, this.#requestsPerSecond, performance.now()) === 'close';
+    if (isFarTooMuch || !this.#pacer.take(connection, messageJson(this.#decoder.decode(text))))
       sender.close(connection, closeReason('rate_limited'));
-      return;
-    }
-    const message = messageJson(this.#decoder.decode(text));
-    if (!links.message(this.backend, clientOf(connection), message)) this.#refuse(connection);
   }
 
   closed(connection: Connection, close: CloseReason): void {
+    // Who is closed for sending too much does not have the rest of it sent all the same.
+    if (close.code === BACKEND_BUSY.code || close.code === closeReason('rate_limited').code)
+      this.#pacer.drop(connection);
+    else this.#pacer.flush(connection);
     this.#deps.links.closed(this.backend, clientOf(connection), close);
   }
 
@@ -101,7 +109,12 @@ export class PipeEndpoint implements Endpoint {
     return null;
   }
 
+  #forward(connection: Connection, message: string): void {
+    if (!this.#deps.links.message(this.backend, clientOf(connection), message)) this.#refuse(connection);
+  }
+
   #refuse(connection: Connection): void {
+    if (connection.state !== 'open') return;
     this.#deps.stats.link(this.backend).overflows++;
     this.#deps.sender.close(connection, BACKEND_BUSY);
   }

@@ -1,4 +1,4 @@
-import type { PipeHost } from '../../backend-links.js';
+import type { PipeClient, PipeHost } from '../../backend-links.js';
 import type { Engine } from '../../engine.js';
 import type { Logger } from '../../logger.js';
 import type { EdgeStats } from '../../stats.js';
@@ -6,7 +6,7 @@ import type { ConnectionTable } from '../delivery/connection-table.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { Sender } from '../delivery/sender.js';
 import { PipeActions } from './action-runner.js';
-import { BACKEND_LOST, type PipeOptions } from './pipe-endpoint.js';
+import { BACKEND_BUSY, BACKEND_LOST, type PipeOptions } from './pipe-endpoint.js';
 
 interface PipesDeps {
   readonly engine: Engine;
@@ -40,5 +40,13 @@ export class Pipes implements PipeHost {
     for (const connection of [...connections.all()]) {
       if (connection.endpoint.path === path) sender.close(connection, BACKEND_LOST);
     }
+  }
+
+  overflowed(pipe: string, { connection: id }: PipeClient): void {
+    const { connections, sender, stats } = this.#deps;
+    const connection = connections.get(id);
+    if (connection?.state !== 'open') return;
+    stats.link(pipe).overflows++;
+    sender.close(connection, BACKEND_BUSY);
   }
 }

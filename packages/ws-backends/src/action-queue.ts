@@ -11,7 +11,7 @@ const ACTIONS_PER_CALL = 128;
 const WAITING_BYTES_MAX = 1024 * 1024;
 const WAITING_ACTIONS_MAX = 1024;
 
-interface ActionLaneParts {
+interface ActionQueueParts {
   /** Performs actions; never rejects. */
   readonly perform: (actions: readonly string[]) => Promise<void>;
   /** Called when there is room again. */
@@ -22,14 +22,14 @@ interface ActionLaneParts {
  * Carries out what one backend asks for, in order: one call at a time, and what comes meanwhile goes together in the
  * next.
  */
-export class ActionLane {
-  readonly #parts: ActionLaneParts;
+export class ActionQueue {
+  readonly #parts: ActionQueueParts;
   #waiting: string[] = [];
   #bytes = 0;
   #running = false;
   #full = false;
 
-  constructor(parts: ActionLaneParts) {
+  constructor(parts: ActionQueueParts) {
     this.#parts = parts;
   }
 
