@@ -5,7 +5,8 @@ export interface Message<Payload = unknown> {
   readonly rid: -1;
   /** The topic, a subscription id, or `room`, `hub`, `user`, `broadcast`, `private`. */
   readonly event: string;
-  readonly status: 'update' | 'reload';
+  /** `delete`: the newest value of the stream is gone, and the payload null. */
+  readonly status: 'update' | 'reload' | 'delete';
   readonly payload: Payload;
   readonly topic?: string;
   readonly id?: string;
@@ -70,9 +71,11 @@ export function asFrame(value: unknown): Frame | null {
   return value as unknown as Frame;
 }
 
+const MESSAGE_STATUSES: ReadonlySet<string> = new Set(['update', 'reload', 'delete'] satisfies Message['status'][]);
+
 /** By status, not by event: a topic may be called `connected` as well. */
 export function isMessage(frame: Frame): frame is Message & Frame {
-  return frame.rid === -1 && (frame.status === 'update' || frame.status === 'reload');
+  return frame.rid === -1 && MESSAGE_STATUSES.has(frame.status);
 }
 
 export function isConnected(frame: Frame): frame is Frame & { readonly payload: Connected } {

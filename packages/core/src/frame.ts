@@ -14,6 +14,8 @@ export interface PushFields {
   readonly timestamp: string;
   /** JSON text, passed through byte for byte. */
   readonly payload: string;
+  /** The newest value of the stream is gone. */
+  readonly deleted?: boolean;
 }
 
 /**
@@ -24,10 +26,17 @@ export interface PushFields {
 export function pushHead(fields: PushFields, user: string | null, retainedStream: StreamName | null): string {
   const userMember = user === null ? '' : `,"user_id":${quote(user)}`;
   return (
-    `{"rid":-1,"event":"${fields.event}","status":"update","topic":"${fields.topic}","id":${quote(fields.id)}` +
+    `{"rid":-1,"event":"${fields.event}","status":"${fields.deleted ? 'delete' : 'update'}","topic":"${fields.topic}","id":${quote(fields.id)}` +
     `,"type":${quote(fields.type)}${userMember},"timestamp":${quote(fields.timestamp)},"payload":${fields.payload}` +
     tail(retainedStream)
   );
+}
+
+/** Tells a push that says that the newest value is gone. Events are names, so the first status is the frame's own. */
+export function isDeletion(frame: Uint8Array): boolean {
+  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  const status = bytes.indexOf('"status":');
+  return bytes.indexOf('"status":"delete"', status) === status && status >= 0;
 }
 
 export interface SubscriptionFields {

@@ -36,9 +36,28 @@ export { requestErrorCodes } from './edge/commands/command-dispatcher.js';
 export { EngineNotifier } from './engine-notifier.js';
 export type { SentMessage, SentMessages } from './edge/commands/send-command.js';
 export { parseRfc3339 } from './records/rfc3339.js';
-export { memberText } from './records/member-text.js';
-export { decodeRecord } from './records/decode-record.js';
-export { rejectionCodes, type Rejection, type DecodeContext, type Decoded } from './records/decoded.js';
+export { memberText } from './records/json/member-text.js';
+export { RecordDecoder } from './records/record-decoder.js';
+export { formats, recordFormats, type Format, type RecordFormat } from './records/formats/formats.js';
+export {
+  audienceMembers,
+  mapMembers,
+  parseSelector,
+  type Condition,
+  type AudienceMember,
+  type MapMember,
+  type RecordMap,
+  type Scalar,
+} from './records/map/selector.js';
+export type { SchemaFormat, SchemaReader, SchemaValue } from './records/schema-reader.js';
+export {
+  reject,
+  rejectionCodes,
+  type Rejection,
+  type DecodeContext,
+  type Decoded,
+  type Pending,
+} from './records/decoded.js';
 export {
   ClusterSurvey,
   type ClusterSurveyDeps,

@@ -151,6 +151,8 @@ export class RouterStats {
   readonly messagesProcessed = new LabelCounter();
   readonly deadLetters = new Map<string, LabelCounter>();
   readonly expired = new LabelCounter();
+  /** Records that `when` or `tombstone: skip` wants no message of. */
+  readonly skipped = new LabelCounter();
   deserializeErrors = 0;
   /** Besides these the codes of the driver. */
   readonly kafkaErrors = LabelCounter.of(['commit', 'dead_letter_write', 'queue_full']);

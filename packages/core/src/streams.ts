@@ -14,6 +14,11 @@ export function publicStream(topic: string): StreamName {
   return `${topic}/*`;
 }
 
+/** A topic of keys has a stream for each; keys are shaped as user ids are. */
+export function keyStream(topic: string, key: string): StreamName {
+  return `${topic}/k/${key}`;
+}
+
 export function roomStream(room: string): StreamName {
   return `room/${room}`;
 }

@@ -1,3 +1,5 @@
+import type { RecordFormat } from './records/formats/formats.js';
+import type { Condition, RecordMap } from './records/map/selector.js';
 import type { Retention } from './streams.js';
 
 /** What is done with a client that reads more slowly than its messages arrive. */
@@ -34,6 +36,9 @@ export function defaultTopicPolicy(name: string): TopicPolicy {
     retention: { mode: 'ordered', size: 100, ttlMs: 3_600_000 },
     kafkaTopic: name,
     format: 'envelope',
+    map: {},
+    when: [],
+    tombstone: 'dead-letter',
     ttlMs: 0,
     guests: false,
     clientVisible: true,
@@ -48,7 +53,14 @@ const streamDefaults = { slow: 'queue', queueBytes: 256 * 1024, snapshot: false,
 export interface TopicPolicy extends StreamPolicy {
   /** The Kafka topic that feeds it. */
   readonly kafkaTopic: string;
-  readonly format: 'envelope' | 'wss';
+  /** What its records look like. */
+  readonly format: RecordFormat;
+  /** Where a record says what a message needs; {} for formats without a map. */
+  readonly map: RecordMap;
+  /** Records that do not meet all of these become no message. */
+  readonly when: readonly Condition[];
+  /** What a record without a value is. `delete` is for topics of mode `latest`. */
+  readonly tombstone: 'dead-letter' | 'skip' | 'delete';
   /** Records older than this on arrival are not delivered; 0: any age will do. */
   readonly ttlMs: number;
   /** Connections without a user may subscribe to the public stream. */

@@ -139,6 +139,11 @@ const kafkaMetrics: readonly MetricDefinition[] = [
     read: ({ router }) => router.deadLetters,
   },
   {
+    ...{ name: 'kafka_records_skipped_total', type: 'counter', labels: ['topic'] },
+    help: 'Records that became no message because the when or tombstone key of their topic says so. Nothing is wrong with them.',
+    read: ({ router }) => router.skipped,
+  },
+  {
     ...{ name: 'kafka_events_dropped_total', type: 'counter', labels: ['topic'] },
     help: 'Presence and subscription events given up because 100 000 waited already. Any growth: Kafka was away for long.',
     read: ({ edge }) => edge.eventsDropped,

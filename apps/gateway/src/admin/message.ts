@@ -1,4 +1,4 @@
-import { decodeRecord, type PublishItem, type TopicPolicy } from '@ws-gateway/core';
+import { RecordDecoder, type PublishItem, type TopicPolicy } from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
 import type { AdminDeps } from './route-context.js';
 
@@ -15,12 +15,25 @@ export function messageItems(
   const { maxRecordBytes, roomRetention } = deps;
   const headers = message.id === null ? {} : { 'ws-id': message.id };
   const record = { offset: -1, timestamp: nowMs, key: null, value: message.value, headers };
-  const decoded = decodeRecord(policy, record, { partition: 0, nowMs, maxRecordBytes, roomRetention });
+  const decoded = decoderOf(policy).decode(record, { partition: 0, nowMs, maxRecordBytes, roomRetention });
   if (decoded.kind === 'items') return decoded.items;
   // It was made this very moment.
-  if (decoded.kind === 'expired') throw new Error('a message of the admin API expired');
+  if (decoded.kind !== 'dead_letter') throw new Error(`a message of the admin API is ${decoded.kind}`);
   const reason = decoded.error;
   if (reason === 'too_large') throw new AdminError('body_too_large', decoded.message, { reason });
   const text = reason === 'no_audience' ? 'one of user_id, users, room, hub, broadcast is needed' : decoded.message;
   throw new AdminError('bad_request', text, { reason });
+}
+
+const decoders = new WeakMap<TopicPolicy, RecordDecoder>();
+
+/** A message of the API is an envelope, whatever the records of its topic look like. */
+function decoderOf(policy: TopicPolicy): RecordDecoder {
+  let decoder = decoders.get(policy);
+  if (decoder === undefined) {
+    const format = policy.format === 'wss' ? 'wss' : 'envelope';
+    decoder = new RecordDecoder({ ...policy, format, map: {}, when: [] }, null);
+    decoders.set(policy, decoder);
+  }
+  return decoder;
 }

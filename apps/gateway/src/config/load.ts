@@ -5,7 +5,7 @@ import { readEnvironment } from './language/environment.js';
 import { evaluate } from './language/evaluate.js';
 import type { Finding } from './language/finding.js';
 import { maskUrls } from './language/mask.js';
-import { readValues, resolve, withLatestRetained, withListedTopics } from './resolve.js';
+import { readValues, resolve, withLatestRetained, withFormatMaps, withListedTopics } from './resolve.js';
 import type { Purpose } from './rules/rule.js';
 import { brokenRules } from './rules/all-rules.js';
 import { schema } from './schema/schema.js';
@@ -56,7 +56,7 @@ export function loadConfig(options: LoadOptions): Loaded {
     written = overlay(schema, written, { value: nest(path, value), source, sources });
   }
   const evaluated = evaluate(schema, withLatestRetained(written));
-  const tree = withListedTopics(evaluated.tree);
+  const tree = withFormatMaps(withListedTopics(evaluated.tree));
   const values = readValues(tree);
   const found = [...document.findings, ...aliases.findings, ...environment.findings, ...evaluated.findings];
   const broken = brokenRules(values, { purpose: options.purpose, invalid: found.map(({ path }) => path) });

@@ -1,4 +1,11 @@
-import type { TopicPolicy } from '@ws-gateway/core';
+import {
+  audienceMembers,
+  formats,
+  type AudienceMember,
+  type Condition,
+  type Format,
+  type TopicPolicy,
+} from '@ws-gateway/core';
 import type { Config } from './config.js';
 import { evaluate, presetOf } from './language/evaluate.js';
 import { schema, type SchemaValues } from './schema/schema.js';
@@ -66,6 +73,27 @@ export function withListedTopics(tree: Tree): Tree {
   return { ...tree, topics: Object.fromEntries([...Object.entries(topics), ...added]) };
 }
 
+/** What a topic's format says of its map, wherever the topic says nothing else; `config print` shows it. */
+export function withFormatMaps(tree: Tree): Tree {
+  const topics = Object.entries(tree['topics'] as Tree).map(([name, topic]) => {
+    const { format, map } = topic as Tree;
+    return [name, { ...(topic as Tree), map: withFormatMap(String(format).toLowerCase(), map as Tree) }] as const;
+  });
+  return { ...tree, topics: Object.fromEntries(topics) };
+}
+
+/** A topic that names an audience of its own has no other one. */
+function withFormatMap(format: string, written: Tree): Tree {
+  const { map } = (formats as Readonly<Record<string, Format>>)[format]!;
+  const isAudience = (member: string): boolean => audienceMembers.includes(member as AudienceMember);
+  const ownAudience = Object.keys(written).some(isAudience);
+  const kept = Object.entries(map ?? {}).filter(([member]) => !(ownAudience && isAudience(member)));
+  return {
+    ...Object.fromEntries(kept.map(([member, list]) => [member, list.length === 1 ? list[0] : list])),
+    ...written,
+  };
+}
+
 type TopicValues = Resolved<typeof schema.keys.topics.entry>;
 
 function topicPolicy(name: string, topic: TopicValues): TopicPolicy {
@@ -77,7 +105,17 @@ function topicPolicy(name: string, topic: TopicValues): TopicPolicy {
     type: topic.type === '' ? name : topic.type,
     retention: history.size === 0 ? null : { mode, size: history.size, ttlMs: history.ttlMs },
     audienceFromKey: audience.fromKey,
+    when: topic.when.map(condition),
     blocks: name === 'user-blocks',
+  };
+}
+
+function condition({ field, in: values, notIn, exists }: TopicValues['when'][number]): Condition {
+  return {
+    field,
+    ...(values.length === 0 ? {} : { in: values }),
+    ...(notIn.length === 0 ? {} : { notIn }),
+    ...(exists === null ? {} : { exists }),
   };
 }
 

@@ -156,13 +156,13 @@ export const wireCloseTexts: Texts<'1003' | '1006' | '1009' | '1012' | '1013'> =
 };
 
 export const deadLetterTexts: Texts<(typeof rejectionCodes)[number]> = {
-  empty: ['The record has no value.', 'Do not write tombstones to this topic.'],
+  empty: ['The record has no value.', 'Do not write tombstones to this topic, or set `topics.<name>.tombstone`.'],
   not_json: ['The value is not JSON in UTF-8.', 'Mend the producer.'],
   not_object: ['The value is JSON but no object.', 'Wrap it in the envelope.'],
   no_payload: ['The member `payload` (of `wss`: `document` and its data) is missing.', 'Add it.'],
   no_audience: [
     'Nothing says who shall get it. It is never sent to everyone.',
-    'Add `user_id`, another audience member, or the header `ws-audience`.',
+    'Add `user_id`, another audience member, or the header `ws-audience`; of other formats see `map`.',
   ],
   bad_audience: ['The header `ws-audience`, a room or a hub cannot be read.', 'Use the forms of the message.'],
   bad_member: ['A member or header is of a wrong kind.', 'See `dlq-message` for which.'],
@@ -170,6 +170,21 @@ export const deadLetterTexts: Texts<(typeof rejectionCodes)[number]> = {
     'Larger than `limits.maxRecordBytes`, or so after being copied for many users.',
     'Write less, or raise the limit.',
   ],
+  no_pointer: [
+    'What `map.payload` names is not in the record.',
+    'Name another part, or several; `ws-gateway explain` shows what it finds.',
+  ],
+  bad_timestamp: ['What `map.timestamp` finds is no time.', 'It has to be RFC 3339 text, or ms since the epoch.'],
+  not_text: ['A record of format `text` is not UTF-8.', 'Mend the producer, or choose another format.'],
+  bad_magic: [
+    'The value does not begin with byte 0 and a schema id, as what a schema registry serializer writes does.',
+    'Use such a serializer, or choose format `json`.',
+  ],
+  unknown_schema: [
+    'The schema registry has no schema of this id, or one of another kind, or one that cannot be used.',
+    'Compare `schemaRegistry.url` and the format with what the producer uses.',
+  ],
+  bad_schema_data: ['The value cannot be read by its schema.', 'Mend the producer; `dlq-message` names the schema.'],
   unknown_type: ['A record of format `wss` is of a type that is not known.', 'Use `update_subscription`.'],
 };
 

@@ -45,6 +45,14 @@ describe('wrong values', () => {
     ['topics: {orders: {slow: drop}}', 'topics.orders.slow: must be one of queue, conflate, drop-oldest, not "drop"'],
     ['topics: {orders: {queueBytes: lots}}', 'topics.orders.queueBytes: must be a size in bytes or with a unit'],
     ['topics: {orders: 1}', 'topics.orders: must be a map of keys'],
+    ['topics: {orders: {format: xml}}', 'topics.orders.format: must be one of envelope, wss, json, text, '],
+    ['topics: {orders: {map: {usr: key}}}', 'topics.orders.map.usr: the name must be one of user, users, room'],
+    ['topics: {orders: {map: {user: 1}}}', 'topics.orders.map.user: must be a selector such as value:/id or key'],
+    [
+      'topics: {orders: {when: [{field: key, in: [[1]]}]}}',
+      'topics.orders.when[0].in: must be a list of texts, numbers',
+    ],
+    ['topics: {orders: {tombstone: drop}}', 'topics.orders.tombstone: must be one of dead-letter, skip, delete'],
     ['topics: [orders]', 'topics: must be a map'],
     ['hubs: [{grpcPort: 1}]', 'hubs[0].name: must be a name'],
     ['hubs: {main: 1}', 'hubs: must be a list of maps'],
@@ -138,6 +146,51 @@ describe('impossible combinations', () => {
     ['role: router\nkafka: {topics: []}', ['kafka.topics: must name at least one topic for a router']],
     ['topics: {notifications: {snapshot: true}}', ['topics.notifications.snapshot: needs mode latest']],
     ['topics: {wss: {ack: true}}', ['topics.wss.ack: needs a history']],
+    [
+      'topics: {a: {format: json}}',
+      ['topics.a.map: format json needs one of map.user, map.users, map.room, map.hub, map.keyed, map.audience'],
+    ],
+    [
+      'topics: {a: {format: debezium}}',
+      [expect.stringContaining('topics.a.map: format debezium needs one of map.user')],
+    ],
+    ['topics: {a: {format: cloudevents}}', []],
+    [
+      'topics: {a: {format: json, map: {user: key, room: topic}}}',
+      ['topics.a.map.room: cannot be used beside map.user'],
+    ],
+    [
+      'topics: {a: {format: json, map: {user: key, keyed: key}}}',
+      ['topics.a.map.keyed: cannot be used beside map.user'],
+    ],
+    ['topics: {a: {format: cloudevents, map: {room: key}}}', []],
+    ['topics: {a: {map: {user: key}}}', ['topics.a.map: format envelope has members of fixed names, and no map']],
+    [
+      'topics: {a: {format: json, map: {user: [key, value:id]}}}',
+      ['topics.a.map.user: "value:id" holds no JSON pointer: "id" must be empty or begin with /, and ~ is written ~0'],
+    ],
+    [
+      'topics: {a: {format: json, map: {user: row:/id, id: "header:"}}}',
+      [
+        'topics.a.map.user: "row:/id" is no selector: must be key, header:<name>, key:<pointer>, value:<pointer>, topic or =text',
+        'topics.a.map.id: "header:" names no header',
+      ],
+    ],
+    ['topics: {a: {format: json, map: {user: ""}}}', ['topics.a.map.user: missing']],
+    [
+      'topics: {a: {format: text, map: {user: "value:/id"}}}',
+      ['topics.a.map.user: "value:/id" finds nothing: a record of format text has no parts'],
+    ],
+    [
+      'topics: {a: {when: [{field: "value:/a"}, {in: [1]}]}}',
+      ['topics.a.when[1].field: missing', 'topics.a.when[0]: must have one of in, notIn, exists'],
+    ],
+    ['topics: {a: {tombstone: delete}}', ['topics.a.tombstone: delete needs mode latest']],
+    ['topics: {a: {mode: latest, tombstone: delete}}', []],
+    [
+      'topics: {user-blocks: {format: json, map: {room: key}}}',
+      ['topics.user-blocks.map.room: must be map.user or map.users: records of user-blocks are about users'],
+    ],
     [
       'topics: {a: {kafkaTopic: notifications}}',
       ['topics.notifications.kafkaTopic: notifications is the same as topics.a.kafkaTopic'],

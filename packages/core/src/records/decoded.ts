@@ -12,12 +12,18 @@ export const rejectionCodes = [
   'bad_member',
   'too_large',
   'unknown_type',
+  'no_pointer',
+  'bad_timestamp',
+  'not_text',
+  'bad_magic',
+  'unknown_schema',
+  'bad_schema_data',
 ] as const;
 
 export type RejectionCode = (typeof rejectionCodes)[number];
 
 /** What became of a record. One for three users is three items with one source offset. */
-export type Decoded = DecodedItems | Rejection | Expired;
+export type Decoded = DecodedItems | Rejection | Expired | Skipped | Pending;
 
 export interface DecodedItems {
   readonly kind: 'items';
@@ -36,6 +42,20 @@ export interface Rejection {
 export interface Expired {
   readonly kind: 'expired';
 }
+
+/** The topic's configuration wants no message of this record: `when`, or `tombstone: skip`. */
+export interface Skipped {
+  readonly kind: 'skipped';
+}
+
+/** The record can't be read yet: its schema is being fetched. */
+export interface Pending {
+  readonly kind: 'pending';
+  /** Resolves when it is worth while to decode the record again. Never rejects. */
+  readonly ready: Promise<void>;
+}
+
+export const skipped: Skipped = { kind: 'skipped' };
 
 export function reject(error: RejectionCode, message: string): Rejection {
   return { kind: 'dead_letter', error, message };

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Block, Engine } from '../engine.js';
 import type { Logger } from '../logger.js';
 import type { PartitionOffset, RecordSource, SourceRecord } from '../record-source.js';
-import { decodeRecord } from '../records/decode-record.js';
+import { RecordDecoder } from '../records/record-decoder.js';
 import type { TopicPolicy } from '../topics.js';
 
 /** How often to check whether the engine has lost its blocks. */
@@ -54,8 +54,10 @@ export class BlockRestorer {
     const ends: PartitionOffset[] = [];
     for (const policy of blocking) {
       if (source.status.missingTopics.includes(policy.kafkaTopic)) continue;
+      // The records of blocks are read without a schema registry; its format is checked with the configuration.
+      const decoder = new RecordDecoder(policy, null);
       const take = (partition: number, records: readonly SourceRecord[]): void =>
-        this.#take(blocks, policy, { partition, records });
+        this.#take(blocks, decoder, { partition, records });
       ends.push(...(await source.readAgain(policy.kafkaTopic, take)));
     }
     if (await engine.restoreBlocks(blocks, ends)) logger.info('blocks read again', { users: blocks.size });
@@ -64,13 +66,13 @@ export class BlockRestorer {
 
   #take(
     blocks: Map<string, Block>,
-    policy: TopicPolicy,
+    decoder: RecordDecoder,
     { partition, records }: { partition: number; records: readonly SourceRecord[] },
   ): void {
     const { maxRecordBytes } = this.#options;
     const context = { partition, nowMs: this.#deps.now(), maxRecordBytes, roomRetention: null };
     for (const record of records) {
-      const decoded = decodeRecord(policy, record, context);
+      const decoded = decoder.decode(record, context);
       if (decoded.kind !== 'items') continue;
       for (const item of decoded.items) {
         if (item.kind !== 'block') continue;

@@ -1,7 +1,7 @@
 import type { PublishItem } from '../engine.js';
 import type { SourceRecord } from '../record-source.js';
-import { decodeRecord } from '../records/decode-record.js';
-import type { DecodeContext } from '../records/decoded.js';
+import type { DecodeContext, Decoded, Pending } from '../records/decoded.js';
+import type { RecordDecoder } from '../records/record-decoder.js';
 import type { Retention } from '../streams.js';
 import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
@@ -34,7 +34,10 @@ export interface ChunkLimits {
 
 export interface ChunkDecoderDeps {
   readonly stats: RouterStats;
+  readonly decoder: RecordDecoder;
   readonly now: () => number;
+  /** Called when a record that could not be read yet can be. */
+  readonly readable: () => void;
 }
 
 /** Takes records of one partition from its queue and decodes them, a chunk at a time. Counts each record once. */
@@ -42,6 +45,7 @@ export class ChunkDecoder {
   readonly #deps: ChunkDecoderDeps;
   readonly #origin: { readonly policy: TopicPolicy; readonly partition: number };
   readonly #limits: ChunkLimits;
+  #waiting = false;
 
   constructor(
     deps: ChunkDecoderDeps,
@@ -53,21 +57,33 @@ export class ChunkDecoder {
     this.#limits = limits;
   }
 
-  /** null when the queue is empty. */
+  /** The next record cannot be read yet, so there is nothing to take. */
+  get waiting(): boolean {
+    return this.#waiting;
+  }
+
+  /** null when the queue is empty, or its first record cannot be read yet. */
   take(queue: RecordQueue): { chunk: Chunk; deadLetters: DeadLetter[] } | null {
-    if (queue.length === 0) return null;
+    if (this.#waiting) return null;
     const { chunkRecords, chunkBytes } = this.#limits;
     const context: DecodeContext = { ...this.#limits, partition: this.#origin.partition, nowMs: this.#deps.now() };
     const made: Made = { items: [], deadLetters: [], records: [], frameLength: 0 };
     const bytesBefore = queue.bytes;
     let bytes = 0;
     while (made.records.length < chunkRecords && Math.max(bytes, made.frameLength) < chunkBytes) {
-      const record = queue.take();
+      const record = queue.peek();
       if (record === undefined) break;
+      const decoded = this.#deps.decoder.decode(record, context);
+      if (decoded.kind === 'pending') {
+        this.#wait(decoded);
+        break;
+      }
+      queue.take();
       bytes = bytesBefore - queue.bytes;
       made.records.push(record);
-      this.#decode(record, context, made);
+      this.#add(record, decoded, made);
     }
+    if (made.records.length === 0) return null;
     this.#deps.stats.messagesProcessed.add(this.#origin.policy.name, made.records.length);
     const { items, deadLetters, records } = made;
     const open = (items.length > 0 ? 1 : 0) + (deadLetters.length > 0 ? 1 : 0);
@@ -78,10 +94,17 @@ export class ChunkDecoder {
     };
   }
 
-  #decode(record: SourceRecord, context: DecodeContext, made: Made): void {
+  #wait({ ready }: Pending): void {
+    this.#waiting = true;
+    void ready.then(() => {
+      this.#waiting = false;
+      this.#deps.readable();
+    });
+  }
+
+  #add(record: SourceRecord, decoded: Exclude<Decoded, Pending>, made: Made): void {
     const { stats } = this.#deps;
     const { policy } = this.#origin;
-    const decoded = decodeRecord(policy, record, context);
     if (decoded.kind === 'items') {
       stats.messagesByType.add(decoded.type);
       for (const item of decoded.items) {
@@ -91,6 +114,8 @@ export class ChunkDecoder {
       }
     } else if (decoded.kind === 'expired') {
       stats.expired.add(policy.name);
+    } else if (decoded.kind === 'skipped') {
+      stats.skipped.add(policy.name);
     } else {
       if (decoded.error === 'not_json' || decoded.error === 'not_object') stats.deserializeErrors++;
       made.deadLetters.push({ record, reason: decoded });

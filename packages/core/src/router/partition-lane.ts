@@ -1,6 +1,7 @@
 import type { Engine, PublishResult } from '../engine.js';
 import type { Logger } from '../logger.js';
 import type { RecordSource, SourceRecord } from '../record-source.js';
+import type { RecordDecoder } from '../records/record-decoder.js';
 import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
 import { Backoff } from './backoff.js';
@@ -23,6 +24,8 @@ export interface PartitionLaneDeps {
   readonly engine: Engine;
   readonly deadLetters: DeadLetterWriter;
   readonly stats: RouterStats;
+  /** Of the topic; its lanes share it. */
+  readonly decoder: RecordDecoder;
   readonly logger: Logger;
   readonly turns: LoopTurns;
   /** Shared by all lanes of the router. */
@@ -76,7 +79,8 @@ export class PartitionLane {
     this.#deps = deps;
     this.#options = options;
     this.#endOffset = options.endOffset;
-    this.#decoder = new ChunkDecoder(deps, options, options);
+    const readable = (): void => this.#changes.notify();
+    this.#decoder = new ChunkDecoder({ ...deps, readable }, options, options);
     this.#isolation = new Isolation(deps, options);
   }
 
@@ -167,7 +171,7 @@ export class PartitionLane {
 
   #hasWork(): boolean {
     if (this.#readyChunk() !== undefined) return true;
-    return this.#queue.length > 0 && this.#writing < WRITING_MAX;
+    return this.#queue.length > 0 && !this.#decoder.waiting && this.#writing < WRITING_MAX;
   }
 
   async #step(): Promise<void> {

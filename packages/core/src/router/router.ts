@@ -9,6 +9,8 @@ import type {
   SourceRecord,
 } from '../record-source.js';
 import { rejectionCodes } from '../records/decoded.js';
+import { RecordDecoder } from '../records/record-decoder.js';
+import type { SchemaReader } from '../records/schema-reader.js';
 import { LabelCounter, type RouterStats } from '../stats.js';
 import type { Retention } from '../streams.js';
 import type { TopicPolicy } from '../topics.js';
@@ -24,6 +26,8 @@ export interface RouterDeps {
   readonly engine: Engine;
   /** For dead letters. */
   readonly writer: RecordWriter;
+  /** Needed by topics whose format is described by a schema registry. */
+  readonly schemas?: SchemaReader | null;
   readonly stats: RouterStats;
   readonly logger: Logger;
   /** ms since the epoch. Default Date.now. */
@@ -67,7 +71,8 @@ const defaults = {
 export class Router implements RecordSink {
   readonly #deps: RouterDeps;
   readonly #options: RouterOptions & typeof defaults;
-  readonly #policies: ReadonlyMap<string, TopicPolicy>;
+  /** By Kafka topic. */
+  readonly #topics: ReadonlyMap<string, { readonly policy: TopicPolicy; readonly decoder: RecordDecoder }>;
   readonly #deadLetters: DeadLetterWriter;
   readonly #blocks: BlockRestorer;
   readonly #stopping = new AbortController();
@@ -83,11 +88,17 @@ export class Router implements RecordSink {
   constructor(deps: RouterDeps, options: RouterOptions) {
     this.#deps = deps;
     this.#options = { ...defaults, ...options } as RouterOptions & typeof defaults;
-    this.#policies = new Map(options.topics.map((policy) => [policy.kafkaTopic, policy]));
+    this.#topics = new Map(
+      options.topics.map((policy) => [
+        policy.kafkaTopic,
+        { policy, decoder: new RecordDecoder(policy, deps.schemas ?? null) },
+      ]),
+    );
     const { source, engine, stats, logger, clock = Date.now } = deps;
     for (const { name } of options.topics) {
       stats.messagesProcessed.add(name, 0);
       stats.expired.add(name, 0);
+      stats.skipped.add(name, 0);
       stats.deadLetters.set(name, LabelCounter.of(rejectionCodes));
     }
     this.#blocks = new BlockRestorer({ source, engine, logger, now: clock }, options);
@@ -148,14 +159,15 @@ export class Router implements RecordSink {
   /** The lane is there at once, so that records that come early find it; it begins to work when the engine knows of it. */
   async #open(assigned: AssignedPartition): Promise<void> {
     const { topic, partition, offset, endOffset } = assigned;
-    const policy = this.#policies.get(topic);
-    if (policy === undefined) {
+    const configured = this.#topics.get(topic);
+    if (configured === undefined) {
       this.#deps.logger.error('assigned a topic that is not configured', { topic, partition });
       return;
     }
     const previous = this.#lanes.get(laneKey(topic, partition));
     const { source, engine, stats, logger, clock = Date.now } = this.#deps;
-    const deps = { source, engine, stats, logger, deadLetters: this.#deadLetters, turns: this.#turns };
+    const { policy, decoder } = configured;
+    const deps = { source, engine, stats, logger, decoder, deadLetters: this.#deadLetters, turns: this.#turns };
     const lane = new PartitionLane(
       { ...deps, progress: this.#progress, now: clock },
       { ...this.#options, policy, partition, offset, endOffset },

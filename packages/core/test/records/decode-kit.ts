@@ -1,5 +1,5 @@
 import type { SourceRecord } from '../../src/index.js';
-import { decodeRecord } from '../../src/records/decode-record.js';
+import { RecordDecoder } from '../../src/records/record-decoder.js';
 import type { DecodeContext, Decoded } from '../../src/records/decoded.js';
 import type { PublishItem, TopicPolicy } from '../../src/index.js';
 
@@ -18,7 +18,7 @@ function textOf(value: unknown): string {
 }
 
 export function decode(policy: TopicPolicy, source: SourceRecord, changes: Partial<DecodeContext> = {}): Decoded {
-  return decodeRecord(policy, source, { ...context, ...changes });
+  return new RecordDecoder(policy, null).decode(source, { ...context, ...changes });
 }
 
 export function items(decoded: Decoded): readonly PublishItem[] {

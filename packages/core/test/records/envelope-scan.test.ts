@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { scanEnvelope } from '../../src/records/envelope-scan.js';
-import { memberText } from '../../src/records/member-text.js';
-import { Members } from '../../src/records/members.js';
+import { scanEnvelope } from '../../src/records/formats/envelope-scan.js';
+import { memberText } from '../../src/records/json/member-text.js';
+import { Members } from '../../src/records/formats/members.js';
 
 /** What the slow way finds; null where JSON.parse refuses the text or it is no object. */
 function byJsonParse(text: string): { members: Record<string, unknown>; payload: string | null } | null {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { memberText } from '../../src/records/member-text.js';
+import { memberText } from '../../src/records/json/member-text.js';
 import { parseRfc3339 } from '../../src/records/rfc3339.js';
 import { decode, items, record } from './decode-kit.js';
 import { topicPolicy } from '../policies.js';

@@ -286,6 +286,6 @@ function numberFromText(value: string): unknown {
   return /^-?\d+$/.test(value.trim()) ? Number(value) : value;
 }
 
-function fail(rule: string, came: string | null = null): never {
+export function fail(rule: string, came: string | null = null): never {
   throw new FormatError(rule, came);
 }

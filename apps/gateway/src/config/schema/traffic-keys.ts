@@ -1,4 +1,6 @@
+import { recordFormats } from '@ws-gateway/core';
 import { choice, kafkaTopic, name, port, text, whole } from '../language/formats.js';
+import { mapMember, optionalFlag, scalars, selector, selectors } from '../language/selector-formats.js';
 import { durationKey, flagKey, section, key, list, map, sizeKey } from '../language/schema-node.js';
 
 const slow = choice('queue', 'conflate', 'drop-oldest');
@@ -9,7 +11,31 @@ const SLOW_DOC =
 const topic = section('', {
   kafkaTopic: key(kafkaTopic, '', 'Kafka topic that feeds it. Empty: the same name.'),
   type: key(text, '', 'Type of a message that brings none. Empty: that of the kind, else the name of the topic.'),
-  format: key(choice('envelope', 'wss'), 'envelope', 'What a record looks like.'),
+  format: key(choice(...recordFormats), 'envelope', 'What a record looks like: see docs/records.md.'),
+  map: map(
+    'Where a record says what a message needs. Not for `envelope` and `wss`, which have members of fixed names; `cloudevents`, `debezium` and payloads have a map of their own, which this one changes member by member.',
+    key(
+      selectors,
+      '',
+      'Where to look: `key`, `key:<pointer>`, `header:<name>`, `value:<pointer>`, `topic`, `=text`, or a list of them, of which the first that finds something counts.',
+    ),
+    { entryName: mapMember },
+  ),
+  when: list(
+    'Only records that meet all of these become messages. The others are counted and nothing else.',
+    section('', {
+      field: key(selector, '', 'What to look at, as in `map`.'),
+      in: key(scalars, [], 'It is one of these. `"1"` is not 1.'),
+      notIn: key(scalars, [], 'It is none of these. What is absent is none.'),
+      exists: key(optionalFlag, '', 'It is there, or is not. null is not there.'),
+    }),
+    [],
+  ),
+  tombstone: key(
+    choice('dead-letter', 'skip', 'delete'),
+    'dead-letter',
+    'What a record without a value is. `delete` (mode `latest`): the newest value of its stream is gone, and clients are told.',
+  ),
   mode: key(choice('ordered', 'latest'), 'ordered', '`ordered`: all messages count. `latest`: only the newest does.'),
   history: section('What is kept for clients that come back.', {
     size: key(whole(0, 100_000), 100, 'Messages kept for each user. 0: no history, no positions.'),

@@ -1,6 +1,6 @@
 import type { BackendCommands, BackendOutcome, BackendRequest } from '../../backend-commands.js';
 import type { SubscriptionEvents } from '../../outgoing/subscription-events.js';
-import { memberText } from '../../records/member-text.js';
+import { memberText } from '../../records/json/member-text.js';
 import { subscriptionStream } from '../../streams.js';
 import type { Connection, Subscription } from '../delivery/connection.js';
 import type { Reloads } from '../node/reloads.js';

@@ -1,7 +1,7 @@
 import type { Engine, PublishItem } from '../../engine.js';
 import { sentHead } from '../../frame.js';
 import { isName, isUserId } from '../../names.js';
-import { memberText } from '../../records/member-text.js';
+import { memberText } from '../../records/json/member-text.js';
 import { EVERY_CONNECTION, hubRoomStream, hubStream, hubTopic, roomStream, type Retention } from '../../streams.js';
 import type { Connection } from '../delivery/connection.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';

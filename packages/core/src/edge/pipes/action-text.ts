@@ -1,6 +1,6 @@
 import { cutReason, type CloseReason } from '../../close-codes.js';
 import { isUserId } from '../../names.js';
-import { memberText } from '../../records/member-text.js';
+import { memberText } from '../../records/json/member-text.js';
 import { isRecord, own } from '../commands/client-request.js';
 
 /** What a backend asked for, as far as it could be read. */

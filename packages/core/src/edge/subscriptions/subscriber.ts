@@ -1,4 +1,5 @@
 import type { Engine, HistoryPage } from '../../engine.js';
+import { isDeletion } from '../../frame.js';
 import type { EdgeStats } from '../../stats.js';
 import type { Position, RetainedStream } from '../../streams.js';
 import {
@@ -174,6 +175,8 @@ export class Subscriber {
     if (part.after !== null) part.recovered = page.recovered;
     else if (after !== null) this.#countExpired(subscription, after, page);
     this.#takePage(part, page);
+    // Who knew no value needs not be told that there is none; who resumes does.
+    if (after === null) part.replay = part.replay.filter(({ frame }) => !isDeletion(frame));
   }
 
   /** Where a client without a position goes on in a topic with acknowledgements. */

@@ -1,79 +1,34 @@
-import { Members } from './members.js';
-
 /**
- * Reads an envelope in one pass, without making the objects of its payload as JSON.parse would: half the cost for
- * payloads of many members.
+ * The parts of a scan over compact JSON without escapes and control characters, as nearly all producers write it. Each
+ * function takes where something begins and returns the index behind it, or -1 when it isn't there. An index of -1 may
+ * be passed on: nothing begins there.
  *
- * Sound, not complete. It takes only compact JSON without escapes and control characters, as nearly all producers write
- * it; null says nothing about the text but that JSON.parse has to decide. What it takes is valid JSON, and the members
- * are what JSON.parse would find.
+ * Sound, not complete: what these functions take is valid JSON, and -1 says nothing but that JSON.parse has to decide.
  */
-export function scanEnvelope(json: string): { members: Members; payload: string | null } | null {
-  if (json.charCodeAt(0) !== OPEN_BRACE || UNUSUAL.test(json)) return null;
-  const members = new Members();
-  let payload: string | null = null;
-  let at = 0;
-  do {
-    const keyStart = skipSpaces(json, at + 1);
-    const keyEnd = stringEnd(json, keyStart);
-    const start = colonEnd(json, keyEnd);
-    const end = valueEnd(json, start, 0);
-    if (end < 0) return null;
-    const key = json.slice(keyStart + 1, keyEnd - 1);
-    if (key === 'payload') payload = json.slice(start, end);
-    else if (isMemberName(key)) members[key] = valueOf(json.slice(start, end));
-    at = skipSpaces(json, end);
-  } while (json.charCodeAt(at) === COMMA);
-  const whole = json.charCodeAt(at) === CLOSE_BRACE && skipSpaces(json, at + 1) === json.length;
-  return whole ? { members, payload } : null;
-}
 
-/** Matches text without these characters: without them the next quote ends a string, and what is in it is its value. */
+/** Without these the next quote ends a string, and what is in it is its value. */
 // oxlint-disable-next-line no-control-regex -- JSON's rule is about these very characters
-const UNUSUAL = /[\u0000-\u001f\\]/;
+export const UNUSUAL = /[\u0000-\u001f\\]/;
 
 /** Levels of nesting; deeper values are left to JSON.parse, which needs no call stack. */
-const DEPTH_MAX = 32;
+export const DEPTH_MAX = 32;
 
 const SPACE = 0x20;
-const QUOTE = 0x22;
+export const QUOTE = 0x22;
 const PLUS = 0x2b;
-const COMMA = 0x2c;
+export const COMMA = 0x2c;
 const MINUS = 0x2d;
 const DOT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
 const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
+export const OPEN_BRACKET = 0x5b;
+export const CLOSE_BRACKET = 0x5d;
 const LOWER_E = 0x65;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
+export const OPEN_BRACE = 0x7b;
+export const CLOSE_BRACE = 0x7d;
 
-function isMemberName(key: string): key is keyof Members {
-  switch (key) {
-    case 'id':
-    case 'type':
-    case 'user_id':
-    case 'timestamp':
-    case 'users':
-    case 'room':
-    case 'hub':
-    case 'broadcast':
-      return true;
-    default:
-      return false;
-  }
-}
-
-function valueOf(text: string): unknown {
-  return text.charCodeAt(0) === QUOTE ? text.slice(1, -1) : JSON.parse(text);
-}
-
-// Each of the following takes where something begins and returns the index behind it, or -1 when it isn't there. An index
-// of -1 may be passed on: nothing begins there.
-
-function valueEnd(json: string, at: number, depth: number): number {
+export function valueEnd(json: string, at: number, depth: number): number {
   if (at < 0) return -1;
   const code = json.charCodeAt(at);
   if (code === QUOTE) return stringEnd(json, at);
@@ -114,14 +69,14 @@ function arrayEnd(json: string, at: number, depth: number): number {
   }
 }
 
-function stringEnd(json: string, at: number): number {
+export function stringEnd(json: string, at: number): number {
   if (json.charCodeAt(at) !== QUOTE) return -1;
   const end = json.indexOf('"', at + 1);
   return end < 0 ? -1 : end + 1;
 }
 
-/** Finds the end of the colon behind a key, and of the space around it. */
-function colonEnd(json: string, at: number): number {
+/** The colon behind a key, and the space around it. */
+export function colonEnd(json: string, at: number): number {
   if (at < 0) return -1;
   const colon = skipSpaces(json, at);
   return json.charCodeAt(colon) === COLON ? skipSpaces(json, colon + 1) : -1;
@@ -137,7 +92,7 @@ function numberEnd(json: string, at: number): number {
   return digitsEnd(json, sign === PLUS || sign === MINUS ? next + 2 : next + 1);
 }
 
-/** Finds the end of at least one digit. */
+/** At least one digit. */
 function digitsEnd(json: string, at: number): number {
   let next = at;
   while (isDigit(json.charCodeAt(next))) next++;
@@ -148,7 +103,7 @@ function isDigit(code: number): boolean {
   return code >= ZERO && code <= NINE;
 }
 
-function skipSpaces(json: string, at: number): number {
+export function skipSpaces(json: string, at: number): number {
   while (json.charCodeAt(at) === SPACE) at++;
   return at;
 }

@@ -1,12 +1,13 @@
-import type { PublishItem } from '../engine.js';
-import { subscriptionHead } from '../frame.js';
-import { isName } from '../names.js';
-import { subscriptionStream } from '../streams.js';
-import type { DecodeInput } from './decode-record.js';
-import { reject, type Rejection, type Decoded } from './decoded.js';
-import { fanOutRefusal } from './fan-out.js';
-import { isObject, parseObject } from './json-object.js';
-import { memberText } from './member-text.js';
+import type { PublishItem } from '../../engine.js';
+import { subscriptionHead } from '../../frame.js';
+import { isName } from '../../names.js';
+import { subscriptionStream } from '../../streams.js';
+import { reject, type DecodedItems, type Rejection } from '../decoded.js';
+import { fanOutRefusal } from '../fan-out.js';
+import { isObject, parseObject } from '../json/json-object.js';
+import { memberText } from '../json/member-text.js';
+import type { DecodeInput } from '../message.js';
+import { explained, jsonText } from '../value-text.js';
 
 const UPDATE = 'update_subscription';
 
@@ -15,10 +16,12 @@ const UPDATE = 'update_subscription';
  * subscription ids are the audience, so `ws-audience` and the members of an envelope have no meaning here, nor have
  * `ws-id` and `ws-type`: the frame carries neither. `type` and `event` of the document are the producer's own affair.
  */
-export function decodeSubscriptionUpdate(input: DecodeInput): Decoded {
+export function decodeSubscriptionUpdate(input: DecodeInput): DecodedItems | Rejection {
   const { policy, record, timeMs } = input;
-  const parsed = parseObject(input.text);
-  if ('kind' in parsed) return parsed;
+  const text = jsonText(input.value);
+  if (typeof text !== 'string') return text;
+  const parsed = parseObject(text);
+  if ('kind' in parsed) return explained(parsed, input.value);
   const { type, document } = parsed.object;
   if (type !== UPDATE) return reject('unknown_type', `type is not ${UPDATE}`);
   if (document === undefined) return reject('no_payload', 'there is no member document');
@@ -27,7 +30,7 @@ export function decodeSubscriptionUpdate(input: DecodeInput): Decoded {
   if ('kind' in ids) return ids;
   const reload = reloadOption(document.options);
   if (reload === undefined) return reject('bad_member', 'options.reload is neither true nor false');
-  const payload = memberText(memberText(input.text, 'document')!, 'data');
+  const payload = memberText(memberText(text, 'document')!, 'data');
   if (payload === null && !reload) return reject('no_payload', 'there is no member data in document');
   // Edges do not pass a message of status "reload" on: they ask the backend again for each connection of the id and send
   // its answer instead (edge/node/reloads.ts).

@@ -1,0 +1,47 @@
+import { mapMembers, type MapMember, type Scalar } from '@ws-gateway/core';
+import { fail, jsonFromText, listFromText, type Format } from './formats.js';
+
+/** A selector as it is written. What it may say depends on the topic's format, so a rule looks at that. */
+export const selector: Format<string> = {
+  name: 'selector',
+  read: (written) => (typeof written === 'string' ? written : fail('must be a selector such as value:/id or key')),
+  fromText: (value) => value,
+};
+
+/** One selector, or several that are tried in turn. */
+export const selectors: Format<readonly string[]> = {
+  name: 'selector, or list of selectors',
+  read(written) {
+    // A rule says that it is missing.
+    if (written === '') return [];
+    const list = Array.isArray(written) ? (written as unknown[]) : [written];
+    const isGood = list.length > 0 && list.every((element) => typeof element === 'string' && element !== '');
+    return isGood ? (list as string[]) : fail('must be a selector such as value:/id or key, or a list of them');
+  },
+  fromText: (value) => (value.trim().startsWith('[') ? listFromText(value) : value),
+};
+
+export const mapMember: Format<string> = {
+  name: 'member of a map',
+  read: (written) =>
+    mapMembers.includes(written as MapMember) ? (written as string) : fail(`must be one of ${mapMembers.join(', ')}`),
+  fromText: (value) => value,
+};
+
+/** Texts, numbers, true and false. */
+export const scalars: Format<readonly Scalar[]> = {
+  name: 'list of texts, numbers, true or false',
+  read(written) {
+    const isScalar = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value);
+    const isGood = Array.isArray(written) && written.every(isScalar);
+    return isGood ? (written as Scalar[]) : fail('must be a list of texts, numbers, true or false');
+  },
+  fromText: jsonFromText,
+};
+
+/** '' means that nothing is asked. */
+export const optionalFlag: Format<boolean | null> = {
+  name: 'true or false',
+  read: (written) => (written === '' ? null : typeof written === 'boolean' ? written : fail('must be true or false')),
+  fromText: (value) => ({ true: true, false: false })[value] ?? value,
+};

@@ -1,0 +1,92 @@
+import { audienceMembers, formats, parseSelector, type Format } from '@ws-gateway/core';
+import type { Finding } from '../language/finding.js';
+import type { SchemaValues } from '../schema/schema.js';
+import { when, type Rule } from './rule.js';
+
+type Topic = SchemaValues['topics'][string];
+
+/** What topics say about their records. */
+export const recordRules: readonly Rule[] = [
+  {
+    doc: 'A topic of a format with a map has exactly one of `map.user`, `users`, `room`, `hub`, `keyed`, `audience`; `envelope` and `wss` have no map.',
+    reads: ['topics'],
+    check: ({ topics }) => Object.entries(topics).flatMap(([name, topic]) => audienceFindings(name, topic)),
+  },
+  {
+    doc: "Selectors in `map` and `when` are of the language of the topic's format.",
+    reads: ['topics'],
+    check: ({ topics }) =>
+      Object.entries(topics).flatMap(([name, topic]) => [
+        ...Object.entries(topic.map).flatMap(([member, selectors]) =>
+          (selectors.length === 0 ? [''] : selectors).flatMap((selector) =>
+            selectorFinding(`topics.${name}.map.${member}`, { member, selector }, topic),
+          ),
+        ),
+        ...topic.when.flatMap(({ field }, index) =>
+          selectorFinding(`topics.${name}.when[${index}].field`, { member: 'field', selector: field }, topic),
+        ),
+      ]),
+  },
+  {
+    doc: 'A condition of `when` has at least one of `in`, `notIn`, `exists`.',
+    reads: ['topics'],
+    check: ({ topics }) =>
+      Object.entries(topics).flatMap(([name, topic]) =>
+        topic.when.flatMap((condition, index) =>
+          when(
+            condition.in.length === 0 && condition.notIn.length === 0 && condition.exists === null,
+            `topics.${name}.when[${index}]`,
+            'must have one of in, notIn, exists',
+          ),
+        ),
+      ),
+  },
+  {
+    doc: '`tombstone: delete` needs mode `latest` and a history.',
+    reads: ['topics'],
+    check: ({ topics }) =>
+      Object.entries(topics).flatMap(([name, { tombstone, mode, history }]) =>
+        when(
+          tombstone === 'delete' && (mode !== 'latest' || history.size === 0),
+          `topics.${name}.tombstone`,
+          mode === 'latest' ? 'delete needs a history' : 'delete needs mode latest',
+        ),
+      ),
+  },
+];
+
+function audienceFindings(name: string, topic: Topic): Finding[] {
+  const path = `topics.${name}.map`;
+  const members = audienceMembers.filter((member) => Object.hasOwn(topic.map, member));
+  if (formatOf(topic).map === null) {
+    return when(
+      Object.keys(topic.map).length > 0,
+      path,
+      `format ${topic.format} has members of fixed names, and no map`,
+    );
+  }
+  const others = audienceMembers.map((member) => `map.${member}`).join(', ');
+  const [first, second] = members;
+  if (first === undefined) return [{ path, message: `format ${topic.format} needs one of ${others}` }];
+  if (second !== undefined) return [{ path: `${path}.${second}`, message: `cannot be used beside map.${first}` }];
+  const blocks = name === 'user-blocks' && first !== 'user' && first !== 'users';
+  return when(blocks, `${path}.${first}`, 'must be map.user or map.users: records of user-blocks are about users');
+}
+
+function selectorFinding(
+  path: string,
+  { member, selector }: { member: string; selector: string },
+  topic: Topic,
+): Finding[] {
+  if (selector === '') return [{ path, message: 'missing' }];
+  if (member === 'audience' && (selector === 'topic' || selector === 'all')) return [];
+  const parsed = parseSelector(selector, formatOf(topic).vocabulary);
+  if (typeof parsed === 'string') return [{ path, message: `${JSON.stringify(selector)} ${parsed}` }];
+  const findsNothing =
+    topic.format === 'text' && parsed.from === 'part' && parsed.scope === 'value' && parsed.pointer !== '';
+  return when(findsNothing, path, `${JSON.stringify(selector)} finds nothing: a record of format text has no parts`);
+}
+
+function formatOf(topic: Topic): Format {
+  return formats[topic.format];
+}

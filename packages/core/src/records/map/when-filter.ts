@@ -1,0 +1,65 @@
+import { skipped, type Pending, type Rejection, type Skipped } from '../decoded.js';
+import { jsonDialect } from '../formats/json.js';
+import type { DecodeInput } from '../message.js';
+import { RecordView, type CompiledSelector } from './record-view.js';
+import type { Condition, Scalar } from './selector.js';
+
+interface CompiledCondition {
+  readonly selector: CompiledSelector;
+  readonly in: ReadonlySet<Scalar> | null;
+  readonly notIn: ReadonlySet<Scalar> | null;
+  readonly exists: boolean | null;
+}
+
+/** The conditions of `when`, of which all must hold. */
+export class Conditions {
+  readonly #view: RecordView;
+  readonly #conditions: readonly CompiledCondition[];
+  /** Those that can be asked without a value. */
+  readonly #besideValue: readonly CompiledCondition[];
+
+  constructor(view: RecordView, conditions: readonly Condition[]) {
+    this.#view = view;
+    this.#conditions = conditions.map((condition) => ({
+      selector: view.compile(condition.field),
+      in: condition.in === undefined ? null : new Set(condition.in),
+      notIn: condition.notIn === undefined ? null : new Set(condition.notIn),
+      exists: condition.exists ?? null,
+    }));
+    this.#besideValue = this.#conditions.filter((_, index) => /^(key|header:|topic|=)/.test(conditions[index]!.field));
+  }
+
+  hold(): boolean {
+    return this.#conditions.every((condition) => this.#holds(condition));
+  }
+
+  /** For a record without a value: what its value would have said, nobody knows. */
+  holdWithoutValue(): boolean {
+    return this.#besideValue.every((condition) => this.#holds(condition));
+  }
+
+  /** Sets compare by type and value: "1" is not 1. What is absent, an object or a list is in no set. */
+  #holds({ selector, in: allowed, notIn, exists }: CompiledCondition): boolean {
+    const found = this.#view.scalar(selector);
+    const isIn = (set: ReadonlySet<Scalar>): boolean => found !== null && found !== undefined && set.has(found);
+    if (allowed !== null && !isIn(allowed)) return false;
+    if (notIn !== null && isIn(notIn)) return false;
+    return exists === null || exists === (found !== null);
+  }
+}
+
+/** `when` for formats without a map: reads the value for itself. */
+export class WhenFilter {
+  readonly #view: RecordView;
+  readonly #conditions: Conditions;
+
+  constructor(conditions: readonly Condition[], topic: string) {
+    this.#view = new RecordView(jsonDialect(), topic);
+    this.#conditions = new Conditions(this.#view, conditions);
+  }
+
+  /** null: the record is wanted. */
+  check(input: DecodeInput): Rejection | Skipped | Pending | null {
+    return this.#view.open(input) ?? (this.#conditions.hold() ? null : skipped);
+  }
+}

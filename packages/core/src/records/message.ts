@@ -1,0 +1,87 @@
+import type { Block, PublishItem } from '../engine.js';
+import { pushHead, type PushFields } from '../frame.js';
+import type { SourceRecord } from '../record-source.js';
+import { userStream } from '../streams.js';
+import type { TopicPolicy } from '../topics.js';
+import type { Audience, UsersAudience } from './audience.js';
+import type { DecodeContext, DecodedItems, Rejection } from './decoded.js';
+import { fanOutRefusal } from './fan-out.js';
+import type { RecordHeaders } from './headers.js';
+import { formatRfc3339 } from './rfc3339.js';
+import { readBlock } from './user-block.js';
+
+/** A record whose headers are read, and which is young enough. */
+export interface DecodeInput {
+  readonly policy: TopicPolicy;
+  readonly record: SourceRecord;
+  /** Of the record. */
+  readonly value: Buffer;
+  readonly context: DecodeContext;
+  readonly headers: RecordHeaders;
+  readonly timeMs: number;
+}
+
+/** What a record says, whatever its format. Null members take their defaults. */
+export interface Message {
+  readonly kind: 'message';
+  readonly audience: Audience;
+  /** Whom the message is about, when it goes to others than users. */
+  readonly about: string | null;
+  readonly id: string | null;
+  readonly type: string | null;
+  /** RFC 3339, but for an envelope's, which is its producer's own. */
+  readonly timestamp: string | null;
+  /** JSON text, as its producer wrote it. */
+  readonly payload: string;
+  /** True: the newest value of the stream is gone. */
+  readonly deleted?: boolean;
+}
+
+/** Makes the frames of a message. */
+export function itemsOf(input: Omit<DecodeInput, 'value'>, message: Message): DecodedItems | Rejection {
+  const { policy, record, context, headers, timeMs } = input;
+  const { audience } = message;
+  const fields: PushFields = {
+    event: policy.name,
+    topic: policy.name,
+    id: headers.id ?? message.id ?? `${policy.kafkaTopic}:${context.partition}:${record.offset}`,
+    type: headers.type ?? message.type ?? policy.type,
+    timestamp: message.timestamp ?? formatRfc3339(timeMs),
+    payload: message.payload,
+    deleted: message.deleted === true,
+  };
+  if (policy.blocks) return blockItems(input, fields, audience as UsersAudience);
+  if (audience.kind === 'users') return userItems(input, fields, audience);
+  const stream = audience.kind === 'channel' && audience.retention !== null ? audience.stream : null;
+  const head = pushHead(fields, message.about, stream);
+  const item: PublishItem = { sourceOffset: record.offset, recordTimeMs: timeMs, head, ...audience };
+  return { kind: 'items', type: fields.type, items: [item] };
+}
+
+/** user-blocks: the frame, and what to do about the user. */
+function blockItems(
+  input: Omit<DecodeInput, 'value'>,
+  fields: PushFields,
+  audience: UsersAudience,
+): DecodedItems | Rejection {
+  const block = readBlock(JSON.parse(fields.payload), input.context.nowMs);
+  if (block !== null && 'kind' in block) return block;
+  return userItems(input, fields, audience, { block });
+}
+
+function userItems(
+  { policy, record, context, timeMs }: Omit<DecodeInput, 'value'>,
+  fields: PushFields,
+  { users }: UsersAudience,
+  blocking: { readonly block: Block | null } | null = null,
+): DecodedItems | Rejection {
+  const refusal = fanOutRefusal(users.length, fields.payload, context.maxRecordBytes);
+  if (refusal !== null) return refusal;
+  const { name: topic, retention } = policy;
+  const items = users.map((user): PublishItem => {
+    const head = pushHead(fields, user, retention === null ? null : userStream(topic, user));
+    const base = { sourceOffset: record.offset, recordTimeMs: timeMs, head, topic, user, retention };
+    return blocking === null ? { kind: 'user', ...base } : { kind: 'block', ...base, block: blocking.block };
+  });
+  return { kind: 'items', type: fields.type, items };
+}
