@@ -129,7 +129,6 @@ async function codec(retention) {
       originSuffix: ' 1234567890 ',
       epoch: '123456abcdefg',
       server: '123456',
-      inboxLengthMax: 4096,
       inboxBytesMax: 1e7,
     });
   }

@@ -10,7 +10,8 @@ import type { Position, RetainedStream, Retention, StreamName } from './streams.
  * Guarantees of every implementation (the conformance suite holds them to it):
  * - A record whose source offset was applied before is skipped: publishing a batch twice is harmless.
  * - What is published after `admit` resolved reaches the inbox of the admitted connection's node.
- * - Inbox batches arrive in publishing order, each once; when that can't be kept, `Inbox.resync` is called instead.
+ * - Inbox batches arrive in publishing order, each once; when that can't be kept, `Inbox.rebuild` is called before
+ *   anything that was published behind the hole.
  * - All calls reject with an EngineError; `retryable` says whether the same call may be made again.
  */
 export interface Engine {
@@ -94,13 +95,26 @@ export interface Inbox {
   command(command: NodeCommand): void;
   /** The end of one batch: the time to flush what was collected per socket. */
   endBatch(): void;
-  /** Continuity can't be proved any more: every connection must reconnect and recover (4003). */
-  resync(reason: string): void;
   /**
-   * The engine came back without its data: write the rows of all open connections again (admit with `rejoin: true`,
-   * watch), paced.
+   * The engine lost rows or messages: write the rows of the open connections concerned again (admit with `rejoin: true`,
+   * watch), paced, and read what followed each connection's own position. Resolves when that is done.
    */
-  rebuild(): void;
+  rebuild(loss: ContinuityLoss): Promise<void>;
+  /** Whether this connection is here, and is this user's. */
+  holds(connection: string, user: string): boolean;
+}
+
+/** What an engine lost. Places are user ids, for the user's row and own streams, and the names of all other streams. */
+export interface ContinuityLoss {
+  /** For the log. */
+  readonly reason: string;
+  readonly concerns: (place: string) => boolean;
+  /**
+   * Messages for streams of this place may not have come to this node: where the history after a connection's position
+   * does not prove the contrary (`recovered`), the connection must come again. False: nothing was missed, or what was
+   * lost is published again by whoever has it.
+   */
+  readonly missed: (place: string) => boolean;
 }
 
 /**

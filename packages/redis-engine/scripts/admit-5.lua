@@ -18,17 +18,17 @@
 -- ARGV[10] its reason
 -- ARGV[11] epoch for streams that don't exist
 -- ARGV[12] name of this Redis process
--- ARGV[13] batches kept in an inbox
--- ARGV[14] bytes kept in an inbox
--- ARGV[15] id of the token, '' for none
--- ARGV[16] when it was issued, ms; 0 when it does not say; '' without a token
+-- ARGV[13] bytes that may wait in an inbox
+-- ARGV[14] id of the token, '' for none
+-- ARGV[15] when it was issued, ms; 0 when it does not say; '' without a token
 -- then two for each stream: name, ttl of its meta in ms
 -- Returns {'admitted', epoch, offset, …}, {'blocked', block JSON}, {'revoked'}, {'session_limit'} or {'already_connected'}. A refusal changes nothing.
 -- Errors: UNKNOWN_NODE.
 local base = KEYS[1]
 local connection, user, node, endpoint = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
 local sessionsMax, exclusive = tonumber(ARGV[6]), ARGV[8]
-local server, inboxLengthMax, inboxBytesMax = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14])
+local server, inboxBytesMax = ARGV[12], tonumber(ARGV[13])
+local tokenId, issuedAt = ARGV[14], ARGV[15]
 
 -- @include outbox
 -- @include user-nodes
@@ -38,10 +38,10 @@ local server, inboxLengthMax, inboxBytesMax = ARGV[12], tonumber(ARGV[13]), tonu
 if redis.call('EXISTS', KEYS[5]) == 0 then return redis.error_reply('UNKNOWN_NODE ' .. node) end
 
 local block, revokedBefore, revoked =
-  unpack(redis.call('MGET', KEYS[2], base .. REVOKED_BEFORE .. user, base .. REVOKED_TOKEN .. ARGV[15]))
+  unpack(redis.call('MGET', KEYS[2], base .. REVOKED_BEFORE .. user, base .. REVOKED_TOKEN .. tokenId))
 if block then return { 'blocked', block } end
-local isOld = revokedBefore and ARGV[16] ~= '' and tonumber(ARGV[16]) < tonumber(revokedBefore)
-if isOld or (revoked and ARGV[15] ~= '') then return { 'revoked' } end
+local isOld = revokedBefore and issuedAt ~= '' and tonumber(issuedAt) < tonumber(revokedBefore)
+if isOld or (revoked and tokenId ~= '') then return { 'revoked' } end
 
 -- The user's other connections, the oldest first.
 local function otherSessions()
@@ -95,7 +95,7 @@ noteNode(user, node)
 sendOutbox()
 
 local reply = { 'admitted' }
-for i = 17, #ARGV, 2 do
+for i = 16, #ARGV, 2 do
   local top = topOf(base .. META .. ARGV[i], ARGV[11], ARGV[i + 1])
   reply[#reply + 1] = top.epoch
   reply[#reply + 1] = top.offset

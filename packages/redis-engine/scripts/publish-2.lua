@@ -9,22 +9,21 @@
 -- ARGV[5] '' or, when the record of ARGV[2] goes on in the next call, how many of its items are covered so far
 -- ARGV[6] epoch for streams that begin one
 -- ARGV[7] name of this Redis process, with which that epoch begins
--- ARGV[8] batches kept in an inbox
--- ARGV[9] bytes kept in an inbox
--- ARGV[10] '1': the reply has a row for each item
--- ARGV[11] source offset of each item, separated by spaces
--- ARGV[12] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history), size, ttl ms,
+-- ARGV[8] bytes that may wait in an inbox
+-- ARGV[9] '1': the reply has a row for each item
+-- ARGV[10] source offset of each item, separated by spaces
+-- ARGV[11] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history), size, ttl ms,
 --   connection that must not get it ('' for none)
 -- then four for each item: number of its class, origin (src/wire.ts), address (user, stream or node), head; an item of kind b
 --   has three more: block JSON ('' to lift it), its expiry ms ('' for none), command JSON ('' for none)
 -- Kinds: u user, c channel, a all, b block, k command to a user's nodes, C to a channel's, N to one node, K to all.
--- Returns {routed, offline, duplicates, batches} and with ARGV[10] nodes, epoch, offset for each item.
+-- Returns {routed, offline, duplicates, batches} and with ARGV[9] nodes, epoch, offset for each item.
 -- Errors: SOURCE_GAP.
 local base = KEYS[1]
 local previous, last, first = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local ordinal, epochForNew, server = tonumber(ARGV[4]), ARGV[6], ARGV[7]
-local inboxLengthMax, inboxBytesMax = tonumber(ARGV[8]), tonumber(ARGV[9])
-local wantItems = ARGV[10] == '1'
+local inboxBytesMax = tonumber(ARGV[8])
+local wantItems = ARGV[9] == '1'
 local call, match = redis.call, string.match
 
 -- @include outbox
@@ -51,8 +50,8 @@ end
 local mayRepeat = previous ~= '' and (applied >= first or appliedItems > 0)
 
 -- What items have in common is given once: arguments are the dearest part of a call.
-local classes, at = {}, 13
-for i = 1, tonumber(ARGV[12]) do
+local classes, at = {}, 12
+for i = 1, tonumber(ARGV[11]) do
   local kind, size, ttl = ARGV[at], tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
   local hasStreamOfUser = kind == 'u' or kind == 'b'
   classes[tostring(i)] = {
@@ -73,7 +72,7 @@ end
 -- First pass: what is new, and what must be known for it, read in one call.
 local items, streams, itemCount, duplicates = {}, {}, 0, 0
 local keys, keyCount, metaPlaces, nodesPlaces = {}, 0, {}, {}
-local offsetAt, lastOffset = string.gmatch(ARGV[11], '%S+'), first
+local offsetAt, lastOffset = string.gmatch(ARGV[10], '%S+'), first
 local function isRepeated()
   local offset = tonumber(offsetAt())
   if offset ~= lastOffset then lastOffset, ordinal = offset, 0 end

@@ -37,10 +37,10 @@ export class Blocks {
   }
 
   async #restorePart(part: RestorePart, read: readonly PartitionOffset[]): Promise<boolean> {
-    const { inboxLengthMax, inboxBytesMax } = this.#settings;
+    const { inboxBytesMax } = this.#settings;
     const link = this.#calls.of(part.partition);
     const sources = read.flatMap(({ topic, partition, offset }) => [topic, partition, offset]);
-    const args = [link.server, inboxLengthMax, inboxBytesMax, read.length, ...sources, ...part.blocks];
+    const args = [link.server, inboxBytesMax, read.length, ...sources, ...part.blocks];
     return (await link.run<number>('restore-blocks', { keys: [this.#keys.base(part.partition)], args })) === 1;
   }
 

@@ -33,13 +33,23 @@ interface InboxState {
   processedId: string;
   /** The connection was lost since: that batch is asked for again, to see whether it is still the same. */
   doubted: boolean;
+  /** Bytes read of which Redis has not been told. */
+  bytesRead: number;
+}
+
+/** What a reader tells of its inboxes, by their keys. */
+export interface InboxListener {
+  /** Batches were lost: told before anything behind them is handed over. */
+  lost(key: string): void;
+  /** Very much was read since the last check: Redis must hear of it, or takes it for unread. */
+  swallowed(key: string): void;
 }
 
 /**
  * Reads this node's inboxes, one a partition, on a connection of its own that always waits for the next batch. After a
  * lost connection it goes on where it was, so nothing is missed and nothing comes twice. Batches are numbered without a
- * gap: `resync` is called when some were trimmed away before they were read, and when Redis came back with older data
- * and gave their numbers to others.
+ * gap: the listener hears when some were dropped before they were read, and when Redis came back with older data and gave
+ * their numbers to others.
  *
  * Not by pub/sub: a channel can lose what it carries, so it needs this reading as its repair in any case; and it needs
  * the batch as one string, which costs Redis a third more for each message.
@@ -50,6 +60,9 @@ export class InboxReader {
   readonly #stats: EngineStats;
   readonly #logger: Logger;
   readonly #timeoutMs: number;
+  readonly #listener: InboxListener;
+  /** From so many bytes read on Redis is told at once. */
+  readonly #swallowedBytes: number;
   readonly #decoder: MessageDecoder;
   #inboxes: InboxState[] = [];
   #places = new Map<string, InboxState>();
@@ -63,13 +76,15 @@ export class InboxReader {
   constructor(
     redis: Redis,
     { inbox, recent, stats, logger }: { inbox: Inbox; recent: RecentRecords; stats: EngineStats; logger: Logger },
-    { timeoutMs }: { timeoutMs: number },
+    { timeoutMs, listener, bytesMax }: { timeoutMs: number; listener: InboxListener; bytesMax: number },
   ) {
     this.#redis = redis;
     this.#inbox = inbox;
     this.#decoder = new MessageDecoder(inbox, recent);
     this.#stats = stats;
     this.#logger = logger;
+    this.#listener = listener;
+    this.#swallowedBytes = bytesMax / 4;
     this.#timeoutMs = timeoutMs;
     redis.on('ready', () => this.#read());
     redis.on('close', () => {
@@ -89,15 +104,14 @@ export class InboxReader {
 
   /** From now on reads these inboxes, from their beginning, and no others. */
   follow(keys: readonly string[]): void {
-    const waits = this.#inboxes.length > 0;
-    this.#inboxes = keys.map((key) => ({ key, processed: 0, processedId: '', doubted: false }));
-    this.#places = new Map(this.#inboxes.map((state) => [state.key, state]));
     this.#interrupted = false;
-    // What it waits for are the inboxes of before; only with the connection it stops.
-    if (waits && this.ready) {
-      this.#switching = true;
-      this.#redis.disconnect(true);
-    } else this.#read();
+    this.#switchTo(keys.map(newInbox));
+  }
+
+  /** These inboxes were opened again, and are read from their beginning; the others go on. */
+  startOver(keys: readonly string[]): void {
+    if (!this.#inboxes.some(({ key }) => keys.includes(key))) return;
+    this.#switchTo(this.#inboxes.map((state) => (keys.includes(state.key) ? newInbox(state.key) : state)));
   }
 
   /** Resolves when the batches up to these numbers, one for each inbox, have been handed over. */
@@ -112,6 +126,12 @@ export class InboxReader {
     }
   }
 
+  /** Redis has been told of so many bytes read. */
+  checked(place: number, bytesRead: number): void {
+    const state = this.#inboxes[place];
+    if (state !== undefined) state.bytesRead = Math.max(0, state.bytesRead - bytesRead);
+  }
+
   /** Ends a connection that no longer answers. */
   probe(): void {
     if (!this.ready || this.#inboxes.length === 0) return;
@@ -124,6 +144,17 @@ export class InboxReader {
     this.#inboxes = [];
     this.#places.clear();
     this.#redis.disconnect();
+  }
+
+  #switchTo(inboxes: InboxState[]): void {
+    const waits = this.#inboxes.length > 0;
+    this.#inboxes = inboxes;
+    this.#places = new Map(inboxes.map((state) => [state.key, state]));
+    // What it waits for are the inboxes of before; only with the connection it stops.
+    if (waits && this.ready) {
+      this.#switching = true;
+      this.#redis.disconnect(true);
+    } else this.#read();
   }
 
   #read(): void {
@@ -166,17 +197,19 @@ export class InboxReader {
       for (const [idBytes, parts] of entries) {
         const id = idBytes.toString('latin1');
         const isProof = state.doubted && id === state.processedId;
+        if (!isProof) for (const part of parts) state.bytesRead += part.length;
         if (!isProof) batches.push({ server: Number(id.slice(id.indexOf('-') + 1)), parts });
         this.#moveTo(state, id, isProof);
       }
+      if (state.bytesRead > this.#swallowedBytes) this.#listener.swallowed(state.key);
     }
     return batches;
   }
 
   #moveTo(state: InboxState, id: string, isProof: boolean): void {
     const sequence = Number.parseInt(id, 10);
-    if (state.doubted && !isProof) this.#lose(Math.max(1, sequence - state.processed));
-    else if (sequence > state.processed + 1) this.#lose(sequence - state.processed - 1);
+    if (state.doubted && !isProof) this.#lose(state, Math.max(1, sequence - state.processed));
+    else if (sequence > state.processed + 1) this.#lose(state, sequence - state.processed - 1);
     state.doubted = false;
     state.processed = sequence;
     state.processedId = id;
@@ -189,10 +222,10 @@ export class InboxReader {
     this.#inbox.endBatch();
   }
 
-  #lose(batches: number): void {
+  #lose({ key }: InboxState, batches: number): void {
     this.#stats.gapRepairs.add('lost');
     this.#logger.warn('inbox gap cannot be repaired', { batches });
-    this.#inbox.resync('inbox batches lost');
+    this.#listener.lost(key);
   }
 
   #failed(error: unknown): void {
@@ -201,4 +234,8 @@ export class InboxReader {
     this.#logger.warn('inbox not read', { error: String(error) });
     setTimeout(() => this.#redis.disconnect(true), BLOCK_MS).unref();
   }
+}
+
+function newInbox(key: string): InboxState {
+  return { key, processed: 0, processedId: '', doubted: false, bytesRead: 0 };
 }

@@ -25,11 +25,23 @@ export class InboxReaders {
     else for (const [partition, reader] of this.#readers.entries()) reader.follow([keys[partition]!]);
   }
 
+  /** See InboxReader.startOver. */
+  startOver(keys: readonly string[]): void {
+    for (const reader of this.#readers) reader.startOver(keys);
+  }
+
   /** See InboxReader.reach. */
   async reach(sequences: readonly number[]): Promise<void> {
     const [first] = this.#readers;
     if (this.#readers.length === 1) await first!.reach(sequences);
     else await Promise.all(this.#readers.map((reader, partition) => reader.reach([sequences[partition]!])));
+  }
+
+  /** See InboxReader.checked. */
+  checked(partition: number, bytesRead: number): void {
+    const [first] = this.#readers;
+    if (this.#readers.length === 1) first!.checked(partition, bytesRead);
+    else this.#readers[partition]!.checked(0, bytesRead);
   }
 
   probe(): void {

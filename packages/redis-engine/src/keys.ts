@@ -38,6 +38,8 @@ export const keyKinds = {
   NODE_CONNECTIONS: 'nc:',
   /** String, number of the newest batch. There while the node is registered in the partition. */
   SEQUENCE: 'seq:',
+  /** String, bytes that may still be added to the inbox before what is unread is dropped. */
+  INBOX_ROOM: 'room:',
   /** Stream, batches by number and Redis process: header and body of each message in turn. */
   INBOX: 'in:',
   /** String, last source offset applied. */

@@ -3,29 +3,37 @@ import type { Calls } from './calls.js';
 import { randomId } from './epoch.js';
 import type { InboxReaders } from './inbox-readers.js';
 import type { Keys } from './keys.js';
+import { LeaseObserver, type ShownLease } from './lease-observer.js';
 import { newIncarnation } from './node-names.js';
 import type { Settings } from './options.js';
+import type { OwnRows } from './own-rows.js';
 import type { Reaper } from './reaper.js';
 
 /** Without a refresh for so long the node does not count as registered any more. */
 const STALE_MS = 3000;
+/** Leases looked at with each refresh. A dead node's is among those refreshed longest ago. */
+const LEASES_SHOWN = 32;
+/** Lease times until others may take away what a node left under its name of before. */
+const OWN_CLAIM_LEASES = 6;
 
 interface MembershipParts {
   readonly calls: Calls;
   readonly readers: InboxReaders;
   readonly keys: Keys;
   readonly reaper: Reaper;
+  readonly ownRows: OwnRows;
 }
 
 /**
- * This node's registration: lease, inboxes, status. Refreshed every second, which also trims the inboxes and finds out
- * when Redis has forgotten the node.
+ * This node's registration: lease, inboxes, status. Refreshed every second, which also trims the inboxes, shows who is
+ * dead, and finds out when Redis has forgotten the node. What was lost is repaired for each Redis partition by itself.
  */
 export class Membership {
   readonly #parts: MembershipParts;
   readonly #logger: Logger;
   readonly #settings: Settings;
   readonly #inbox: Inbox;
+  readonly #observer: LeaseObserver;
   #name = '';
   /** Identity of the data set of each partition when the inbox was opened. */
   #datasets: string[] = [];
@@ -36,6 +44,10 @@ export class Membership {
   #checking: Promise<void> | null = null;
   #statusJson: string;
   #draining = false;
+  /** Partitions that a registration which failed half way leaves to the next one; null: there was none. */
+  #missedBefore: readonly number[] | null = null;
+  #dead: ShownLease | null = null;
+  #nodeCount = 1;
 
   constructor(
     parts: MembershipParts,
@@ -46,6 +58,7 @@ export class Membership {
     this.#logger = logger;
     this.#inbox = inbox;
     this.#settings = settings;
+    this.#observer = new LeaseObserver(settings);
     this.#statusJson = JSON.stringify({ ...status, node: settings.node });
   }
 
@@ -58,6 +71,16 @@ export class Membership {
     return this.#joined && performance.now() - this.#refreshedMs < STALE_MS;
   }
 
+  /** Nodes that were registered at the last refresh. */
+  get nodeCount(): number {
+    return this.#nodeCount;
+  }
+
+  /** A node that the last refresh showed to be dead. */
+  get dead(): ShownLease | null {
+    return this.#dead;
+  }
+
   /** Told with the next refresh; that the node drains is told at once. */
   report(status: NodeStatus): void {
     const begins = status.draining && !this.#draining;
@@ -67,9 +90,10 @@ export class Membership {
     if (begins && this.#joined) this.check().catch(() => undefined);
   }
 
-  /** Nothing is known of the registration until the next check: the connection broke. */
+  /** Nothing is known of the registration until the next check, nor of the other nodes: the connection broke. */
   doubt(): void {
     this.#refreshedMs = -Infinity;
+    this.#interruptObserver();
   }
 
   /** Registers under a new name. Messages for this node published from resolution on will arrive. */
@@ -82,20 +106,20 @@ export class Membership {
     await this.#lease(true);
     // A router is told what concerns all nodes or it alone, which goes by the partition that lists the nodes.
     const partitions = this.#settings.role === 'router' ? [0] : keys.all();
-    this.#datasets = await Promise.all(
-      partitions.map((partition) => {
-        const openKeys = [keys.key(partition, 'SEQUENCE', this.#name), keys.key(partition, 'DATASET')];
-        return this.#parts.calls.of(partition).run<string>('open-inbox', { keys: openKeys, args: [randomId()] });
-      }),
-    );
-    readers.follow(partitions.map((partition) => keys.key(partition, 'INBOX', this.#name)));
+    this.#datasets = await Promise.all(partitions.map((partition) => this.#openInbox(partition)));
+    readers.follow(partitions.map((partition) => this.#inboxKey(partition)));
     this.#joined = true;
     this.#refreshedMs = performance.now();
   }
 
   /** Refreshes, and registers again when the registration is gone. Calls at the same time share one check. */
   check(): Promise<void> {
-    this.#checking ??= this.#check().finally(() => (this.#checking = null));
+    this.#checking ??= this.#check()
+      .catch((error: unknown) => {
+        this.#interruptObserver();
+        throw error;
+      })
+      .finally(() => (this.#checking = null));
     return this.#checking;
   }
 
@@ -108,96 +132,193 @@ export class Membership {
     await this.#parts.reaper.clear(this.#name);
   }
 
+  /** Batches of this inbox were dropped, or given their numbers a second time, before they were read. */
+  inboxLost(key: string): void {
+    const partition = this.#inboxPartition(key);
+    if (partition >= 0) void this.#repair('inbox batches lost', { broken: [partition], missed: [partition] });
+  }
+
+  /** So much was read from this inbox that Redis must hear of it before the next refresh. */
+  inboxSwallowed(key: string): void {
+    const partition = this.#inboxPartition(key);
+    if (partition >= 0 && this.#joined) this.#checkInbox(partition).catch(() => undefined);
+  }
+
   async #check(): Promise<void> {
     const { calls, keys } = this.#parts;
+    if (!this.#joined) return this.#registerAgain('not registered', this.#missedBefore ?? keys.all());
     const servers = keys.all().map((p) => calls.of(p).server);
-    const state = this.#joined ? await this.#refresh() : NOT_JOINED;
-    if (state.loss !== null) await this.#rejoin(state.loss);
-    else {
-      const isNew = (p: number): boolean => state.sequences[p] !== UNKNOWN && servers[p] !== this.#servers[p];
-      const renewed = [...state.sequences.keys()].filter(isNew);
-      if (renewed.length > 0) await this.#renewRows(state.sequences);
-      for (const p of renewed) this.#servers[p] = servers[p]!;
-      // What could be done for the other partitions is done.
-      if (state.failure !== null) throw state.failure;
-      this.#refreshedMs = performance.now();
+    const { lease, states, failure } = await this.#refresh();
+    const lost = placesOf(states, 'lost');
+    const emptied = placesOf(states, 'emptied');
+    if (lease === 'reaped' || (lease === 'gone' && this.#isGoneEverywhere(states))) {
+      const missed = keys.all().filter((p) => !emptied.includes(p));
+      return this.#registerAgain('registration lost', missed);
     }
+    // The other partitions know this node: the one that lists the nodes has forgotten it.
+    if (lease === 'gone') await this.#lease(true);
+    const renewed = placesOf(states, 'known').filter((p) => servers[p] !== this.#servers[p]);
+    if (renewed.length > 0) await this.#reach(states, renewed);
+    if (lost.length + emptied.length > 0) await this.#openAgain([...lost, ...emptied]);
+    const broken = [...lost, ...emptied, ...renewed];
+    for (const p of broken) this.#servers[p] = servers[p]!;
+    if (broken.length > 0) void this.#repair('rows or messages lost in redis', { broken, missed: lost });
+    // What could be done for the other partitions is done.
+    if (failure !== null) throw failure;
+    this.#refreshedMs = performance.now();
   }
 
-  /** A Redis that was started again, or another one that took over, may lack rows that were written last. */
-  async #renewRows(sequences: readonly number[]): Promise<void> {
-    // What is in the inboxes from before bears epochs of before: it must not come to a socket that has read on.
-    await this.#parts.readers.reach(sequences);
-    this.#logger.warn('another redis process, writing rows again', {});
-    this.#inbox.rebuild();
-  }
-
-  async #rejoin(loss: Loss): Promise<void> {
-    this.#logger.warn('registration lost, registering again', { loss });
+  /** The node was taken for dead, or nothing of it is left: it begins a new life, so that nobody reaps its new rows. */
+  async #registerAgain(reason: string, missed: readonly number[]): Promise<void> {
+    const { keys, reaper } = this.#parts;
     const before = this.#name;
+    this.#logger.warn('registering again', { reason });
+    this.#missedBefore = missed;
     await this.join();
-    if (loss !== 'emptied') {
-      // Parts of the old registration may be left.
-      await this.#parts.reaper.retire(before, 0);
-      this.#inbox.resync('registration lost');
+    this.#missedBefore = null;
+    const repaired = this.#repair(reason, { broken: keys.all(), missed });
+    // What is left under the name of before are rows of connections that ended meanwhile. Their end has been told, so they
+    // must not expire; should this process die as well, others take them away.
+    await reaper.retire(before, OWN_CLAIM_LEASES * this.#settings.leaseMs);
+    repaired.then(() => reaper.clear(before)).catch(() => undefined);
+  }
+
+  /** What is in the inboxes from before bears epochs of before: it must not come to a socket that has read on. */
+  async #reach(states: readonly InboxState[], partitions: readonly number[]): Promise<void> {
+    await this.#parts.readers.reach(states.map(({ sequence }, p) => (partitions.includes(p) ? sequence : UNKNOWN)));
+  }
+
+  async #openAgain(partitions: readonly number[]): Promise<void> {
+    await Promise.all(partitions.map(async (p) => (this.#datasets[p] = await this.#openInbox(p))));
+    this.#parts.readers.startOver(partitions.map((p) => this.#inboxKey(p)));
+  }
+
+  async #repair(reason: string, { broken, missed }: Repair): Promise<void> {
+    const { keys, ownRows } = this.#parts;
+    this.#logger.warn('writing rows again', { reason, partitions: broken.length, incomplete: missed.length });
+    ownRows.doubt(broken);
+    const isIn = (partitions: readonly number[]) => (place: string) => partitions.includes(keys.partitionOf(place));
+    try {
+      await this.#inbox.rebuild({ reason, concerns: isIn(broken), missed: isIn(missed) });
+      ownRows.written(broken);
+    } catch (error) {
+      this.#logger.error('rows could not be written again', { error });
     }
-    this.#inbox.rebuild();
   }
 
-  async #refresh(): Promise<Registration> {
-    const inboxes = this.#parts.readers.inboxes.map(({ processed }, p) => this.#checkInbox(p, processed));
-    const [lease, ...answers] = await Promise.allSettled([this.#lease(false), ...inboxes]);
+  async #refresh(): Promise<Refresh> {
+    const [lease, ...answers] = await Promise.allSettled([
+      this.#lease(false),
+      ...this.#datasets.map((_, p) => this.#checkInbox(p)),
+    ]);
     const failed = [lease, ...answers].find((result) => result.status === 'rejected');
-    let emptied = 0;
-    let lost = lease.status === 'fulfilled' && lease.value === 0;
-    const sequences = answers.map((answer, partition) => {
-      if (answer.status === 'rejected') return UNKNOWN;
+    const states = answers.map((answer, partition): InboxState => {
+      if (answer.status === 'rejected') return { kind: 'unknown', sequence: UNKNOWN };
       const { sequence, dataset, processed } = answer.value;
-      if (dataset !== this.#datasets[partition]) emptied++;
+      const number = sequence === '' ? UNKNOWN : Number(sequence);
+      if (dataset !== this.#datasets[partition]) return { kind: 'emptied', sequence: number };
       // Behind what was processed: Redis came back with older data.
-      if (sequence === '' || Number(sequence) < processed) lost = true;
-      return Number(sequence);
+      return { kind: number < processed ? 'lost' : 'known', sequence: number };
     });
-    const loss = emptied === answers.length && emptied > 0 ? 'emptied' : 'other';
-    return { loss: lost ? loss : null, sequences, failure: failed === undefined ? null : failed.reason };
+    return {
+      lease: lease.status === 'rejected' ? 'unknown' : lease.value,
+      states,
+      failure: failed === undefined ? null : failed.reason,
+    };
   }
 
-  #lease(register: boolean): Promise<number> {
-    const { keys, calls } = this.#parts;
-    const leaseKeys = [keys.key(0, 'NODES'), keys.key(0, 'STATUS', this.#name)];
-    const args = [this.#name, this.#settings.leaseMs, this.#statusJson, register ? '1' : ''];
-    return calls.of(0).run<number>('lease', { keys: leaseKeys, args });
+  /** Whether no inbox is left of a node that has no lease. With one partition there is nothing to compare with. */
+  #isGoneEverywhere(states: readonly InboxState[]): boolean {
+    return states.length === 1 || states.some(({ kind }, p) => p > 0 && (kind === 'lost' || kind === 'emptied'));
   }
 
-  async #checkInbox(partition: number, processed: number) {
+  async #lease(registers: boolean): Promise<LeaseState> {
     const { keys, calls } = this.#parts;
-    const inboxKeys = [
-      keys.key(partition, 'SEQUENCE', this.#name),
-      keys.key(partition, 'INBOX', this.#name),
-      keys.key(partition, 'DATASET'),
-    ];
-    const call = { keys: inboxKeys, args: [processed] };
+    const leaseKeys = [keys.key(0, 'NODES'), keys.key(0, 'STATUS', this.#name), keys.key(0, 'DEAD')];
+    const args = [this.#name, this.#settings.leaseMs, this.#statusJson, registers ? '1' : '', LEASES_SHOWN];
+    const call = { keys: leaseKeys, args };
+    const [state, nodeCount, ...shown] = await calls.of(0).run<[number, number, ...string[]]>('lease', call);
+    if (state !== 1) return state === 0 ? 'gone' : 'reaped';
+    this.#nodeCount = nodeCount;
+    this.#dead = this.#observer.look(othersIn(shown, this.#name), performance.now());
+    return 'held';
+  }
+
+  #interruptObserver(): void {
+    this.#dead = null;
+    this.#observer.interrupt();
+  }
+
+  #openInbox(partition: number): Promise<string> {
+    const { keys, calls } = this.#parts;
+    const openKeys = [...this.#inboxKeys(partition), keys.key(partition, 'DATASET')];
+    const call = { keys: openKeys, args: [randomId(), this.#settings.inboxBytesMax] };
+    return calls.of(partition).run<string>('open-inbox', call);
+  }
+
+  async #checkInbox(partition: number) {
+    const { keys, calls, readers } = this.#parts;
+    const { processed, bytesRead } = readers.inboxes[partition]!;
+    const checkKeys = [...this.#inboxKeys(partition), keys.key(partition, 'DATASET')];
+    const call = { keys: checkKeys, args: [processed, bytesRead, this.#settings.inboxBytesMax] };
     const [sequence, dataset] = await calls.of(partition).run<[string, string]>('check-inbox', call);
+    readers.checked(partition, bytesRead);
     return { sequence, dataset, processed };
+  }
+
+  #inboxKeys(partition: number): string[] {
+    const { keys } = this.#parts;
+    return (['SEQUENCE', 'INBOX', 'INBOX_ROOM'] as const).map((kind) => keys.key(partition, kind, this.#name));
+  }
+
+  #inboxKey(partition: number): string {
+    return this.#parts.keys.key(partition, 'INBOX', this.#name);
+  }
+
+  #inboxPartition(key: string): number {
+    return this.#datasets.findIndex((_, partition) => this.#inboxKey(partition) === key);
   }
 }
 
 /** Nothing was heard of a partition's inbox. */
 const UNKNOWN = -1;
 
-interface Registration {
-  /** How it was lost; null: it was not. */
-  readonly loss: Loss | null;
-  /** How far the inbox of each partition goes. */
-  readonly sequences: readonly number[];
+interface InboxState {
+  /** `emptied`: Redis came back without its data. `lost`: with older data, or the inbox alone is gone. */
+  readonly kind: 'known' | 'emptied' | 'lost' | 'unknown';
+  /** How far the inbox goes. */
+  readonly sequence: number;
+}
+
+/** `gone`: nobody lists the node. `reaped`: another node has taken it for dead. */
+type LeaseState = 'held' | 'gone' | 'reaped';
+
+interface Refresh {
+  readonly lease: LeaseState | 'unknown';
+  /** By partition. */
+  readonly states: readonly InboxState[];
   /** Why something is unknown, if it is. */
   readonly failure: unknown;
 }
 
-const NOT_JOINED: Registration = { loss: 'other', sequences: [], failure: null };
+/** Partitions whose rows are written again, and those of them whose messages may not have come to this node. */
+interface Repair {
+  readonly broken: readonly number[];
+  readonly missed: readonly number[];
+}
 
-/** `emptied`: Redis came back without its data. `other`: the lease ran out, or a part of the data is gone. */
-type Loss = 'emptied' | 'other';
+function placesOf(states: readonly InboxState[], kind: InboxState['kind']): number[] {
+  return [...states.keys()].filter((p) => states[p]!.kind === kind);
+}
+
+/** Node and score in turn. Nobody judges itself. */
+function othersIn(shown: readonly string[], self: string): ShownLease[] {
+  const leases: ShownLease[] = [];
+  for (let at = 0; at < shown.length; at += 2) {
+    if (shown[at] !== self) leases.push({ node: shown[at]!, score: shown[at + 1]! });
+  }
+  return leases;
+}
 
 export function notRegistered(): EngineError {
   return new EngineError('unavailable', 'this node is registering again');

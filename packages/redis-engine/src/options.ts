@@ -23,9 +23,7 @@ export interface RedisEngineOptions {
   readonly leaseMs?: number;
   /** Between two refreshes. Default 1 s. */
   readonly refreshMs?: number;
-  /** Batches kept for a node that does not read. Default 4096. */
-  readonly inboxLengthMax?: number;
-  /** Bytes kept for a node that does not read, about. Default 32 MiB. */
+  /** Bytes that may wait for a node in each partition; when there are more it is told what it has missed. Default 32 MiB. */
   readonly inboxBytesMax?: number;
   /** Called with the presence rows this node took away for a dead one; each row is reported by one node only. */
   readonly onReaped?: (rows: readonly ReapedRow[]) => void;
@@ -64,7 +62,6 @@ export function withDefaults(options: RedisEngineOptions): Settings {
     startTimeoutMs: 10_000,
     leaseMs: 10_000,
     refreshMs: 1000,
-    inboxLengthMax: 4096,
     inboxBytesMax: 32 * 1024 * 1024,
     ...options,
   };

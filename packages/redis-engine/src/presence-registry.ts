@@ -159,7 +159,6 @@ export class PresenceRegistry {
       replaced.reason,
       newEpoch(server),
       server,
-      this.#settings.inboxLengthMax,
       this.#settings.inboxBytesMax,
       token?.tokenId ?? '',
       token === null ? '' : (token.issuedAtMs ?? 0),

@@ -79,7 +79,6 @@ export interface CallHead {
   readonly epoch: string;
   /** The Redis process that the call is meant for (see newEpoch). */
   readonly server: string;
-  readonly inboxLengthMax: number;
   readonly inboxBytesMax: number;
 }
 
@@ -101,7 +100,6 @@ export function publishArgs(chunk: ScriptChunk, head: CallHead): (string | numbe
     chunk.partial === 0 ? '' : chunk.partial,
     head.epoch,
     head.server,
-    head.inboxLengthMax,
     head.inboxBytesMax,
     head.previousOffset === null ? '1' : '',
     offsets,

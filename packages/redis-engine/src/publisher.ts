@@ -100,7 +100,7 @@ export class Publisher {
   async #send(chunk: ScriptChunk, source: SourceRange | null, previousOffset: number | null): Promise<Reply> {
     const base = this.#keys.base(chunk.partition);
     const sourceKey = source === null ? base : this.#keys.source(chunk.partition, source.topic, source.partition);
-    const { inboxLengthMax, inboxBytesMax } = this.#settings;
+    const { inboxBytesMax } = this.#settings;
     const link = this.#calls.of(chunk.partition);
     const { server } = link;
     const head = {
@@ -108,7 +108,6 @@ export class Publisher {
       originSuffix: originSuffix(source),
       epoch: newEpoch(server),
       server,
-      inboxLengthMax,
       inboxBytesMax,
     };
     const args = publishArgs(chunk, head);

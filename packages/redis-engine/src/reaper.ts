@@ -1,6 +1,7 @@
 import type { EngineStats, Logger } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
 import type { Keys } from './keys.js';
+import type { ShownLease } from './lease-observer.js';
 import { nodeIdOf, rowOf } from './node-names.js';
 import type { ReapedRow, RedisEngineOptions } from './options.js';
 
@@ -16,15 +17,13 @@ export class Reaper {
   readonly #stats: EngineStats;
   readonly #logger: Logger;
   readonly #onReaped: ((rows: readonly ReapedRow[]) => void) | undefined;
-  readonly #graceMs: number;
   #running = false;
 
   constructor(
     { calls, keys }: { calls: Calls; keys: Keys },
     { stats, logger }: { stats: EngineStats; logger: Logger },
-    { onReaped, graceMs }: { onReaped: RedisEngineOptions['onReaped'] | undefined; graceMs: number },
+    { onReaped }: { onReaped: RedisEngineOptions['onReaped'] | undefined },
   ) {
-    this.#graceMs = graceMs;
     this.#calls = calls;
     this.#keys = keys;
     this.#stats = stats;
@@ -33,22 +32,22 @@ export class Reaper {
   }
 
   /** Reaps one dead node if there is any. Never rejects: what was not finished is claimed again later. */
-  async run(): Promise<void> {
-    // While Redis was away no lease was refreshed: whoever comes back first must not take the others for dead.
-    if (this.#running || this.#calls.of(0).readyForMs < this.#graceMs) return;
+  async run(dead: ShownLease | null): Promise<void> {
+    if (this.#running) return;
     this.#running = true;
     try {
       const keys = [this.#keys.key(0, 'NODES'), this.#keys.key(0, 'DEAD')];
-      const node = await this.#calls.of(0).run<string>('claim-dead', { keys, args: [CLAIM_MS] });
+      const args = [CLAIM_MS, dead?.node ?? '', dead?.score ?? ''];
+      const node = await this.#calls.of(0).run<string>('claim-dead', { keys, args });
       if (node !== '') await this.#reapDead(node);
     } catch (error) {
-      this.#logger.debug('reaping put off', { error: String(error) });
+      this.#logger.warn('dead node not reaped yet', { error: String(error) });
     } finally {
       this.#running = false;
     }
   }
 
-  /** Takes away the rows of this process' own node, which is leaving. */
+  /** Takes away the rows of a node of this process, which has left or has a new name; nobody is told that they expired. */
   async clear(node: string): Promise<void> {
     for (let partition = 0; partition < this.#keys.partitions; partition++) {
       let more = true;
@@ -84,6 +83,7 @@ export class Reaper {
       this.#keys.base(partition),
       this.#keys.key(partition, 'SEQUENCE', node),
       this.#keys.key(partition, 'INBOX', node),
+      this.#keys.key(partition, 'INBOX_ROOM', node),
       this.#keys.key(partition, 'NODE_CONNECTIONS', node),
       this.#keys.key(partition, 'NODE_INTERESTS', node),
     ];

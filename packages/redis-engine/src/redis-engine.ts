@@ -23,10 +23,11 @@ import type { Redis } from 'ioredis';
 import { Blocks } from './blocks.js';
 import { Calls } from './calls.js';
 import { History } from './history.js';
-import { InboxReader } from './inbox-reader.js';
+import { InboxReader, type InboxListener } from './inbox-reader.js';
 import { InboxReaders } from './inbox-readers.js';
 import { Keys } from './keys.js';
 import { Membership } from './membership.js';
+import { OwnRows } from './own-rows.js';
 import { withDefaults, type RedisEngineDependencies, type RedisEngineOptions, type Settings } from './options.js';
 import { Publisher } from './publisher.js';
 import { Reaper } from './reaper.js';
@@ -48,6 +49,7 @@ interface Parts {
   readonly publisher: Publisher;
   readonly sessions: PresenceRegistry;
   readonly recent: RecentRecords;
+  readonly ownRows: OwnRows;
 }
 
 /**
@@ -55,8 +57,8 @@ interface Parts {
  * cluster such a pair for each partition (redis-client.ts).
  *
  * Redis away: calls reject at once with `unavailable`, `healthy` is false; releases are kept and made up for. Redis back:
- * inboxes are repaired, or `resync` and `rebuild` are called when they can't be. A publish whose outcome is unknown may
- * be repeated when it has a source; without one a repetition may double it.
+ * inboxes are read on, or `rebuild` is called for the partitions where that cannot be. A publish whose outcome is unknown
+ * may be repeated when it has a source; without one a repetition may double it.
  */
 export class RedisEngine implements Engine {
   readonly #dependencies: RedisEngineDependencies;
@@ -64,6 +66,8 @@ export class RedisEngine implements Engine {
   #parts: Parts | null = null;
   #timer: NodeJS.Timeout | null = null;
   #status: NodeStatus;
+  /** The last lease refresh failed, and the log says so. */
+  #unrefreshed = false;
 
   constructor(dependencies: RedisEngineDependencies, options: RedisEngineOptions) {
     this.#dependencies = dependencies;
@@ -236,13 +240,20 @@ export class RedisEngine implements Engine {
       clients.calls.map((redis) => new ScriptLink(redis, { logger, stats }, { timeoutMs, scripts })),
     );
     const recent = new RecentRecords();
+    // The membership is made below because it follows the inboxes.
+    const listener: InboxListener = {
+      lost: (key) => membership.inboxLost(key),
+      swallowed: (key) => membership.inboxSwallowed(key),
+    };
+    const reading = { timeoutMs, listener, bytesMax: settings.inboxBytesMax };
     const readers = new InboxReaders(
-      clients.inboxes.map((redis) => new InboxReader(redis, { inbox, recent, stats, logger }, { timeoutMs })),
+      clients.inboxes.map((redis) => new InboxReader(redis, { inbox, recent, stats, logger }, reading)),
     );
-    const { onReaped, leaseMs } = settings;
-    const reaper = new Reaper({ calls, keys }, { stats, logger }, { onReaped, graceMs: leaseMs });
-    const membership = new Membership(
-      { calls, readers, keys, reaper },
+    const { onReaped } = settings;
+    const reaper = new Reaper({ calls, keys }, { stats, logger }, { onReaped });
+    const ownRows = new OwnRows({ calls, keys, inbox, logger });
+    const membership: Membership = new Membership(
+      { calls, readers, keys, reaper, ownRows },
       { logger, inbox },
       { settings, status: this.#status },
     );
@@ -253,7 +264,7 @@ export class RedisEngine implements Engine {
     for (const client of [...clients.calls, ...clients.inboxes]) {
       client.on('error', (error: Error) => logger.debug('redis connection failed', { error: error.message }));
     }
-    return { clients, keys, calls, readers, reaper, membership, history, blocks, publisher, sessions, recent };
+    return { clients, keys, calls, readers, reaper, membership, history, blocks, publisher, sessions, recent, ownRows };
   }
 
   #watchConnections(parts: Parts): void {
@@ -277,20 +288,30 @@ export class RedisEngine implements Engine {
     }
   }
 
-  #tick({ calls, readers, membership, reaper, sessions, recent }: Parts): void {
+  #tick({ calls, readers, membership, reaper, sessions, recent, ownRows }: Parts): void {
     readers.probe();
     recent.rotate();
     // Some masters of a cluster may be away: the others' partitions are looked after.
     if (!calls.all.some(({ ready }) => ready)) return;
     this.#check(membership);
-    void reaper.run();
+    // By what the refresh before has shown: a node that has shown life since is not claimed.
+    if (membership.current) void reaper.run(membership.dead);
     void sessions.flush();
+    void ownRows.compare(membership.name, (rows) => sessions.release(rows));
   }
 
   #check(membership: Membership): void {
-    membership.check().catch((error: unknown) => {
-      this.#dependencies.logger.debug('lease refresh failed', { error: String(error) });
-    });
+    const { logger } = this.#dependencies;
+    membership.check().then(
+      () => {
+        if (this.#unrefreshed) logger.info('lease refreshed again', {});
+        this.#unrefreshed = false;
+      },
+      (error: unknown) => {
+        if (!this.#unrefreshed) logger.warn('lease not refreshed', { error: String(error) });
+        this.#unrefreshed = true;
+      },
+    );
   }
 }
 

@@ -26,6 +26,9 @@ const codeOfReply: ReadonlyMap<string, EngineErrorCode> = new Map([
   ['NOPERM', 'unavailable'],
 ]);
 
+/** What Redis says, behind ERR, when the user may run a script but not a command in it. */
+const FORBIDDEN_IN_SCRIPT = /ACL failure in script|executing the script can't run this command/;
+
 export function isNoScript(error: unknown): boolean {
   return error instanceof ReplyError && replyWord(error as Error) === 'NOSCRIPT';
 }
@@ -45,5 +48,6 @@ export function toEngineError(error: unknown, operation: string): EngineError {
 
 /** Redis 7 puts "ERR " or the script's name around some messages of scripts; our own words come first. */
 function replyWord(error: Error): string {
+  if (FORBIDDEN_IN_SCRIPT.test(error.message)) return 'NOPERM';
   return /^-?([A-Z_]+)/.exec(error.message)?.[1] ?? '';
 }

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Engine, EngineError, PublishItem, StreamMessage } from '@ws-gateway/core';
+import type { ContinuityLoss, Engine, EngineError, PublishItem, StreamMessage } from '@ws-gateway/core';
 import { replicaInSync, waitFor } from '@ws-gateway/testkit';
 import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
@@ -132,13 +132,14 @@ class Sockets extends RecordingInbox {
     for (const socket of this.all) socket.deliver(message);
   }
 
-  override rebuild(): void {
-    super.rebuild();
+  override async rebuild(loss: ContinuityLoss): Promise<void> {
+    for (const socket of this.all) socket.hold();
+    await super.rebuild(loss);
     this.#rebuilding = this.#rebuilding.then(() => this.#registerAll());
+    await this.#rebuilding;
   }
 
   async #registerAll(): Promise<void> {
-    for (const socket of this.all) socket.hold();
     for (const socket of this.all) await insist(() => socket.registerAgain(this.#engine));
   }
 }

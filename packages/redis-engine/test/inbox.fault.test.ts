@@ -19,7 +19,7 @@ async function publish(engine: Engine, ...texts: string[]): Promise<void> {
 }
 
 /** A publisher straight at Redis and a receiver, on which u1 is, behind a cable that can be cut. */
-async function twoNodes(options: { inboxLengthMax?: number } = {}) {
+async function twoNodes(options: { inboxBytesMax?: number; partitions?: number } = {}) {
   const proxy = await TcpProxy.start(serverAt(testRedisUrl()));
   const harness = await createHarness(options);
   const stats = new EngineStats();
@@ -52,7 +52,7 @@ describe('inbox', () => {
     await publish(publisher, ...Array.from({ length: 50 }, (_, i) => String(i)));
     await inbox.waitForTexts(51);
     expect(inbox.texts()).toEqual(['before', ...Array.from({ length: 50 }, (_, i) => String(i))]);
-    expect(inbox.resyncs).toEqual([]);
+    expect(inbox.losses).toEqual([]);
     expect(stats.gapRepairs.values.get('lost')).toBe(0);
     expect(harness.keyPrefix).toContain('test-');
     await waitFor(() => receiver.healthy, { what: 'health' });
@@ -69,24 +69,49 @@ describe('inbox', () => {
     expect(await inbox.waitForTexts(4)).toEqual(['before', 'a', 'b', 'c']);
     expect(stats.gapRepairs.values.get('repaired')).toBe(1);
     await waitFor(() => receiver.healthy, { what: 'health' });
-    expect([inbox.resyncs, inbox.rebuilds]).toEqual([[], 0]);
+    expect(inbox.losses).toEqual([]);
   });
 
-  it('asks for a resync when batches were trimmed away before they were read', async () => {
-    const { proxy, publisher, receiver, inbox, stats } = await twoNodes({ inboxLengthMax: 16 });
+  it('asks for a rebuild when more bytes waited than may, before it hands over what is left', async () => {
+    const { proxy, publisher, receiver, inbox, stats } = await twoNodes({ inboxBytesMax: 100_000 });
     proxy.cut();
     await waitFor(() => !receiver.healthy, { what: 'the receiver to notice' });
-    // Larger than a node of the stream, so that trimming is exact.
     const texts = Array.from({ length: 60 }, (_, i) => `${i} ${'x'.repeat(5000)}`);
     await publish(publisher, ...texts);
     proxy.restore();
     await inbox.waitFor(() => inbox.texts().includes(texts[59]!), 'the newest batch');
-    expect(inbox.resyncs).toHaveLength(1);
+    expect(inbox.holesOf('u1')).toHaveLength(1);
     expect(stats.gapRepairs.values.get('lost')).toBe(1);
     // Said before anything behind the gap is handed over, and what is left comes in order.
-    expect(inbox.events[0]).toBe('resync');
+    expect(inbox.events[0]).toBe('rebuild');
     expect(inbox.texts()).toEqual(texts.slice(-inbox.texts().length));
     expect(inbox.texts().length).toBeLessThan(60);
+  });
+
+  // The bound was a number of entries worked out from the newest batch: one large batch dropped thousands of small ones.
+  it('keeps all that is unread while its bytes are few, however many batches there are', async () => {
+    const { proxy, publisher, receiver, inbox, stats } = await twoNodes({ inboxBytesMax: 1_000_000 });
+    proxy.cut();
+    await waitFor(() => !receiver.healthy, { what: 'the receiver to notice' });
+    const texts = Array.from({ length: 3000 }, (_, i) => String(i));
+    await Promise.all(texts.map((text) => publish(publisher, text)));
+    await publish(publisher, 'x'.repeat(200_000));
+    proxy.restore();
+    await inbox.waitForTexts(3001);
+    expect(inbox.texts().slice(0, 3000)).toEqual(texts);
+    expect(inbox.losses).toEqual([]);
+    expect(stats.gapRepairs.values.get('lost')).toBe(0);
+  });
+
+  it('does not count as unread what was read between two checks', async () => {
+    const { publisher, inbox, stats } = await twoNodes({ inboxBytesMax: 200_000 });
+    const texts = Array.from({ length: 200 }, (_, i) => `${i} ${'x'.repeat(5000)}`);
+    for (const [i, text] of texts.entries()) {
+      await publish(publisher, text);
+      await inbox.waitForTexts(i + 1);
+    }
+    expect(inbox.losses).toEqual([]);
+    expect(stats.gapRepairs.values.get('lost')).toBe(0);
   });
 
   it('is trimmed to the last batch processed', async () => {

@@ -36,7 +36,8 @@ export class OpenSocket {
 
   /** Held before the row is written, read behind the own position, then what was held and is newer. */
   async registerAgain(engine: Engine): Promise<void> {
-    this.hold();
+    // What came until now is in the history that is read below.
+    this.#held = [];
     const { user } = this.#own;
     await engine.admit({
       connection: `c-${user}`,

@@ -66,6 +66,6 @@ describe('registering again after Redis came back empty', () => {
     await inbox.waitFor(() => inbox.sockets.every(({ texts }) => texts.length >= published.length), 'all of it');
     for (const { texts } of inbox.sockets) expect(texts).toEqual(published);
     expect(published.length).toBeGreaterThan(10);
-    expect(inbox.resyncs).toEqual([]);
+    expect(inbox.holesOf('u1')).toEqual([]);
   });
 });

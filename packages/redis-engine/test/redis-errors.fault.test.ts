@@ -88,6 +88,7 @@ describe('a Redis that answers but cannot serve', () => {
   it.each([
     'LOADING Redis is loading the dataset in memory',
     'CLUSTERDOWN The cluster is down',
+    "ERR ACL failure in script: User gateway has no permissions to run the 'zadd' command script: on @user_script:27.",
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
     "-OOM command not allowed when used memory > 'maxmemory'. script: 1f, on @user_script:1.",
   ])('%s is unavailable', (text) => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority, startRedis, TcpProxy, type OwnServer } from '@ws-gateway/testkit';
-import { engineConformance } from '@ws-gateway/conformance/engine';
+import { CertificateAuthority, startRedis, TcpProxy, waitFor, type OwnServer } from '@ws-gateway/testkit';
+import { engineConformance, RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import type { RedisServer } from '../src/options.js';
 import { rightsIn } from './documented-rights.js';
@@ -39,6 +39,22 @@ engineConformance(
     severalNodes: true,
   },
 );
+
+// Only a Redis that was started again makes a node compare them.
+it('rows of this node can be compared with its connections', async () => {
+  const { createEngine, keyPrefix } = await createHarness({ server });
+  const [engine, inbox] = [createEngine('n1'), new RecordingInbox()];
+  await engine.start(inbox);
+  for (const connection of ['c1', 'c2']) {
+    await engine.admit({ connection, user: 'u1', endpoint: '/ws', sinceMs: 1, streams: [], sessions: null });
+  }
+  inbox.openConnections = new Set(['c1 u1']);
+  await admin.select(3);
+  const [dataset] = await admin.keys(`${keyPrefix}:{0}:dataset`);
+  await admin.set(dataset!, 'another');
+  await waitFor(async () => (await engine.presence('u1')).length === 1, { what: 'the row of c2 to go' });
+  await engine.stop();
+});
 
 describe('what the suite above needed', () => {
   it('is each of the documented rights, and nothing lies elsewhere', async () => {

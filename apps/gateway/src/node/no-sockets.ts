@@ -27,8 +27,14 @@ export class NoSockets implements EdgeHandler, Inbox {
   deliver(): void {}
   broadcast(): void {}
   endBatch(): void {}
-  resync(): void {}
-  rebuild(): void {}
+
+  rebuild(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  holds(): boolean {
+    return false;
+  }
 
   command(command: NodeCommand): void {
     if (command.command === 'drain') this.#onDrain();

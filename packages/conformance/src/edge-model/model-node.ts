@@ -1,4 +1,5 @@
 import {
+  type ContinuityLoss,
   createEdge,
   EdgeStats,
   type Edge,
@@ -105,13 +106,14 @@ export class ModelNode implements Inbox {
     this.edge.endBatch();
   }
 
-  /** Nothing in the model could make a resync or a rebuild necessary, so either is a fault. */
-  resync(reason: string): void {
-    if (this.alive) this.faults.push(`resync: ${reason}`);
+  /** Nothing in the model could make a rebuild necessary, so one is a fault. */
+  rebuild({ reason }: ContinuityLoss): Promise<void> {
+    if (this.alive) this.faults.push(`rebuild: ${reason}`);
+    return Promise.resolve();
   }
 
-  rebuild(): void {
-    if (this.alive) this.faults.push('rebuild');
+  holds(connection: string, user: string): boolean {
+    return this.edge.holds(connection, user);
   }
 }
 

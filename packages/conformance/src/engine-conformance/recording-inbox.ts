@@ -1,4 +1,4 @@
-import type { Inbox, NodeCommand, StreamMessage } from '@ws-gateway/core';
+import type { ContinuityLoss, Inbox, NodeCommand, StreamMessage } from '@ws-gateway/core';
 import { waitFor } from '@ws-gateway/testkit';
 
 export interface RecordedMessage {
@@ -20,8 +20,9 @@ export class RecordingInbox implements Inbox {
   readonly commands: NodeCommand[] = [];
   /** Everything in the order of arrival: `message:<text>`, `all:<text>`, `command:<json>`, `end`. */
   readonly events: string[] = [];
-  readonly resyncs: string[] = [];
-  rebuilds = 0;
+  readonly losses: ContinuityLoss[] = [];
+  /** Connections that `holds` knows, as `<connection> <user>`; null: whatever it is asked for. */
+  openConnections: Set<string> | null = null;
   batches = 0;
   /** True while a test is inside a call of the engine: nothing may arrive then. */
   forbidden = false;
@@ -51,14 +52,23 @@ export class RecordingInbox implements Inbox {
     this.events.push('end');
   }
 
-  resync(reason: string): void {
-    this.resyncs.push(reason);
-    this.events.push('resync');
+  rebuild(loss: ContinuityLoss): Promise<void> {
+    this.losses.push(loss);
+    this.events.push('rebuild');
+    return Promise.resolve();
   }
 
-  rebuild(): void {
-    this.rebuilds++;
-    this.events.push('rebuild');
+  holds(connection: string, user: string): boolean {
+    return this.openConnections?.has(`${connection} ${user}`) ?? true;
+  }
+
+  get rebuilds(): number {
+    return this.losses.length;
+  }
+
+  /** The losses by which messages for this place may be missing. */
+  holesOf(place: string): ContinuityLoss[] {
+    return this.losses.filter(({ missed }) => missed(place));
   }
 
   texts(only?: string): string[] {

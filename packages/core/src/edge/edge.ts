@@ -1,5 +1,5 @@
 import { closeReason } from '../close-codes.js';
-import type { Engine, Inbox, NodeCommand, StreamMessage } from '../engine.js';
+import type { ContinuityLoss, Engine, Inbox, NodeCommand, StreamMessage } from '../engine.js';
 import type { Logger } from '../logger.js';
 import type { PresenceEvents } from '../outgoing/presence-events.js';
 import type { Revocation } from '../revocation.js';
@@ -204,14 +204,13 @@ export class Edge implements EdgeHandler, Inbox {
     }
   }
 
-  resync(reason: string): void {
-    const { connections, sender, logger } = this.#parts;
-    logger.warn('continuity lost, clients must reconnect', { reason, connections: connections.size });
-    for (const connection of [...connections.all()]) sender.close(connection, closeReason('resync'));
+  rebuild(loss: ContinuityLoss): Promise<void> {
+    return this.#parts.rebuild.run(loss);
   }
 
-  rebuild(): void {
-    void this.#parts.rebuild.run();
+  holds(connection: string, user: string): boolean {
+    const { connections, loginChanges } = this.#parts;
+    return connections.get(connection)?.user === user || loginChanges.isBecoming(connection, user);
   }
 
   /** New handshakes are refused from here on; `/ready` says draining. */

@@ -13,8 +13,8 @@ const inbox: Inbox = {
   broadcast: ignore,
   command: ignore,
   endBatch: ignore,
-  resync: ignore,
-  rebuild: ignore,
+  rebuild: async () => undefined,
+  holds: () => true,
 };
 
 function item(text: string): PublishItem {

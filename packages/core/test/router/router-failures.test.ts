@@ -281,8 +281,8 @@ describe('with the memory engine', () => {
       broadcast: (frame) => void frames.push(Buffer.from(frame).toString('utf8')),
       command: ignore,
       endBatch: ignore,
-      resync: ignore,
-      rebuild: ignore,
+      rebuild: async () => undefined,
+      holds: () => true,
     };
     await engine.start(inbox);
     await engine.admit({ connection: 'c1', user: 'ann', endpoint: '/ws', sinceMs: 0, streams: [], sessions: null });

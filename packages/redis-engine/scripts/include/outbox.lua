@@ -1,9 +1,11 @@
 -- Collects what each node gets and adds it to its inbox as one numbered batch.
--- Needs the locals `base` (key prefix with hash tag), `server` (name of this Redis process), `inboxLengthMax` and
--- `inboxBytesMax` of the including script.
+-- Needs the locals `base` (key prefix with hash tag), `server` (name of this Redis process) and `inboxBytesMax` of the
+-- including script.
 -- A message is a header and a body that are never joined here: this Lua hashes every byte of every string it makes, so a
 -- long string costs more than the command that stores it.
 local outbox, outboxTokens = {}, {}
+-- Batches kept for a node of an earlier release, which does not say what it has read.
+local BATCHES_MAX = 4096
 
 -- Returns 1 when the node is registered, else 0: rows of a node that is being reaped lead nowhere.
 local function hand(token, header, body)
@@ -25,12 +27,23 @@ local function sendOutbox()
   for i = 1, #outboxTokens do
     local token = outboxTokens[i]
     local batch = outbox[token]
-    -- Bounded by bytes as well as by count: a node that is gone must not fill the memory before it is reaped.
-    local length = math.max(16, math.min(inboxLengthMax, math.floor(inboxBytesMax / batch.bytes)))
+    local inbox, bytes = base .. INBOX .. token, batch.bytes
     local sequence = redis.call('INCR', base .. SEQUENCE .. token)
     -- With the process' name, because one that came back with older data gives numbers a second time.
     local id = sequence .. '-' .. server
-    redis.call('XADD', base .. INBOX .. token, 'MAXLEN', '~', length, id, unpack(batch, 1, batch.n))
+    -- What is unread is bounded: a node that is gone must not fill the memory before it is reaped.
+    local room = redis.call('DECRBY', base .. INBOX_ROOM .. token, bytes)
+    if room == -bytes then
+      redis.call('DEL', base .. INBOX_ROOM .. token)
+      redis.call('XADD', inbox, 'MAXLEN', '~', BATCHES_MAX, id, unpack(batch, 1, batch.n))
+    else
+      if room < 0 then
+        -- The node sees by the numbers that it has missed some, and reads on in the history: the rest is of no use.
+        redis.call('UNLINK', inbox)
+        redis.call('SET', base .. INBOX_ROOM .. token, math.max(0, inboxBytesMax - bytes))
+      end
+      redis.call('XADD', inbox, id, unpack(batch, 1, batch.n))
+    end
   end
   return #outboxTokens
 end

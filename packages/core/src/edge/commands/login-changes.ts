@@ -66,6 +66,14 @@ export class LoginChanges {
     if (change.close !== null) this.#deps.sender.close(connection, change.close);
   }
 
+  /** Whether the engine is being asked to make this connection that user's. */
+  isBecoming(id: string, user: string): boolean {
+    for (const [connection, { login }] of this.#underWay) {
+      if (connection.id === id && login.user === user) return true;
+    }
+    return false;
+  }
+
   /** A close for a user's connections: one that is about to become that user's is closed as soon as it is. */
   close(command: Extract<NodeCommand, { command: 'close' }>): void {
     const { user, connection: id, endpoint, close } = command;

@@ -1,6 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { closeReason } from '../../close-codes.js';
 import { EngineError } from '../../errors.js';
-import type { Engine } from '../../engine.js';
+import type { ContinuityLoss, Engine } from '../../engine.js';
 import type { Logger } from '../../logger.js';
 import type { Position } from '../../streams.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
@@ -12,6 +13,10 @@ import type { Sender } from '../delivery/sender.js';
 /** Connections registered at once: a store that has just come back is not met with everything in one go. */
 const CONNECTIONS_PER_STEP = 200;
 const RETRY_MS = 250;
+const CLOSE_SLICE_MS = 100;
+/** Closes take at most this long, and at least 5 are in each slice: few sockets are gone in less than a second. */
+const CLOSE_SPREAD_MS = 5000;
+const CLOSES_PER_SLICE_MIN = 5;
 
 interface RebuildDeps {
   readonly engine: Engine;
@@ -23,66 +28,102 @@ interface RebuildDeps {
 }
 
 /**
- * Writes this node's rows again after the engine lost its data, from the sockets that are open. What was published
- * between the loss and a connection's row is read from the new history, so a live socket misses only what the store
- * itself lost.
+ * Repairs what a loss in the engine concerns, from the sockets that are open: writes their rows again and reads what
+ * followed each socket's own position. A socket closes with 4003 only when one of its streams has no history that proves
+ * that nothing is missing; such closes are spread over seconds, so that the other nodes see a slope and not a wall.
  */
 export class Rebuild {
   readonly #deps: RebuildDeps;
+  /** Connections to be registered again, each with its subscriptions that hold meanwhile. */
+  readonly #pending = new Map<Connection, Subscription[]>();
+  /** Connections with a stream that may have a hole. */
+  readonly #unproven = new Set<Connection>();
+  #losses: ContinuityLoss[] = [];
   #running: Promise<void> | null = null;
 
   constructor(deps: RebuildDeps) {
     this.#deps = deps;
   }
 
-  /** One at a time; a second call while one runs makes it start over. */
-  run(): Promise<void> {
-    const before = this.#running ?? Promise.resolve();
-    this.#running = before.then(() => this.#run());
+  /**
+   * Holds at once what the loss concerns: a frame from behind the loss must not reach a socket before what it hides. A
+   * loss that comes while another one is repaired makes the repair start over for what is not done.
+   */
+  run(loss: ContinuityLoss): Promise<void> {
+    this.#losses = [...this.#losses, loss];
+    // All are held before the first row is written: a shared stream, or another connection of the same user, would bring
+    // live frames that hide those between the loss and the row.
+    for (const connection of this.#deps.connections.all()) this.#hold(connection, loss);
+    this.#running ??= this.#runAll().finally(() => (this.#running = null));
     return this.#running;
   }
 
-  async #run(): Promise<void> {
-    const { connections, interests, delivery, logger } = this.#deps;
-    // All held before the first row is written: a shared stream, or another connection of the same user, would bring live
-    // frames that hide those between the loss and the row.
-    const all = Array.from(connections.all(), (connection) => ({ connection, held: this.#hold(connection) }));
-    await this.#insist(() => interests.renew());
-    for (let at = 0; at < all.length; at += CONNECTIONS_PER_STEP) {
-      const step = all.slice(at, at + CONNECTIONS_PER_STEP);
-      await Promise.all(step.map(({ connection, held }) => this.#rejoin(connection, held)));
-      // Nobody else may have anything to send for long.
-      delivery.endBatch();
-    }
-    logger.info('rows written again', { connections: all.length });
-  }
-
-  /** The subscriptions that hold from now on; not those that hold already, for somebody else. */
-  #hold(connection: Connection): Subscription[] {
-    const subscriptions = connection.subscriptions.filter(({ retained, held }) => retained !== null && held === null);
-    for (const subscription of subscriptions) {
+  #hold(connection: Connection, loss: ContinuityLoss): void {
+    const { user } = connection;
+    const held = this.#pending.get(connection) ?? [];
+    let isConcerned = user !== null && loss.concerns(user);
+    for (const subscription of connection.subscriptions) {
+      const place = placeOf(subscription);
+      if (!loss.concerns(place)) continue;
+      isConcerned = true;
+      const isProvable = subscription.retained !== null && (subscription.held === null || held.includes(subscription));
+      // One that is still joining has read its history before the loss, and what it holds now may have a hole.
+      if (!isProvable && loss.missed(place)) this.#unproven.add(connection);
+      if (subscription.retained === null || subscription.held !== null) continue;
       this.#deps.delivery.demote(subscription);
       subscription.held = [];
+      held.push(subscription);
     }
-    return subscriptions;
+    if (isConcerned) this.#pending.set(connection, held);
   }
 
-  async #rejoin(connection: Connection, subscriptions: readonly Subscription[]): Promise<void> {
-    if (connection.state === 'closed') return;
-    await this.#insist(() => this.#register(connection, subscriptions));
-    for (const subscription of subscriptions) {
-      if (subscription.held !== null && isThere(subscription)) this.#deps.delivery.release(subscription, []);
+  async #runAll(): Promise<void> {
+    const { interests, delivery, logger } = this.#deps;
+    let registered = 0;
+    while (this.#pending.size > 0 || this.#losses.length > 0) {
+      const losses = this.#losses;
+      const isConcerned = (stream: string): boolean => losses.some(({ concerns }) => concerns(stream));
+      await this.#insist(() => interests.renew(isConcerned));
+      for (const step of stepsOf([...this.#pending])) {
+        if (losses !== this.#losses) break;
+        await Promise.all(step.map(([connection, held]) => this.#rejoin(connection, held, losses)));
+        registered += step.length;
+        // Nobody else may have anything to send for long.
+        delivery.endBatch();
+      }
+      if (losses === this.#losses) this.#losses = [];
+    }
+    logger.info('rows written again', { connections: registered });
+    void this.#closeUnproven();
+  }
+
+  async #rejoin(connection: Connection, held: readonly Subscription[], losses: readonly ContinuityLoss[]) {
+    if (connection.state === 'closed') this.#pending.delete(connection);
+    else if (!(await this.#insist(() => this.#register(connection, held, losses)))) this.#unproven.add(connection);
+    if (losses !== this.#losses) return;
+    this.#pending.delete(connection);
+    if (this.#unproven.has(connection)) this.#doom(connection);
+    for (const subscription of held) {
+      // What has a hole is never let go, or the client would come back with a position behind the hole.
+      if (subscription.held === null || this.#unproven.has(connection)) continue;
+      if (isThere(subscription)) this.#deps.delivery.release(subscription, []);
     }
   }
 
-  async #register(connection: Connection, subscriptions: readonly Subscription[]): Promise<void> {
+  async #register(connection: Connection, held: readonly Subscription[], losses: readonly ContinuityLoss[]) {
+    const waiting = held.filter((subscription) => subscription.held !== null && isThere(subscription));
+    // What came until now is in the history that is read below, perhaps in a newer epoch.
+    for (const subscription of waiting) {
+      subscription.held = [];
+      subscription.heldBytes = 0;
+    }
     const { login, endpoint } = connection;
     const result = await this.#deps.engine.admit({
       connection: connection.id,
       user: login.user,
       endpoint: endpoint.path,
       sinceMs: login.sinceMs,
-      streams: subscriptions.map((subscription) => subscription.retained!),
+      streams: waiting.map((subscription) => subscription.retained!),
       sessions: null,
       token: login.identity,
       exclusive: endpoint.exclusive,
@@ -96,37 +137,75 @@ export class Rebuild {
     }
     if (result.status === 'revoked') this.#deps.sender.close(connection, closeReason('revoked'));
     if (result.status !== 'admitted') return;
-    await Promise.all(subscriptions.map((subscription, at) => this.#catchUp(subscription, result.positions[at]!)));
+    await Promise.all(waiting.map((subscription, at) => this.#catchUp(subscription, result.positions[at]!, losses)));
   }
 
-  /** Sends what followed the socket's own position; under a new epoch that is all there is. */
-  async #catchUp(subscription: Subscription, top: Position): Promise<void> {
-    const { epoch, offset, retained, held } = subscription;
-    if (held === null || (epoch === top.epoch && offset === top.offset)) return;
+  /** Sends what followed the socket's own position, if that can be proved or nothing was missed. */
+  async #catchUp(subscription: Subscription, top: Position, losses: readonly ContinuityLoss[]): Promise<void> {
+    const { epoch, offset, retained } = subscription;
+    if (epoch === top.epoch && offset === top.offset) return;
     const page = await this.#deps.engine.read(retained!, { epoch, offset }, retained!.retention.size);
+    // Another loss has come: what holds goes on holding, and is read again.
+    if (losses !== this.#losses || subscription.held === null || !isThere(subscription)) return;
+    if (!page.recovered && losses.some(({ missed }) => missed(placeOf(subscription)))) {
+      this.#unproven.add(subscription.connection);
+      return;
+    }
     // Older data came back: the socket has had it all, and what comes next begins an epoch.
     if (!page.recovered && page.epoch === epoch) return;
-    if (!isThere(subscription)) return;
+    // Under a new epoch the page is all there is.
     const replay = page.messages.filter(({ seen }) => !seen);
     subscription.epoch = page.epoch;
     subscription.offset = page.messages.at(-1)?.offset ?? page.offset;
     this.#deps.delivery.release(subscription, replay);
   }
 
-  async #insist(step: () => Promise<void>): Promise<void> {
+  /** Frames of its held subscriptions are dropped from here on (see Delivery). */
+  #doom(connection: Connection): void {
+    connection.pendingClose ??= closeReason('resync');
+  }
+
+  async #closeUnproven(): Promise<void> {
+    const leaving = [...this.#unproven];
+    this.#unproven.clear();
+    if (leaving.length === 0) return;
+    this.#deps.logger.warn('continuity lost, clients must reconnect', { connections: leaving.length });
+    for (const connection of leaving) this.#doom(connection);
+    const count = Math.max(CLOSES_PER_SLICE_MIN, Math.ceil((leaving.length * CLOSE_SLICE_MS) / CLOSE_SPREAD_MS));
+    while (leaving.length > 0) {
+      for (const connection of leaving.splice(0, count)) this.#deps.sender.close(connection, closeReason('resync'));
+      if (leaving.length > 0) await delay(CLOSE_SLICE_MS);
+    }
+  }
+
+  /** False when trying again cannot help. */
+  async #insist(step: () => Promise<void>): Promise<boolean> {
     for (;;) {
       try {
         await step();
-        return;
+        return true;
       } catch (error) {
-        if (!(error instanceof EngineError) || error.code === 'stopped') {
+        if (!(error instanceof EngineError)) {
           this.#deps.logger.error('rows could not be written again', { error });
-          return;
+          return false;
         }
+        // The process ends, and its sockets were sent away in good order.
+        if (error.code === 'stopped') return true;
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await delay(RETRY_MS);
     }
   }
+}
+
+/** By which the engine knows where the stream is: a user's own streams lie where the user's row is. */
+function placeOf({ localStream, connection }: Subscription): string {
+  return localStream.shared ? localStream.stream : (connection.user ?? localStream.stream);
+}
+
+function stepsOf<T>(list: readonly T[]): T[][] {
+  const steps: T[][] = [];
+  for (let at = 0; at < list.length; at += CONNECTIONS_PER_STEP) steps.push(list.slice(at, at + CONNECTIONS_PER_STEP));
+  return steps;
 }
 
 /** It may have been left while its history was read. */

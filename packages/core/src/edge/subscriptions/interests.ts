@@ -39,9 +39,10 @@ export class Interests {
     this.#engine.unwatch(stream).catch(() => undefined);
   }
 
-  /** The engine lost its data: say it all again. */
-  async renew(): Promise<void> {
-    const renewals = [...this.#watched].map(([stream, interest]) => (interest.watching = this.#engine.watch(stream)));
+  /** The engine lost its rows for these channels: say it all again. */
+  async renew(isConcerned: (stream: StreamName) => boolean): Promise<void> {
+    const lost = [...this.#watched].filter(([stream]) => isConcerned(stream));
+    const renewals = lost.map(([stream, interest]) => (interest.watching = this.#engine.watch(stream)));
     await Promise.all(renewals);
   }
 }

@@ -20,8 +20,8 @@ async function start(take: (command: NodeCommand) => void): Promise<ClusterSurve
     deliver: nothing,
     broadcast: nothing,
     endBatch: nothing,
-    resync: nothing,
-    rebuild: nothing,
+    rebuild: async () => undefined,
+    holds: () => true,
     command: take,
   };
   await engine.start(inbox);
