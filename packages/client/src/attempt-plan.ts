@@ -1,40 +1,31 @@
 import type { Transport } from './gateway-connection.js';
 import { sseAddress } from './handshake.js';
-
-export interface AttemptPlanOptions {
-  readonly urls: readonly string[];
-  readonly transports: readonly Transport[];
-  /** Whether plain HTTP gets through to the gateway; never rejects. */
-  readonly reachable: (healthUrl: string) => Promise<boolean>;
-}
+import { reachable } from './time.js';
 
 /** WebSockets must have failed so often before anything else is tried. */
 const FAILURES_BEFORE_DOUBT = 3;
 
 /**
- * What the next attempt is made with. Attempts that fail without a word may do so for a network that is away, and then
- * the same is to be tried again; only where plain HTTP got through meanwhile something else is tried: server-sent events,
- * as a proxy may cut WebSockets, and a handshake without positions, as the gateway may be unable to read them.
+ * Where and how the next attempt is made. Attempts that fail without a word may do so for a network that is away, and
+ * then the same is to be tried again; only where plain HTTP got through meanwhile a proxy may be cutting WebSockets.
  */
 export class AttemptPlan {
   transport: Transport;
-  withPositions = true;
   /** Attempts in a row without `connected`. */
   failures = 0;
-  readonly #options: AttemptPlanOptions;
+  readonly #urls: readonly string[];
   readonly #transports: Set<Transport>;
   #url = 0;
   #reachable: Promise<boolean> | null = null;
-  #verifying = false;
 
-  constructor(options: AttemptPlanOptions) {
-    this.#options = options;
-    this.#transports = new Set(options.transports);
+  constructor(urls: readonly string[], transports: readonly Transport[]) {
+    this.#urls = urls;
+    this.#transports = new Set(transports);
     this.transport = this.#first;
   }
 
   get url(): string {
-    return this.#options.urls[this.#url]!;
+    return this.#urls[this.#url]!;
   }
 
   get sseUrl(): string | null {
@@ -42,53 +33,37 @@ export class AttemptPlan {
   }
 
   nextUrl(): void {
-    this.#url = (this.#url + 1) % this.#options.urls.length;
+    this.#url = (this.#url + 1) % this.#urls.length;
   }
 
-  /**
-   * True: this attempt got through because it brought no positions, so it seems; the next one is to prove it. It is
-   * worth a connection: positions given up for a network that came back just then would be messages lost for nothing.
-   */
-  connected(): boolean {
+  /** What got through is begun with after a loss. */
+  connected(): void {
     this.failures = 0;
     this.#reachable = null;
-    this.#verifying = !this.withPositions;
-    this.withPositions = true;
-    return this.#verifying;
   }
 
-  /** True: the positions that it brought are what was wrong. */
-  failed({ unexplained }: { unexplained: boolean }): boolean {
-    const proven = this.#verifying && unexplained;
-    this.#verifying = false;
+  /** Server-sent events that fail leave the turn to WebSockets. */
+  failed(): void {
     this.failures++;
-    this.withPositions = true;
-    // What got through once is begun with after a loss; when it fails, too, WebSockets have their turn again.
-    this.transport = this.#first;
-    return proven;
+    this.beginAnew();
   }
 
-  /** Nobody said why the attempt failed. `hasPositions`: some were sent. */
-  async doubt(hasPositions: boolean): Promise<void> {
-    const others = [...(this.sseUrl === null ? [] : ['sse']), ...(hasPositions ? ['no positions'] : [])];
-    if (others.length === 0 || this.failures < FAILURES_BEFORE_DOUBT - 1) return;
+  /** Nobody said why the attempt failed. */
+  async doubt(): Promise<void> {
+    if (this.sseUrl === null || this.failures < FAILURES_BEFORE_DOUBT - 1) return;
     // Asked before the attempt that has just failed: what got through then was not that attempt.
-    const reachable = this.#reachable;
-    this.#reachable = this.#options.reachable(new URL('health', this.url.replace(/^ws/, 'http')).href);
-    if (this.failures < FAILURES_BEFORE_DOUBT || (await reachable) !== true) return;
-    const other = others[(this.failures - FAILURES_BEFORE_DOUBT) % (others.length + 1)];
-    if (other === 'sse') this.transport = 'sse';
-    if (other === 'no positions') this.withPositions = false;
+    const passed = this.#reachable;
+    this.#reachable = reachable(new URL('health', this.url.replace(/^ws/, 'http')).href);
+    if (this.failures >= FAILURES_BEFORE_DOUBT && (await passed)) this.transport = 'sse';
   }
 
   /** This gateway has no server-sent events. */
   withoutSse(): void {
     this.#transports.delete('sse');
-    this.transport = this.#first;
   }
 
-  /** WebSockets may get through another network. */
-  networkChanged(): void {
+  /** WebSockets first: they may get through another network. */
+  beginAnew(): void {
     this.transport = this.#first;
   }
 

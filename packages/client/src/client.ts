@@ -1,12 +1,12 @@
 import { Continuity, type StreamNews } from './continuity.js';
-import { ClientError } from './errors.js';
-import type { ClientEvents, Closed, Disconnected, Reconnecting, Status } from './events.js';
+import { ClientError, closedError, unsupportedError } from './errors.js';
+import type { ClientEvents, Closed, Disconnected } from './events.js';
 import { isMessage, type Connected, type Frame, type JoinedRoom, type JoinedTopic, type Message } from './frames.js';
 import type { Transport } from './gateway-connection.js';
 import { Listeners } from './listeners.js';
 import { Memberships, type TopicWish } from './memberships.js';
 import { MessageQueue, type MessageIterator } from './message-iterator.js';
-import { NetworkWatch } from './network-watch.js';
+import { watchNetwork } from './network-watch.js';
 import { resolveOptions, type ClientOptions, type ResolvedOptions } from './options.js';
 import { Positions, type Position, type SavedPositions } from './positions.js';
 import { ReconnectLoop } from './reconnect-loop.js';
@@ -14,7 +14,7 @@ import type { Refused } from './refusal.js';
 import { Requests, type RequestOptions } from './requests.js';
 import { SilenceWatch } from './silence.js';
 
-export type ClientState = Status['state'];
+export type ClientState = 'idle' | 'connecting' | 'connected' | 'closed';
 
 /** Payload types by topic, for those who want them: `createClient<{ notifications: Notification }>(…)`. */
 export type TopicPayloads = object;
@@ -51,15 +51,15 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
   readonly #memberships: Memberships;
   readonly #silence: SilenceWatch;
   readonly #loop: ReconnectLoop;
-  readonly #network: NetworkWatch;
   /** By event of the client. */
   readonly #events = new Listeners((name, error) => this.#listenerFailed(name, error));
   /** By `event` of a message. */
   readonly #topics = new Listeners((name, error) => this.#listenerFailed(name, error));
   readonly #iterators = new Set<MessageQueue<Message>>();
-  #status: Status = { state: 'idle' };
+  #state: ClientState = 'idle';
   #resolveClosed: (closed: Closed) => void = () => undefined;
   #rejoining = false;
+  #stopWatching = (): void => undefined;
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
@@ -74,7 +74,7 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
       doubtful: () => this.#loop.reconnect('an answer did not come'),
     });
     this.#silence = new SilenceWatch({
-      ask: (timeoutMs) => (this.#loop.transport === 'sse' ? null : this.#ask('ping', {}, { timeoutMs })),
+      ask: (timeoutMs) => this.#ask('ping', {}, { timeoutMs }),
       dead: () => this.#loop.abandon('nothing was heard any more'),
     });
     this.#loop = new ReconnectLoop(
@@ -82,37 +82,26 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
       {
         positions: this.#positions,
         topics: (transport) => this.#memberships.topicsFor(transport),
-        wished: () => this.#memberships.wished,
+        wished: (topic) => this.#memberships.wished(topic),
       },
       {
-        connecting: (transport, url) => this.#options.debug?.(`connecting to ${url} (${transport})`),
         connected: (connected) => this.#connected(connected),
         frame: (frame) => this.#frame(frame),
         heard: () => this.#silence.heard(),
         disconnected: (end) => this.#disconnected(end),
         refused: (refused, transport) => this.#refused(refused, transport),
         positionsRefused: (topics) => this.#continuity.positionsRefused(topics),
-        reconnecting: (next) => this.#reconnecting(next),
+        reconnecting: (next) => this.#emit('reconnecting', next),
         error: (error) => this.#emit('error', error),
         authenticate: (authToken) => this.#ask('authentication', { authToken, update: true }),
       },
     );
-    this.#network = new NetworkWatch({
-      online: () => this.#wake(true),
-      offline: () => void this.#silence.probe(),
-      awake: () => this.#wake(false),
-    });
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
     if (options.autoConnect) this.connect();
   }
 
   get state(): ClientState {
-    return this.#status.state;
-  }
-
-  /** The state and the last reason, for people. The same object until something changes. */
-  get status(): Status {
-    return this.#status;
+    return this.#state;
   }
 
   /** Subscribed, or to be subscribed with the next connection. */
@@ -122,9 +111,13 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
 
   /** With `autoConnect: false`: begins. Else, and a second time, it does nothing. Wait by `ready()`. */
   connect(): void {
-    if (this.#status.state !== 'idle') return;
-    this.#status = { state: 'connecting' };
-    this.#network.start();
+    if (this.#state !== 'idle') return;
+    this.#state = 'connecting';
+    this.#stopWatching = watchNetwork({
+      online: () => this.#wake(true),
+      offline: () => this.#probe(),
+      awake: () => this.#wake(false),
+    });
     // Not in this turn: listeners are added first.
     void Promise.resolve()
       .then(() => this.#loop.run())
@@ -176,7 +169,7 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
       });
       void this.closed.then(({ why, reason }) => {
         stop();
-        reject(new ClientError('closed', `the client is closed: ${why} ${reason}`.trimEnd()));
+        reject(closedError(`${why} ${reason}: `));
       });
     });
   }
@@ -235,7 +228,7 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
   ): Promise<unknown> {
     return this.#unlessClosed(() => {
       if (this.#loop.transport === 'sse') {
-        return Promise.reject(new ClientError('unsupported', `${command}: server-sent events carry no commands`));
+        return Promise.reject(unsupportedError(command));
       }
       this.#options.debug?.(`command ${command}`);
       return this.#requests.request(
@@ -247,13 +240,13 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
   }
 
   #unlessClosed<T>(action: () => Promise<T>): Promise<T> {
-    return this.state === 'closed' ? Promise.reject(new ClientError('closed', 'the client is closed')) : action();
+    return this.state === 'closed' ? Promise.reject(closedError()) : action();
   }
 
   #connected(connected: Connected): 'welcome' | 'behind' {
     const news = this.#continuity.connected(connected);
     if (news === null) return 'behind';
-    this.#status = { state: 'connected' };
+    this.#state = 'connected';
     this.#silence.start(connected.heartbeat_ms);
     this.#emit('connected', connected);
     this.#tell(news);
@@ -262,7 +255,6 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
   }
 
   #frame(frame: Frame): void {
-    this.#silence.heard();
     if (isMessage(frame)) this.#message(frame);
     else if (frame.rid > 0) this.#requests.answer(frame);
     else if (frame.status === 'error') {
@@ -286,16 +278,9 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
   }
 
   #refused(refused: Refused, transport: Transport): boolean {
-    if (this.#memberships.refused(refused, transport)) return true;
-    this.#status = { state: 'connecting', reason: textOf(refused) };
-    this.#emit('refused', refused);
-    return false;
-  }
-
-  #reconnecting(next: Reconnecting): void {
-    const reason = next.reason || `connection lost (${next.code})`;
-    if (this.#status.reason === undefined) this.#status = { state: 'connecting', reason };
-    this.#emit('reconnecting', next);
+    const dropped = this.#memberships.refused(refused, transport);
+    if (!dropped) this.#emit('refused', refused);
+    return dropped;
   }
 
   #disconnected(end: Disconnected): void {
@@ -303,7 +288,7 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
     this.#requests.rejectAll();
     // Not if it was left before it was told.
     if (this.state !== 'connected') return;
-    this.#status = { state: 'connecting' };
+    this.#state = 'connecting';
     this.#emit('disconnected', end);
   }
 
@@ -318,15 +303,18 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
   }
 
   #wake(networkChanged: boolean): void {
-    this.#loop.hurry(PROBE_MS, { networkChanged });
-    void this.#silence.probe();
+    this.#loop.hurry(networkChanged);
+    this.#probe();
+  }
+
+  /** Server-sent events cannot be asked: they say something at each heartbeat. */
+  #probe(): void {
+    if (this.#loop.transport === 'websocket') void this.#silence.probe();
   }
 
   #end(closed: Closed): void {
-    const { why, reason, refusal } = closed;
-    this.#network.stop();
-    const text = refusal ? textOf(refusal) : reason || why;
-    this.#status = { state: 'closed', ...(why !== 'client' && { reason: text }) };
+    this.#stopWatching();
+    this.#state = 'closed';
     this.#memberships.end();
     this.#emit('closed', closed);
     for (const iterator of [...this.#iterators]) iterator.end();
@@ -342,13 +330,6 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
     // A listener of errors that throws itself: there is nobody left to tell.
     if (name !== 'error') this.#emit('error', new ClientError('listener_failed', `a listener of ${name}`, error));
   }
-}
-
-/** What has been found out by then about a connection that may be dead. */
-const PROBE_MS = 5_000;
-
-function textOf({ code, message }: Refused): string {
-  return message === code ? code : `${code}: ${message}`;
 }
 
 const CLIENT_EVENTS: ReadonlySet<string> = new Set([

@@ -8,10 +8,15 @@ export type StreamNews =
 /** Takes the gateway's rows and messages to the positions, and puts what comes of it into words for the application. */
 export class Continuity {
   readonly #positions: Positions;
+  /** Told with the next `connected`: state that is fetched earlier would miss what comes between. */
   readonly #unreadable: StreamNews[] = [];
 
   constructor(positions: Positions) {
     this.#positions = positions;
+    for (const stream of positions.unreadable) {
+      const [kind, name] = stream.split(/\/(.*)/s);
+      this.#refused({ stream, ...(kind === 'room' ? { room: name! } : { topic: kind! }) });
+    }
   }
 
   /** null: behind; connect again (see Positions). */
@@ -21,15 +26,10 @@ export class Continuity {
     return [...this.#unreadable.splice(0), ...joined.flatMap(({ news }) => news)];
   }
 
-  /**
-   * The gateway cannot read the positions of these topics: they are dropped. It is told with the next `connected`: state
-   * that is fetched earlier would miss what comes between.
-   */
+  /** The gateway cannot read the positions of these topics: they are dropped. */
   positionsRefused(topics: readonly string[]): void {
     for (const topic of topics) {
-      for (const stream of this.#positions.forgetAsked(topic)) {
-        this.#unreadable.push({ event: 'lost', detail: { stream, topic, why: 'position', replayed: 0 } });
-      }
+      for (const stream of this.#positions.forgetAsked(topic)) this.#refused({ stream, topic });
     }
   }
 
@@ -50,6 +50,10 @@ export class Continuity {
     if (accepted === 'new') return [];
     const of = { stream, ...(topic !== undefined && { topic }), ...(room !== undefined && { room }) };
     return [{ event: 'lost', detail: { ...of, why: 'epoch', replayed: 0 } }];
+  }
+
+  #refused(of: StreamOf): void {
+    this.#unreadable.push({ event: 'lost', detail: { ...of, why: 'position', replayed: 0 } });
   }
 
   #joinTopic(row: JoinedTopic): { behind: boolean; news: StreamNews[] } {

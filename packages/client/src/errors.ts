@@ -31,6 +31,15 @@ export class ClientError extends Error {
   }
 }
 
+/** `why`: as far as it is of interest, with a colon. */
+export function closedError(why = ''): ClientError {
+  return new ClientError('closed', `${why}the client is closed`);
+}
+
+export function unsupportedError(command: string): ClientError {
+  return new ClientError('unsupported', `${command}: server-sent events carry no commands`);
+}
+
 export type RefusedStatus = 'error' | 'unauthorized' | 'forbidden';
 
 /** The gateway's answer to a request that it did not carry out. */

@@ -77,10 +77,3 @@ export interface Closed {
   /** With `refused`, and with `token` where the gateway said it. */
   readonly refusal?: Refused;
 }
-
-/** Where the client is, for people. */
-export interface Status {
-  readonly state: 'idle' | 'connecting' | 'connected' | 'closed';
-  /** Why it is not connected (any more), as far as is known. */
-  readonly reason?: string;
-}

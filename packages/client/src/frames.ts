@@ -1,3 +1,5 @@
+import type { Refused } from './refusal.js';
+
 /** Frames of the gateway, one JSON object each. */
 
 /** A push. Member names are those of the wire. */
@@ -86,7 +88,7 @@ export function isReconnect(frame: Frame): frame is Frame & { readonly payload: 
   return frame.rid === -1 && frame.event === 'reconnect' && frame.status === 'ok' && isRecord(frame.payload);
 }
 
-export function isRefused(frame: Frame): frame is Frame & { readonly payload: Readonly<Record<string, unknown>> } {
+export function isRefused(frame: Frame): frame is Frame & { readonly payload: Refused } {
   return frame.rid === -1 && frame.event === 'refused' && frame.status === 'error' && isRecord(frame.payload);
 }
 

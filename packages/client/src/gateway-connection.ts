@@ -1,5 +1,5 @@
-import { asFrame, isConnected, isRefused, type Frame } from './frames.js';
-import { closeOf, refusalOfFrame, type Refusal } from './refusal.js';
+import { asFrame, isConnected, isRecord, isRefused, type Frame } from './frames.js';
+import type { Refused } from './refusal.js';
 
 export type Transport = 'websocket' | 'sse';
 
@@ -8,18 +8,18 @@ export interface ConnectionEnd {
   readonly connected: boolean;
   readonly code: number;
   readonly reason: string;
-  /** null: none, or not to be seen (browsers hide what is answered to a WebSocket handshake). */
-  readonly refusal: Refusal | null;
-  /** What the gateway asked us to wait with the end itself; null: nothing. */
+  /** null: not refused, or not to be seen (browsers hide what is answered to a WebSocket handshake). */
+  readonly refused: Refused | null;
+  /** What the gateway asked us to wait; null: nothing. */
   readonly afterMs: number | null;
 }
 
 export interface ConnectionHandlers {
   frame(frame: Frame): void;
-  /** Bytes that carry no frame: somebody is there. */
+  /** Bytes came, a frame or not: somebody is there. */
   heard(): void;
-  /** What cannot be read. */
-  unreadable(data: unknown): void;
+  /** What came cannot be read. */
+  unreadable(): void;
   /** Called once, and nothing after it. */
   ended(end: ConnectionEnd): void;
 }
@@ -30,10 +30,10 @@ export interface ConnectionOptions {
   readonly timeoutMs: number;
 }
 
-type End = Pick<ConnectionEnd, 'code' | 'reason'> & Partial<Pick<ConnectionEnd, 'refusal' | 'afterMs'>>;
-
 export const CODE_NORMAL = 1000;
 export const CODE_ABNORMAL = 1006;
+/** The gateway closes right after it has said that it refuses. */
+const CLOSE_AFTER_REFUSED_MS = 1_000;
 
 /** One connection from the handshake to its end, which is told at once, also where the network takes its time. */
 export abstract class GatewayConnection {
@@ -41,14 +41,14 @@ export abstract class GatewayConnection {
   readonly #handlers: ConnectionHandlers;
   readonly #parse: (text: string) => unknown;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #deadlineAt = Infinity;
   #connected = false;
   #ended = false;
+  #refused: Refused | null = null;
 
   constructor(handlers: ConnectionHandlers, options: ConnectionOptions) {
     this.#handlers = handlers;
     this.#parse = options.parse;
-    this.hurry(options.timeoutMs);
+    this.limit(options.timeoutMs, 'no connection in time');
   }
 
   get isConnected(): boolean {
@@ -59,75 +59,78 @@ export abstract class GatewayConnection {
   abstract send(text: string): boolean;
 
   /** Says goodbye, where that can be said, whatever it is called here. The other side's answer is not waited for. */
-  abstract close(end: { readonly code: number; readonly reason: string }): void;
+  close(code: number, reason: string): void {
+    if (this.#ended) return;
+    this.end(code, reason);
+    this.leave(reason);
+  }
 
   /** For a connection that does not answer: its own close could take minutes. */
   abandon(reason: string): void {
     if (this.#ended) return;
-    this.end({ code: CODE_ABNORMAL, reason });
+    this.end(CODE_ABNORMAL, reason);
     this.cut();
   }
 
-  /** An attempt that is still under way then is given up. Never later than was said before. */
-  hurry(ms: number): void {
-    if (!this.#connected) this.limit(ms, 'no connection in time');
-  }
-
-  protected limit(ms: number, reason: string): void {
-    const deadlineAt = performance.now() + ms;
-    if (this.#ended || deadlineAt >= this.#deadlineAt) return;
-    this.#deadlineAt = deadlineAt;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.abandon(reason), ms);
-  }
-
+  protected abstract leave(reason: string): void;
   protected abstract cut(): void;
 
   protected get isEnded(): boolean {
     return this.#ended;
   }
 
-  protected heard(): void {
-    if (!this.#ended) this.#handlers.heard();
+  /** It has so long to come to something. */
+  protected limit(ms: number, reason: string): void {
+    clearTimeout(this.#timer);
+    if (!this.#ended) this.#timer = setTimeout(() => this.abandon(reason), ms);
   }
 
   protected received(data: unknown): void {
     if (this.#ended) return;
-    const frame = this.#read(data);
+    this.heard();
+    const value = this.#read(data);
+    const frame = asFrame(value);
     if (frame === null) {
-      this.#handlers.unreadable(data);
-      return;
+      if (this.transport === 'sse' && isRecord(value)) this.#closed(value);
+      else this.#handlers.unreadable();
+    } else if (isRefused(frame) && !this.#connected) {
+      this.refused(frame.payload);
+    } else {
+      if (isConnected(frame)) {
+        this.#connected = true;
+        clearTimeout(this.#timer);
+      }
+      this.#handlers.frame(frame);
     }
-    if (isRefused(frame) && !this.#connected) {
-      const refusal = refusalOfFrame(frame.payload);
-      this.refused(refusal, closeOf(refusal));
-      return;
-    }
-    if (isConnected(frame)) {
-      this.#connected = true;
-      this.#deadlineAt = Infinity;
-      clearTimeout(this.#timer);
-    }
-    this.#handlers.frame(frame);
   }
 
-  protected refused(refusal: Refusal, { code, reason }: Pick<ConnectionEnd, 'code' | 'reason'>): void {
-    if (this.#ended) return;
-    this.end({ code, reason, refusal });
-    this.cut();
+  protected heard(): void {
+    this.#handlers.heard();
   }
 
-  protected end({ code, reason, refusal = null, afterMs = null }: End): void {
+  /** It ends soon, and then this is why. */
+  protected refused(refused: Refused): void {
+    this.#refused = refused;
+    this.limit(CLOSE_AFTER_REFUSED_MS, refused.message);
+  }
+
+  protected end(code: number, reason: string, afterMs: number | null = null): void {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
-    this.#handlers.ended({ connected: this.#connected, code, reason, refusal, afterMs });
+    const refused = this.#refused;
+    this.#handlers.ended({ connected: this.#connected, code, reason, refused, afterMs: refused?.after_ms ?? afterMs });
   }
 
-  #read(data: unknown): Frame | null {
-    if (typeof data !== 'string') return null;
+  /** Server-sent events have no close frame: the gateway says it in an event. */
+  #closed({ code, reason, after_ms: afterMs }: Readonly<Record<string, unknown>>): void {
+    this.end(Number(code), String(reason), typeof afterMs === 'number' ? afterMs : null);
+    this.cut();
+  }
+
+  #read(data: unknown): unknown {
     try {
-      return asFrame(this.#parse(data));
+      return typeof data === 'string' ? this.#parse(data) : null;
     } catch {
       // The caller is told that it cannot be read.
       return null;

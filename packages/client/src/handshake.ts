@@ -9,10 +9,9 @@ export interface HandshakeOptions {
   readonly token: string;
   readonly tokenIn: TokenPlace;
   readonly topics: readonly string[];
-  /** null: asks for nothing that was missed. */
-  readonly positions: Positions | null;
-  /** Positions that the application gave with a topic, by its name. */
-  readonly wished?: ReadonlyMap<string, Position>;
+  readonly positions: Positions;
+  /** A position that the application gave with a topic. */
+  readonly wished: (topic: string) => Position | null;
 }
 
 export interface WebSocketHandshake {
@@ -62,42 +61,26 @@ export function sseAddress(webSocketUrl: string): string | null {
   return url.href;
 }
 
-/** What such a handshake brings as positions: whether the gateway may have refused it for them. */
-export function asksForPositions(
-  options: Pick<HandshakeOptions, 'topics' | 'token' | 'positions' | 'wished'>,
-): boolean {
-  return recoverOf(options).length > 0;
+/**
+ * The positions that a handshake brings. A user's own stream goes by the bare topic name: a stream name of another user
+ * (the token may be another one's now) would be refused; a wrong position is answered with `recovered: false`.
+ */
+export function recoverOf({ topics, token, positions, wished }: HandshakeOptions): string {
+  const asked = topics.flatMap((topic) => {
+    const own = token === '' ? undefined : positions.ownStreamsOf(topic)[0];
+    const shared = publicStream(topic);
+    return [
+      [topic, own === undefined ? wished(topic) : positions.get(own)],
+      [shared, positions.get(shared)],
+    ] as const;
+  });
+  return asked.flatMap(([name, at]) => (at === null ? [] : [`${name}:${at.epoch}:${at.offset}`])).join(',');
 }
 
 function address(base: string, options: HandshakeOptions): URL {
   const { token, tokenIn, topics } = options;
   const url = new URL(base);
-  if (token !== '' && tokenIn === 'query') url.searchParams.set('token', token);
-  if (topics.length > 0) url.searchParams.set('topics', topics.join(','));
-  const recover = recoverOf(options);
-  if (recover.length > 0) url.searchParams.set('recover', recover.join(','));
+  const parameters = { token: tokenIn === 'query' ? token : '', topics: topics.join(','), recover: recoverOf(options) };
+  for (const [name, value] of Object.entries(parameters)) if (value !== '') url.searchParams.set(name, value);
   return url;
-}
-
-/**
- * A user's own stream goes by the bare topic name: a stream name of another user (the token may be another one's now)
- * would be refused; a wrong position is answered with `recovered: false`.
- */
-function recoverOf({
-  topics,
-  token,
-  positions,
-  wished,
-}: Pick<HandshakeOptions, 'topics' | 'token' | 'positions' | 'wished'>): string[] {
-  if (positions === null) return [];
-  const list: string[] = [];
-  for (const topic of topics) {
-    const own = token === '' ? undefined : positions.ownStreamsOf(topic)[0];
-    const asked = [
-      [topic, own === undefined ? wished?.get(topic) : positions.get(own)],
-      [publicStream(topic), positions.get(publicStream(topic))],
-    ] as const;
-    for (const [name, position] of asked) if (position) list.push(`${name}:${position.epoch}:${position.offset}`);
-  }
-  return list;
 }

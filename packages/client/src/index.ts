@@ -1,6 +1,6 @@
 export { createClient, type Client, type ClientState, type Listener, type MessageOf } from './client.js';
 export { AnswerError, ClientError, type ClientErrorCode, type RefusedStatus } from './errors.js';
-export type { ClientEvents, Closed, Disconnected, Lost, Reconnecting, Recovered, Status, StreamOf } from './events.js';
+export type { ClientEvents, Closed, Disconnected, Lost, Reconnecting, Recovered, StreamOf } from './events.js';
 export type { Connected, JoinedRoom, JoinedStream, JoinedTopic, Message } from './frames.js';
 export type { Transport } from './gateway-connection.js';
 export type { TokenPlace } from './handshake.js';

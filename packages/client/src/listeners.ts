@@ -26,15 +26,11 @@ export class Listeners {
     // A copy: a listener may add and remove others.
     for (const listener of [...listeners]) {
       try {
-        const result = listener(detail);
-        if (isPromise(result)) result.then(undefined, (error: unknown) => this.#failed(name, error));
+        const result = listener(detail) as Partial<PromiseLike<unknown>> | null | undefined;
+        result?.then?.(undefined, (error: unknown) => this.#failed(name, error));
       } catch (error) {
         this.#failed(name, error);
       }
     }
   }
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

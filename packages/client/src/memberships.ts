@@ -1,4 +1,4 @@
-import { AnswerError, ClientError } from './errors.js';
+import { AnswerError, ClientError, closedError, unsupportedError, type ClientErrorCode } from './errors.js';
 import type { JoinedRoom, JoinedStream, JoinedTopic } from './frames.js';
 import { isRecord } from './frames.js';
 import type { Transport } from './gateway-connection.js';
@@ -21,14 +21,16 @@ export interface MembershipHandlers {
   doubtful(): void;
 }
 
+type Command = 'subscribe' | 'enter';
+
 /** Something to be joined that the gateway has not confirmed yet. */
 interface Call {
-  readonly command: 'subscribe' | 'enter';
+  readonly command: Command;
+  /** Topics, or one room. */
+  readonly wishes: readonly TopicWish[];
+  /** Those that are still wanted. */
   readonly names: Set<string>;
-  /** Positions that the application gave, by name. */
-  readonly wished: ReadonlyMap<string, Position>;
-  options(): object;
-  confirmed(payload: unknown): void;
+  /** With the answer's payload. */
   readonly settled: Promise<unknown>;
   resolve(payload: unknown): void;
   reject(error: unknown): void;
@@ -66,68 +68,58 @@ export class Memberships {
 
   /** For the next handshake. */
   topicsFor(transport: Transport): string[] {
-    if (transport === 'websocket') return this.topics;
-    return [...new Set([...this.#topics, ...this.#ridingCalls().flatMap(({ names }) => [...names])])];
+    const riding = transport === 'sse' ? this.#ridingCalls().flatMap(({ names }) => [...names]) : [];
+    return [...new Set([...this.#topics, ...riding])];
   }
 
-  get wished(): ReadonlyMap<string, Position> {
-    return new Map([...this.#calls].flatMap(({ wished }) => [...wished]));
+  /** Positions that came with topics which are not confirmed yet. */
+  wished(topic: string): Position | null {
+    const wishes = [...this.#calls].flatMap((call) => (call.command === 'subscribe' ? call.wishes : []));
+    return wishes.map(positionOf).find((_position, at) => nameOf(wishes[at]!) === topic) ?? null;
   }
 
   /** Who wants a topic that somebody else has just asked for waits for the same answer. */
   async subscribe(wishes: readonly TopicWish[]): Promise<readonly JoinedTopic[]> {
-    const names = new Set(wishes.map(topicOf));
-    const shared = [...this.#calls].filter(
-      (call) => call.command === 'subscribe' && [...names].some((name) => call.names.has(name)),
-    );
-    if (shared.length === 0) return this.#subscribe(names, wishes);
-    const answers = await Promise.all(shared.map(({ settled }) => settled.catch(() => undefined)));
-    const rows = answers.flatMap(rowsOf).filter(({ topic }) => names.delete(topic));
-    if (names.size === 0) return rows;
-    if (this.#ended) throw new ClientError('closed', 'subscribe: the client is closed');
-    // What was refused may have been another topic of the same call.
-    return [...rows, ...(await this.subscribe(wishes.filter((wish) => names.has(topicOf(wish)))))];
+    const names = new Set(wishes.map(nameOf));
+    const rows: JoinedTopic[] = [];
+    for (let shared; (shared = this.#pending('subscribe', names));) {
+      // What was refused may have been another topic of the same call.
+      const answer = await shared.settled.catch(() => null);
+      rows.push(...rowsOf(answer).filter(({ topic }) => names.delete(topic)));
+    }
+    if (names.size > 0) {
+      const rest = wishes.filter((wish) => names.has(nameOf(wish)));
+      rows.push(...rowsOf(await this.#join('subscribe', rest, names)).filter(({ topic }) => names.has(topic)));
+    }
+    return rows;
   }
 
   async unsubscribe(topics: readonly string[]): Promise<void> {
-    for (const topic of topics) {
-      this.#topics.delete(topic);
-      this.#positions.forgetTopic(topic);
-    }
+    const forget = (): void => {
+      for (const topic of topics) if (!this.#topics.has(topic)) this.#positions.forgetTopic(topic);
+    };
+    for (const topic of topics) this.#topics.delete(topic);
+    forget();
     this.#withdraw('subscribe', topics);
-    await this.#tell('unsubscribe', { topics }, () => {
-      // What was under way before the answer has left its positions.
-      const gone = topics.filter((topic) => !this.#topics.has(topic));
-      for (const topic of gone) this.#positions.forgetTopic(topic);
-    });
+    // What was under way before the answer has left its positions.
+    await this.#tell('unsubscribe', { topics }, forget);
   }
 
   async enter(room: string, position: Position | null): Promise<JoinedRoom> {
-    const [shared] = [...this.#calls].filter(({ command, names }) => command === 'enter' && names.has(room));
-    if (shared !== undefined) {
-      await shared.settled.catch(() => undefined);
-      return this.enter(room, position);
-    }
-    let row: JoinedRoom = { room };
-    const confirmed = (payload: unknown): void => {
-      row = { ...(isRecord(payload) ? (payload as JoinedStream) : {}), room };
-      if (!names.has(room)) return;
-      this.#rooms.add(room);
-      this.#handlers.joinedRoom(row);
-    };
     const names = new Set([room]);
-    const options = (): object => ({ room, ...(this.#positions.get(roomStream(room)) ?? position) });
-    await this.#join({ command: 'enter', names, wished: new Map(), options, confirmed });
-    return row;
+    for (let shared; (shared = this.#pending('enter', names));) await shared.settled.catch(() => null);
+    const answer = await this.#join('enter', [position === null ? room : { topic: room, ...position }], names);
+    return roomRow(answer, room);
   }
 
   async leave(room: string): Promise<void> {
-    this.#rooms.delete(room);
-    this.#positions.forget(roomStream(room));
-    this.#withdraw('enter', [room]);
-    await this.#tell('leave', { room }, () => {
+    const forget = (): void => {
       if (!this.#rooms.has(room)) this.#positions.forget(roomStream(room));
-    });
+    };
+    this.#rooms.delete(room);
+    forget();
+    this.#withdraw('enter', [room]);
+    await this.#tell('leave', { room }, forget);
   }
 
   /** After each `connected`, with its rows. */
@@ -136,86 +128,85 @@ export class Memberships {
       this.#joinedByHandshake(rows);
       return;
     }
-    const entering = new Set(
-      [...this.#calls].filter(({ command }) => command === 'enter').flatMap(({ names }) => [...names]),
-    );
-    for (const room of this.#rooms) if (!entering.has(room)) this.#enterAgain(room);
+    for (const room of this.#rooms) if (!this.#pending('enter', new Set([room]))) this.#enterAgain(room);
     for (const call of this.#calls) void this.#perform(call);
   }
 
   /** A handshake was refused; true: for topics that rode in it to be tried, and which are given up now. */
   refused({ code, message }: Refused, transport: Transport): boolean {
     const riding = transport === 'sse' && TOPIC_CODES.has(code) ? this.#ridingCalls() : [];
-    if (riding.length > 1) this.#oneByOne = true;
-    else for (const call of riding) this.#drop(call, new AnswerError('subscribe', 'forbidden', { code, message }));
+    this.#oneByOne ||= riding.length > 1;
+    if (riding.length === 1) this.#drop(riding[0]!, new AnswerError('subscribe', 'forbidden', { code, message }));
     return riding.length > 0;
   }
 
   /** The client is closed for good. */
   end(): void {
     this.#ended = true;
-    for (const call of this.#calls) {
-      this.#drop(call, new ClientError('closed', `${call.command}: the client is closed`));
-    }
+    for (const call of this.#calls) this.#drop(call, closedError());
   }
 
-  async #subscribe(names: Set<string>, wishes: readonly TopicWish[]): Promise<readonly JoinedTopic[]> {
-    const rowsIn = (payload: unknown): JoinedTopic[] => rowsOf(payload).filter(({ topic }) => names.has(topic));
-    const confirmed = (payload: unknown): void => {
-      for (const name of names) this.#topics.add(name);
-      for (const row of rowsIn(payload)) this.#handlers.joinedTopic(row);
-    };
-    const options = (): object => ({ topics: wishes.filter((wish) => names.has(topicOf(wish))) });
-    const wished = new Map(wishes.flatMap((wish) => (typeof wish === 'string' ? [] : [[wish.topic, wish] as const])));
-    return rowsIn(await this.#join({ command: 'subscribe', names, wished, options, confirmed }));
+  #pending(command: Command, names: ReadonlySet<string>): Call | undefined {
+    return [...this.#calls].find((call) => call.command === command && [...names].some((name) => call.names.has(name)));
+  }
+
+  /** New topics that ride in the next handshake of server-sent events. */
+  #ridingCalls(): Call[] {
+    const calls = [...this.#calls].filter(({ command }) => command === 'subscribe');
+    return this.#oneByOne ? calls.slice(0, 1) : calls;
   }
 
   #enterAgain(room: string): void {
     this.enter(room, null).catch((error: unknown) => {
       if (this.#ended || !this.#rooms.has(room)) return;
-      if (!isFinal(error)) {
-        setTimeout(() => this.#retryRoom(room), RETRY_MS * (1 + Math.random()));
+      if (isFinal(error)) {
+        this.#rooms.delete(room);
+        this.#positions.forget(roomStream(room));
+        this.#handlers.failed(error);
         return;
       }
-      this.#rooms.delete(room);
-      this.#positions.forget(roomStream(room));
-      this.#handlers.failed(error);
+      const again = (): void => {
+        if (!this.#ended && this.#rooms.has(room)) this.#enterAgain(room);
+      };
+      setTimeout(again, RETRY_MS * (1 + Math.random()));
     });
-  }
-
-  #retryRoom(room: string): void {
-    if (!this.#ended && this.#rooms.has(room)) this.#enterAgain(room);
   }
 
   /** Settles by the gateway's word, over as many connections as it takes. */
-  #join(call: Pick<Call, 'command' | 'names' | 'wished' | 'options' | 'confirmed'>): Promise<unknown> {
-    let resolve: Call['resolve'] = () => undefined;
-    let reject: Call['reject'] = () => undefined;
-    const settled = new Promise<unknown>((yes, no) => {
-      resolve = yes;
-      reject = no;
-    });
-    const whole: Call = { ...call, settled, resolve, reject, inFlight: false };
-    this.#calls.add(whole);
-    void this.#perform(whole);
-    return settled;
+  #join(command: Command, wishes: readonly TopicWish[], names: Set<string>): Promise<unknown> {
+    const call: Call = { command, wishes, names, inFlight: false, ...deferred() };
+    this.#calls.add(call);
+    void this.#perform(call);
+    return call.settled;
   }
 
   async #perform(call: Call): Promise<void> {
     if (call.inFlight) return;
     call.inFlight = true;
     try {
-      const payload = await this.#handlers.ask(call.command, call.options(), (answer) => call.confirmed(answer));
-      this.#calls.delete(call);
-      call.resolve(payload);
+      const options = this.#optionsOf(call);
+      const answer = await this.#handlers.ask(call.command, options, (payload) => this.#confirmed(call, payload));
+      this.#drop(call, null, answer);
     } catch (error) {
       call.inFlight = false;
       this.#failed(call, error);
     }
   }
 
+  #optionsOf({ command, wishes, names }: Call): object {
+    if (command === 'subscribe') return { topics: wishes.filter((wish) => names.has(nameOf(wish))) };
+    const room = nameOf(wishes[0]!);
+    return { room, ...(this.#positions.get(roomStream(room)) ?? positionOf(wishes[0]!)) };
+  }
+
+  #confirmed({ command, names }: Call, payload: unknown): void {
+    for (const name of names) (command === 'enter' ? this.#rooms : this.#topics).add(name);
+    if (command === 'enter') for (const room of names) this.#handlers.joinedRoom(roomRow(payload, room));
+    else for (const row of rowsOf(payload)) if (names.has(row.topic)) this.#handlers.joinedTopic(row);
+  }
+
   #failed(call: Call, error: unknown): void {
-    const code = error instanceof ClientError ? error.code : null;
+    const code = codeOf(error);
     const wanted = call.names.size > 0 && !this.#ended;
     // The next connection's turn, unless nothing of it is wanted any more.
     if (code === 'disconnected' && wanted) return;
@@ -233,27 +224,20 @@ export class Memberships {
     const joined = new Set(rows.map(({ topic }) => topic));
     for (const call of this.#calls) {
       if (call.command === 'enter') {
-        this.#drop(call, unsupported('enter'));
+        this.#drop(call, unsupportedError('enter'));
       } else if ([...call.names].every((name) => joined.has(name))) {
         for (const name of call.names) this.#topics.add(name);
-        this.#calls.delete(call);
-        call.resolve({ topics: rows });
+        this.#drop(call, null, { topics: rows });
       }
     }
     // They are entered again as soon as there are WebSockets.
-    if (this.#rooms.size > 0) this.#handlers.failed(unsupported('enter'));
-    if (this.#calls.size === 0) this.#oneByOne = false;
+    if (this.#rooms.size > 0) this.#handlers.failed(unsupportedError('enter'));
+    this.#oneByOne &&= this.#calls.size > 0;
     if (this.#calls.size > 0 || [...joined].some((topic) => !this.#topics.has(topic))) this.#handlers.rejoin();
   }
 
-  /** New topics that ride in the next handshake of server-sent events. */
-  #ridingCalls(): Call[] {
-    const calls = [...this.#calls].filter(({ command }) => command === 'subscribe');
-    return this.#oneByOne ? calls.slice(0, 1) : calls;
-  }
-
   /** What is not wanted any more need not be asked for; what has been asked for is not remembered. */
-  #withdraw(command: Call['command'], names: readonly string[]): void {
+  #withdraw(command: Command, names: readonly string[]): void {
     for (const call of this.#calls) {
       if (call.command !== command) continue;
       for (const name of names) call.names.delete(name);
@@ -261,10 +245,9 @@ export class Memberships {
     }
   }
 
-  /** null: nothing of it is wanted any more. */
-  #drop(call: Call, error: unknown): void {
+  #drop(call: Call, error: unknown, answer?: unknown): void {
     this.#calls.delete(call);
-    if (error === null) call.resolve(undefined);
+    if (error === null) call.resolve(answer);
     else call.reject(error);
   }
 
@@ -273,10 +256,10 @@ export class Memberships {
     try {
       await this.#handlers.ask(command, options, onOk);
     } catch (error) {
-      const code = error instanceof ClientError ? error.code : null;
+      const code = codeOf(error);
       if (code === 'unsupported') this.#handlers.rejoin();
-      if (code === 'timeout') this.#handlers.doubtful();
-      if (code !== 'disconnected' && code !== 'unsupported' && code !== 'timeout') throw error;
+      else if (code === 'timeout') this.#handlers.doubtful();
+      else if (code !== 'disconnected') throw error;
     }
   }
 }
@@ -286,19 +269,33 @@ const TOPIC_CODES: ReadonlySet<string> = new Set(['unknown_topic', 'topic_forbid
 /** Codes that say "not now". */
 const PASSING_CODES: ReadonlySet<string> = new Set(['rate_limited', 'unavailable', 'busy', 'internal_error']);
 
+function deferred(): Pick<Call, 'settled' | 'resolve' | 'reject'> {
+  const parts = {} as Pick<Call, 'resolve' | 'reject'>;
+  const settled = new Promise<unknown>((resolve, reject) => Object.assign(parts, { resolve, reject }));
+  return Object.assign(parts, { settled });
+}
+
 function isFinal(error: unknown): error is AnswerError {
   return error instanceof AnswerError && !PASSING_CODES.has(error.code);
 }
 
-function unsupported(command: string): ClientError {
-  return new ClientError('unsupported', `${command}: server-sent events carry no commands`);
+function codeOf(error: unknown): ClientErrorCode | null {
+  return error instanceof ClientError ? error.code : null;
 }
 
-function topicOf(wish: TopicWish): string {
+function nameOf(wish: TopicWish): string {
   return typeof wish === 'string' ? wish : wish.topic;
+}
+
+function positionOf(wish: TopicWish): Position | null {
+  return typeof wish === 'string' ? null : { epoch: wish.epoch, offset: wish.offset };
 }
 
 function rowsOf(payload: unknown): JoinedTopic[] {
   const topics = isRecord(payload) ? payload['topics'] : [];
   return Array.isArray(topics) ? (topics as JoinedTopic[]) : [];
+}
+
+function roomRow(payload: unknown, room: string): JoinedRoom {
+  return { ...(isRecord(payload) ? (payload as JoinedStream) : {}), room };
 }

@@ -1,7 +1,6 @@
 import { ClientError } from './errors.js';
-import { isRecord } from './frames.js';
 import type { Transport } from './gateway-connection.js';
-import { sseAddress, type TokenPlace } from './handshake.js';
+import type { TokenPlace } from './handshake.js';
 import type { SavedPositions } from './positions.js';
 import { globalWebSocket, type WebSocketClass } from './socket.js';
 import type { TokenCallback } from './token-source.js';
@@ -41,141 +40,99 @@ export interface ClientOptions {
 }
 
 /** Nothing left to default. */
-export interface ResolvedOptions {
+export interface ResolvedOptions extends Required<Omit<ClientOptions, 'url' | 'WebSocket' | 'backoff' | 'debug'>> {
   readonly urls: readonly string[];
-  readonly token: string | TokenCallback;
-  readonly topics: readonly string[];
-  readonly positions: SavedPositions;
-  readonly autoConnect: boolean;
-  readonly transports: readonly Transport[];
   /** null: there is none here, and none is needed. */
   readonly WebSocket: WebSocketClass | null;
-  readonly tokenIn: TokenPlace;
   readonly backoff: { readonly baseMs: number; readonly capMs: number };
-  readonly maxAttempts: number;
-  readonly connectTimeoutMs: number;
-  readonly requestTimeoutMs: number;
-  readonly renewBeforeMs: number;
-  readonly bufferLimit: number;
-  readonly parse: (text: string) => unknown;
   readonly debug: ((line: string) => void) | null;
 }
 
-/** What a value may be; names read on after "must be". */
-const KINDS: Readonly<Record<string, (value: unknown) => boolean>> = {
-  'a text': (value) => typeof value === 'string',
-  'a list of texts': (value) => Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== ''),
-  'a function': (value) => typeof value === 'function',
-  'a number above 0': (value) => typeof value === 'number' && value > 0,
-  'true or false': (value) => typeof value === 'boolean',
-  'an object': isRecord,
-  '"protocol" or "query"': (value) => value === 'protocol' || value === 'query',
-  'a list of "websocket" and "sse"': (value) =>
-    Array.isArray(value) && value.length > 0 && value.every((item) => item === 'websocket' || item === 'sse'),
+/** Each says by itself what kind of value the option has. */
+const DEFAULTS = {
+  url: [] as string | readonly string[],
+  token: '' as string | TokenCallback,
+  topics: [] as readonly string[],
+  positions: {} as SavedPositions,
+  autoConnect: true,
+  transports: ['websocket', 'sse'] as readonly Transport[],
+  WebSocket: (() => undefined) as unknown as WebSocketClass,
+  tokenIn: 'protocol' as TokenPlace,
+  backoff: { baseMs: 500, capMs: 30_000 },
+  maxAttempts: Infinity,
+  connectTimeoutMs: 10_000,
+  requestTimeoutMs: 10_000,
+  renewBeforeMs: 30_000,
+  bufferLimit: 1_000,
+  parse: JSON.parse as (text: string) => unknown,
+  debug: false as boolean | ((line: string) => void),
 };
-
-const EXPECTED: Readonly<Record<keyof ClientOptions, readonly string[]>> = {
-  url: ['a text', 'a list of texts'],
-  token: ['a text', 'a function'],
-  topics: ['a list of texts'],
-  positions: ['an object'],
-  autoConnect: ['true or false'],
-  transports: ['a list of "websocket" and "sse"'],
-  WebSocket: ['a function'],
-  tokenIn: ['"protocol" or "query"'],
-  backoff: ['an object'],
-  maxAttempts: ['a number above 0'],
-  connectTimeoutMs: ['a number above 0'],
-  requestTimeoutMs: ['a number above 0'],
-  renewBeforeMs: ['a number above 0'],
-  bufferLimit: ['a number above 0'],
-  parse: ['a function'],
-  debug: ['true or false', 'a function'],
-};
-const EXPECTED_OF_BACKOFF = { baseMs: ['a number above 0'], capMs: ['a number above 0'] };
+/** What else they may be. */
+const ALSO: Readonly<Record<string, string>> = { url: 'string', token: 'function', debug: 'function' };
 const CHARACTERS_SHOWN = 40;
 /** A timer that is set for longer fires at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Throws ClientError `bad_option`. */
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
-  check('', EXPECTED, options);
-  check('backoff.', EXPECTED_OF_BACKOFF, options.backoff ?? {});
-  const urls = [options.url].flat().map(address);
-  if (urls.length === 0) throw bad('url: at least one is needed');
-  const transports = options.transports ?? (['websocket', 'sse'] as const);
+  const { url, debug, ...rest } = merge(DEFAULTS, options);
+  const { transports, tokenIn, topics } = rest;
+  for (const transport of transports) oneOf('transports', DEFAULTS.transports, transport);
+  oneOf('tokenIn', ['protocol', 'query'], tokenIn);
+  const urls = [url].flat().map(address);
+  if (urls.length === 0) throw bad('url', 'given', urls);
   const WebSocket = options.WebSocket ?? globalWebSocket();
-  if (transports.includes('websocket')) {
-    if (WebSocket === null) throw bad('WebSocket: there is no global one here; give a class');
-  } else {
-    const other = urls.find((url) => sseAddress(url) === null);
-    if (other !== undefined) throw bad(`url: server-sent events are beside …/ws, not at ${other}`);
-  }
+  if (WebSocket === null && transports.includes('websocket')) throw bad('WebSocket', 'given: there is none here', null);
   return {
+    ...rest,
     urls,
-    transports,
     WebSocket,
-    token: options.token ?? '',
-    topics: [...new Set(options.topics)],
-    positions: options.positions ?? {},
-    autoConnect: options.autoConnect ?? true,
-    tokenIn: options.tokenIn ?? 'protocol',
-    backoff: { baseMs: timer(options.backoff?.baseMs, 500), capMs: timer(options.backoff?.capMs, 30_000) },
-    maxAttempts: options.maxAttempts ?? Infinity,
-    connectTimeoutMs: timer(options.connectTimeoutMs, 10_000),
-    requestTimeoutMs: timer(options.requestTimeoutMs, 10_000),
-    renewBeforeMs: timer(options.renewBeforeMs, 30_000),
-    bufferLimit: options.bufferLimit ?? 1_000,
-    parse: options.parse ?? JSON.parse,
-    debug: debugLine(options.debug ?? false),
+    topics: [...new Set(topics)],
+    backoff: merge(DEFAULTS.backoff, rest.backoff),
+    // oxlint-disable-next-line no-console -- it is what `debug: true` asks for
+    debug: debug === true ? (line) => console.debug(`ws-gateway: ${line}`) : debug || null,
   };
 }
 
 /** A misspelt name or a value of another kind would show later, as a silence that nobody can explain. */
-function check(prefix: string, expected: Readonly<Record<string, readonly string[]>>, options: unknown): void {
-  if (!isRecord(options)) throw bad(`options: must be an object, not ${shown(options)}`);
+function merge<Values extends Readonly<Record<string, unknown>>>(defaults: Values, options: object): Values {
+  const merged: Record<string, unknown> = { ...defaults };
   for (const [name, value] of Object.entries(options)) {
-    const kinds = Object.hasOwn(expected, name) ? expected[name]! : null;
-    if (kinds === null) {
-      throw bad(`${prefix}${name}: there is no such option; there are ${Object.keys(expected).join(', ')}`);
-    }
-    if (value !== undefined && !kinds.some((kind) => KINDS[kind]!(value))) {
-      // What was meant for a token is not repeated.
-      throw bad(`${prefix}${name}: must be ${kinds.join(' or ')}${name === 'token' ? '' : `, not ${shown(value)}`}`);
-    }
+    if (!Object.hasOwn(defaults, name)) throw bad(name, `one of ${Object.keys(defaults).join(', ')}`, name);
+    if (value === undefined) continue;
+    const kinds = [kindOf(defaults[name]), ...(ALSO[name] ? [ALSO[name]] : [])];
+    // What was meant for a token is not repeated.
+    if (!kinds.includes(kindOf(value)))
+      throw bad(name, `a ${kinds.join(' or ')}`, name === 'token' ? typeof value : value);
+    merged[name] = typeof value === 'number' && name.endsWith('Ms') ? Math.min(value, TIMER_MS_MAX) : value;
   }
+  return merged as Values;
 }
 
-function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? String(value)).slice(0, CHARACTERS_SHOWN);
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return value.every((item) => item && typeof item === 'string') ? 'list of texts' : 'list';
+  if (typeof value === 'number') return value > 0 ? 'number above 0' : 'number';
+  return value === null ? 'null' : typeof value;
 }
 
-function address(text: string | undefined): string {
+function oneOf(name: string, values: readonly string[], value: string): void {
+  if (!values.includes(value)) throw bad(name, values.join(' or '), value);
+}
+
+function address(text: string): string {
   const { location } = globalThis as { location?: { href: string } };
-  let url: URL;
   try {
-    if (text === undefined) throw new TypeError('it is missing');
-    url = new URL(text, location?.href);
-  } catch (error) {
-    throw bad(`url: must be an address such as wss://host/ws, not ${text}`, error);
+    const url = new URL(text, location?.href);
+    url.protocol = url.protocol.replace(/^http/, 'ws');
+    url.hash = '';
+    if (/^wss?:/.test(url.href)) return url.href;
+  } catch {
+    // The rule says enough.
   }
-  url.protocol = url.protocol.replace(/^http/, 'ws');
-  url.hash = '';
-  if (url.protocol !== 'ws:' && url.protocol !== 'wss:')
-    throw bad(`url: must begin with ws: or wss:, not ${url.protocol}`);
-  return url.href;
+  throw bad('url', 'an address such as wss://host/ws', text);
 }
 
-function timer(ms: number | undefined, defaultMs: number): number {
-  return Math.min(ms ?? defaultMs, TIMER_MS_MAX);
-}
-
-function debugLine(debug: boolean | ((line: string) => void)): ((line: string) => void) | null {
-  if (typeof debug === 'function') return debug;
-  // oxlint-disable-next-line no-console -- it is what `debug: true` asks for
-  return debug ? (line) => console.debug(`ws-gateway: ${line}`) : null;
-}
-
-function bad(message: string, cause?: unknown): ClientError {
-  return new ClientError('bad_option', message, cause);
+function bad(name: string, rule: string, value: unknown): ClientError {
+  const text = JSON.stringify(value) ?? String(value);
+  return new ClientError('bad_option', `${name}: must be ${rule}, not ${text.slice(0, CHARACTERS_SHOWN)}`);
 }

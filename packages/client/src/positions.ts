@@ -42,12 +42,16 @@ interface Entry extends Position {
 export class Positions {
   readonly #entries = new Map<string, Entry>();
 
-  /** What was saved lay in somebody else's storage meanwhile: entries that are no positions (any more) are left out. */
+  /** Saved streams whose positions are none (any more): they lay in somebody else's storage meanwhile. */
+  readonly unreadable: readonly string[];
+
   constructor(saved: SavedPositions = {}) {
-    for (const [stream, position] of Object.entries<Partial<Position> | null>(saved)) {
+    this.unreadable = Object.entries<Partial<Position> | null>(saved).flatMap(([stream, position]) => {
       const { epoch, offset } = position ?? {};
-      if (isPosition(epoch, offset)) this.#entries.set(stream, { epoch, offset: offset!, state: 'seen' });
-    }
+      if (!isPosition(epoch, offset)) return [stream];
+      this.#entries.set(stream, { epoch, offset: offset!, state: 'seen' });
+      return [];
+    });
   }
 
   /** Takes what `connected` or an answer says of a stream. */
@@ -136,8 +140,14 @@ export class Positions {
   }
 }
 
+/** As the gateway writes and reads them; it would refuse the whole handshake for one that is not. */
 export function isPosition(epoch: unknown, offset: unknown): epoch is string {
-  return typeof epoch === 'string' && epoch !== '' && Number.isSafeInteger(offset) && (offset as number) >= 0;
+  return (
+    typeof epoch === 'string' &&
+    /^[a-z\d]{1,32}$/i.test(epoch) &&
+    Number.isSafeInteger(offset) &&
+    (offset as number) >= 0
+  );
 }
 
 export function publicStream(topic: string): string {

@@ -10,20 +10,18 @@ import {
   type GatewayConnection,
   type Transport,
 } from './gateway-connection.js';
-import { asksForPositions, sseHandshake, webSocketHandshake, type HandshakeOptions } from './handshake.js';
+import { recoverOf, sseHandshake, webSocketHandshake, type HandshakeOptions } from './handshake.js';
 import type { ResolvedOptions } from './options.js';
 import type { Position, Positions } from './positions.js';
 import { ReconnectBackoff } from './reconnect-backoff.js';
 import type { Refused, Remedy } from './refusal.js';
 import { SseConnection } from './sse-connection.js';
-import { reachable, sleep, unlessAborted } from './time.js';
+import { sleep, unlessAborted } from './time.js';
 import { TokenSource } from './token-source.js';
 import { judge } from './verdict.js';
 import { WebSocketConnection } from './websocket-connection.js';
 
 export interface ReconnectLoopHandlers {
-  /** An attempt begins. */
-  connecting(transport: Transport, url: string): void;
   /** `behind`: go away and ask again. */
   connected(connected: Connected): 'welcome' | 'behind';
   frame(frame: Frame): void;
@@ -45,7 +43,7 @@ interface ReconnectLoopParts {
   readonly positions: Positions;
   /** Topics of the next handshake. */
   readonly topics: (transport: Transport) => readonly string[];
-  readonly wished: () => ReadonlyMap<string, Position>;
+  readonly wished: (topic: string) => Position | null;
 }
 
 /** A connection that stood for so long was a good one: the backoff begins anew. */
@@ -61,9 +59,6 @@ const FAILURES_PER_TOKEN = 3;
 const STATUS_UNAUTHORIZED = 401;
 /** Fresh tokens that a gateway refuses may be good: it has yet to learn the key they are signed with. */
 const TOKEN_PATIENCE_MS = 60_000;
-const TOKEN_REFUSALS_MIN = 3;
-/** Who is woken again and again makes an attempt a second at most. */
-const ATTEMPT_SPACING_MS = 1_000;
 /** "No code": closed by ourselves, to come back at once. */
 const CODE_OURS = 1005;
 
@@ -81,21 +76,21 @@ export class ReconnectLoop {
   /** Of the attempt that is under way, or was the last one. */
   #asked: HandshakeOptions | null = null;
   #timers: ReturnType<typeof setTimeout>[] = [];
-  #refusedTokens: { readonly count: number; readonly sinceMs: number } | null = null;
+  /** Since when the gateway refuses tokens; null: it does not. */
+  #tokenRefusedAtMs: number | null = null;
   #spreadMs: number | null = null;
-  #attemptAtMs = 0;
   /** When to be back, as the gateway or we ourselves said; null: by the backoff. */
   #backAtMs: number | null = null;
 
   /** Throws ClientError `bad_token`. */
   constructor(options: ResolvedOptions, parts: ReconnectLoopParts, handlers: ReconnectLoopHandlers) {
-    const { token, tokenIn, connectTimeoutMs, urls, transports } = options;
+    const { token, connectTimeoutMs, urls, transports } = options;
     this.#options = options;
     this.#parts = parts;
     this.#handlers = handlers;
-    this.#tokens = new TokenSource(token, { timeoutMs: connectTimeoutMs, tokenIn });
+    this.#tokens = new TokenSource(token, { timeoutMs: connectTimeoutMs });
     this.#backoff = new ReconnectBackoff(options.backoff);
-    this.#plan = new AttemptPlan({ urls, transports, reachable });
+    this.#plan = new AttemptPlan(urls, transports);
   }
 
   /** Of the connection that stands; null: there is none. */
@@ -132,11 +127,15 @@ export class ReconnectLoop {
     this.#connection?.abandon(reason);
   }
 
-  /** Makes the attempt that is waited for now; one that is under way has to come to something within the time. */
-  hurry(ms: number, { networkChanged }: { networkChanged: boolean }): void {
-    if (networkChanged) this.#plan.networkChanged();
+  /** Makes the attempt that is waited for now; through another network also the one that is under way. */
+  hurry(networkChanged: boolean): void {
+    this.#backoff.reset();
     this.#waiting.abort();
-    this.#connection?.hurry(ms);
+    if (!networkChanged) return;
+    this.#plan.beginAnew();
+    if (this.transport !== null) return;
+    this.#backAtMs = performance.now();
+    this.#connection?.abandon('another network');
   }
 
   /** Comes back at once by another connection. */
@@ -150,26 +149,18 @@ export class ReconnectLoop {
   close(): void {
     this.#closing.abort();
     this.#waiting.abort();
-    this.#connection?.close({ code: CODE_NORMAL, reason: 'client closed' });
+    this.#connection?.close(CODE_NORMAL, 'client closed');
   }
 
   /** One attempt, to its end. null: closed meanwhile. Rejects when the WebSocket class cannot be used. */
   async #connect(): Promise<ConnectionEnd | null> {
     const { tokenIn } = this.#options;
     const { positions, topics, wished } = this.#parts;
-    this.#attemptAtMs = performance.now();
     this.#asked = null;
     const token = await this.#token();
     if (this.#closing.signal.aborted) return null;
     if (token === null) return NO_TOKEN;
-    const { transport, withPositions } = this.#plan;
-    this.#asked = {
-      token,
-      tokenIn,
-      topics: topics(transport),
-      positions: withPositions ? positions : null,
-      wished: wished(),
-    };
+    this.#asked = { token, tokenIn, topics: topics(this.#plan.transport), positions, wished };
     return new Promise((resolve) => {
       this.#connection = this.#open({
         frame: (frame) => this.#frame(frame),
@@ -184,15 +175,14 @@ export class ReconnectLoop {
   }
 
   #open(handlers: ConnectionHandlers): GatewayConnection {
-    const { WebSocket, parse, connectTimeoutMs } = this.#options;
+    const { parse, connectTimeoutMs, debug } = this.#options;
     const { transport, url, sseUrl } = this.#plan;
     const options = { parse, timeoutMs: connectTimeoutMs };
+    debug?.(`connecting to ${url} (${transport})`);
     if (transport === 'sse' && sseUrl !== null) {
-      this.#handlers.connecting('sse', sseUrl);
       return new SseConnection(sseHandshake(sseUrl, this.#asked!), handlers, options);
     }
-    if (WebSocket === null) throw new ClientError('bad_option', 'WebSocket: there is no global one here; give a class');
-    this.#handlers.connecting('websocket', url);
+    const WebSocket = this.#options.WebSocket!;
     return new WebSocketConnection(webSocketHandshake(url, this.#asked!), handlers, { ...options, WebSocket });
   }
 
@@ -215,8 +205,9 @@ export class ReconnectLoop {
   #connected(connected: Connected): void {
     const { reconnect_spread_ms: spreadMs } = connected;
     this.#spreadMs = typeof spreadMs === 'number' && spreadMs >= 0 ? Math.min(spreadMs, ASKED_MS_MAX) : null;
-    this.#refusedTokens = null;
-    if (this.#plan.connected() || this.#handlers.connected(connected) === 'behind') {
+    this.#tokenRefusedAtMs = null;
+    this.#plan.connected();
+    if (this.#handlers.connected(connected) === 'behind') {
       this.reconnect('behind');
       return;
     }
@@ -238,67 +229,57 @@ export class ReconnectLoop {
   }
 
   #leave(reason: string): void {
-    this.#connection?.close({ code: CODE_OURS, reason });
+    this.#connection?.close(CODE_OURS, reason);
   }
 
-  #ended(end: ConnectionEnd): void {
+  #ended({ connected, code, reason, afterMs }: ConnectionEnd): void {
     this.#connection = null;
     for (const timer of this.#timers.splice(0)) clearTimeout(timer);
-    if (end.afterMs !== null) this.#backAtMs = performance.now() + askedMs(end.afterMs);
-    if (end.connected) this.#handlers.disconnected({ code: end.code, reason: end.reason });
+    if (!connected) return;
+    if (afterMs !== null) this.#backAtMs = performance.now() + askedMs(afterMs);
+    this.#handlers.disconnected({ code, reason });
   }
 
   /** When to try again, or the end. */
   async #next(end: ConnectionEnd): Promise<Delay | Closed> {
-    const verdict = judge(end);
+    const { connected, code, reason, refused, afterMs } = end;
+    const { remedy: asJudged, nextUrl, crowd, unexplained } = judge(end);
     const asked = this.#asked;
-    const hadPositions = asked !== null && asksForPositions(asked);
-    const { transport } = this.#plan;
-    if (!end.connected && this.#plan.failed(verdict)) this.#handlers.positionsRefused(asked?.topics ?? []);
-    const remedy = this.#remedy(verdict.remedy, end, transport);
-    if (remedy === 'positions') {
-      if (!hadPositions) return this.#closed(end, 'refused');
-      this.#handlers.positionsRefused(asked.topics);
-    }
-    if (remedy === 'stop') return this.#closed(end, end.refusal === null ? 'gateway' : 'refused');
-    if (remedy === 'token' && !this.#newTokenMayDo()) return this.#closed(end, 'token');
-    if (!end.connected) {
-      this.#handlers.error(new ClientError('connect_failed', `no connection: ${end.reason || end.code}`));
-    }
-    if (this.#plan.failures >= this.#options.maxAttempts) return this.#closed(end, 'attempts');
-    const suspect = this.#plan.failures % FAILURES_PER_TOKEN === 0 || end.refusal?.status === STATUS_UNAUTHORIZED;
-    if (remedy === 'token' || (verdict.unexplained && suspect)) this.#tokens.distrust();
-    if (verdict.nextUrl) this.#plan.nextUrl();
-    if (verdict.unexplained && asked !== null)
-      await unlessAborted(this.#plan.doubt(hadPositions), this.#closing.signal);
-    return this.#delay(askedMs(verdict.leastMs), verdict.crowd);
+    const hadPositions = asked !== null && recoverOf(asked) !== '';
+    const remedy = this.#remedy(asJudged, refused);
+    if (!connected) this.#plan.failed();
+    if (hadPositions && remedy === 'positions') this.#handlers.positionsRefused(asked.topics);
+    const closed = (why: Closed['why']): Closed => ({
+      why,
+      code: refused !== null && code === CODE_ABNORMAL ? refused.http : code,
+      reason,
+      ...(refused?.code && { refusal: refused }),
+    });
+    if (remedy === 'stop' || (remedy === 'positions' && !hadPositions)) return closed(refused ? 'refused' : 'gateway');
+    if (remedy === 'token' && !this.#newTokenMayDo()) return closed('token');
+    if (!connected) this.#handlers.error(new ClientError('connect_failed', `no connection: ${reason || code}`));
+    if (this.#plan.failures >= this.#options.maxAttempts) return closed('attempts');
+    const suspect = this.#plan.failures % FAILURES_PER_TOKEN === 0 || refused?.http === STATUS_UNAUTHORIZED;
+    if (remedy === 'token' || (unexplained && suspect)) this.#tokens.distrust();
+    if (nextUrl) this.#plan.nextUrl();
+    if (unexplained && asked !== null) await unlessAborted(this.#plan.doubt(), this.#closing.signal);
+    return this.#delay(connected ? 0 : askedMs(afterMs ?? 0), crowd);
   }
 
   /** The verdict's, unless what was refused is not the client itself. */
-  #remedy(remedy: Remedy, { refusal }: ConnectionEnd, transport: Transport): Remedy {
-    const refused = refusal?.refused ?? null;
-    if (refused === null) return remedy;
-    if (transport === 'sse' && refused.code === 'unknown_endpoint') {
-      this.#plan.withoutSse();
-      return 'later';
-    }
-    if (!this.#handlers.refused(refused, transport)) return remedy;
-    this.#backAtMs = performance.now();
+  #remedy(remedy: Remedy, refused: Refused | null): Remedy {
+    if (!refused?.code) return remedy;
+    const { transport } = this.#plan;
+    if (transport === 'sse' && refused.code === 'unknown_endpoint') this.#plan.withoutSse();
+    else if (this.#handlers.refused(refused, transport)) this.#backAtMs = performance.now();
+    else return remedy;
     return 'later';
-  }
-
-  #closed({ code, reason, refusal }: ConnectionEnd, why: Closed['why']): Closed {
-    if (refusal === null) return { why, code, reason };
-    const { refused, status } = refusal;
-    return { why, code: code === CODE_ABNORMAL ? status : code, reason, ...(refused && { refusal: refused }) };
   }
 
   /** The gateway refused the token, or it expired. */
   #newTokenMayDo(): boolean {
-    if (!this.#tokens.renewable) return false;
-    const { count, sinceMs } = this.#refusedTokens ?? { count: 0, sinceMs: performance.now() };
-    this.#refusedTokens = { count: count + 1, sinceMs };
-    return count < TOKEN_REFUSALS_MIN || performance.now() - sinceMs < TOKEN_PATIENCE_MS;
+    this.#tokenRefusedAtMs ??= performance.now();
+    return this.#tokens.renewable && performance.now() - this.#tokenRefusedAtMs < TOKEN_PATIENCE_MS;
   }
 
   #delay(leastMs: number, crowd: boolean): Delay {
@@ -314,14 +295,10 @@ export class ReconnectLoop {
 
   /** Cut short by `hurry` as far as the gateway has not asked for it. */
   async #wait({ delayMs, leastMs }: Delay): Promise<void> {
-    const { signal } = this.#closing;
-    const fromMs = performance.now();
+    const untilMs = performance.now() + leastMs;
     this.#waiting = new AbortController();
     await sleep(delayMs, this.#waiting.signal);
-    const waitedMs = performance.now() - fromMs;
-    if (waitedMs >= delayMs || signal.aborted) return;
-    const spacingMs = this.#attemptAtMs + ATTEMPT_SPACING_MS - performance.now();
-    await sleep(Math.max(0, Math.min(delayMs - waitedMs, Math.max(leastMs - waitedMs, spacingMs))), signal);
+    await sleep(untilMs - performance.now(), this.#closing.signal);
   }
 
   #planRenewal(): void {
@@ -371,7 +348,7 @@ const NO_TOKEN: ConnectionEnd = {
   connected: false,
   code: CODE_ABNORMAL,
   reason: 'no token',
-  refusal: null,
+  refused: null,
   afterMs: null,
 };
 

@@ -4,13 +4,13 @@ import type { Frame } from './frames.js';
 export interface RequestOptions {
   readonly timeoutMs: number;
   /** Called in the moment of an answer `ok`, before any frame that follows it. */
-  readonly onOk?: (payload: unknown, event: string) => void;
+  readonly onOk?: (payload: unknown) => void;
 }
 
 interface Pending {
   readonly command: string;
   readonly timer: ReturnType<typeof setTimeout>;
-  readonly onOk: ((payload: unknown, event: string) => void) | undefined;
+  readonly onOk: ((payload: unknown) => void) | undefined;
   resolve(payload: unknown): void;
   reject(error: Error): void;
 }
@@ -46,7 +46,7 @@ export class Requests {
     const pending = this.#take(frame.rid);
     if (pending === undefined) return;
     if (frame.status === 'ok') {
-      pending.onOk?.(frame.payload, frame.event);
+      pending.onOk?.(frame.payload);
       pending.resolve(frame.payload);
     } else {
       pending.reject(new AnswerError(pending.command, frame.status as RefusedStatus, frame.payload));

@@ -1,6 +1,6 @@
 export interface SilenceHandlers {
-  /** Asks the other side. Resolves when there was an answer; null: it cannot be asked, it only speaks. */
-  ask(timeoutMs: number): Promise<unknown> | null;
+  /** Asks the other side. Resolves when there was an answer. */
+  ask(timeoutMs: number): Promise<unknown>;
   /** There was none. */
   dead(): void;
 }
@@ -8,13 +8,11 @@ export interface SilenceHandlers {
 /** Heartbeats without any frame before the other side is asked. */
 const PATIENCE = 1.5;
 const ANSWER_MS = 5_000;
-/** Of a gateway that tells none. */
-const HEARTBEAT_MS = 30_000;
 
 /**
  * Notices a network that swallows everything: it closes no socket. The gateway's own pings cannot be seen by a page, so
  * after one and a half silent heartbeats, or when there is a reason to doubt, the client asks, and takes no answer
- * within 5 s (a heartbeat, if that is shorter) for the end. Who cannot be asked says something at each heartbeat.
+ * within 5 s (a heartbeat, if that is shorter) for the end.
  */
 export class SilenceWatch {
   readonly #handlers: SilenceHandlers;
@@ -56,9 +54,7 @@ export class SilenceWatch {
     this.#asking = true;
     clearTimeout(this.#timer);
     const askedAt = performance.now();
-    const heartbeatMs = this.#heartbeatMs || HEARTBEAT_MS;
-    const answer = this.#handlers.ask(Math.min(ANSWER_MS, heartbeatMs)) ?? this.#over(heartbeatMs);
-    const answered = await answer.then(
+    const answered = await this.#handlers.ask(Math.min(ANSWER_MS, this.#heartbeatMs || ANSWER_MS)).then(
       () => true,
       // An answer that refuses is an answer; what counts is whether anything was heard.
       () => this.#heardAt > askedAt,
@@ -72,13 +68,6 @@ export class SilenceWatch {
     }
     this.heard();
     this.#arm();
-  }
-
-  /** Rejects after the time, unless the watch is stopped first. */
-  #over(ms: number): Promise<never> {
-    return new Promise((_resolve, reject) => {
-      this.#timer = setTimeout(reject, ms);
-    });
   }
 
   #arm(): void {

@@ -1,15 +1,7 @@
-import { EventStreamReader, type StreamEvent } from './event-stream.js';
-import { isRecord } from './frames.js';
-import {
-  CODE_ABNORMAL,
-  GatewayConnection,
-  type ConnectionHandlers,
-  type ConnectionOptions,
-} from './gateway-connection.js';
+import { EventStreamReader } from './event-stream.js';
+import { GatewayConnection, type ConnectionHandlers, type ConnectionOptions } from './gateway-connection.js';
 import type { SseHandshake } from './handshake.js';
-import { refusalOfAnswer } from './refusal.js';
-
-const STATUS_OK = 200;
+import { refusedByAnswer } from './refusal.js';
 
 /**
  * Server-sent events, by `fetch`: unlike EventSource it shows the status and the reason of a refusal, carries the token
@@ -17,23 +9,21 @@ const STATUS_OK = 200;
  */
 export class SseConnection extends GatewayConnection {
   readonly transport = 'sse';
-  readonly #reader = new EventStreamReader();
   readonly #abort = new AbortController();
 
   constructor(handshake: SseHandshake, handlers: ConnectionHandlers, options: ConnectionOptions) {
     super(handlers, options);
-    this.#run(handshake).catch((error: unknown) => {
-      this.end({ code: CODE_ABNORMAL, reason: error instanceof Error ? error.message : String(error) });
-    });
+    this.#run(handshake).then(
+      () => this.abandon('the stream ended'),
+      (error: unknown) => this.abandon(String(error)),
+    );
   }
 
   send(): boolean {
     return false;
   }
 
-  close(end: { readonly code: number; readonly reason: string }): void {
-    if (this.isEnded) return;
-    this.end(end);
+  protected leave(): void {
     this.cut();
   }
 
@@ -46,52 +36,20 @@ export class SseConnection extends GatewayConnection {
     const init = { headers, cache: 'no-store', credentials: 'omit', signal: this.#abort.signal } as const;
     const response = await fetch(url, init);
     const type = response.headers.get('content-type') ?? '';
-    if (response.status !== STATUS_OK || !type.startsWith('text/event-stream') || response.body === null) {
-      const retryAfter = response.headers.get('retry-after');
-      const refusal = refusalOfAnswer(response.status, await response.text(), retryAfter);
-      this.refused(refusal, { code: CODE_ABNORMAL, reason: refusal.message });
+    if (!response.ok || !type.startsWith('text/event-stream')) {
+      const refused = refusedByAnswer(response.status, await response.text(), response.headers.get('retry-after'));
+      this.refused(refused);
+      this.abandon(refused.message);
       return;
     }
-    await this.#read(response.body);
-    this.end({ code: CODE_ABNORMAL, reason: 'the stream ended' });
-  }
-
-  async #read(body: ReadableStream<Uint8Array>): Promise<void> {
     const decoder = new TextDecoder();
-    const reader = body.getReader();
+    const events = new EventStreamReader();
+    const reader = response.body!.getReader();
     while (true) {
       const { done, value } = await reader.read();
       if (done || this.isEnded) return;
       this.heard();
-      for (const event of this.#reader.read(decoder.decode(value, { stream: true }))) this.#event(event);
+      for (const data of events.read(decoder.decode(value, { stream: true }))) this.received(data);
     }
   }
-
-  #event({ event, data }: StreamEvent): void {
-    const close = event === 'close' ? closeOf(data) : null;
-    if (close === null) {
-      this.received(data);
-      return;
-    }
-    this.end(close);
-    this.cut();
-  }
-}
-
-/** null: a frame, of a topic with that name. */
-function closeOf(data: string): { code: number; reason: string; afterMs: number | null } | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(data);
-  } catch {
-    // Whoever reads it as a frame will say that it is none.
-    return null;
-  }
-  if (!isRecord(value) || 'rid' in value) return null;
-  const { code, reason, after_ms: afterMs } = value;
-  return {
-    code: typeof code === 'number' ? code : CODE_ABNORMAL,
-    reason: typeof reason === 'string' ? reason : '',
-    afterMs: typeof afterMs === 'number' ? afterMs : null,
-  };
 }

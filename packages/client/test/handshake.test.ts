@@ -3,7 +3,13 @@ import { sseAddress, sseHandshake, webSocketHandshake } from '../src/handshake.j
 import { Positions } from '../src/positions.js';
 
 const none = new Positions();
-const options = { token: 'h.p.s', tokenIn: 'protocol', topics: ['a', 'b'], positions: none } as const;
+const options = {
+  token: 'h.p.s',
+  tokenIn: 'protocol',
+  topics: ['a', 'b'],
+  positions: none,
+  wished: () => null,
+} as const;
 
 describe('a handshake', () => {
   it('carries the token as a subprotocol, where no access log sees it', () => {
@@ -62,7 +68,7 @@ describe('a handshake for server-sent events', () => {
   });
 
   it('brings a position that was given with a topic, until there is one of its own', () => {
-    const wished = new Map([['a', { epoch: 'w', offset: 4 }]]);
+    const wished = (topic: string) => (topic === 'a' ? { epoch: 'w', offset: 4 } : null);
     const bare = sseHandshake('https://host/sse', { ...options, wished });
     expect(new URL(bare.url).searchParams.get('recover')).toBe('a:w:4');
     const positions = new Positions({ 'a/u/ann': { epoch: 'e1', offset: 7 } });

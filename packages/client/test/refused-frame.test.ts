@@ -26,7 +26,6 @@ describe('a client that is refused by a frame', () => {
     expect(await client.closed).toEqual({ why: 'refused', code, reason, refusal: refused });
     expect(of('refused')).toEqual([refused]);
     expect(names()).toEqual(['refused', 'closed']);
-    expect(client.status).toEqual({ state: 'closed', reason: `${refused.code}: ${refused.message}` });
     await pass(3_600_000);
     expect(gateway.sockets).toHaveLength(1);
   });
@@ -43,17 +42,10 @@ describe('a client that is refused by a frame', () => {
     expect(gateway.sockets).toHaveLength(2);
   });
 
-  it('knows it by the close where the frame was not seen', async () => {
-    const { client, gateway } = await play();
-    gateway.last.drop(4603, 'topic_forbidden');
-    const refusal = { code: 'topic_forbidden', message: 'topic_forbidden', http: 403 };
-    expect(await client.closed).toEqual({ why: 'refused', code: 4603, reason: 'topic_forbidden', refusal });
-  });
-
   it('drops the positions that cannot be read, and says what may be lost once it is connected', async () => {
-    const positions = { 'a/u/ann': { epoch: 'e:0', offset: 9 }, 'room/r': { epoch: 'e1', offset: 1 } };
+    const positions = { 'a/u/ann': { epoch: 'e0', offset: 9 }, 'room/r': { epoch: 'e1', offset: 1 } };
     const { client, gateway, names, of } = await play({ positions });
-    expect(gateway.last.recover).toBe('a:e:0:9');
+    expect(gateway.last.recover).toBe('a:e0:9');
     gateway.last.refuse({ code: 'bad_request', message: 'recover: not a position', http: 400 });
     await turn();
     expect(of('lost')).toEqual([]);
@@ -79,61 +71,33 @@ describe('a client that is refused by a frame', () => {
   });
 });
 
-describe('a client whose gateway cannot say why', () => {
-  const positions = { 'a/u/ann': { epoch: 'bad', offset: 9 } };
-  const options = { positions, transports: ['websocket'], backoff: { baseMs: 1000, capMs: 1000 } } as const;
-
-  it('tries without positions where plain HTTP gets through, and drops them when that proves them wrong', async () => {
-    const { gateway, of } = await play(options);
-    gateway.reachable = true;
-    for (let attempt = 1; attempt <= 3; attempt++) {
-      expect(gateway.last.recover).toBe('a:bad:9');
-      gateway.last.drop();
-      await pass(1000);
-    }
+describe('saved positions that are none any more', () => {
+  it('are not sent: the gateway would refuse the whole handshake; what they stood for is told as lost', async () => {
+    const bad = [
+      { epoch: '', offset: 0 },
+      { epoch: 'e:1', offset: 1 },
+      { epoch: 'e1', offset: -1 },
+      { epoch: 'e1' },
+      null,
+    ];
+    const positions = Object.fromEntries(bad.map((position, at) => [`t${at}/u/an/n`, position]));
+    const { gateway, of, told } = await play({
+      topics: ['a', 't0'],
+      positions: { ...positions, 'room/r': {} } as never,
+    });
     expect(gateway.last.recover).toBeNull();
-    gateway.last.accept({ topics: [row('a', 12)] });
-    await pass(1);
-    // To prove it: had the network just come back, they would be good.
-    expect(gateway.last.recover).toBe('a:bad:9');
-    gateway.last.drop();
-    await pass(1000);
-    expect(gateway.last.recover).toBeNull();
-    expect(of('connected')).toEqual([]);
-    gateway.last.accept({ topics: [row('a', 12)] });
-    expect(of('lost')).toEqual([{ stream: 'a/u/ann', topic: 'a', why: 'position', replayed: 0 }]);
-  });
-
-  it('keeps them when they are good after all', async () => {
-    const { gateway, of } = await play(options);
-    gateway.reachable = true;
-    for (let attempt = 1; attempt <= 3; attempt++) {
-      gateway.last.drop();
-      await pass(1000);
-    }
-    gateway.last.accept({ topics: [row('a', 12)] });
-    await pass(1);
-    gateway.last.accept({ topics: [row('a', 12, { recovered: true, replayed: 3 })] });
-    expect(of('lost')).toEqual([]);
-    expect(of('recovered')).toEqual([{ stream: 'a/u/ann', topic: 'a', replayed: 3 }]);
-  });
-
-  it('keeps them while the network is away, however long', async () => {
-    const { gateway } = await play(options);
-    for (let attempt = 1; attempt <= 20; attempt++) {
-      expect(gateway.last.recover).toBe('a:bad:9');
-      gateway.last.drop();
-      await pass(1000);
-    }
+    gateway.last.accept({ topics: [row('a', 0)] });
+    expect(told[0]!.name).toBe('connected');
+    expect(of('lost')).toEqual([
+      ...bad.map((_, at) => ({ stream: `t${at}/u/an/n`, topic: `t${at}`, why: 'position', replayed: 0 })),
+      { stream: 'room/r', room: 'r', why: 'position', replayed: 0 },
+    ]);
   });
 });
 
 describe('what the gateway says of a stream without an epoch', () => {
   it('is not kept', async () => {
-    const { client, gateway } = await play({
-      positions: { 'a/u/ann': { epoch: '', offset: 0 }, 'a/*': null, x: { epoch: 'e', offset: -1 } } as never,
-    });
-    expect(gateway.last.recover).toBeNull();
+    const { client, gateway } = await play();
     gateway.last.accept({ topics: [row('a', 0, { epoch: '' })] });
     gateway.last.push('a', 1, at(1, ''));
     expect(client.positions()).toEqual({});

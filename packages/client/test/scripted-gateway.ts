@@ -1,4 +1,4 @@
-import type { Connected, WebSocketClass } from '../src/index.js';
+import type { Connected, Refused, WebSocketClass } from '../src/index.js';
 
 type Handler = (event: never) => void;
 
@@ -58,9 +58,14 @@ export class ScriptedSocket {
     this.say({ rid: -1, event: topic, status: 'update', topic, payload, ...position });
   }
 
-  /** As the gateway does it with `wsg.v1`. */
-  refuse(payload: Readonly<Record<string, unknown>>): void {
+  /** As the gateway does it with `wsg.v1`: a frame, and a close that says the code. */
+  refuse(payload: Refused): void {
+    const { code, http, reason = code } = payload;
+    const passing = http === 429 || http >= 500;
+    const byStatus = http - 400 + (passing ? 4100 : 4600);
     this.say({ rid: -1, event: 'refused', status: 'error', payload });
+    if (code === 'user_blocked') this.drop(4500, reason);
+    else this.drop(code === 'token_expired' ? 4010 : byStatus, code);
   }
 
   answer(payload: unknown, status = 'ok', request = this.lastRequest): void {

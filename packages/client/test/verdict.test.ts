@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { closeOf, refusalOfAnswer, refusalOfClose, refusalOfFrame, retryAfterMs } from '../src/refusal.js';
+import { refusedByAnswer } from '../src/refusal.js';
 import { judge } from '../src/verdict.js';
 
-const end = (code: number, connected = true) => ({ code, connected, reason: '', refusal: null, afterMs: null });
+const end = (code: number, connected = true) => ({ code, connected, reason: '', refused: null, afterMs: null });
 const body = (code: string): string => JSON.stringify({ error: { code, message: 'because' } });
 const answered = (status: number, text: string, retryAfter: string | null = null) => ({
   ...end(1006, false),
-  refusal: refusalOfAnswer(status, text, retryAfter),
+  refused: refusedByAnswer(status, text, retryAfter),
 });
 
 describe('after a close', () => {
@@ -53,9 +53,11 @@ describe('after a refusal by HTTP', () => {
     [503, 'unavailable'],
     [503, 'full'],
     [426, 'upgrade_required'],
-  ])('%i %s it comes back, not before it was told', (status, code) =>
-    expect(judge(answered(status, body(code), '2'))).toMatchObject({ remedy: 'later', leastMs: 2000, nextUrl: true }),
-  );
+  ])('%i %s it comes back, not before it was told', (status, code) => {
+    const told = answered(status, body(code), '2');
+    expect(judge(told)).toMatchObject({ remedy: 'later', nextUrl: true });
+    expect(told.refused.after_ms).toBe(2000);
+  });
 
   it.each(['token_missing', 'token_invalid', 'token_expired'])('401 %s it tries with a new token', (code) => {
     expect(judge(answered(401, body(code))).remedy).toBe('token');
@@ -75,22 +77,8 @@ describe('after a refusal by HTTP', () => {
 });
 
 describe('a refusal by a frame', () => {
-  it.each([
-    ['token_expired', 401, 4010],
-    ['user_blocked', 403, 4500],
-    ['bad_request', 400, 4600],
-    ['token_invalid', 401, 4601],
-    ['topic_forbidden', 403, 4603],
-    ['unknown_hub', 404, 4604],
-    ['already_connected', 409, 4609],
-    ['too_many_connections', 429, 4129],
-    ['draining', 503, 4203],
-  ])('%s closes with its code', (code, http, close) => {
-    expect(closeOf(refusalOfFrame({ code, http, message: 'm' })).code).toBe(close);
-  });
-
   it('of a later gateway is judged by its status', () => {
-    const by = (http: number) => judge({ ...end(4600, false), refusal: refusalOfFrame({ code: 'new_one', http }) });
+    const by = (http: number) => judge({ ...end(4600, false), refused: { code: 'new_one', message: '', http } });
     expect([400, 401, 403, 429, 500, 503].map((http) => by(http).remedy)).toEqual([
       'stop',
       'token',
@@ -100,27 +88,10 @@ describe('a refusal by a frame', () => {
       'later',
     ]);
   });
-
-  it('is read from its close where it was not seen itself', () => {
-    expect(refusalOfClose(4601, 'token_invalid')?.refused).toEqual({
-      code: 'token_invalid',
-      message: 'token_invalid',
-      http: 401,
-    });
-    expect(refusalOfClose(4203, 'draining')?.refused).toMatchObject({ code: 'draining', http: 503 });
-    expect(refusalOfClose(4000, 'drain')).toBeNull();
-  });
 });
 
 describe('Retry-After', () => {
-  it('is seconds or a date', () => {
-    expect(retryAfterMs('7')).toBe(7000);
-    const inAMinute = retryAfterMs(new Date(Date.now() + 60_000).toUTCString());
-    expect(inAMinute).toBeGreaterThan(57_000);
-    expect(inAMinute).toBeLessThanOrEqual(60_000);
-  });
-
-  it.each([null, '', 'soon', 'Thu, 01 Jan 1970 00:00:00 GMT'])('%p asks for nothing', (header) => {
-    expect(retryAfterMs(header)).toBe(0);
+  it.each([null, undefined, '', 'soon', '-3', 'Thu, 01 Jan 1970 00:00:00 GMT'])('%p asks for nothing', (header) => {
+    expect(refusedByAnswer(503, '', header)).toEqual({ code: '', message: 'refused with HTTP 503', http: 503 });
   });
 });
