@@ -2,6 +2,7 @@ export * from './backend-commands.js';
 export * from './backend-links.js';
 export * from './close-codes.js';
 export * from './engine.js';
+export { GuessLimiter } from './guess-limiter.js';
 export * from './errors.js';
 export * from './http-server.js';
 export * from './logger.js';

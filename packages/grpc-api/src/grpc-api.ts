@@ -133,7 +133,7 @@ class GrpcServers implements GrpcApi {
       definition: serviceDefinition(services, NOTIFICATION_SERVICE),
       implementation: notificationService({ ...this.#deps, types: anyTypes }, hub),
     };
-    const interceptors = token === '' ? [] : [bearerToken(token, [HEALTH_SERVICE])];
+    const interceptors = token === '' ? [] : [bearerToken(token, [HEALTH_SERVICE], this.#deps.logger)];
     return new PortServer([notifications, ...shared], { host, port, maxMessageBytes, interceptors });
   }
 }

@@ -30,6 +30,17 @@ describe('a gRPC port with a token', () => {
     },
   );
 
+  it('logs wrong tokens, and looks at those of one address one after the other', async () => {
+    api = await TestApi.start({ token: 's3cret' });
+    const guess = (token: string) => api.notifications().call('Broadcast', request, { token });
+    const beganMs = performance.now();
+    const codes = (await Promise.all(['a', 'b', 'c', 'd', 'e'].map(guess))).map(({ code }) => code);
+    expect(new Set(codes)).toEqual(new Set([status.UNAUTHENTICATED]));
+    expect((await guess('s3cret')).code).toBe(status.OK);
+    expect(performance.now() - beganMs).toBeGreaterThan(700);
+    expect(api.logger.lines.filter((line) => line.startsWith('warn'))).toEqual(['warn wrong token for grpc']);
+  });
+
   it('takes the scheme in any case', async () => {
     api = await TestApi.start({ token: 's3cret' });
     const result = await api.notifications().call('Broadcast', request, { authorization: 'bearer s3cret' });

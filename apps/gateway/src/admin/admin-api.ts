@@ -1,37 +1,24 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import { EngineError, type HttpAnswer, type HttpRequest, type HttpServer } from '@ws-gateway/core';
+import { EngineError, type HttpAnswer, type HttpServer } from '@ws-gateway/core';
 import { AdminError, adminStatuses } from './admin-error.js';
 import type { AdminDeps, AdminRoute } from './route-context.js';
 import { adminRoutes } from './admin-routes.js';
+import { TokenGuard } from './token-guard.js';
 
 const RETRY_AFTER_SECONDS = 2;
-const BEARER = /^bearer +([^ ]+) *$/i;
 
 /** Serves the admin API. Without a token nobody calls this, so its paths don't exist. */
 export function addAdminRoutes(server: HttpServer, deps: AdminDeps, token: string): void {
-  const expected = digest(token);
+  const guard = new TokenGuard(deps, token);
   for (const route of adminRoutes) {
     server.route(route.method, route.path, async (request) => {
       try {
-        requireToken(request, expected);
+        await guard.requireToken(request);
         return json(route.status ?? 200, await route.handle(deps, request));
       } catch (error) {
         return refused(deps, route, error);
       }
     });
   }
-}
-
-/** Digests are of one length, so the time taken says nothing about the token. */
-function requireToken(request: HttpRequest, expected: Buffer): void {
-  const header = request.header('authorization');
-  if (header === '') throw new AdminError('token_missing', 'Authorization: Bearer <admin.token> is needed');
-  const given = BEARER.exec(header)?.[1] ?? '';
-  if (!timingSafeEqual(digest(given), expected)) throw new AdminError('token_invalid', 'this is not admin.token');
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 function refused(deps: AdminDeps, route: AdminRoute, error: unknown): HttpAnswer {

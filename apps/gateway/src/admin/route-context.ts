@@ -14,6 +14,8 @@ export interface AdminDeps {
   readonly engine: Engine;
   readonly survey: ClusterSurvey;
   readonly logger: Logger;
+  /** The caller's address: the peer's, or what a trusted proxy says. */
+  readonly clientAddress: (request: HttpRequest) => string;
   readonly topics: ReadonlyMap<string, TopicPolicy>;
   readonly maxRecordBytes: number;
   readonly roomRetention: Retention | null;

@@ -8,6 +8,8 @@ import type { Loaded } from '../config/load.js';
 import { badUsage } from './exit.js';
 import { signingSecret } from './token.js';
 
+const LOOPBACK = '127.0.0.1';
+
 export type DevFolders = Pick<FindOptions, 'dataDir' | 'cacheDir' | 'composeFile'>;
 
 /** Chooses folders in the checkout of the project when this is one, else in the working directory. */
@@ -64,6 +66,7 @@ export function devConfig(loaded: Loaded, servers: LocalServers, folders: DevFol
     },
     admin: { token: config.admin.token === '' ? kept(folders.dataDir, 'dev-admin-token') : config.admin.token },
     console: { enabled: true },
+    grpc: { ...config.grpc, ...(chosen('grpc.host') || chosen('server.host') ? {} : { host: LOOPBACK }) },
     logger: {
       ...config.logger,
       level: chosen('logger.level') ? config.logger.level : 'warn',
@@ -71,6 +74,8 @@ export function devConfig(loaded: Loaded, servers: LocalServers, folders: DevFol
     },
     server: {
       ...config.server,
+      // With a secret that was made up at a desk it is for nobody else.
+      host: chosen('server.host') ? config.server.host : LOOPBACK,
       // One worker is enough at a desk, and its output stays readable.
       workers: 1,
       // Ctrl-C should not take half a minute.

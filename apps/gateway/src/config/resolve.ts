@@ -34,7 +34,7 @@ export function resolve(values: SchemaValues): Config {
     },
     topics: new Map(Object.entries(values.topics).map(([name, topic]) => [name, topicPolicy(name, topic)])),
     hubs: values.hubs.map((hub, index) => ({ ...hub, grpcPort: hub.grpcPort === 0 ? 50_051 + index : hub.grpcPort })),
-    grpc: { ...grpc, tls: grpc.tls.certFile === '' ? null : grpc.tls },
+    grpc: { ...grpc, host: grpc.host || server.host, tls: grpc.tls.certFile === '' ? null : grpc.tls },
     backends: {
       ...values.backends,
       ws: values.backends.ws.map((backend) => ({

@@ -1,3 +1,4 @@
+import { BlockList, isIP } from 'node:net';
 import type { Logger, Notifier } from '@ws-gateway/core';
 import { createGrpcApi, GrpcApiError, type GrpcApi, type GrpcPort } from '@ws-gateway/grpc-api';
 import type { Config } from '../config/config.js';
@@ -37,15 +38,16 @@ export class GrpcPorts {
   }
 
   async #open(): Promise<void> {
-    const { grpc, hubs, server } = this.#config;
+    const { grpc, hubs } = this.#config;
     if (!grpc.enabled || this.#apis.length > 0) return;
+    this.#warnIfOpen();
     const ports: GrpcPort[] = [
       { port: grpc.port, hub: null },
       ...hubs.map(({ name, grpcPort }) => ({ port: grpcPort, hub: name })),
     ];
     for (const port of ports) {
       if (this.#draining) return;
-      const api = createGrpcApi(this.#deps, { ...grpc, host: server.host, ports: [port] });
+      const api = createGrpcApi(this.#deps, { ...grpc, ports: [port] });
       try {
         await api.start();
         this.#apis.push(api);
@@ -55,4 +57,20 @@ export class GrpcPorts {
       }
     }
   }
+
+  #warnIfOpen(): void {
+    const { host, port, token, tls } = this.#config.grpc;
+    if (token !== '' || (tls !== null && tls.clientCaFile !== '') || isLoopback(host)) return;
+    const message = 'grpc is open to the network: whoever reaches it may send to all users';
+    this.#deps.logger.warn(message, { host, port, keys: ['grpc.token', 'grpc.tls.clientCaFile', 'grpc.host'] });
+  }
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+function isLoopback(host: string): boolean {
+  const family = isIP(host);
+  return family === 0 ? host === 'localhost' : LOOPBACK.check(host, family === 4 ? 'ipv4' : 'ipv6');
 }

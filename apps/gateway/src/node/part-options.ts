@@ -68,9 +68,21 @@ export function roomRetention(config: Config): Retention | null {
   return size === 0 ? null : { mode: 'ordered', size, ttlMs };
 }
 
-export function adminOptions(config: Config): Pick<AdminDeps, 'topics' | 'maxRecordBytes' | 'roomRetention'> {
-  const { topics, limits } = config;
-  return { topics, maxRecordBytes: limits.maxRecordBytes, roomRetention: roomRetention(config) };
+type AdminOptions = Pick<AdminDeps, 'topics' | 'maxRecordBytes' | 'roomRetention' | 'clientAddress'>;
+
+export function adminOptions(config: Config): AdminOptions {
+  const { topics, limits, server } = config;
+  const proxies = new TrustedProxies(server.trustProxy);
+  return {
+    topics,
+    maxRecordBytes: limits.maxRecordBytes,
+    roomRetention: roomRetention(config),
+    clientAddress: (request) =>
+      proxies.clientAddress({
+        remoteAddress: request.remoteAddress,
+        forwardedFor: request.header('x-forwarded-for'),
+      }),
+  };
 }
 
 export function routerOptions(config: Config): RouterOptions {

@@ -46,6 +46,19 @@ describe('the admin API', () => {
     }
   });
 
+  it('logs wrong tokens once a minute with how many there were, and slows whoever guesses down', async () => {
+    const guesser = cluster.nodes[0]!;
+    const guess = () => call(guesser, 'GET /api/nodes', { token: 'guess' });
+    const beganMs = performance.now();
+    for (let n = 0; n < 13; n++) expect((await guess()).status).toBe(401);
+    await Promise.all(Array.from({ length: 12 }, guess));
+    expect(performance.now() - beganMs).toBeGreaterThan(2_000);
+    const lines = guesser.logs.filter(({ message }) => message === 'wrong token for the admin api');
+    expect(lines).toEqual([expect.objectContaining({ level: 'warn', address: '127.0.0.1', attempts: 1 })]);
+    expect(JSON.stringify(guesser.logs)).not.toContain('guess"');
+    expect((await call(guesser, 'GET /api/nodes')).status).toBe(200);
+  });
+
   it('serves its own description', async () => {
     expect((await call(asked, 'GET /api/openapi.json')).body).toEqual(document);
   });

@@ -174,7 +174,10 @@ test('dev prints the address of its console, with tokens that work', async () =>
   const page = await fetch(address);
   expect(page.headers.get('content-type')).toMatch(/^text\/html/);
   const headers = { authorization: `Bearer ${given.get('admin')}` };
-  expect(await fetch(new URL('/api/nodes', address), { headers })).toMatchObject({ status: 200 });
+  const nodes = await fetch(new URL('/api/nodes', address), { headers });
+  expect(nodes.status).toBe(200);
+  // With a token that was made up at a desk it is for nobody else.
+  expect(await nodes.json()).toMatchObject({ nodes: [{ address: `127.0.0.1:${address.port}` }] });
   const query = new URLSearchParams({ token: given.get('token')!, topics: given.get('topics')! });
   const client = await WsClient.open(`ws://${address.host}/ws?${query.toString()}`);
   expect(await client.next('connected')).toMatchObject({ payload: { user: 'u8', topics: [{ topic: 'shop' }] } });

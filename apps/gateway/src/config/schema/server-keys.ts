@@ -71,6 +71,11 @@ export const server = section('The port that clients connect to.', {
 export const operationKeys = {
   grpc: section('The notification service that backends call.', {
     enabled: flagKey(true, 'Open the gRPC port and one more for each hub.'),
+    host: key(
+      text,
+      '',
+      'Address to listen on. Empty: `server.host`. Without `token` and `clientCaFile` everybody who reaches the port may send to all users: then let it be a loopback address.',
+    ),
     port: key(port, 9003, 'Port of the service.'),
     token: secret('If set, callers must send `authorization: Bearer <token>`.'),
     maxMessageBytes: sizeKey('256kb', 'Size of a request; a longer one ends RESOURCE_EXHAUSTED.'),
