@@ -107,9 +107,9 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
   });
 
   // There are more sockets than the 256 that are served in one turn of the event loop.
-  it('gives a crowd everything in order and once, also who joins while it comes', async () => {
-    const crowd = await Promise.all(
-      Array.from({ length: 600 }, (_, at) => cluster.connect(0, `crowd-${at}`, 'notifications')),
+  it('gives all subscribers of a topic everything in order and once, also who joins while it comes', async () => {
+    const subscribers = await Promise.all(
+      Array.from({ length: 600 }, (_, at) => cluster.connect(0, `subscribers-${at}`, 'notifications')),
     );
     const count = 200;
     const half = count / 2;
@@ -117,7 +117,7 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
       cluster.produce(
         'notifications',
         ...Array.from({ length: end - from }, (_, at) => ({
-          key: 'crowd',
+          key: 'subscribers',
           value: { payload: from + at },
           headers: { 'ws-audience': 'topic' },
         })),
@@ -128,14 +128,14 @@ describe('a record on its way from Kafka to sockets on other nodes', () => {
     );
     await first;
     await publish(half, count);
-    for (const client of [...crowd, ...late]) await client.next(({ payload }) => payload === count - 1, 20_000);
+    for (const client of [...subscribers, ...late]) await client.next(({ payload }) => payload === count - 1, 20_000);
 
     const all = Array.from({ length: count }, (_, at) => at);
-    expect(crowd.filter((client) => payloads(client).join() !== all.join())).toHaveLength(0);
+    expect(subscribers.filter((client) => payloads(client).join() !== all.join())).toHaveLength(0);
     const isTail = (got: unknown[]): boolean =>
       got.length >= half && got.join() === all.slice(count - got.length).join();
     expect(late.filter((client) => !isTail(payloads(client)))).toHaveLength(0);
-    for (const client of [...crowd, ...late]) client.terminate();
+    for (const client of [...subscribers, ...late]) client.terminate();
   });
 
   it('takes the newest balance to a client that comes later', async () => {

@@ -20,14 +20,14 @@ it(
     const drain = { duration: `${DURATION_MS}ms`, deadline: '20s' };
     const cluster = await GatewayProcesses.open({ nodes: [{ role: 'all' }], drain });
     cleanups.push(() => cluster.close());
-    const audience = await ListeningClients.open({ users, topics: TOPIC, targets: cluster.targets });
-    cleanups.push(() => audience.close());
+    const clients = await ListeningClients.open({ users, topics: TOPIC, targets: cluster.targets });
+    cleanups.push(() => clients.close());
     const [leaving] = cluster.nodes;
     await cluster.start({ role: 'all' });
     const exit = await cluster.stop(leaving!);
-    await audience.connected(cluster.targets());
+    await clients.connected(cluster.targets());
 
-    const arrivals = audience.listeners.map(({ connectedAtMs }) => connectedAtMs).sort((a, b) => a - b);
+    const arrivals = clients.listeners.map(({ connectedAtMs }) => connectedAtMs).sort((a, b) => a - b);
     const busiest = Math.max(
       ...arrivals.map((from) => arrivals.filter((at) => at >= from && at < from + WINDOW_MS).length),
     );

@@ -19,13 +19,13 @@ it(
   'clients of killed edge nodes resume elsewhere: nothing lost, doubled or out of order, and the rows are gone in time',
   async () => {
     load = await Load.open({ nodes: [{ role: 'router' }, { role: 'edge' }, { role: 'edge' }] });
-    const { cluster, audience } = load;
+    const { cluster, clients } = load;
     const reapedAfterMs: number[] = [];
     const backAfterMs: number[] = [];
     for (let time = 1; time <= scale.times; time++) {
       await load.goOn();
       const victim = cluster.edges[0]!;
-      const rows = audience.on(victim.wsUrl).length;
+      const rows = clients.on(victim.wsUrl).length;
       expect(rows).toBeGreaterThan(0);
       const reapedBefore = await reapedRows(cluster.nodes);
       const killedMs = performance.now();
@@ -43,17 +43,17 @@ it(
       reapedAfterMs.push(performance.now() - killedMs);
     }
     const verdict = await load.verdict();
-    const recoveries = audience.sum((one) => one.recoveries);
+    const recoveries = clients.sum((one) => one.recoveries);
     await report('edge node SIGKILL', {
       times: scale.times,
       ...verdict,
       recoveries,
-      replayed: audience.sum((one) => one.replayed),
+      replayed: clients.sum((one) => one.replayed),
       presenceRowsGoneMsMax: Math.round(Math.max(...reapedAfterMs)),
       everybodyFlowsAgainMsMax: Math.round(Math.max(...backAfterMs)),
     });
     expect(verdict).toMatchObject(FAULTLESS);
-    expect(audience.listeners.filter(({ told }) => told)).toEqual([]);
+    expect(clients.listeners.filter(({ told }) => told)).toEqual([]);
     expect(recoveries).toBeGreaterThan(0);
     expect(Math.max(...reapedAfterMs)).toBeLessThan(promisedMs(REAPED_MS));
   },

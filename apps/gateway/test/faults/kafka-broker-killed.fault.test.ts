@@ -40,10 +40,10 @@ it(
       times: TIMES,
       ...verdict,
       everybodyFlowsAgainMsMax: Math.round(Math.max(...flowsAfterMs)),
-      closes: load.audience.closes(),
+      closes: load.clients.closes(),
     });
     expect(verdict).toMatchObject(FAULTLESS);
-    expect(load.audience.closes()).toEqual({});
+    expect(load.clients.closes()).toEqual({});
     expect(Math.max(...flowsAfterMs)).toBeLessThan(promisedMs(BACK_MS));
   },
   scale.timeoutMs,

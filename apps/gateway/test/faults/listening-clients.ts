@@ -26,10 +26,10 @@ export class ListeningClients {
       const now = targets();
       return now.length === 0 ? null : now[turn++ % now.length]!;
     };
-    const audience = new ListeningClients(users.map((user) => new Listener({ user, topics, chooseTarget })));
-    for (const listener of audience.listeners) listener.start();
-    await audience.connected();
-    return audience;
+    const clients = new ListeningClients(users.map((user) => new Listener({ user, topics, chooseTarget })));
+    for (const listener of clients.listeners) listener.start();
+    await clients.connected();
+    return clients;
   }
 
   /** Resolves when every client is connected, and to one of these nodes when they are given. */

@@ -18,12 +18,12 @@ export interface LoadOptions extends GatewayProcessesOptions {
 /** A cluster with its clients under a steady flow of records. */
 export class Load {
   readonly cluster: GatewayProcesses;
-  readonly audience: ListeningClients;
+  readonly clients: ListeningClients;
   readonly producer: SteadyProducer;
 
-  private constructor(cluster: GatewayProcesses, audience: ListeningClients, producer: SteadyProducer) {
+  private constructor(cluster: GatewayProcesses, clients: ListeningClients, producer: SteadyProducer) {
     this.cluster = cluster;
-    this.audience = audience;
+    this.clients = clients;
     this.producer = producer;
   }
 
@@ -31,10 +31,10 @@ export class Load {
   static async open(options: LoadOptions): Promise<Load> {
     const { users = userNames(), rate = scale.rate } = options;
     const cluster = await GatewayProcesses.open(options);
-    const audience = await ListeningClients.open({ users, topics: TOPIC, targets: cluster.targets });
+    const clients = await ListeningClients.open({ users, topics: TOPIC, targets: cluster.targets });
     const kafkaTopic = cluster.kafkaTopic(TOPIC);
     const producer = new SteadyProducer({ brokers: cluster.brokers, kafkaTopic, users, rate });
-    const load = new Load(cluster, audience, producer);
+    const load = new Load(cluster, clients, producer);
     producer.start();
     await load.flows();
     return load;
@@ -44,7 +44,7 @@ export class Load {
   async flows(timeoutMs: number = SETTLE_MS): Promise<number> {
     const startedMs = performance.now();
     this.producer.sendToAll();
-    await this.audience.reached(this.producer.newest(), timeoutMs);
+    await this.clients.reached(this.producer.newest(), timeoutMs);
     return performance.now() - startedMs;
   }
 
@@ -60,13 +60,13 @@ export class Load {
     await this.flows();
     this.producer.sendToAll();
     await this.producer.pause();
-    await this.audience.reached(this.producer.newest(), SETTLE_MS);
+    await this.clients.reached(this.producer.newest(), SETTLE_MS);
     const produced = options.fromKafka ? await this.producer.inKafka() : this.producer.sent();
-    return verdictOf(produced, this.audience.received);
+    return verdictOf(produced, this.clients.received);
   }
 
   async close(): Promise<void> {
-    await this.audience.close();
+    await this.clients.close();
     await this.producer.close();
     await this.cluster.close();
   }

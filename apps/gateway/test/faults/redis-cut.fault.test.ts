@@ -23,7 +23,7 @@ it(
     cleanups.push(() => Promise.all(proxies.map((proxy) => proxy.stop())));
     const load = await Load.open({ nodes: proxies.map((proxy) => ({ role: 'all', redisPort: proxy.port })) });
     cleanups.push(() => load.close());
-    const { audience, cluster } = load;
+    const { clients, cluster } = load;
     const flowsAfterMs: number[] = [];
     for (let time = 0; time < scale.times; time++) {
       // The cut meets one node, then the other one, then both.
@@ -42,10 +42,10 @@ it(
       ...verdict,
       gapRepairs: repairs,
       everybodyFlowsAgainMsMax: Math.round(Math.max(...flowsAfterMs)),
-      closes: audience.closes(),
+      closes: clients.closes(),
     });
     expect(verdict).toMatchObject(FAULTLESS);
-    expect(audience.closes()).toEqual({});
+    expect(clients.closes()).toEqual({});
     expect(repairs).toBeGreaterThan(0);
   },
   scale.timeoutMs,

@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 /** A Redis that can be killed and started again at its address. */
-class MortalRedis {
+class KillableRedis {
   readonly #dataDir: string | undefined;
   #server: OwnServer;
 
@@ -21,8 +21,8 @@ class MortalRedis {
     this.#dataDir = dataDir;
   }
 
-  static async start(dataDir?: string): Promise<MortalRedis> {
-    return new MortalRedis(await startRedis(dataDir === undefined ? {} : { dataDir }), dataDir);
+  static async start(dataDir?: string): Promise<KillableRedis> {
+    return new KillableRedis(await startRedis(dataDir === undefined ? {} : { dataDir }), dataDir);
   }
 
   get address(): string {
@@ -41,7 +41,7 @@ class MortalRedis {
   }
 }
 
-async function openLoad(redis: MortalRedis): Promise<Load> {
+async function openLoad(redis: KillableRedis): Promise<Load> {
   cleanups.push(() => redis.stop());
   const load = await Load.open({ nodes: [{ role: 'all' }, { role: 'all' }], redisAddress: redis.address });
   cleanups.push(() => load.close());
@@ -53,7 +53,7 @@ describe('Redis killed and started again', () => {
   it(
     'with its data: nothing lost, doubled or out of order',
     async () => {
-      const redis = await MortalRedis.start(newDataDir());
+      const redis = await KillableRedis.start(newDataDir());
       const load = await openLoad(redis);
       const flowsAfterMs: number[] = [];
       for (let time = 0; time < scale.times; time++) {
@@ -66,7 +66,7 @@ describe('Redis killed and started again', () => {
         times: scale.times,
         ...verdict,
         everybodyFlowsAgainMsMax: Math.round(Math.max(...flowsAfterMs)),
-        closes: load.audience.closes(),
+        closes: load.clients.closes(),
       });
       expect(verdict).toMatchObject(FAULTLESS);
     },
@@ -78,12 +78,12 @@ describe('Redis killed and started again', () => {
   it(
     'without its data: open sockets go on, and who lost something is told',
     async () => {
-      const redis = await MortalRedis.start();
+      const redis = await KillableRedis.start();
       const load = await openLoad(redis);
-      const { audience, cluster } = load;
+      const { clients, cluster } = load;
       const flowsAfterMs: number[] = [];
       for (let time = 0; time < scale.times; time++) {
-        const user = audience.listeners[0]!.user;
+        const user = clients.listeners[0]!.user;
         const before = await WsClient.open(url(load, user));
         const [topic] = topicsOf(await before.next('connected'));
         before.terminate();
@@ -100,15 +100,15 @@ describe('Redis killed and started again', () => {
         times: scale.times,
         ...verdict,
         everybodyFlowsAgainMsMax: Math.round(Math.max(...flowsAfterMs)),
-        closes: audience.closes(),
+        closes: clients.closes(),
       });
       const { lost, lostAndTold } = verdict;
       expect(verdict).toMatchObject({ ...FAULTLESS, lost: lostAndTold });
       // Only what was under way in the last moment can be lost, not what came later.
       expect(lost).toBeLessThan(scale.rate * scale.times);
       // The sockets stayed, and each was told of the loss by a new epoch.
-      expect(audience.closes()).toEqual({});
-      expect(audience.listeners.filter(({ told }) => !told)).toEqual([]);
+      expect(clients.closes()).toEqual({});
+      expect(clients.listeners.filter(({ told }) => !told)).toEqual([]);
       expect(cluster.nodes).toHaveLength(2);
     },
     scale.timeoutMs,

@@ -13,7 +13,7 @@ it(
   async () => {
     const drain = { duration: '1s', deadline: '20s' };
     load = await Load.open({ nodes: [{ role: 'all' }, { role: 'all' }], drain });
-    const { cluster, audience } = load;
+    const { cluster, clients } = load;
     const exits: unknown[] = [];
     const stoppedAfterMs: number[] = [];
     const rounds = Math.ceil(scale.times / 2);
@@ -23,7 +23,7 @@ it(
         const askedMs = performance.now();
         exits.push(await cluster.stop(node));
         stoppedAfterMs.push(performance.now() - askedMs);
-        await audience.connected(cluster.targets());
+        await clients.connected(cluster.targets());
         await load.flows();
       }
     }
@@ -31,14 +31,14 @@ it(
     await report('rolling restart of all nodes', {
       times: rounds,
       ...verdict,
-      closes: audience.closes(),
+      closes: clients.closes(),
       stopMsMax: Math.round(Math.max(...stoppedAfterMs)),
     });
     expect(verdict).toMatchObject(FAULTLESS);
     expect(exits).toEqual(exits.map(() => ({ code: 0, signal: null })));
     // Every session ended with 4000, and no client was told of lost history.
-    expect(Object.keys(audience.closes()).filter((code) => code !== '4000' && code !== '0')).toEqual([]);
-    expect(audience.listeners.filter(({ told }) => told)).toEqual([]);
+    expect(Object.keys(clients.closes()).filter((code) => code !== '4000' && code !== '0')).toEqual([]);
+    expect(clients.listeners.filter(({ told }) => told)).toEqual([]);
   },
   scale.timeoutMs,
 );

@@ -15,7 +15,7 @@ it(
   'a killed router is replaced by the others: nothing lost, doubled or out of order',
   async () => {
     load = await Load.open({ nodes: [{ role: 'edge' }, { role: 'router' }, { role: 'router' }] });
-    const { cluster, audience } = load;
+    const { cluster, clients } = load;
     const flowsAfterMs: number[] = [];
     for (let time = 0; time < TIMES; time++) {
       await load.goOn();
@@ -30,11 +30,11 @@ it(
       times: TIMES,
       ...verdict,
       everybodyFlowsAgainMsMax: Math.round(Math.max(...flowsAfterMs)),
-      sessions: audience.sum(({ sessions }) => sessions),
+      sessions: clients.sum(({ sessions }) => sessions),
     });
     expect(verdict).toMatchObject(FAULTLESS);
-    expect(audience.closes()).toEqual({});
-    expect(await metric(cluster.edges[0]!, 'websocket_active_connections')).toBe(audience.listeners.length);
+    expect(clients.closes()).toEqual({});
+    expect(await metric(cluster.edges[0]!, 'websocket_active_connections')).toBe(clients.listeners.length);
   },
   scale.timeoutMs,
 );

@@ -43,12 +43,12 @@ it(
       },
     });
     cleanups.push(() => load.close());
-    const { audience, cluster } = load;
-    const slow = await SlowCrowd.open(cluster, Math.max(2, Math.round(scale.users * SLOW_SHARE)));
+    const { clients, cluster } = load;
+    const slow = await SlowClients.open(cluster, Math.max(2, Math.round(scale.users * SLOW_SHARE)));
     cleanups.push(() => slow.close());
 
     // The same traffic comes twice: first everybody reads, then the slow ones do not.
-    const reading = await measured(audience, () => slow.flood());
+    const reading = await measured(clients, () => slow.flood());
     await slow.upToDate();
     const memoryBefore = await metric(cluster.nodes[0]!, 'system_memory_usage_bytes');
     slow.pause();
@@ -56,7 +56,7 @@ it(
       metric(cluster.nodes[0]!, `slow_consumer_actions_total{policy="${policy}"}`);
     const isFelt = async (): Promise<boolean> =>
       (await actions('queue')) === slow.queued.length && (await actions('conflate')) > 0;
-    const paused = await measured(audience, () => slow.flood(isFelt));
+    const paused = await measured(clients, () => slow.flood(isFelt));
     const memoryAfter = await metric(cluster.nodes[0]!, 'system_memory_usage_bytes');
     // The others have everything while the slow ones still do not read: nobody waits for them.
     const verdict = await load.verdict();
@@ -78,7 +78,7 @@ it(
     expect(slow.conflated.every(({ isOpen }) => isOpen)).toBe(true);
     expect(slow.conflatedCount()).toBeLessThan(slow.produced());
     expect(verdict).toMatchObject(FAULTLESS);
-    expect(audience.closes()).toEqual({});
+    expect(clients.closes()).toEqual({});
     expect(memoryAfter - memoryBefore).toBeLessThan(GROWTH_BYTES_MAX);
     // This holds where the machine does nothing else; in an ordinary run it tells how busy the others are.
     if (isFull) expect(paused.p99).toBeLessThan(2 * reading.p99 + promisedMs(100));
@@ -87,17 +87,17 @@ it(
 );
 
 async function measured(
-  audience: ListeningClients,
+  clients: ListeningClients,
   traffic: () => Promise<void>,
 ): Promise<{ p50: number; p99: number }> {
-  const from = audience.listeners.map(({ latencies }) => latencies.length);
+  const from = clients.listeners.map(({ latencies }) => latencies.length);
   await traffic();
-  const values = audience.listeners.flatMap(({ latencies }, at) => latencies.slice(from[at]));
+  const values = clients.listeners.flatMap(({ latencies }, at) => latencies.slice(from[at]));
   return { p50: percentile(values, 0.5), p99: percentile(values, 0.99) };
 }
 
 /** Sockets that get large records, half of them on a topic that queues, half on one that conflates. */
-class SlowCrowd {
+class SlowClients {
   readonly queued: readonly WsClient[];
   readonly conflated: readonly WsClient[];
   readonly #floods: readonly SteadyProducer[];
@@ -108,7 +108,7 @@ class SlowCrowd {
     this.#floods = floods;
   }
 
-  static async open(cluster: GatewayProcesses, count: number): Promise<SlowCrowd> {
+  static async open(cluster: GatewayProcesses, count: number): Promise<SlowClients> {
     const users = userNames(count).map((user) => `slow-${user}`);
     const half = Math.ceil(count / 2);
     const groups = [
@@ -125,7 +125,7 @@ class SlowCrowd {
         new SteadyProducer({ brokers: cluster.brokers, kafkaTopic, users: theirs, rate, bytes: FLOOD.bytes }),
       );
     }
-    return new SlowCrowd(clients[0]!, clients[1]!, floods);
+    return new SlowClients(clients[0]!, clients[1]!, floods);
   }
 
   get size(): number {

@@ -30,11 +30,11 @@ it(
     cleanups.push(() => cluster.close());
     const writer = createWriter(cluster.brokers);
     cleanups.push(() => writer.stop());
-    const others = new Storm(cluster, { perSecond: STORM.others, user: (turn) => `other-${turn % 500}` });
+    const others = new HandshakeStorm(cluster, { perSecond: STORM.others, user: (turn) => `other-${turn % 500}` });
     cleanups.push(() => others.stop());
 
-    const block = async (user: string): Promise<Victim> => {
-      const victim = await Victim.open(cluster, user);
+    const block = async (user: string): Promise<BlockedUser> => {
+      const victim = await BlockedUser.open(cluster, user);
       const value = JSON.stringify({ user_id: user, payload: { blocked: true, reason: 'test' } });
       try {
         await writer.write(cluster.kafkaTopic('user-blocks'), [{ key: user, value }]);
@@ -45,7 +45,7 @@ it(
       }
       return victim;
     };
-    const victims: Victim[] = [];
+    const victims: BlockedUser[] = [];
     let next = 0;
     const worker = async (): Promise<void> => {
       while (next < VICTIMS) victims.push(await block(`victim-${next++}`));
@@ -76,7 +76,7 @@ it(
 );
 
 /** Opens sockets at an even rate on all nodes in turn. */
-class Storm {
+class HandshakeStorm {
   /** Number of handshakes so far. */
   count = 0;
   readonly #timer: NodeJS.Timeout;
@@ -108,7 +108,7 @@ class Storm {
 }
 
 /** A user with sockets on all nodes who goes on opening more. */
-class Victim {
+class BlockedUser {
   readonly codes: number[] = [];
   /**
    * Times in ms from the acknowledgement to the close, of sockets that were open before it or opened after it all the
@@ -120,13 +120,13 @@ class Victim {
   readonly #open = new Set<WsClient>();
   readonly #closedAtMs: number[] = [];
   #acknowledgedMs = Infinity;
-  #storm: Storm | null = null;
+  #storm: HandshakeStorm | null = null;
 
-  static async open(cluster: GatewayProcesses, user: string): Promise<Victim> {
-    const victim = new Victim();
+  static async open(cluster: GatewayProcesses, user: string): Promise<BlockedUser> {
+    const victim = new BlockedUser();
     const first = cluster.targets().flatMap((_, at) => [open(cluster, user, at), open(cluster, user, at)]);
     for (const client of await Promise.all(first)) victim.#watch(client);
-    victim.#storm = new Storm(cluster, {
+    victim.#storm = new HandshakeStorm(cluster, {
       perSecond: STORM.victim,
       user: () => user,
       opened: (client) => victim.#watch(client),

@@ -30,13 +30,13 @@ const FORESEEN: Readonly<Record<string, readonly Foreseen[]>> = {
 };
 
 /** A real backend that keeps what it was asked although nobody can have foreseen it. */
-export class WaryBackend {
+export class CheckingBackend {
   readonly strange: string[] = [];
   calls = 0;
   readonly #http = createServer((request, response) => void this.#receive(request, response));
 
-  static async start(): Promise<WaryBackend> {
-    const backend = new WaryBackend();
+  static async start(): Promise<CheckingBackend> {
+    const backend = new CheckingBackend();
     backend.#http.listen(0, '127.0.0.1');
     await once(backend.#http, 'listening');
     return backend;

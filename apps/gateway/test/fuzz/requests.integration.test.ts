@@ -3,7 +3,7 @@ import { waitFor, WsClient } from '@ws-gateway/testkit';
 import fc from 'fast-check';
 import { GatewayCluster, record, token } from '../gateway-cluster.js';
 import { Ledger } from './expected-answers.js';
-import { WaryBackend } from './foreseen-calls.js';
+import { CheckingBackend } from './foreseen-calls.js';
 import { badFrame, fuzzSeed, hostileFrame } from './hostile-frames.js';
 
 const BAD_REQUESTS = 7;
@@ -11,11 +11,11 @@ const BAD_REQUESTS = 7;
 const CONFESS = `process.on("exit",()=>console.log(JSON.stringify({natives:Object.getOwnPropertyNames(Object.prototype)})))`;
 
 let cluster: GatewayCluster;
-let backend: WaryBackend;
+let backend: CheckingBackend;
 let bystander: WsClient;
 
 beforeAll(async () => {
-  backend = await WaryBackend.start();
+  backend = await CheckingBackend.start();
   const open = { ...backend.config, inbound: { enabled: true }, limits: { requestsPerSecond: 0, badRequests: 0 } };
   const strict = { limits: { requestsPerSecond: 0, badRequests: BAD_REQUESTS }, ...backend.config };
   const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(CONFESS)}` };

@@ -18,7 +18,7 @@ import { edgeOptions } from '../../src/node/part-options.js';
 import { loadWithSecret } from '../config/loading.js';
 import { signToken, TEST_SECRET } from '@ws-gateway/testkit';
 import { Ledger } from './expected-answers.js';
-import { WaryBackend } from './foreseen-calls.js';
+import { CheckingBackend } from './foreseen-calls.js';
 import { fuzzSeed, hostileFrame } from './hostile-frames.js';
 
 type Frame = Readonly<Record<string, unknown>>;
@@ -61,12 +61,12 @@ const natives = Object.getOwnPropertyNames(Object.prototype);
 const engine = new MemoryEngine({ node: 'n', stats: new EngineStats() });
 const stats = new EdgeStats();
 const checks: (() => void)[] = [];
-let backend: WaryBackend;
+let backend: CheckingBackend;
 let table: CommandTable;
 let edge: Edge;
 
 beforeAll(async () => {
-  backend = await WaryBackend.start();
+  backend = await CheckingBackend.start();
   const settings = {
     ...backend.config,
     inbound: { enabled: true },
