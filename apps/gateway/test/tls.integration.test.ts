@@ -1,10 +1,14 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import type { IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { freePort, testRedisUrl, TEST_SECRET, uniqueName, waitFor } from '@ws-gateway/testkit';
+import { generate } from 'selfsigned';
 import { WebSocket } from 'ws';
 import { configFile, run, start, type Running } from './cli/running.js';
 import { token } from './gateway-cluster.js';
@@ -60,6 +64,57 @@ describe('server.tls', () => {
     });
     await expect(once(new WebSocket(`ws:${url}`), 'open')).rejects.toThrow();
   });
+
+  // Fails when the port is closed and opened again for a certificate, and when files are read once only.
+  it('takes over a renewed certificate by itself, while handshakes go on and sockets stay', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'wsg-certificates-'));
+    const files = { certFile: join(folder, 'tls.crt'), keyFile: join(folder, 'tls.key') };
+    const write = async (name: string): Promise<string> => {
+      const altNames = [{ type: 7 as const, ip: '127.0.0.1' }];
+      const made = await generate([{ name: 'commonName', value: name }], {
+        ...{ keyType: 'ec', algorithm: 'sha256', extensions: [{ name: 'subjectAltName', altNames }] },
+      });
+      // One after the other, as most tools do.
+      writeFileSync(files.certFile, made.cert);
+      writeFileSync(files.keyFile, made.private);
+      return made.cert;
+    };
+    const first = await write('first');
+    const { port, file } = await config(files);
+    running = start(['serve', '-c', file]);
+    await running.line('"listening"');
+    const url = `wss://127.0.0.1:${port}/ws?token=${token('ann')}`;
+    const connect = async (ca: string[]): Promise<{ socket: WebSocket; name: string }> => {
+      const socket = new WebSocket(url, { ca });
+      const upgraded = once(socket, 'upgrade') as Promise<[IncomingMessage]>;
+      await once(socket, 'open');
+      const name = ((await upgraded)[0].socket as TLSSocket).getPeerCertificate().subject.CN;
+      return { socket, name: String(name) };
+    };
+    await waitFor(() => connect([first]).then(({ socket }) => (socket.close(), true)), { timeoutMs: 25_000 });
+    const early = await connect([first]);
+    const second = await write('second');
+    const refusals: unknown[] = [];
+    const refused = (error: unknown): never => {
+      refusals.push(error);
+      throw error;
+    };
+    const names = await waitFor(
+      async () => {
+        const some = await Promise.all(Array.from({ length: 10 }, () => connect([first, second]).catch(refused)));
+        for (const { socket } of some) socket.close();
+        return some.every(({ name }) => name === 'second') ? some.map(({ name }) => name) : null;
+      },
+      { timeoutMs: 20_000, what: 'the second certificate' },
+    );
+    expect(refusals).toEqual([]);
+    expect([early.name, ...new Set(names)]).toEqual(['first', 'second']);
+    early.socket.send('{"rid":1,"command":"ping"}');
+    const [answer] = (await once(early.socket, 'message')) as [Buffer];
+    expect(JSON.parse(answer.toString())).toMatchObject({ rid: 1, status: 'ok' });
+    early.socket.close();
+    rmSync(folder, { recursive: true });
+  }, 60_000);
 
   it('is shared by workers', async () => {
     const port = await readyPort({ workers: 2 });

@@ -1,7 +1,7 @@
 import { setLogger } from '@grpc/grpc-js';
 import type { Logger, Notifier } from '@ws-gateway/core';
 import { bearerToken } from './bearer-token.js';
-import { serverCredentials, type GrpcTlsFiles } from './credentials.js';
+import { serverCredentials, type GrpcTlsFiles, type RenewableCredentials } from './credentials.js';
 import { loadDescriptors, type Descriptors } from './descriptors.js';
 import { GrpcApiError } from './grpc-api-error.js';
 import { HEALTH_SERVICE, HealthService } from './health-service.js';
@@ -41,6 +41,8 @@ export interface GrpcApi {
    * once only.
    */
   start(): Promise<number[]>;
+  /** Reads the certificates again, for connections that come from now on. Rejects with GrpcApiError `bad_tls`. */
+  renewCertificates(): Promise<void>;
   /** Makes health say NOT_SERVING from now on, so that balancers send callers elsewhere. Calls are still served. */
   drain(): void;
   /** Drains, refuses new calls, gives those under way `graceMs`, then cuts them. A second call waits for the first. */
@@ -58,6 +60,7 @@ class GrpcServers implements GrpcApi {
   readonly #health = new HealthService([NOTIFICATION_SERVICE]);
   #reflection: ReflectionService | undefined;
   #servers: readonly PortServer[] = [];
+  #credentials: RenewableCredentials | undefined;
   #starting: Promise<number[]> | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -69,6 +72,10 @@ class GrpcServers implements GrpcApi {
   start(): Promise<number[]> {
     this.#starting = this.#start();
     return this.#starting;
+  }
+
+  async renewCertificates(): Promise<void> {
+    await this.#credentials?.renew();
   }
 
   drain(): void {
@@ -86,7 +93,7 @@ class GrpcServers implements GrpcApi {
     // Otherwise the library writes to the console, and it takes no other logger than a process-wide one.
     setLogger({ error: (...words: unknown[]) => this.#deps.logger.warn('grpc library', { text: words.join(' ') }) });
     const descriptors = await loadDescriptors(descriptorFiles);
-    const credentials = await serverCredentials(tls);
+    const { credentials } = (this.#credentials = await serverCredentials(tls));
     const names = [NOTIFICATION_SERVICE, HEALTH_SERVICE, ...REFLECTION_SERVICES];
     this.#reflection = new ReflectionService(new ReflectionIndex(descriptors.files), names);
     const shared = this.#sharedServices(descriptors, this.#reflection);
@@ -94,7 +101,11 @@ class GrpcServers implements GrpcApi {
     try {
       const opened: number[] = [];
       for (const server of this.#servers) opened.push(await server.listen(credentials));
-      this.#deps.logger.info('grpc listens', { ports: opened, hubs: ports.map(({ hub }) => hub), tls: tls !== null });
+      this.#deps.logger.info('grpc listens', {
+        ports: opened,
+        hubs: ports.flatMap(({ hub }) => hub ?? []),
+        tls: tls !== null,
+      });
       return opened;
     } catch (error) {
       await this.#close(0);

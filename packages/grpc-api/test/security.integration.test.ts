@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { credentials, status } from '@grpc/grpc-js';
 import { GrpcApiError } from '../src/index.js';
@@ -107,6 +108,22 @@ describe('a gRPC port with TLS', () => {
   it('serves a caller that trusts the authority', async () => {
     api = await TestApi.start({ tls: tlsOf('cert', 'key', null) });
     expect(await broadcast(trusting())).toBe(status.OK);
+  });
+
+  it('serves with a renewed certificate, and keeps the one before while the files do not fit', async () => {
+    const renewed = await writeFiles({ cert: server.cert, key: server.key });
+    api = await TestApi.start({
+      tls: { certFile: renewed.path('cert'), keyFile: renewed.path('key'), clientCaFile: '' },
+    });
+    const next = await makeCertificate('gateway', stranger);
+    const trustingNext = (): ReturnType<typeof trusting> => credentials.createSsl(Buffer.from(stranger.cert));
+    await writeFile(renewed.path('cert'), next.cert);
+    await expect(api.api.renewCertificates()).rejects.toMatchObject({ code: 'bad_tls' });
+    expect(await broadcast(trusting())).toBe(status.OK);
+    await writeFile(renewed.path('key'), next.key);
+    await api.api.renewCertificates();
+    expect(await broadcast(trustingNext())).toBe(status.OK);
+    await renewed.remove();
   });
 
   it('refuses a caller without TLS', async () => {

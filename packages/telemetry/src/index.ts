@@ -3,4 +3,10 @@ export { GroupMetrics, type MetricsSnapshot } from './group-metrics.js';
 export { LokiSink, type LokiOptions } from './loki-sink.js';
 export { metricsDocs } from './metrics-docs.js';
 export { dashboardManifest } from './dashboard.js';
-export { createLogger, type LogFormat, type LoggerOptions, type LogLevel } from './winston-logger.js';
+export {
+  createLogger,
+  type LeveledLogger,
+  type LogFormat,
+  type LoggerOptions,
+  type LogLevel,
+} from './winston-logger.js';

@@ -23,6 +23,11 @@ export interface LoggerOptions {
   readonly stream?: Writable & { readonly isTTY?: boolean };
 }
 
+/** A logger whose level can change while it is used, its children's too. */
+export interface LeveledLogger extends Logger {
+  setLevel(level: LogLevel): void;
+}
+
 const LEVELS = { error: 0, warn: 1, info: 2, debug: 3 } as const;
 /** Key under which winston expects the finished line (triple-beam's MESSAGE). */
 const MESSAGE = Symbol.for('message');
@@ -32,13 +37,13 @@ const MESSAGE = Symbol.for('message');
  * a secret, whoever logged it. A level that is off costs a comparison. Writing never blocks and never throws: when
  * standard output is closed or not read, lines are dropped and counted (see LineSink).
  */
-export function createLogger(options: LoggerOptions): Logger {
+export function createLogger(options: LoggerOptions): LeveledLogger {
   const stream = options.stream ?? process.stdout;
   const mask = textMask(options.tokenParams ?? ['token', 't']);
-  const withStack = options.level === 'debug';
+  const level = { max: LEVELS[options.level] as number };
   const colors = stream.isTTY === true;
-  const json = (event: LogEvent) => mask(jsonLine(event, withStack));
-  const pretty = (event: LogEvent) => mask(prettyLine(event, { withStack, colors }));
+  const json = (event: LogEvent) => mask(jsonLine(event, level.max >= LEVELS.debug));
+  const pretty = (event: LogEvent) => mask(prettyLine(event, { withStack: level.max >= LEVELS.debug, colors }));
   const line = options.format === 'json' ? json : pretty;
   const sink = new LineSink(stream, (dropped) =>
     line({ level: 'warn', message: 'log lines dropped', fields: { dropped }, timestamp: new Date() }),
@@ -48,8 +53,8 @@ export function createLogger(options: LoggerOptions): Logger {
     const format = options.format === 'json' ? {} : { format: finished(json) };
     transports.push(new winston.transports.Stream({ stream: options.loki, eol: '\n', ...format }));
   }
-  const logger = winston.createLogger({ level: options.level, levels: LEVELS, format: finished(line), transports });
-  return new WinstonLogger(logger, LEVELS[options.level], options.fields ?? {});
+  const logger = winston.createLogger({ level: 'debug', levels: LEVELS, format: finished(line), transports });
+  return new WinstonLogger(logger, level, options.fields ?? {});
 }
 
 function finished(line: (event: LogEvent) => string): winston.Logform.Format {
@@ -59,14 +64,15 @@ function finished(line: (event: LogEvent) => string): winston.Logform.Format {
   })();
 }
 
-class WinstonLogger implements Logger {
+class WinstonLogger implements LeveledLogger {
   readonly #winston: winston.Logger;
-  readonly #levelMax: number;
+  /** Number of the least important level that is written; one object for a logger and all its children. */
+  readonly #level: { max: number };
   readonly #fields: Readonly<Record<string, unknown>>;
 
-  constructor(logger: winston.Logger, levelMax: number, fields: Readonly<Record<string, unknown>>) {
+  constructor(logger: winston.Logger, level: { max: number }, fields: Readonly<Record<string, unknown>>) {
     this.#winston = logger;
-    this.#levelMax = levelMax;
+    this.#level = level;
     this.#fields = fields;
   }
 
@@ -75,19 +81,23 @@ class WinstonLogger implements Logger {
   }
 
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void {
-    if (this.#levelMax >= LEVELS.warn) this.#write('warn', message, fields);
+    if (this.#level.max >= LEVELS.warn) this.#write('warn', message, fields);
   }
 
   info(message: string, fields?: Readonly<Record<string, unknown>>): void {
-    if (this.#levelMax >= LEVELS.info) this.#write('info', message, fields);
+    if (this.#level.max >= LEVELS.info) this.#write('info', message, fields);
   }
 
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void {
-    if (this.#levelMax >= LEVELS.debug) this.#write('debug', message, fields);
+    if (this.#level.max >= LEVELS.debug) this.#write('debug', message, fields);
+  }
+
+  setLevel(level: LogLevel): void {
+    this.#level.max = LEVELS[level];
   }
 
   child(fields: Readonly<Record<string, unknown>>): Logger {
-    return new WinstonLogger(this.#winston, this.#levelMax, { ...this.#fields, ...fields });
+    return new WinstonLogger(this.#winston, this.#level, { ...this.#fields, ...fields });
   }
 
   /**

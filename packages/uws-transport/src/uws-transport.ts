@@ -1,6 +1,7 @@
 import type { EdgeHandler, HttpServer, Logger, Refusal, RouteHandler, Transport } from '@ws-gateway/core';
 import type { TemplatedApp, us_listen_socket, WebSocket, WebSocketBehavior } from 'uWebSockets.js';
 import { loadAddon } from './addon.js';
+import { AppPool, type TlsFiles } from './app-pool.js';
 import { closeCodeOf } from './close-code.js';
 import { CorkCarrier } from './cork-carrier.js';
 import { DeferredTasks } from './deferred-tasks.js';
@@ -9,7 +10,6 @@ import { idleTimeoutSeconds, PingWheel } from './heartbeat.js';
 import { copyHead, type ProxyTrust } from './http-request.js';
 import { HttpRoutes } from './http-routes.js';
 import { bindListener, listenError } from './listener.js';
-import { TransportError } from './transport-error.js';
 import { asksForWebSocket, Upgrader } from './upgrade.js';
 import type { SocketData, UwsSocket } from './uws-socket.js';
 
@@ -25,7 +25,7 @@ export interface UwsTransportOptions {
   readonly maxPayloadBytes: number;
   /** A silent peer is pinged about this often and dropped (1006) if it doesn't answer. */
   readonly heartbeatMs: number;
-  readonly tls?: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly tls?: TlsFiles | undefined;
   /** Handshakes the edge may think about at once; more are answered 503. Default 5000. */
   readonly maxHandshakesInFlight?: number | undefined;
   /** Largest body of an HTTP request; more is answered 413. Default 1 MiB. */
@@ -64,7 +64,7 @@ export class UwsTransport implements Transport, HttpServer {
   readonly #handler: EdgeHandler;
   readonly #options: UwsTransportOptions;
   readonly #onError: (error: unknown) => void;
-  readonly #app: TemplatedApp;
+  readonly #apps: AppPool;
   readonly #carrier: CorkCarrier;
   readonly #routes: HttpRoutes;
   readonly #upgrader: Upgrader;
@@ -78,7 +78,6 @@ export class UwsTransport implements Transport, HttpServer {
     this.#handler = handler;
     this.#options = options;
     this.#onError = onError;
-    this.#app = createApp(options);
     this.#pings = new PingWheel(options.heartbeatMs);
     this.#carrier = new CorkCarrier(logger);
     const tasks = new DeferredTasks(onError);
@@ -96,12 +95,7 @@ export class UwsTransport implements Transport, HttpServer {
       { transport: this, tasks, carrier: this.#carrier },
       { handshakeTimeoutMs, writeTimeoutMs, maxHandshakesInFlight, isEndpoint, observe, onError },
     );
-    this.#app.ws('/*', this.#behavior());
-    this.#app.any('/*', (res, req) => {
-      const head = copyHead(res, req, options.proxyProtocol);
-      if (asksForWebSocket(head)) this.#upgrader.handle(res, head, null);
-      else this.#routes.handle(res, head);
-    });
+    this.#apps = new AppPool(options.tls, (app) => this.#serve(app));
   }
 
   route(method: string, path: string, handle: RouteHandler): this {
@@ -113,9 +107,17 @@ export class UwsTransport implements Transport, HttpServer {
   async listen(): Promise<{ port: number }> {
     const { host, port, reusePort = false } = this.#options;
     await this.#carrier.start();
-    this.#listener = bindListener(this.#app, { host, port, reusePort });
+    this.#listener = bindListener(this.#apps.listening, { host, port, reusePort });
     if (this.#listener === null) throw await listenError(host, port);
     return { port: loadAddon().us_socket_local_port(this.#listener as never) };
+  }
+
+  /**
+   * Reads the certificate and its key again, for connections that come from now on. Throws TransportError
+   * `bad_certificate`, and then all stays as it was. Without TLS there is nothing to do.
+   */
+  renewCertificate(): void {
+    if (this.#options.tls !== undefined) this.#apps.renew(this.#options.tls);
   }
 
   /** No new connections from here on; the open ones live on, and what comes over them is still served. */
@@ -132,7 +134,7 @@ export class UwsTransport implements Transport, HttpServer {
     await new Promise((resolve) => setImmediate(resolve));
     this.#pings.stop();
     this.stopListening();
-    this.#app.close();
+    this.#apps.close();
     this.#carrier.close();
   }
 
@@ -141,7 +143,16 @@ export class UwsTransport implements Transport, HttpServer {
    * a socket directly does not overtake what was published before.
    */
   publish(group: string, frame: Uint8Array): void {
-    this.#app.publish(group, frame, false, false);
+    this.#apps.publish(group, frame);
+  }
+
+  #serve(app: TemplatedApp): void {
+    app.ws('/*', this.#behavior());
+    app.any('/*', (res, req) => {
+      const head = copyHead(res, req, this.#options.proxyProtocol);
+      if (asksForWebSocket(head)) this.#upgrader.handle(res, head, null);
+      else this.#routes.handle(res, head);
+    });
   }
 
   #behavior(): WebSocketBehavior<SocketData> {
@@ -201,14 +212,4 @@ export class UwsTransport implements Transport, HttpServer {
 
 function socketOf(ws: WebSocket<SocketData>): UwsSocket {
   return ws.getUserData().socket;
-}
-
-function createApp({ tls }: UwsTransportOptions): TemplatedApp {
-  const uws = loadAddon();
-  if (tls === undefined) return uws.App();
-  try {
-    return uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
-  } catch (cause) {
-    throw new TransportError('bad_certificate', `cannot use ${tls.certFile} with ${tls.keyFile}`, { cause });
-  }
 }

@@ -26,7 +26,12 @@ export function configured(options: ConfigFlags, purpose: Purpose, flags: Flags 
 }
 
 export function checked(options: ConfigFlags, purpose: Purpose, flags: Flags = {}): Loaded {
-  const loaded = loadConfig({ file: options.config, env: process.env, purpose, flags });
+  const loaded = read(options, purpose, flags);
   if (loaded.findings.length > 0) throw badConfig(loaded.findings);
   return loaded;
+}
+
+/** Everything that is wrong is in `findings`. */
+export function read(options: ConfigFlags, purpose: Purpose, flags: Flags = {}): Loaded {
+  return loadConfig({ file: options.config, env: process.env, purpose, flags });
 }

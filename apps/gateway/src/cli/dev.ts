@@ -2,6 +2,7 @@ import type { TopicPolicy } from '@ws-gateway/core';
 import type { LocalServers } from '@ws-gateway/local-servers';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.js';
+import { LiveConfig } from '../node/live-config.js';
 import { configOption, checked, flag, type ConfigFlags } from './configured.js';
 import type { DevGateway } from './dev-gateway.js';
 import { devFolders, devConfig, findOptions } from './dev-setup.js';
@@ -42,7 +43,7 @@ async function dev(flags: DevFlags): Promise<void> {
     throw failure(reasonOf(error), error);
   });
   try {
-    await withServers(devConfig(loaded, servers, folders), servers, flags);
+    await withServers(new LiveConfig(devConfig(loaded, servers, folders), loaded.tree), servers, flags);
   } finally {
     await servers.stop();
   }
@@ -65,12 +66,13 @@ function endWithStarter(): void {
   if (process.send !== undefined && !process.connected) terminate();
 }
 
-async function withServers(config: Config, servers: LocalServers, flags: DevFlags): Promise<void> {
+async function withServers(live: LiveConfig, servers: LocalServers, flags: DevFlags): Promise<void> {
+  const { config } = live;
   for (const line of servers.missing) note(`missing: ${line}`);
   const { token } = await signToken(config.auth, { user: flags.user, ttlMs: TOKEN_TTL_MS });
   if (servers.kafka !== null) await createKafkaTopics(config);
   await exitOnDefects(config);
-  const gateway = await startStoppable(config);
+  const gateway = await startStoppable(live);
   const ready = { config, servers, gateway, user: flags.user, token, topic: exampleTopic(config) };
   if (flags.demo) await demo(ready);
   else print(welcome(ready));

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import type { Config } from '../config/config.js';
+import type { Loaded } from '../config/load.js';
+import type { LiveConfig } from '../node/live-config.js';
 import { nodeName } from '../node/node-name.js';
 import type { JoinWorkerGroup, RunningGateway } from '../node/serve.js';
-import { configOption, configured, flag, type ConfigFlags } from './configured.js';
+import { checked, configOption, flag, read, type ConfigFlags } from './configured.js';
 import { CliError, exitCodes, failure, reasonOf } from './exit.js';
 import { complain, serveWithoutReader } from './output.js';
 
@@ -15,41 +17,55 @@ interface ServeFlags extends ConfigFlags {
 export function registerServe(program: Command): void {
   program
     .command('serve')
-    .description('run a gateway node, or as many as server.workers says, until SIGTERM or SIGINT')
+    .description(
+      'run a gateway node, or as many as server.workers says, until SIGTERM or SIGINT; SIGHUP reads the configuration again',
+    )
     .option(...configOption)
     .option('--role <role>', 'all, edge (sockets only) or router (Kafka only)')
     .option('--engine <engine>', 'redis, or memory for one node without Redis')
     .option('--port <number>', 'port of WebSockets and HTTP')
     .addHelpText('after', '\nExample:\n  $ JWT_SECRET=… ws-gateway serve -c config.yaml --port 8080')
     .action(async (flags: ServeFlags) => {
-      const config = configured(flags, 'serve', {
+      const values = {
         role: flag('role', flags.role),
         engine: flag('engine', flags.engine),
         'server.port': flag('port', flags.port),
-      });
+      };
+      const { config, tree } = checked(flags, 'serve', values);
       await exitOnDefects(config);
       serveWithoutReader();
-      if (config.server.workers > 1) await supervise(config);
-      else await stopped(await startStoppable(config));
+      const { LiveConfig } = await import('../node/live-config.js');
+      const live = new LiveConfig(config, tree);
+      const readAgain = (): Loaded => read(flags, 'serve', values);
+      if (config.server.workers > 1) await supervise(live, readAgain);
+      else await stopped(await startStoppable(live, readAgain));
       // A library's forgotten timer must not keep a node alive that has stopped.
       process.exit(exitCodes.ok);
     });
 }
 
-/** Starts a gateway that the first signal stops gracefully, also one that arrives while it is starting. */
-export async function startStoppable(config: Config): Promise<RunningGateway> {
-  const starting = startGateway(config);
+/**
+ * Starts a gateway that the first signal stops gracefully, also one that arrives while it is starting. With `readAgain`
+ * SIGHUP makes it take over what is live in the configuration.
+ */
+export async function startStoppable(live: LiveConfig, readAgain?: () => Loaded): Promise<RunningGateway> {
+  const starting = startGateway(live);
+  if (readAgain !== undefined) {
+    process.on('SIGHUP', () => void starting.then((gateway) => gateway.reload(readAgain())).catch(() => undefined));
+  }
   // A start or stop that fails is reported by whoever waits for the gateway.
   onSignals((signal) => void starting.then((gateway) => gateway.stop(signal)).catch(() => undefined));
   return starting;
 }
 
 /** Starts the workers; this process does nothing else. */
-async function supervise(config: Config): Promise<void> {
+async function supervise(live: LiveConfig, readAgain: () => Loaded): Promise<void> {
   const { createLogging } = await import('../node/logging.js');
   const { Supervisor, WorkerStartError } = await import('../workers/supervisor.js');
-  const { logger, loki } = createLogging(config, nodeName());
-  const supervisor = new Supervisor(config, logger.child({ part: 'supervisor' }));
+  const { logger, loki } = createLogging(live.config, nodeName());
+  live.add({ reload: ({ logger: { level } }) => logger.setLevel(level) });
+  const supervisor = new Supervisor(live, logger.child({ part: 'supervisor' }));
+  process.on('SIGHUP', () => supervisor.reload(readAgain()));
   onSignals(
     (signal) => void supervisor.stop(signal),
     () => supervisor.kill(),
@@ -81,10 +97,10 @@ function onSignals(stop: (signal: NodeJS.Signals) => void, giveUp: () => void = 
 }
 
 /** Loads the program proper only here: `ws-gateway token` needs neither Kafka's client nor the uWebSockets.js addon. */
-export async function startGateway(config: Config, join?: JoinWorkerGroup): Promise<RunningGateway> {
+export async function startGateway(live: LiveConfig, join?: JoinWorkerGroup): Promise<RunningGateway> {
   const { serve } = await import('../node/serve.js');
   try {
-    return await serve(config, join);
+    return await serve(live, join);
   } catch (error) {
     const finding = await configFinding(error);
     if (finding !== null) throw new CliError(exitCodes.usage, finding, { cause: error });

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { LiveConfig } from '../node/live-config.js';
+import type { RunningGateway } from '../node/serve.js';
 import { SupervisorLink } from '../workers/supervisor-link.js';
 import { badUsage, exitCodes, reasonOf } from './exit.js';
 import { complain, serveWithoutReader } from './output.js';
@@ -15,20 +17,25 @@ export function registerWorker(program: Command): void {
 async function worker(): Promise<void> {
   if (process.send === undefined) throw badUsage('worker is started by serve; set server.workers instead');
   const stopAsked = Promise.withResolvers<string>();
+  const running = Promise.withResolvers<RunningGateway>();
   const link = new SupervisorLink({
     onStop: (reason) => stopAsked.resolve(reason),
+    onReload: (tree) => void running.promise.then((gateway) => gateway.reload({ tree, findings: [] })),
     onError: (message, error) => complain(`${message}: ${reasonOf(error)}`),
   });
   // A terminal and systemd send them to all processes of the group, so the supervisor's word comes as well: no second
   // signal means impatience here. Sent to a worker alone it drains just this one.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopAsked.resolve(signal));
-  const { config } = await link.started;
+  // It is for the supervisor, which tells all workers.
+  process.on('SIGHUP', () => undefined);
+  const { config, tree } = await link.started;
   await exitOnDefects(config);
   serveWithoutReader();
-  const starting = startGateway(config, (member) => link.join(member));
+  const starting = startGateway(new LiveConfig(config, tree), (member) => link.join(member));
   // A start or stop that fails is reported by whoever waits for the gateway.
   void stopAsked.promise.then(async (reason) => (await starting).stop(reason)).catch(() => undefined);
   const gateway = await starting;
+  running.resolve(gateway);
   link.listening();
   await stopped(gateway);
   process.exit(exitCodes.ok);

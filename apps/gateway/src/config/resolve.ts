@@ -17,6 +17,11 @@ export function readValues(tree: Tree): SchemaValues {
   return read(schema, tree) as SchemaValues;
 }
 
+/** The configuration as the program uses it, from a complete and valid written tree. */
+export function configOf(tree: Tree): Config {
+  return resolve(readValues(tree));
+}
+
 /** Fills in what is derived. */
 export function resolve(values: SchemaValues): Config {
   const { server, kafka, grpc, sessions } = values;

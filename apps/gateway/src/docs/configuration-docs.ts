@@ -14,6 +14,7 @@ Four layers, each over the one before: defaults, the file, the environment, flag
 - **Environment**: each key has the variable that the tables name, \`WSGATEWAY_\` and its path in upper case. The \`_\` between the words of one key may be left out (\`WSGATEWAY_SERVER_READTIMEOUT\`). Lists are written \`a,b\` or as JSON; maps, and lists of maps, as JSON, laid over the file entry by entry (a list replaces the whole list). An empty variable counts as not set. A variable that begins with \`WSGATEWAY_\` and belongs to no key is refused.
 - **Durations** need a unit: \`500ms\`, \`10s\`, \`2m\`, \`1h\`, \`7d\`, \`1m30s\`; only \`0\` goes without. **Sizes** are bytes, or have one: \`64kb\`, \`1mb\` (1 kb = 1024 bytes).
 - **Secrets** (marked) have no default and are never printed. Each has a second variable, with \`_FILE\` behind the name: the file that it names holds the secret, and one line break at its end does not count.
+- **Live** keys (marked) take new values from the file while the program runs: SIGHUP reads all layers again. The log names what changed, and the other keys that differ and wait for a restart; a file with a problem changes nothing. The contents of certificate and key files are watched.
 
 Unknown keys, wrong types and impossible combinations are listed all at once, each with its key path and where the value came from; nothing starts then, and the exit code is 2. \`ws-gateway config check\` does just that; \`ws-gateway config print\` shows what applies.
 `;
@@ -54,7 +55,7 @@ function collectionRows(node: MapNode | ListNode, path: readonly string[]): stri
   const kind = node.kind === 'map' ? `map${existing(node)}` : 'list of maps';
   const entry = node.kind === 'map' ? [...path, '<name>'] : [...path.slice(0, -1), `${path.at(-1)}[]`];
   return [
-    row(path, kind, node.kind === 'list' ? JSON.stringify(node.default) : '', node.doc),
+    row(path, kind, node.kind === 'list' ? JSON.stringify(node.default) : '', withMark(node)),
     ...rowsOf(node.entry, entry),
   ];
 }
@@ -65,7 +66,12 @@ function existing(node: MapNode): string {
 
 function keyRow(path: readonly string[], node: AnyKey): string[] {
   const fallback = node.secret ? '' : shown(node.default);
-  return [row(path, node.format.name, fallback, node.secret ? `**Secret.** ${node.doc}` : node.doc)];
+  const doc = node.secret ? `**Secret.** ${withMark(node)}` : withMark(node);
+  return [row(path, node.format.name, fallback, doc)];
+}
+
+function withMark(node: AnyKey | MapNode | ListNode): string {
+  return node.kind !== 'map' && node.live ? `${node.doc} **Live.**` : node.doc;
 }
 
 function row(path: readonly string[], format: string, fallback: string, doc: string): string {

@@ -56,11 +56,25 @@ interface TlsFiles {
   readonly verify: boolean;
 }
 
-/** TLS options of a client: without files the system's authorities. */
+/**
+ * TLS options of a client: without files the system's authorities. The files are read again for each connection, so one
+ * that is made after a renewal has the new certificate. In the middle of a replacement the contents before are used.
+ */
 export function tlsOptions(files: TlsFiles): { ca?: Buffer; cert?: Buffer; key?: Buffer; rejectUnauthorized: boolean } {
-  return {
-    rejectUnauthorized: files.verify,
-    ...(files.caFile === '' ? {} : { ca: readFileSync(files.caFile) }),
-    ...(files.certFile === '' ? {} : { cert: readFileSync(files.certFile), key: readFileSync(files.keyFile) }),
-  };
+  const options = { rejectUnauthorized: files.verify };
+  const members = { ca: files.caFile, cert: files.certFile, key: files.keyFile };
+  for (const [member, file] of Object.entries(members)) {
+    if (file === '') continue;
+    let contents = readFileSync(file);
+    const get = (): Buffer => {
+      try {
+        contents = readFileSync(file);
+      } catch {
+        // Gone for a moment.
+      }
+      return contents;
+    };
+    Object.defineProperty(options, member, { enumerable: true, get });
+  }
+  return options;
 }

@@ -27,6 +27,10 @@ export class GrpcPorts {
     return this.#opening;
   }
 
+  async renewCertificates(): Promise<void> {
+    await Promise.all(this.#apis.map((api) => api.renewCertificates()));
+  }
+
   drain(): void {
     this.#draining = true;
     for (const api of this.#apis) api.drain();

@@ -1,11 +1,13 @@
-import type { EdgeStats, HandshakeIdentifier, Logger } from '@ws-gateway/core';
+import type { EdgeStats, HandshakeIdentifier, Identity, Logger, TokenVerifier } from '@ws-gateway/core';
 import { createTokenVerifier, HttpHandshakeIdentifier, type TokenVerifierOptions } from '@ws-gateway/jwt-auth';
 import type { JoseTokenVerifier } from '@ws-gateway/jwt-auth';
 import type { Config } from '../config/config.js';
+import type { Reloadable } from './live-config.js';
+import { WatchedFiles } from './watched-files.js';
 
 /** Who clients are: by their tokens, or by what the application says of those without one. */
 export interface Identities {
-  readonly verifier: JoseTokenVerifier;
+  readonly verifier: RenewedVerifier;
   readonly identifier: HandshakeIdentifier | undefined;
 }
 
@@ -17,9 +19,65 @@ export function createIdentities(
   const logger = deps.logger.child({ part: 'auth' });
   const { callback } = config.auth;
   return {
-    verifier: createTokenVerifier(verifierOptions(config), { logger, keySetReadMs: deps.stats.keySetReadMs }),
+    verifier: new RenewedVerifier(config, { logger, keySetReadMs: deps.stats.keySetReadMs }),
     identifier: callback.url === '' ? undefined : new HttpHandshakeIdentifier(callback, { logger }),
   };
+}
+
+/**
+ * Verifies with the keys that are configured now. Other keys make another verifier, so what the one before remembered of
+ * a key that is gone is forgotten with it. Sockets that are open stay: their tokens were good when they came.
+ */
+export class RenewedVerifier implements TokenVerifier, Reloadable {
+  readonly #deps: { readonly logger: Logger; readonly keySetReadMs: Map<string, number> };
+  #auth: Config['auth'];
+  #verifier: JoseTokenVerifier;
+  #watched: WatchedFiles | null = null;
+
+  /** Throws AuthConfigError. */
+  constructor({ auth }: Pick<Config, 'auth'>, deps: { logger: Logger; keySetReadMs: Map<string, number> }) {
+    this.#deps = deps;
+    this.#auth = auth;
+    this.#verifier = createTokenVerifier(verifierOptions({ auth }), deps);
+  }
+
+  verify(token: string): Promise<Identity> {
+    return this.#verifier.verify(token);
+  }
+
+  start(): void {
+    this.#verifier.start();
+    this.#watched = new WatchedFiles(keyFiles(this.#auth), () => this.#renew());
+  }
+
+  stop(): void {
+    this.#verifier.stop();
+    this.#watched?.stop();
+  }
+
+  reload({ auth }: Pick<Config, 'auth'>): void {
+    if (JSON.stringify(auth) === JSON.stringify(this.#auth)) return;
+    this.#auth = auth;
+    this.#renew();
+    this.#watched?.stop();
+    this.#watched = new WatchedFiles(keyFiles(auth), () => this.#renew());
+  }
+
+  #renew(): void {
+    try {
+      const next = createTokenVerifier(verifierOptions({ auth: this.#auth }), this.#deps);
+      next.start();
+      this.#verifier.stop();
+      this.#verifier = next;
+      this.#deps.logger.info('keys of tokens renewed');
+    } catch (error) {
+      this.#deps.logger.error('keys of tokens cannot be used, those before stay', { error });
+    }
+  }
+}
+
+function keyFiles({ publicKeyFile, issuers }: Config['auth']): string[] {
+  return [publicKeyFile, ...issuers.map((issuer) => issuer.publicKeyFile)].filter((file) => file !== '');
 }
 
 export function verifierOptions({ auth }: Pick<Config, 'auth'>): TokenVerifierOptions {

@@ -1,9 +1,8 @@
-import type { Logger } from '@ws-gateway/core';
-import { createLogger, LokiSink } from '@ws-gateway/telemetry';
+import { createLogger, LokiSink, type LeveledLogger } from '@ws-gateway/telemetry';
 import type { Config } from '../config/config.js';
 
 /** A node's log, and what pushes it to Loki; null: nobody asked for that. */
-export function createLogging(config: Config, node: string): { logger: Logger; loki: LokiSink | null } {
+export function createLogging(config: Config, node: string): { logger: LeveledLogger; loki: LokiSink | null } {
   const { level, format, environment } = config.logger;
   const loki = config.logger.loki.url === '' ? null : new LokiSink(config.logger.loki);
   const logger = createLogger({

@@ -11,32 +11,60 @@ import type { UwsTransportOptions } from '@ws-gateway/uws-transport';
 import type { AdminDeps } from '../admin/route-context.js';
 import type { Config } from '../config/config.js';
 import { tlsOptions } from './engines.js';
+import type { LiveConfig } from './live-config.js';
 import { TrustedProxies } from './trusted-proxies.js';
 
-/** What each part needs of the configuration. Parts never see the whole of it. */
-export function edgeOptions(config: Config, node: string): EdgeOptions {
+/**
+ * What each part needs of the configuration. Parts never see the whole of it. Live keys are read where they are used, so
+ * they are getters here.
+ */
+export function edgeOptions(live: LiveConfig, node: string): EdgeOptions {
+  const { config } = live;
   const { auth, limits, server } = config;
   const proxies = new TrustedProxies(server.trustProxy);
   return {
     node,
     topics: [...config.topics.values()],
-    topicsPerConnection: limits.topicsPerConnection,
+    get topicsPerConnection() {
+      return live.config.limits.topicsPerConnection;
+    },
     heartbeatMs: server.heartbeatMs,
     tokenParameters: auth.queryParams,
-    allowedOrigins: server.allowedOrigins,
+    get allowedOrigins() {
+      return live.config.server.allowedOrigins;
+    },
     clientAddress: (handshake) => proxies.clientAddress(handshake),
-    connectionsPerUser: limits.connectionsPerUser,
-    connectionsPerAddress: limits.connectionsPerAddress,
-    handshakesPerSecond: limits.handshakesPerSecond,
-    maxLifetimeMs: limits.maxLifetimeMs,
+    get connectionsPerUser() {
+      return live.config.limits.connectionsPerUser;
+    },
+    get connectionsPerAddress() {
+      return live.config.limits.connectionsPerAddress;
+    },
+    get handshakesPerSecond() {
+      return live.config.limits.handshakesPerSecond;
+    },
+    get maxLifetimeMs() {
+      return live.config.limits.maxLifetimeMs;
+    },
     sessions: config.sessions,
     limits: {
-      requestsPerSecond: limits.requestsPerSecond,
-      badRequests: limits.badRequests,
+      get requestsPerSecond() {
+        return live.config.limits.requestsPerSecond;
+      },
+      get badRequests() {
+        return live.config.limits.badRequests;
+      },
     },
-    subscriptionsPerConnection: limits.subscriptionsPerConnection,
+    get subscriptionsPerConnection() {
+      return live.config.limits.subscriptionsPerConnection;
+    },
     hubs: config.hubs.map(({ name }) => name),
-    rooms: { policy: roomPolicy(config), roomsPerConnection: limits.roomsPerConnection },
+    rooms: {
+      policy: roomPolicy(config),
+      get roomsPerConnection() {
+        return live.config.limits.roomsPerConnection;
+      },
+    },
     sendEverywhere: config.inbound.enabled,
     pipes: config.backends.ws.map(({ name, path, sessionPolicy }) => ({ name, path, sessionPolicy })),
     pipeActionBytes: limits.maxRecordBytes,

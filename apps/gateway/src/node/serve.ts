@@ -19,6 +19,7 @@ import { addAdminRoutes } from '../admin/admin-api.js';
 import { createBackendCommands } from './backend-commands.js';
 import { createBackendLinks } from './backend-links.js';
 import type { Config } from '../config/config.js';
+import type { Loaded } from '../config/load.js';
 import { addConsole } from '../console/console.js';
 import { createLogging } from './logging.js';
 import { createOutgoing } from './outgoing.js';
@@ -31,11 +32,13 @@ import {
   routerOptions,
   transportOptions,
 } from './part-options.js';
+import { Certificates } from './certificates.js';
 import { createEngine } from './engines.js';
 import { createIdentities } from './identities.js';
 import { GrpcPorts } from './grpc.js';
 import { readiness, stateOf, type NodeState } from '../http/health.js';
 import { addRoutes, type WorkerGroup } from '../http/routes.js';
+import { reloaded, type LiveConfig } from './live-config.js';
 import { nodeName, version } from './node-name.js';
 import { NoSockets } from './no-sockets.js';
 import { shutDown, type Stoppable } from './shutdown.js';
@@ -45,6 +48,8 @@ import { withoutEffect } from './without-effect.js';
 export interface RunningGateway {
   readonly url: string;
   readonly port: number;
+  /** Takes over what is live in a configuration that was read again; one with findings changes nothing. */
+  reload(next: Pick<Loaded, 'tree' | 'findings'>): void;
   /** Graceful stop; resolves when nothing is left. A second call gives the same promise. */
   stop(reason: string): Promise<void>;
   /** Resolves after a stop; rejects when its deadline ended it. */
@@ -73,9 +78,11 @@ const REPORT_MS = 1000;
  * The composition root: the one file that knows every package, read from top to bottom. Resolves when the port is open;
  * Redis and Kafka may come later, and /ready tells. `join` makes this process one of a group (`server.workers`).
  */
-export async function serve(config: Config, join: JoinWorkerGroup = alone): Promise<RunningGateway> {
+export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Promise<RunningGateway> {
+  const { config } = live;
   const node = nodeName();
   const { logger, loki } = createLogging(config, node);
+  live.add({ reload: ({ logger: { level } }) => logger.setLevel(level) });
   const idle = withoutEffect(config);
   if (idle.length > 0) logger.warn('settings without effect in this version', { keys: idle });
   const stats: Stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
@@ -100,7 +107,7 @@ export async function serve(config: Config, join: JoinWorkerGroup = alone): Prom
   };
   const stopping = new AbortController();
   const made = { ...outgoing, onDrain, node, engine, backends, links, stats, logger };
-  const edge = config.role === 'router' ? null : makeEdge(config, made, stopping.signal);
+  const edge = config.role === 'router' ? null : makeEdge(live, made, stopping.signal);
   const sockets = edge ?? new NoSockets(new ClusterSurvey({ engine, logger }, { node }), onDrain);
   const transport = createTransport(config, { sockets, edge, metrics, logger });
   const kafka = readsKafka(config) ? createKafka(config, { engine, writer: outgoing.writer!, stats, logger }) : null;
@@ -116,22 +123,19 @@ export async function serve(config: Config, join: JoinWorkerGroup = alone): Prom
   const group = await join({ state: () => stateOf(parts), metrics, openGrpc: () => grpc.open() });
   addRoutes(transport, group, config.metrics.enabled ? config.metrics.path : null);
   const { port } = await transport.listen();
-  logger.info('listening', {
-    pid: process.pid,
-    host: config.server.host,
-    port,
-    role: config.role,
-    engine: config.engine,
-    version,
-  });
+  const { role, engine: engineName, server } = config;
+  logger.info('listening', { pid: process.pid, host: server.host, port, role, engine: engineName, version });
 
   const router = kafka?.router ?? null;
   const started = startParts({ engine, inbox: sockets, router, logger }, stopping.signal);
   edge?.start();
   const stoppable = { started, edge, router, outgoing, server: transport, grpc, backends, links, engine, logger };
-  const gateway = running({ config, port, stoppable, loki }, () => {
+  const certificates = new Certificates(config, { server: transport, grpc }, logger);
+  certificates.watch();
+  const gateway = running({ live, port, stoppable, loki }, () => {
     stopping.abort();
     metrics.stop();
+    certificates.stop();
   });
   const report = (): void => engine.report(statusOf(config, { edge, stats, port, stopping: stopping.signal }));
   // Who asked for the drain looks at once whether it has begun.
@@ -175,7 +179,7 @@ interface PartDeps {
 }
 
 function makeEdge(
-  config: Config,
+  live: LiveConfig,
   deps: PartDeps & { node: string } & Pick<
       EdgeDeps,
       'backends' | 'links' | 'sent' | 'presence' | 'subscriptions' | 'onDrain'
@@ -183,11 +187,12 @@ function makeEdge(
   stopping: AbortSignal,
 ): Edge {
   const logger = deps.logger.child({ part: 'edge' });
-  const { verifier, identifier } = createIdentities(config, { logger, stats: deps.stats.edge });
+  const { verifier, identifier } = createIdentities(live.config, { logger, stats: deps.stats.edge });
   verifier.start();
+  live.add(verifier);
   stopping.addEventListener('abort', () => verifier.stop());
   const edgeDeps = { ...deps, verifier, identifier, stats: deps.stats.edge, logger };
-  return createEdge(edgeDeps, edgeOptions(config, deps.node));
+  return createEdge(edgeDeps, edgeOptions(live, deps.node));
 }
 
 function createKafka(
@@ -209,10 +214,11 @@ function createKafka(
 }
 
 function running(
-  node: { config: Config; port: number; stoppable: Stoppable; loki: LokiSink | null },
+  node: { live: LiveConfig; port: number; stoppable: Stoppable; loki: LokiSink | null },
   beforeStop: () => void,
 ): RunningGateway {
-  const { config, port, stoppable } = node;
+  const { live, port, stoppable } = node;
+  const { config } = live;
   const end = Promise.withResolvers<void>();
   // Whoever doesn't wait for the end still gets the rejection from `stop`.
   end.promise.catch(() => undefined);
@@ -232,7 +238,8 @@ function running(
   };
   const scheme = config.server.tls === null ? 'ws' : 'wss';
   const host = config.server.host === '0.0.0.0' ? 'localhost' : config.server.host;
-  return { url: `${scheme}://${host}:${port}/ws`, port, stop, stopped: end.promise };
+  const reload = (next: Pick<Loaded, 'tree' | 'findings'>): void => reloaded(live, next, stoppable.logger);
+  return { url: `${scheme}://${host}:${port}/ws`, port, reload, stop, stopped: end.promise };
 }
 
 function statusOf(

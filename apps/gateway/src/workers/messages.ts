@@ -1,5 +1,6 @@
 import type { MetricsSnapshot } from '@ws-gateway/telemetry';
 import type { Config } from '../config/config.js';
+import type { Tree } from '../config/language/tree.js';
 import type { NodeState } from '../http/health.js';
 
 /** What can be asked of a worker about itself. */
@@ -19,7 +20,9 @@ export type Question = keyof OwnAnswers & keyof GroupAnswers;
 /** From the supervisor to a worker. */
 export type ToWorker =
   /** The first one. All workers get the same configuration, whatever the file says by now. */
-  | { readonly kind: 'start'; readonly config: Config; readonly opensGrpc: boolean }
+  | { readonly kind: 'start'; readonly config: Config; readonly tree: Tree; readonly opensGrpc: boolean }
+  /** A configuration without findings, read again. */
+  | { readonly kind: 'reload'; readonly tree: Tree }
   | { readonly kind: 'stop'; readonly reason: string }
   | { readonly kind: 'open-grpc' }
   | { readonly kind: 'question'; readonly about: Question }

@@ -1,3 +1,4 @@
+import type { Tree } from '../config/language/tree.js';
 import type { WorkerGroup } from '../http/routes.js';
 import type { WorkerGroupMember } from '../node/serve.js';
 import type { GroupAnswers, Question, ToSupervisor, ToWorker } from './messages.js';
@@ -7,6 +8,7 @@ type Started = Extract<ToWorker, { kind: 'start' }>;
 interface LinkHandlers {
   /** May come more than once. */
   onStop(reason: string): void;
+  onReload(tree: Tree): void;
   onError(message: string, error: unknown): void;
 }
 
@@ -76,6 +78,8 @@ export class SupervisorLink implements WorkerGroup {
         return this.#started.resolve(message);
       case 'stop':
         return this.#handlers.onStop(message.reason);
+      case 'reload':
+        return this.#handlers.onReload(message.tree);
       case 'open-grpc':
         this.#member?.openGrpc().catch((error: unknown) => this.#handlers.onError('grpc cannot be opened', error));
         return;

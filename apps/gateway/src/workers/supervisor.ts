@@ -1,6 +1,7 @@
 import type { Logger } from '@ws-gateway/core';
 import { GroupMetrics } from '@ws-gateway/telemetry';
-import type { Config } from '../config/config.js';
+import type { Loaded } from '../config/load.js';
+import { reloaded, type LiveConfig } from '../node/live-config.js';
 import type { NodeState } from '../http/health.js';
 import type { GroupAnswers, Question } from './messages.js';
 import { assertFree } from './port-check.js';
@@ -54,7 +55,7 @@ const KILL_GRACE_MS = 1000;
  * what clients ask any of them. Does no work of a gateway itself.
  */
 export class Supervisor {
-  readonly #config: Config;
+  readonly #live: LiveConfig;
   readonly #logger: Logger;
   readonly #options: SupervisorOptions;
   readonly #metrics: GroupMetrics;
@@ -65,9 +66,10 @@ export class Supervisor {
   #stopping: Promise<boolean> | undefined;
   readonly #stopped = Promise.withResolvers<boolean>();
 
-  constructor(config: Config, logger: Logger, options: SupervisorOptions = {}) {
+  constructor(live: LiveConfig, logger: Logger, options: SupervisorOptions = {}) {
     this.#options = options;
-    this.#config = config;
+    this.#live = live;
+    const { config } = live;
     this.#logger = logger;
     this.#metrics = new GroupMetrics(config.metrics.namespace);
     this.#places = Array.from({ length: config.server.workers }, (_, at) => ({
@@ -85,7 +87,7 @@ export class Supervisor {
    * when the port is taken, and with WorkerStartError.
    */
   async start(): Promise<void> {
-    const { host, port } = this.#config.server;
+    const { host, port } = this.#live.config.server;
     await assertFree(host, port);
     const [first, ...others] = this.#places;
     try {
@@ -105,6 +107,13 @@ export class Supervisor {
     return this.#stopping;
   }
 
+  /** Workers that are started again begin with what was taken over, like their siblings. */
+  reload(next: Pick<Loaded, 'tree' | 'findings'>): void {
+    reloaded(this.#live, next, this.#logger);
+    if (next.findings.length > 0) return;
+    for (const process of this.#running()) process.send({ kind: 'reload', tree: next.tree });
+  }
+
   kill(): void {
     for (const { process } of this.#places) process?.kill();
   }
@@ -115,7 +124,7 @@ export class Supervisor {
     for (const { restart } of this.#places) clearTimeout(restart);
     const running = this.#places.flatMap(({ process }) => process ?? []);
     for (const process of running) process.send({ kind: 'stop', reason });
-    const deadline = setTimeout(() => this.kill(), this.#config.server.drain.deadlineMs + KILL_GRACE_MS);
+    const deadline = setTimeout(() => this.kill(), this.#live.config.server.drain.deadlineMs + KILL_GRACE_MS);
     const ends = await Promise.all(running.map(({ ended }) => ended));
     clearTimeout(deadline);
     const clean = ends.every(({ code }) => code === 0);
@@ -138,7 +147,7 @@ export class Supervisor {
   #run(place: WorkerSlot, onListening: () => void = () => undefined): WorkerProcess {
     const opensGrpc = this.#grpcOwner === null;
     const process: WorkerProcess = new WorkerProcess(
-      this.#config,
+      this.#live,
       { opensGrpc, program: this.#options.program },
       {
         onListening: () => {

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../config/config.js';
+import type { LiveConfig } from '../node/live-config.js';
 import type { OwnAnswers, Question, ToSupervisor, ToWorker } from './messages.js';
 
 const THIS_PROGRAM = fileURLToPath(new URL('../main.js', import.meta.url));
@@ -31,7 +31,7 @@ export class WorkerProcess {
   /** Resolved by the next answer about it. */
   readonly #waiting = new Map<Question, PromiseWithResolvers<void>>();
 
-  constructor(config: Config, options: WorkerOptions, handlers: WorkerHandlers) {
+  constructor(live: LiveConfig, options: WorkerOptions, handlers: WorkerHandlers) {
     const { opensGrpc, program = THIS_PROGRAM } = options;
     this.#handlers = handlers;
     // Advanced: the configuration and the metrics hold maps, infinities and the like.
@@ -45,7 +45,7 @@ export class WorkerProcess {
         if (this.#child.pid === undefined) resolve({ code: 1, signal: null });
       });
     });
-    this.send({ kind: 'start', config, opensGrpc });
+    this.send({ kind: 'start', config: live.config, tree: live.tree, opensGrpc });
   }
 
   get pid(): number | undefined {

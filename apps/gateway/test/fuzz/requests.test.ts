@@ -13,6 +13,7 @@ import {
 } from '@ws-gateway/core';
 import type { CommandTable } from '@ws-gateway/http-backends';
 import { createTokenVerifier } from '@ws-gateway/jwt-auth';
+import { LiveConfig } from '../../src/node/live-config.js';
 import { createBackendCommands } from '../../src/node/backend-commands.js';
 import { edgeOptions } from '../../src/node/part-options.js';
 import { loadWithSecret } from '../config/loading.js';
@@ -78,7 +79,7 @@ beforeAll(async () => {
   table = createBackendCommands(config, stats.backendRequests);
   const deps = { engine, backends: table, verifier: createTokenVerifier(config.auth), logger, stats };
   const unused = { sent: null, presence: null, subscriptions: null, links: null };
-  edge = createEdge({ ...deps, ...unused } as unknown as EdgeDeps, edgeOptions(config, 'n'));
+  edge = createEdge({ ...deps, ...unused } as unknown as EdgeDeps, edgeOptions(new LiveConfig(config, {}), 'n'));
   await engine.start(edge);
 });
 afterAll(async () => {

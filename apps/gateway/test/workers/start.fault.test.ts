@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { Logger } from '@ws-gateway/core';
 import { freePort, testRedisUrl, uniqueName, waitFor } from '@ws-gateway/testkit';
+import { LiveConfig } from '../../src/node/live-config.js';
 import { Supervisor } from '../../src/workers/supervisor.js';
 import { configFile, run, start, type Running } from '../cli/running.js';
 import { loadWithSecret } from '../config/loading.js';
@@ -126,7 +127,7 @@ describe('a worker that hangs', () => {
       info: (message, fields) => void (message === 'worker listens' && listening.push(fields!['pid'] as number)),
     };
     const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-    const supervisor = new Supervisor(config, logger, { checkMs: 1000, program });
+    const supervisor = new Supervisor(new LiveConfig(config, {}), logger, { checkMs: 1000, program });
     await supervisor.start();
     try {
       await readyAt(port);

@@ -58,6 +58,7 @@ export interface EdgeDeps {
   readonly logger: Logger;
 }
 
+/** Limits and origins are read where they are used: the application may give them new values at any time. */
 export interface EdgeOptions extends HandshakeOptions {
   readonly topics: readonly TopicPolicy[];
   readonly topicsPerConnection: number;
@@ -119,7 +120,7 @@ function createDelivery(deps: EdgeDeps, options: EdgeOptions): DeliveryParts {
   const delivery = new Delivery({ localStreams, sender, scheduler, stats });
   const interests = new Interests(engine);
   const subscriber = new Subscriber({ engine, localStreams, delivery, interests, stats, subscriptions });
-  const access = new TopicAccess(options.topics, options.topicsPerConnection);
+  const access = new TopicAccess(options.topics, options);
   const survey = new ClusterSurvey({ engine, logger, localStreams, connections }, options);
   return { connections, localStreams, sender, delivery, interests, subscriber, access, survey };
 }
@@ -127,7 +128,7 @@ function createDelivery(deps: EdgeDeps, options: EdgeOptions): DeliveryParts {
 type CommandDeps = EdgeDeps & DeliveryParts & { readonly loginChanges: LoginChanges; readonly reloads: Reloads };
 
 function createCommands(deps: CommandDeps, options: EdgeOptions): CommandDispatcher {
-  const { rooms, hubs, sendEverywhere, subscriptionsPerConnection } = options;
+  const { rooms, hubs, sendEverywhere, limits } = options;
   const sending = { hubs, everywhere: sendEverywhere, roomRetention: rooms.policy.retention };
   const handlers: CommandHandlers = {
     ping: () => ok({ time: new Date().toISOString() }),
@@ -137,8 +138,8 @@ function createCommands(deps: CommandDeps, options: EdgeOptions): CommandDispatc
     ...new AuthenticationCommand(deps).handlers,
     ...new SendCommand(deps, sending).handlers,
   };
-  const backends = new BackendCommandHandler(deps, subscriptionsPerConnection);
-  return new CommandDispatcher({ ...deps, backends }, handlers, { ...options.limits, loginCommands });
+  const backends = new BackendCommandHandler(deps, options);
+  return new CommandDispatcher({ ...deps, backends }, handlers, { limits, loginCommands });
 }
 
 function createEndpoints(deps: EdgeDeps & DeliveryParts & { commands: CommandDispatcher }, options: EdgeOptions) {

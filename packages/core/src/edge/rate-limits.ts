@@ -5,19 +5,13 @@ import type { Connection } from './delivery/connection.js';
  * time before it costs signature checks and engine calls.
  */
 export class HandshakeRate {
-  readonly #perSecond: number;
-  #left: number;
+  #left = Infinity;
   #atMs = 0;
 
-  /** 0: no limit. */
-  constructor(perSecond: number) {
-    this.#perSecond = perSecond;
-    this.#left = perSecond;
-  }
-
-  take(nowMs: number): boolean {
-    if (this.#perSecond === 0) return true;
-    this.#left = Math.min(this.#perSecond, this.#left + ((nowMs - this.#atMs) * this.#perSecond) / 1000);
+  /** `perSecond` 0: no limit. It may change from one call to the next. */
+  take(perSecond: number, nowMs: number): boolean {
+    if (perSecond === 0) return true;
+    this.#left = Math.min(perSecond, this.#left + ((nowMs - this.#atMs) * perSecond) / 1000);
     this.#atMs = nowMs;
     if (this.#left < 1) return false;
     this.#left--;

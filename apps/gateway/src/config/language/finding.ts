@@ -17,7 +17,7 @@ export function findingsText(findings: readonly Finding[]): string {
   return [`${count} in the configuration:`, ...findings.map((finding) => `  ${findingText(finding)}`)].join('\n');
 }
 
-function findingText({ path, message, source, line, column }: Finding): string {
+export function findingText({ path, message, source, line, column }: Finding): string {
   if (source === undefined) return `${path}: ${message}`;
   return `${path}: ${message} (${source}${line === undefined ? '' : `:${line}:${column}`})`;
 }

@@ -20,6 +20,8 @@ export interface Key<T, S extends Suffix = ''> {
   readonly suffix: S;
   /** Never printed. */
   readonly secret?: boolean;
+  /** True: a new value applies while the program runs (SIGHUP). Others wait for a restart. */
+  readonly live?: true;
 }
 
 export type Keys = Readonly<Record<string, Node>>;
@@ -52,6 +54,7 @@ export interface ListNode<E extends Section = Section> {
   readonly doc: string;
   readonly entry: E;
   readonly default: readonly Readonly<Record<string, unknown>>[];
+  readonly live?: true;
 }
 
 type Simplify<T> = { readonly [P in keyof T]: T[P] };
@@ -93,6 +96,11 @@ export function durationKey(fallback: string | 0, doc: string, format = duration
 
 export function sizeKey(fallback: string, doc: string, format = size()): Key<number, 'Bytes'> {
   return { kind: 'key', format, default: fallback, doc, suffix: 'Bytes' };
+}
+
+/** The same key or list, whose new values apply while the program runs. */
+export function live<K extends AnyKey | ListNode>(node: K): K {
+  return { ...node, live: true };
 }
 
 export function section<const K extends Keys>(doc: string, keys: K): Section<K> {

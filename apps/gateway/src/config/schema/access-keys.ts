@@ -1,5 +1,15 @@
 import { choice, duration, names, text, url, whole, words } from '../language/formats.js';
-import { durationKey, flagKey, section, key, list, secret, secretList, sizeKey } from '../language/schema-node.js';
+import {
+  durationKey,
+  flagKey,
+  live,
+  section,
+  key,
+  list,
+  secret,
+  secretList,
+  sizeKey,
+} from '../language/schema-node.js';
 
 const PUBLIC_ALGORITHMS = ['RS', 'PS', 'ES'].flatMap((family) => [256, 384, 512].map((bits) => `${family}${bits}`));
 const algorithms = words('HS256', 'HS384', 'HS512', ...PUBLIC_ALGORITHMS, 'EdDSA');
@@ -20,9 +30,11 @@ const issuer = section('', {
 /** Who may connect, and how much. */
 export const accessKeys = {
   auth: section('How tokens are checked.', {
-    secret: secret('Shared secret of the HS algorithms. No default: `serve` does not start without a key.'),
-    secrets: secretList(
-      'More secrets: all of them verify, while one replaces another. Where `auth.secret` is not set the first one signs.',
+    secret: live(secret('Shared secret of the HS algorithms. No default: `serve` does not start without a key.')),
+    secrets: live(
+      secretList(
+        'More secrets: all of them verify, while one replaces another. Where `auth.secret` is not set the first one signs.',
+      ),
     ),
     algorithms: key(algorithms, ['HS256'], 'The only signatures that are accepted.'),
     publicKeyFile: key(text, '', 'Public key of the other algorithms, PEM.'),
@@ -30,10 +42,12 @@ export const accessKeys = {
     jwksMaxStale: durationKey('24h', 'How long a key set is used on that cannot be read again.', duration()),
     issuer: key(text, '', 'What `iss` must be. Empty: not checked.'),
     audience: key(text, '', 'What `aud` must contain. Empty: not checked.'),
-    issuers: list(
-      'More issuers, told apart by `iss`; one that is not listed is refused. Tokens of `auth.issuer` (empty: those without `iss`) are checked by the keys above, if there are any.',
-      issuer,
-      [],
+    issuers: live(
+      list(
+        'More issuers, told apart by `iss`; one that is not listed is refused. Tokens of `auth.issuer` (empty: those without `iss`) are checked by the keys above, if there are any.',
+        issuer,
+        [],
+      ),
     ),
     clockTolerance: durationKey(
       '30s',
@@ -60,15 +74,15 @@ export const accessKeys = {
   limits: section('What one client may take. 0: no limit.', {
     maxPayloadBytes: sizeKey('64kb', 'Size of a frame from a client; above it the close is 1009.'),
     maxRecordBytes: sizeKey('256kb', 'Size of a record from Kafka; above it is a dead letter.'),
-    topicsPerConnection: key(whole(0), 64, 'Topics a connection may subscribe to.'),
-    subscriptionsPerConnection: key(whole(0), 64, 'Subscription ids (of commands) a connection may hold.'),
-    roomsPerConnection: key(whole(0), 64, 'Rooms a connection may be in.'),
-    connectionsPerUser: key(whole(0), 0, 'Connections of one user on one node.'),
-    connectionsPerAddress: key(whole(0), 0, 'Connections from one address on one node.'),
-    handshakesPerSecond: key(whole(0), 0, 'New connections a second on one node.'),
-    requestsPerSecond: key(whole(0), 50, 'Requests a second from one connection.'),
-    badRequests: key(whole(0), 20, 'Unusable requests of one connection until it is closed with 4502.'),
-    maxLifetime: durationKey(0, 'How long a connection may live (varied by a tenth), then 4002.', duration()),
+    topicsPerConnection: live(key(whole(0), 64, 'Topics a connection may subscribe to.')),
+    subscriptionsPerConnection: live(key(whole(0), 64, 'Subscription ids (of commands) a connection may hold.')),
+    roomsPerConnection: live(key(whole(0), 64, 'Rooms a connection may be in.')),
+    connectionsPerUser: live(key(whole(0), 0, 'Connections of one user on one node.')),
+    connectionsPerAddress: live(key(whole(0), 0, 'Connections from one address on one node.')),
+    handshakesPerSecond: live(key(whole(0), 0, 'New connections a second on one node.')),
+    requestsPerSecond: live(key(whole(0), 50, 'Requests a second from one connection.')),
+    badRequests: live(key(whole(0), 20, 'Unusable requests of one connection until it is closed with 4502.')),
+    maxLifetime: live(durationKey(0, 'How long a connection may live (varied by a tenth), then 4002.', duration())),
   }),
   sessions: section('Connections of one user in the whole cluster.', {
     max: key(whole(0), 0, 'How many. 0: no limit.'),

@@ -12,7 +12,7 @@ import {
   url,
   whole,
 } from '../language/formats.js';
-import { durationKey, flagKey, section, key, map, secret, sizeKey } from '../language/schema-node.js';
+import { durationKey, flagKey, live, section, key, map, secret, sizeKey } from '../language/schema-node.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -34,10 +34,12 @@ export const server = section('The port that clients connect to.', {
     'How long a client may take to receive an HTTP answer; then it is cut off. With `proxyProtocol`: 10 s without progress.',
     duration(1, HOUR_MS),
   ),
-  allowedOrigins: key(
-    origins,
-    [],
-    'Values of the `Origin` header that are let in; `null` only if it is listed. Empty: all of them. A request without the header is always let in.',
+  allowedOrigins: live(
+    key(
+      origins,
+      [],
+      'Values of the `Origin` header that are let in; `null` only if it is listed. Empty: all of them. A request without the header is always let in.',
+    ),
   ),
   trustProxy: key(
     networks,
@@ -111,7 +113,7 @@ export const operationKeys = {
     kafkaTopic: key(kafkaTopic, 'ws-inbound', 'Kafka topic they are written to.'),
   }),
   logger: section('Logs on standard output.', {
-    level: key(choice('error', 'warn', 'info', 'debug'), 'info', 'The least important level that is written.'),
+    level: live(key(choice('error', 'warn', 'info', 'debug'), 'info', 'The least important level that is written.')),
     format: key(choice('json', 'pretty'), 'json', '`json`: one object a line. `pretty`: for people.'),
     environment: key(
       text,

@@ -1,7 +1,7 @@
 import { recordFormats } from '@ws-gateway/core';
 import { choice, kafkaTopic, name, port, text, whole } from '../language/formats.js';
 import { mapMember, optionalFlag, scalars, selector, selectors } from '../language/selector-formats.js';
-import { durationKey, flagKey, section, key, list, map, sizeKey } from '../language/schema-node.js';
+import { durationKey, flagKey, live, section, key, list, map, sizeKey } from '../language/schema-node.js';
 
 const slow = choice('queue', 'conflate', 'drop-oldest');
 const SLOW_DOC =
@@ -41,9 +41,9 @@ const topic = section('', {
     size: key(whole(0, 100_000), 100, 'Messages kept for each user. 0: no history, no positions.'),
     ttl: durationKey('1h', 'How long they are kept.'),
   }),
-  slow: key(slow, 'queue', SLOW_DOC),
-  queueBytes: sizeKey('256kb', 'What may wait for one slow client.'),
-  ttl: durationKey(0, 'Records older than this on arrival are not delivered. 0: no limit.'),
+  slow: live(key(slow, 'queue', SLOW_DOC)),
+  queueBytes: live(sizeKey('256kb', 'What may wait for one slow client.')),
+  ttl: live(durationKey(0, 'Records older than this on arrival are not delivered. 0: no limit.')),
   ack: flagKey(false, 'Clients acknowledge; one that comes back without a position gets all after its last ack.'),
   snapshot: flagKey(false, 'Mode `latest`: a client that subscribes gets the newest message at once.'),
   guests: flagKey(false, 'Clients without a token may subscribe to its public messages.'),

@@ -33,13 +33,13 @@ interface SharedSubscription {
 /** The commands that back ends answer, and the subscriptions that come with their answers. */
 export class BackendCommandHandler {
   readonly #deps: BackendCommandDeps;
-  readonly #subscriptionsMax: number;
+  readonly #options: { readonly subscriptionsPerConnection: number };
   /** Those that are being made. */
   readonly #shared = new WeakMap<Subscription, SharedSubscription>();
 
-  constructor(deps: BackendCommandDeps, subscriptionsPerConnection: number) {
+  constructor(deps: BackendCommandDeps, options: { readonly subscriptionsPerConnection: number }) {
     this.#deps = deps;
-    this.#subscriptionsMax = subscriptionsPerConnection;
+    this.#options = options;
   }
 
   handlerOf(command: string, endpoint: string): CommandHandler | undefined {
@@ -102,8 +102,9 @@ export class BackendCommandHandler {
 
   #requirePlace(connection: Connection): void {
     const count = connection.subscriptions.filter(({ kind }) => kind === 'subscription').length;
-    if (count < this.#subscriptionsMax) return;
-    throw new RefusalError('bad_request', `at most ${this.#subscriptionsMax} subscriptions per connection`);
+    const { subscriptionsPerConnection } = this.#options;
+    if (count < subscriptionsPerConnection) return;
+    throw new RefusalError('bad_request', `at most ${subscriptionsPerConnection} subscriptions per connection`);
   }
 }
 

@@ -22,7 +22,8 @@ export interface RequestLimits {
   readonly badRequests: number;
 }
 
-interface DispatcherOptions extends RequestLimits {
+interface DispatcherOptions {
+  readonly limits: RequestLimits;
   /** Commands that may make the connection another user's. */
   readonly loginCommands: ReadonlySet<string>;
 }
@@ -54,14 +55,14 @@ export class CommandDispatcher {
 
   receive(connection: Connection, bytes: ArrayBuffer): void {
     const parsed = parseRequest(this.#decoder.decode(bytes));
-    const verdict = limitRequest(connection, this.#options.requestsPerSecond, performance.now());
+    const verdict = limitRequest(connection, this.#options.limits.requestsPerSecond, performance.now());
     if (verdict === 'close') {
       this.#deps.sender.close(connection, closeReason('rate_limited'));
       return;
     }
     if (verdict === 'rate_limited') {
       const code: RequestErrorCode = 'rate_limited';
-      const payload = { code, message: `at most ${this.#options.requestsPerSecond} requests a second` };
+      const payload = { code, message: `at most ${this.#options.limits.requestsPerSecond} requests a second` };
       if (parsed.ok) this.#answer(connection, parsed.request, { status: 'error', payload });
       else this.#send(connection, responseFrame(parsed.rid, parsed.event, 'error', payload));
       return;
@@ -202,7 +203,7 @@ export class CommandDispatcher {
 
   #countBad(connection: Connection): void {
     connection.badRequests++;
-    const { badRequests } = this.#options;
+    const { badRequests } = this.#options.limits;
     if (badRequests === 0 || connection.badRequests < badRequests) return;
     this.#deps.sender.close(connection, closeReason('too_many_errors'));
   }

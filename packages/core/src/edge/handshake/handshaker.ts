@@ -63,20 +63,19 @@ const BEARER = /^bearer +(.+)$/i;
 export class Handshaker {
   readonly #deps: AdmissionDeps;
   readonly #options: HandshakeOptions;
-  readonly #rate: HandshakeRate;
+  readonly #rate = new HandshakeRate();
   #sequence = 0;
 
   constructor(deps: AdmissionDeps, options: HandshakeOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#rate = new HandshakeRate(options.handshakesPerSecond);
   }
 
   /** Throws RefusalError. */
   async admit(handshake: Handshake, signal: AbortSignal): Promise<Admitted> {
     const endpoint = this.#deps.endpoints.require(handshake.path);
     this.#checkOrigin(handshake.origin);
-    if (!this.#rate.take(performance.now()))
+    if (!this.#rate.take(this.#options.handshakesPerSecond, performance.now()))
       throw new RefusalError('unavailable', 'too many handshakes at once; come back');
     const query = parseHandshakeQuery(handshake.query, this.#options.tokenParameters);
     endpoint.checkQuery(query);

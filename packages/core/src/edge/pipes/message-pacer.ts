@@ -13,7 +13,7 @@ interface Pace {
 }
 
 export interface PacerOptions {
-  /** Messages a second of one connection; 0: no limit. */
+  /** Messages a second of one connection; 0: no limit. Read for each message. */
   readonly perSecond: number;
   readonly forward: (connection: Connection, message: string) => void;
   /** Told of each change of what waits, in bytes. */
@@ -38,7 +38,7 @@ export class MessagePacer {
   /** False: so much waits that the connection is to be closed; the message was not taken. */
   take(connection: Connection, message: string): boolean {
     const { perSecond, forward } = this.#options;
-    const pace = perSecond === 0 ? null : this.#paceOf(connection);
+    const pace = perSecond === 0 && !this.#waiting.has(connection) ? null : this.#paceOf(connection);
     if (pace === null || (pace.held.length === 0 && this.#mayPass(pace))) {
       forward(connection, message);
       return true;
@@ -97,6 +97,7 @@ export class MessagePacer {
 
   #mayPass(pace: Pace): boolean {
     const { perSecond } = this.#options;
+    if (perSecond === 0) return true;
     const nowMs = performance.now();
     pace.tokens = Math.min(perSecond, pace.tokens + ((nowMs - pace.countedMs) * perSecond) / 1000);
     pace.countedMs = nowMs;

@@ -43,19 +43,21 @@ export class PipeEndpoint implements Endpoint {
   /** The back end's name. */
   readonly backend: string;
   readonly #deps: PipeEndpointDeps;
-  readonly #requestsPerSecond: number;
+  readonly #limits: { readonly requestsPerSecond: number };
   readonly #pacer: MessagePacer;
   /** Keeps a byte order mark: what a client wrote is passed on whole. */
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-  constructor(deps: PipeEndpointDeps, pipe: PipeOptions, limits: { requestsPerSecond: number }) {
+  constructor(deps: PipeEndpointDeps, pipe: PipeOptions, limits: { readonly requestsPerSecond: number }) {
     this.path = pipe.path;
     this.exclusive = pipe.sessionPolicy;
     this.backend = pipe.name;
     this.#deps = deps;
-    this.#requestsPerSecond = limits.requestsPerSecond;
+    this.#limits = limits;
     this.#pacer = new MessagePacer({
-      perSecond: limits.requestsPerSecond,
+      get perSecond() {
+        return limits.requestsPerSecond;
+      },
       forward: (connection, message) => this.#forward(connection, message),
       onHeld: (_, bytes) => (deps.stats.link(pipe.name).heldBytes += bytes),
     });
@@ -91,7 +93,7 @@ export class PipeEndpoint implements Endpoint {
     const { sender, stats } = this.#deps;
     stats.messagesReceived.add('pipe');
     // Nobody here could answer a surplus message: it waits for its turn, and only the limit's last step ends anything.
-    const isFarTooMuch = limitRequest(connection, this.#requestsPerSecond, performance.now()) === 'close';
+    const isFarTooMuch = limitRequest(connection, this.#limits.requestsPerSecond, performance.now()) === 'close';
     if (isFarTooMuch || !this.#pacer.take(connection, messageJson(this.#decoder.decode(text))))
       sender.close(connection, closeReason('rate_limited'));
   }

@@ -7,11 +7,11 @@ import { RefusalError } from '../refusals.js';
 /** Which topics a client may have: they exist, are visible, the token allows them, guests only what is for guests. */
 export class TopicAccess {
   readonly #topics: ReadonlyMap<string, TopicPolicy>;
-  readonly #topicsPerConnection: number;
+  readonly #options: { readonly topicsPerConnection: number };
 
-  constructor(topics: readonly TopicPolicy[], topicsPerConnection: number) {
+  constructor(topics: readonly TopicPolicy[], options: { readonly topicsPerConnection: number }) {
     this.#topics = new Map(topics.filter((topic) => topic.clientVisible).map((topic) => [topic.name, topic]));
-    this.#topicsPerConnection = topicsPerConnection;
+    this.#options = options;
   }
 
   /** Throws RefusalError `unknown_topic` with the list of known ones, or `topic_forbidden`. */
@@ -35,8 +35,9 @@ export class TopicAccess {
   }
 
   requireRoomFor(count: number): void {
-    if (count <= this.#topicsPerConnection) return;
-    throw new RefusalError('bad_request', `too many topics: at most ${this.#topicsPerConnection} per connection`);
+    const { topicsPerConnection } = this.#options;
+    if (count <= topicsPerConnection) return;
+    throw new RefusalError('bad_request', `too many topics: at most ${topicsPerConnection} per connection`);
   }
 
   /** The streams of each topic, with the positions given; a position for anything else is `bad_request`. */

@@ -1,0 +1,74 @@
+import type { Logger } from '@ws-gateway/core';
+import type { Config } from '../config/config.js';
+import { WatchedFiles } from './watched-files.js';
+
+interface Certified {
+  /** Name of the section of the configuration, such as `server.tls`. */
+  readonly section: string;
+  readonly files: readonly string[];
+  /** Reads the files again. Throws or rejects, and keeps what it has, when they cannot be used. */
+  readonly renew: () => void | Promise<void>;
+}
+
+interface RenewableServer {
+  renewCertificate(): void;
+}
+
+interface RenewableGrpc {
+  renewCertificates(): Promise<void>;
+}
+
+/** Keeps the certificates of this node's ports as their files are. */
+export class Certificates {
+  readonly #certified: readonly Certified[];
+  readonly #logger: Logger;
+  #watches: WatchedFiles[] = [];
+
+  constructor(
+    { server, grpc }: Pick<Config, 'server' | 'grpc'>,
+    ports: { readonly server: RenewableServer; readonly grpc: RenewableGrpc },
+    logger: Logger,
+  ) {
+    this.#logger = logger;
+    this.#certified = [
+      ...(server.tls === null
+        ? []
+        : [
+            {
+              section: 'server.tls',
+              files: [server.tls.certFile, server.tls.keyFile],
+              renew: () => ports.server.renewCertificate(),
+            },
+          ]),
+      ...(grpc.tls === null
+        ? []
+        : [
+            {
+              ...{ section: 'grpc.tls', renew: () => ports.grpc.renewCertificates() },
+              files: [grpc.tls.certFile, grpc.tls.keyFile, grpc.tls.clientCaFile].filter((file) => file !== ''),
+            },
+          ]),
+    ];
+  }
+
+  watch(): void {
+    this.#watches = this.#certified.map((one) => new WatchedFiles(one.files, () => void this.#renew(one)));
+  }
+
+  stop(): void {
+    for (const watch of this.#watches) watch.stop();
+  }
+
+  /** Files are replaced one after the other: a certificate that does not fit its key yet will fit at the next change. */
+  async #renew({ section, files, renew }: Certified): Promise<void> {
+    try {
+      await renew();
+      this.#logger.info('certificate renewed', { section, files });
+    } catch (error) {
+      this.#logger.warn('certificate files changed and cannot be used, the certificate before stays', {
+        section,
+        error,
+      });
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  freePort,
+  signToken,
+  startGateway,
+  TEST_SECRET,
+  testBrokers,
+  testRedisUrl,
+  uniqueName,
+  waitFor,
+  WsClient,
+  type GatewayProcess,
+} from '@ws-gateway/testkit';
+
+const OTHER_SECRET = 'another-secret-that-is-long-enough-to-use';
+
+let folder: string;
+let gateway: GatewayProcess | null = null;
+beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'wsg-reload-'))));
+afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(async () => {
+  await gateway?.stop();
+  gateway = null;
+});
+
+type Section = Readonly<Record<string, unknown>>;
+
+/** A gateway whose configuration file can be written again. */
+async function reloadable(server: Section = {}) {
+  const port = await freePort();
+  const file = join(folder, `${uniqueName('config')}.yaml`);
+  const base: Record<string, Section> = {
+    server: { host: '127.0.0.1', port, drain: { duration: '100ms', deadline: '10s' }, ...server },
+    kafka: { bootstrapServers: testBrokers() },
+    redis: { addr: new URL(testRedisUrl()).host, keyPrefix: uniqueName('reload') },
+    auth: { secret: TEST_SECRET },
+    grpc: { enabled: false },
+  };
+  const write = (changes: Readonly<Record<string, unknown>>): void => {
+    const sections = Object.entries(changes).map(([name, section]) => [
+      name,
+      { ...base[name], ...(section as Section) },
+    ]);
+    writeFileSync(file, JSON.stringify({ ...base, role: 'edge', ...Object.fromEntries(sections) }));
+  };
+  write({});
+  const started = (gateway = await startGateway({ file, port }));
+  const reload = async (
+    changes: Readonly<Record<string, unknown>>,
+    message = 'configuration reloaded',
+  ): Promise<Section> => {
+    const before = started.logs.length;
+    write(changes);
+    process.kill(started.pid, 'SIGHUP');
+    return waitFor(() => started.logs.slice(before).find((line) => line['message'] === message), { what: message });
+  };
+  return { started, reload };
+}
+
+function token(secret = TEST_SECRET): string {
+  return signToken({ sub: 'u1' }, secret);
+}
+
+async function statusOf(url: string, headers: Record<string, string> = {}): Promise<number> {
+  const upgrade = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
+  const key = { 'sec-websocket-key': Buffer.alloc(16).toString('base64') };
+  const { request } = await import('node:http');
+  return new Promise((resolve, reject) => {
+    const asked = request(url.replace(/^ws/, 'http'), { headers: { ...upgrade, ...key, ...headers }, agent: false });
+    asked.on('response', (answer) => resolve(answer.resume().statusCode ?? 0));
+    asked.on('upgrade', (_, socket) => {
+      socket.destroy();
+      resolve(101);
+    });
+    asked.on('error', reject);
+    asked.end();
+  });
+}
+
+describe('SIGHUP', () => {
+  it('takes over limits, origins and the log level, names what waits for a restart, and keeps open sockets', async () => {
+    const { started, reload } = await reloadable();
+    const url = `${started.wsUrl}/ws?token=${token()}`;
+    const client = await WsClient.open(url);
+    await client.next('connected');
+    const line = await reload({
+      ...{ limits: { connectionsPerUser: 1 }, logger: { level: 'debug' }, metrics: { namespace: 'other' } },
+      server: { allowedOrigins: ['https://app.example'] },
+    });
+    expect(line).toMatchObject({ waiting: ['metrics.namespace'] });
+    expect([...(line['changed'] as string[])].sort()).toEqual([
+      'limits.connectionsPerUser',
+      'logger.level',
+      'server.allowedOrigins',
+    ]);
+    expect(await statusOf(url)).toBe(429);
+    expect(await statusOf(url, { origin: 'https://elsewhere.example' })).toBe(403);
+    client.send({ rid: 1, command: 'ping' });
+    expect(await client.next('ping')).toMatchObject({ status: 'ok' });
+    await client.close();
+  });
+
+  it('takes over other secrets: new handshakes need them, sockets of the former one stay', async () => {
+    const { started, reload } = await reloadable();
+    const url = (secret: string): string => `${started.wsUrl}/ws?token=${token(secret)}`;
+    const client = await WsClient.open(url(TEST_SECRET));
+    await client.next('connected');
+    await reload({ auth: { secret: OTHER_SECRET, secrets: [TEST_SECRET] } });
+    expect([await statusOf(url(TEST_SECRET)), await statusOf(url(OTHER_SECRET))]).toEqual([101, 101]);
+    await reload({ auth: { secret: OTHER_SECRET } });
+    expect([await statusOf(url(TEST_SECRET)), await statusOf(url(OTHER_SECRET))]).toEqual([401, 101]);
+    client.send({ rid: 1, command: 'ping' });
+    expect(await client.next('ping')).toMatchObject({ status: 'ok' });
+    await client.close();
+  });
+
+  it('changes nothing when the file is wrong, and says where', async () => {
+    const { started, reload } = await reloadable();
+    const line = await reload(
+      { limits: { connectionsPerUser: 'one' }, auth: { secret: OTHER_SECRET } },
+      'configuration not reloaded, it has problems',
+    );
+    expect(line['problems']).toEqual([expect.stringMatching(/^limits\.connectionsPerUser: .*config.*:1:\d+\)$/)]);
+    expect(await statusOf(`${started.wsUrl}/ws?token=${token()}`)).toBe(101);
+  });
+
+  it('reaches all workers, and does not end them when it reaches the whole group of processes', async () => {
+    const { started, reload } = await reloadable({ workers: 2 });
+    await reload({ limits: { connectionsPerUser: 5 } });
+    const reloaded = (): number => started.logs.filter(({ message }) => message === 'configuration reloaded').length;
+    // The two workers and the process that started them.
+    await waitFor(() => reloaded() === 3, { what: 'all to have reloaded' });
+    for (const { pid } of started.logs.filter(({ message }) => message === 'worker listens')) {
+      process.kill(pid as number, 'SIGHUP');
+    }
+    await reload({ limits: { connectionsPerUser: 6 } });
+    await waitFor(() => reloaded() === 6, { what: 'all to have reloaded again' });
+    expect(started.logs.some(({ message }) => message === 'worker ended')).toBe(false);
+  });
+});
