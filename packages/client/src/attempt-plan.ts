@@ -16,7 +16,8 @@ export class AttemptPlan {
   readonly #urls: readonly string[];
   readonly #transports: Set<Transport>;
   #url = 0;
-  #reachable: Promise<boolean> | null = null;
+  /** Plain HTTP got through while WebSockets failed. */
+  #reachable = false;
 
   constructor(urls: readonly string[], transports: readonly Transport[]) {
     this.#urls = urls;
@@ -39,7 +40,7 @@ export class AttemptPlan {
   /** What got through is begun with after a loss. */
   connected(): void {
     this.failures = 0;
-    this.#reachable = null;
+    this.#reachable = false;
   }
 
   /** Server-sent events that fail leave the turn to WebSockets. */
@@ -49,12 +50,13 @@ export class AttemptPlan {
   }
 
   /** Nobody said why the attempt failed. */
-  async doubt(): Promise<void> {
+  doubt(): void {
     if (this.sseUrl === null || this.failures < FAILURES_BEFORE_DOUBT - 1) return;
-    // Asked before the attempt that has just failed: what got through then was not that attempt.
-    const passed = this.#reachable;
-    this.#reachable = reachable(new URL('health', this.url.replace(/^ws/, 'http')).href);
-    if (this.failures >= FAILURES_BEFORE_DOUBT && (await passed)) this.transport = 'sse';
+    // What got through before the attempt that has just failed was not that attempt.
+    if (this.failures >= FAILURES_BEFORE_DOUBT && this.#reachable) this.transport = 'sse';
+    this.#reachable = false;
+    const health = new URL('health', this.url.replace(/^ws/, 'http'));
+    void reachable(health.href).then((passed) => (this.#reachable = passed));
   }
 
   /** This gateway has no server-sent events. */

@@ -109,8 +109,7 @@ export class ReconnectLoop {
         return { why: 'failed', code: 0, reason: error instanceof Error ? error.message : String(error) };
       }
       if (end === null || signal.aborted) return CLOSED_BY_US;
-      const next = await this.#next(end);
-      if (signal.aborted) return CLOSED_BY_US;
+      const next = this.#next(end);
       if (!('delayMs' in next)) return next;
       const { delayMs } = next;
       this.#handlers.reconnecting({ attempt: this.#plan.failures, delayMs, code: end.code, reason: end.reason });
@@ -241,7 +240,7 @@ export class ReconnectLoop {
   }
 
   /** When to try again, or the end. */
-  async #next(end: ConnectionEnd): Promise<Delay | Closed> {
+  #next(end: ConnectionEnd): Delay | Closed {
     const { connected, code, reason, refused, afterMs } = end;
     const { remedy: asJudged, nextUrl, crowd, unexplained } = judge(end);
     const asked = this.#asked;
@@ -262,7 +261,7 @@ export class ReconnectLoop {
     const suspect = this.#plan.failures % FAILURES_PER_TOKEN === 0 || refused?.http === STATUS_UNAUTHORIZED;
     if (remedy === 'token' || (unexplained && suspect)) this.#tokens.distrust();
     if (nextUrl) this.#plan.nextUrl();
-    if (unexplained && asked !== null) await unlessAborted(this.#plan.doubt(), this.#closing.signal);
+    if (unexplained && asked !== null) this.#plan.doubt();
     return this.#delay(connected ? 0 : askedMs(afterMs ?? 0), crowd);
   }
 

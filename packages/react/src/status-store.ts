@@ -1,0 +1,55 @@
+import type { Client, Closed, Refused } from '@ws-gateway/client';
+
+export interface Status {
+  readonly state: Client['state'];
+  /** For people: why it is not connected (any more), or which topic is refused. */
+  readonly reason?: string;
+}
+
+/** The client's state and the last reason, as one object that is another one whenever something has changed. */
+export class StatusStore {
+  #status: Status;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(client: Client) {
+    this.#status = { state: client.state };
+    client.on('connected', () => this.#set({ state: 'connected' }));
+    client.on('disconnected', ({ code, reason }) => {
+      this.#set({ state: 'connecting', reason: reason || `connection lost (${code})` });
+    });
+    client.on('refused', (refused) => this.#set({ state: 'connecting', reason: textOf(refused) }));
+    client.on('error', ({ message }) => {
+      // What was refused has been said better.
+      if (client.state === 'connecting' && this.#status.reason === undefined) {
+        this.#set({ state: 'connecting', reason: message });
+      }
+    });
+    void client.closed.then((closed) => this.#set({ state: 'closed', ...reasonOf(closed) }));
+  }
+
+  /** A topic could not be subscribed; the connection stands. */
+  failed({ code, message }: Pick<Refused, 'code' | 'message'>): void {
+    this.#set({ ...this.#status, reason: textOf({ code, message }) });
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly get = (): Status => this.#status;
+
+  #set(status: Status): void {
+    this.#status = status;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function reasonOf({ why, reason, refusal }: Closed): Pick<Status, 'reason'> {
+  if (why === 'client') return {};
+  return { reason: refusal === undefined ? reason || why : textOf(refusal) };
+}
+
+function textOf({ code, message }: Pick<Refused, 'code' | 'message'>): string {
+  return `${code}: ${message}`;
+}
