@@ -26,6 +26,10 @@ export class LiveConnection {
   #left: { readonly token: string; readonly positions: SavedPositions } | null = null;
 
   constructor(settings: Settings, given: URLSearchParams) {
+    if (settings.sockets !== null) {
+      const { port, tls } = settings.sockets;
+      byId('endpoint', HTMLInputElement).value = `${tls ? 'wss' : 'ws'}://${location.hostname}:${port}/ws`;
+    }
     this.#token.value = given.get('token') ?? sessionStorage.getItem(TOKEN_KEY) ?? '';
     this.#topics.value = given.get('topics') ?? settings.topics.slice(0, 1).join('');
     byId('topic-names').append(...settings.topics.map((name) => option(name)));

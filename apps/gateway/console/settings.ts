@@ -9,6 +9,8 @@ export interface Settings {
   readonly metrics: { readonly path: string; readonly namespace: string } | null;
   /** True when the admin API is there. */
   readonly admin: boolean;
+  /** Port of the sockets; null: the one that this page came from. */
+  readonly sockets: { readonly port: number; readonly tls: boolean } | null;
 }
 
 export async function loadSettings(): Promise<Settings> {

@@ -319,13 +319,18 @@ export class RedisEngine implements Engine {
 function connected(client: Redis, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let cause: unknown = null;
+    // What `connect` rejects with says only that the connection was closed; what closed it is told here.
+    const onError = (error: unknown): void => void (cause = error);
+    client.on('error', onError);
     const timer = setTimeout(() => {
+      client.off('error', onError);
       reject(new EngineError('unavailable', `redis cannot be reached: ${String(cause)}`, { cause }));
     }, timeoutMs);
     client.once('ready', () => {
       clearTimeout(timer);
+      client.off('error', onError);
       resolve();
     });
-    client.connect().catch((error: unknown) => (cause = error));
+    client.connect().catch((error: unknown) => (cause ??= error));
   });
 }

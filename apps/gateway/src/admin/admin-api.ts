@@ -7,7 +7,7 @@ import { TokenGuard } from './token-guard.js';
 const RETRY_AFTER_SECONDS = 2;
 
 /** Serves the admin API. Without a token nobody calls this, so its paths don't exist. */
-export function addAdminRoutes(server: HttpServer, deps: AdminDeps, token: string): void {
+export function addAdminRoutes(server: HttpServer, deps: AdminDeps, token: () => string): void {
   const guard = new TokenGuard(deps, token);
   for (const route of adminRoutes) {
     server.route(route.method, route.path, async (request) => {

@@ -14,12 +14,13 @@ export interface TokenGuardDeps {
 /** Lets only those in who bring the token. Wrong ones are logged and slowed down, address by address. */
 export class TokenGuard {
   readonly #deps: TokenGuardDeps;
-  readonly #expected: Buffer;
+  readonly #token: () => string;
   readonly #guesses = new GuessLimiter();
 
-  constructor(deps: TokenGuardDeps, token: string) {
+  /** The token is asked for each time: it may be a new one. */
+  constructor(deps: TokenGuardDeps, token: () => string) {
     this.#deps = deps;
-    this.#expected = digest(token);
+    this.#token = token;
   }
 
   /** Rejects with AdminError. */
@@ -29,7 +30,7 @@ export class TokenGuard {
     const address = this.#deps.clientAddress(request);
     await this.#waitTurn(address);
     const given = BEARER.exec(header)?.[1] ?? '';
-    if (timingSafeEqual(digest(given), this.#expected)) return;
+    if (timingSafeEqual(digest(given), digest(this.#token()))) return;
     const attempts = this.#guesses.wrong(address);
     if (attempts > 0) {
       const { method, path } = request;

@@ -10,7 +10,7 @@ export interface AdminFlags extends ConfigFlags {
 
 export const urlOption = [
   '--url <url>',
-  'any node of the gateway (default: this machine, with server.port of the configuration)',
+  'any node of the gateway (default: this machine, with ops.port or server.port of the configuration)',
 ] as const;
 
 export const adminTokenOption = [
@@ -70,7 +70,11 @@ export class AdminClient {
 }
 
 function baseUrl(url: string | undefined, config: Config): string {
-  if (url === undefined) return `${config.server.tls === null ? 'http' : 'https'}://localhost:${config.server.port}`;
+  if (url === undefined) {
+    const { ops, server } = config;
+    if (ops.port !== 0) return `http://localhost:${ops.port}`;
+    return `${server.tls === null ? 'http' : 'https'}://localhost:${server.port}`;
+  }
   const parsedUrl = URL.parse(url.replace(/^ws/, 'http'));
   if (parsedUrl !== null && /^https?:$/.test(parsedUrl.protocol)) return parsedUrl.origin;
   throw badUsage(`--url: ${JSON.stringify(url)} is not http:// or https:// and a host`);

@@ -5,8 +5,10 @@ import { registerCompletion } from './completion.js';
 import { registerConfig } from './config.js';
 import { registerDev } from './dev.js';
 import { registerDisconnect } from './disconnect.js';
+import { registerDoctor } from './doctor.js';
 import { registerDrain } from './drain.js';
 import { CliError, exitCodes } from './exit.js';
+import { registerHealth } from './health.js';
 import { registerListen } from './listen.js';
 import { registerLoadtest } from './loadtest.js';
 import { complain, endQuietlyWithoutReader } from './output.js';
@@ -62,6 +64,8 @@ export function createProgram(): Command {
     registerDrain,
     registerLoadtest,
     registerConfig,
+    registerDoctor,
+    registerHealth,
     registerCompletion,
     registerWorker,
   ]) {

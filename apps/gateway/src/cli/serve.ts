@@ -142,6 +142,8 @@ export async function exitOnDefects(config: Config): Promise<void> {
   const { createLogger } = await import('@ws-gateway/telemetry');
   const { level, format } = config.logger;
   const logger = createLogger({ level, format, tokenParams: config.auth.queryParams });
+  const { logLibraryLines } = await import('../node/library-lines.js');
+  logLibraryLines(logger);
   const die = (message: string) => (error: unknown) => {
     logger.error(message, { error });
     setImmediate(() => process.exit(exitCodes.failure));

@@ -39,6 +39,7 @@ export function resolve(values: SchemaValues): Config {
     },
     topics: new Map(Object.entries(values.topics).map(([name, topic]) => [name, topicPolicy(name, topic)])),
     hubs: values.hubs.map((hub, index) => ({ ...hub, grpcPort: hub.grpcPort === 0 ? 50_051 + index : hub.grpcPort })),
+    ops: { ...values.ops, host: values.ops.host || server.host },
     grpc: { ...grpc, host: grpc.host || server.host, tls: grpc.tls.certFile === '' ? null : grpc.tls },
     backends: {
       ...values.backends,

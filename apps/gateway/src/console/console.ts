@@ -7,21 +7,21 @@ import { consoleFiles, type PageFile } from './console-files.js';
  * Policy of the page: everything comes from here, nothing from elsewhere, and no text can become code, neither as a
  * script in the page nor made from a string.
  */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  "trusted-types 'none'",
-].join('; ');
+const CONTENT_SECURITY_POLICY = (connectTo: string): string =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    `connect-src ${connectTo}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join('; ');
 
 const HEADERS = {
-  'content-security-policy': CONTENT_SECURITY_POLICY,
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   // A new version should be seen at once, and the files are few.
@@ -34,6 +34,13 @@ const HEADERS = {
  */
 export function addConsole(server: HttpServer, config: Config, node: string): void {
   const files = consoleFiles();
+  // On a port of its own the page has to reach the sockets on the other one.
+  const policy = CONTENT_SECURITY_POLICY(config.ops.port === 0 ? "'self'" : "'self' ws: wss:");
+  const found = ({ contentType, body }: PageFile): HttpAnswer => ({
+    status: 200,
+    headers: { ...HEADERS, 'content-security-policy': policy, 'content-type': contentType },
+    body,
+  });
   const index = files.get('/console/index.html');
   if (index === undefined) throw new Error('the page of the console is missing');
   const settings = {
@@ -50,10 +57,6 @@ export function addConsole(server: HttpServer, config: Config, node: string): vo
   server.route('GET', '/console/client/:file', file);
 }
 
-function found({ contentType, body }: PageFile): HttpAnswer {
-  return { status: 200, headers: { ...HEADERS, 'content-type': contentType }, body };
-}
-
 const notFound: HttpAnswer = {
   status: 404,
   body: JSON.stringify({ error: { code: 'unknown_endpoint', message: 'the console has no such file' } }),
@@ -61,7 +64,7 @@ const notFound: HttpAnswer = {
 
 /** What the page has to know of the node. Anybody can read it, so it holds nothing that clients are not told anyway. */
 function consoleSettings(config: Config, node: string): object {
-  const { role, metrics, admin, topics } = config;
+  const { role, metrics, admin, topics, ops, server } = config;
   return {
     node,
     version,
@@ -69,5 +72,6 @@ function consoleSettings(config: Config, node: string): object {
     topics: [...topics.values()].filter(({ clientVisible }) => clientVisible).map(({ name }) => name),
     metrics: metrics.enabled ? { path: metrics.path, namespace: metrics.namespace } : null,
     admin: admin.token !== '',
+    sockets: ops.port === 0 ? null : { port: server.port, tls: server.tls !== null },
   };
 }

@@ -2,6 +2,7 @@ import { BlockList, isIP } from 'node:net';
 import type { Logger, Notifier } from '@ws-gateway/core';
 import { createGrpcApi, GrpcApiError, type GrpcApi, type GrpcPort } from '@ws-gateway/grpc-api';
 import type { Config } from '../config/config.js';
+import { listenHost } from './listen-host.js';
 
 const STOP_GRACE_MS = 1000;
 
@@ -51,7 +52,7 @@ export class GrpcPorts {
     ];
     for (const port of ports) {
       if (this.#draining) return;
-      const api = createGrpcApi(this.#deps, { ...grpc, ports: [port] });
+      const api = createGrpcApi(this.#deps, { ...grpc, host: listenHost(grpc.host), ports: [port] });
       try {
         await api.start();
         this.#apis.push(api);

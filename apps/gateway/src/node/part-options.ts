@@ -11,6 +11,7 @@ import type { UwsTransportOptions } from '@ws-gateway/uws-transport';
 import type { AdminDeps } from '../admin/route-context.js';
 import type { Config } from '../config/config.js';
 import { tlsOptions } from './engines.js';
+import { listenHost } from './listen-host.js';
 import type { LiveConfig } from './live-config.js';
 import { TrustedProxies } from './trusted-proxies.js';
 
@@ -74,7 +75,7 @@ export function edgeOptions(live: LiveConfig, node: string): EdgeOptions {
 export function transportOptions({ server, limits }: Config): UwsTransportOptions {
   const proxies = new TrustedProxies(server.trustProxy);
   return {
-    host: server.host,
+    host: listenHost(server.host),
     port: server.port,
     handshakeTimeoutMs: server.readTimeoutMs,
     writeTimeoutMs: server.writeTimeoutMs,
@@ -84,6 +85,14 @@ export function transportOptions({ server, limits }: Config): UwsTransportOption
     reusePort: server.workers > 1,
     ...(server.tls === null ? {} : { tls: server.tls }),
   };
+}
+
+/** The port of operators: no sockets, no TLS. null: it is the port of the clients. */
+export function opsTransportOptions(config: Config): UwsTransportOptions | null {
+  const { ops } = config;
+  if (ops.port === 0) return null;
+  const { proxyProtocol: _, tls: __, ...shared } = transportOptions(config);
+  return { ...shared, host: listenHost(ops.host), port: ops.port };
 }
 
 function roomPolicy(config: Config): StreamPolicy {

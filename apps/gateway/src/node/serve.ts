@@ -15,18 +15,16 @@ import {
 import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
 import { createMetrics, type LokiSink, type Metrics } from '@ws-gateway/telemetry';
 import { createUwsTransport, type UwsTransport, type UwsTransportOptions } from '@ws-gateway/uws-transport';
-import { addAdminRoutes } from '../admin/admin-api.js';
 import { createBackendCommands } from './backend-commands.js';
 import { createBackendLinks } from './backend-links.js';
 import type { Config } from '../config/config.js';
 import type { Loaded } from '../config/load.js';
-import { addConsole } from '../console/console.js';
 import { createLogging } from './logging.js';
 import { createOutgoing } from './outgoing.js';
 import {
-  adminOptions,
   edgeOptions,
   kafkaConnection,
+  opsTransportOptions,
   readsKafka,
   roomRetention,
   routerOptions,
@@ -35,9 +33,12 @@ import {
 import { Certificates } from './certificates.js';
 import { createEngine } from './engines.js';
 import { createIdentities } from './identities.js';
+import { firstContact } from './first-contact.js';
 import { GrpcPorts } from './grpc.js';
+import { hostPort, localHost } from './listen-host.js';
 import { readiness, stateOf, type NodeState } from '../http/health.js';
-import { addRoutes, type WorkerGroup } from '../http/routes.js';
+import { addOperations } from '../http/operations.js';
+import type { WorkerGroup } from '../http/routes.js';
 import { reloaded, type LiveConfig } from './live-config.js';
 import { nodeName, version } from './node-name.js';
 import { NoSockets } from './no-sockets.js';
@@ -113,23 +114,22 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const kafka = readsKafka(config) ? createKafka(config, { engine, writer: outgoing.writer!, stats, logger }) : null;
 
   const parts = { engine, edge, source: kafka?.source ?? null };
-  if (config.admin.token !== '') {
-    const admin = { engine, survey: sockets.survey, logger: logger.child({ part: 'admin' }), ...adminOptions(config) };
-    addAdminRoutes(transport, admin, config.admin.token);
-  }
-  if (config.console.enabled) addConsole(transport, config, node);
   const notifier = new EngineNotifier(engine, { roomRetention: roomRetention(config) });
   const grpc = new GrpcPorts(config, { notifier, logger: logger.child({ part: 'grpc' }) });
   const group = await join({ state: () => stateOf(parts), metrics, openGrpc: () => grpc.open() });
-  addRoutes(transport, group, config.metrics.enabled ? config.metrics.path : null);
+  const ops = createOpsServer(config, { engine, metrics, logger });
+  addOperations(ops ?? transport, live, { node, engine, survey: sockets.survey, group, logger });
+  await ops?.listen();
   const { port } = await transport.listen();
   const { role, engine: engineName, server } = config;
-  logger.info('listening', { pid: process.pid, host: server.host, port, role, engine: engineName, version });
+  const at = { host: server.host, port, ...(ops === null ? {} : { ops: config.ops }) };
+  logger.info('listening', { pid: process.pid, ...at, role, engine: engineName, version });
+  void firstContact(config, { kafka: outgoing.writer !== null }, logger);
 
   const router = kafka?.router ?? null;
   const started = startParts({ engine, inbox: sockets, router, logger }, stopping.signal);
   edge?.start();
-  const stoppable = { started, edge, router, outgoing, server: transport, grpc, backends, links, engine, logger };
+  const stoppable = { started, edge, router, outgoing, server: transport, ops, grpc, backends, links, engine, logger };
   const certificates = new Certificates(config, { server: transport, grpc }, logger);
   certificates.watch();
   const gateway = running({ live, port, stoppable, loki }, () => {
@@ -170,6 +170,19 @@ function createTransport(
     onRequest: (method, path, status, seconds) => metrics.observeRequest(method, path, status, seconds),
   };
   return createUwsTransport(sockets, options, logger.child({ part: 'transport' }));
+}
+
+/** null: operators share the port of the clients. */
+function createOpsServer(
+  config: Config,
+  { engine, metrics, logger }: { engine: Engine; metrics: Metrics; logger: Logger },
+): UwsTransport | null {
+  const options = opsTransportOptions(config);
+  if (options === null) return null;
+  const nobody = new NoSockets(new ClusterSurvey({ engine, logger }, { node: '' }), () => undefined);
+  const onRequest: UwsTransportOptions['onRequest'] = (method, path, status, seconds) =>
+    metrics.observeRequest(method, path, status, seconds);
+  return createUwsTransport(nobody, { ...options, onRequest }, logger.child({ part: 'ops' }));
 }
 
 interface PartDeps {
@@ -237,9 +250,9 @@ function running(
     return end.promise;
   };
   const scheme = config.server.tls === null ? 'ws' : 'wss';
-  const host = config.server.host === '0.0.0.0' ? 'localhost' : config.server.host;
+  const address = hostPort(localHost(config.server.host), port);
   const reload = (next: Pick<Loaded, 'tree' | 'findings'>): void => reloaded(live, next, stoppable.logger);
-  return { url: `${scheme}://${host}:${port}/ws`, port, reload, stop, stopped: end.promise };
+  return { url: `${scheme}://${address}/ws`, port, reload, stop, stopped: end.promise };
 }
 
 function statusOf(
@@ -252,7 +265,7 @@ function statusOf(
   }
   return {
     role: config.role,
-    address: `${config.server.host}:${node.port}`,
+    address: hostPort(config.server.host, node.port),
     version,
     sinceMs: Math.round(performance.timeOrigin),
     connections: node.edge?.connectionCount ?? 0,

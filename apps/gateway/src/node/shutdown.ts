@@ -8,6 +8,8 @@ export interface Stoppable {
   readonly edge: Edge | null;
   readonly router: Router | null;
   readonly server: HttpServer;
+  /** null: operators share the server of the clients. */
+  readonly ops: HttpServer | null;
   readonly engine: Engine;
   readonly outgoing: { stop(): Promise<void> };
   readonly grpc: { drain(): void; close(): Promise<void> };
@@ -52,7 +54,7 @@ export async function shutDown(parts: Stoppable, times: ShutdownTimes): Promise<
 }
 
 async function stopInOrder(parts: Stoppable, times: ShutdownTimes, deadline: AbortSignal): Promise<true> {
-  const { edge, router, outgoing, server, grpc, backends, links, engine, logger } = parts;
+  const { edge, router, outgoing, server, ops, grpc, backends, links, engine, logger } = parts;
   edge?.beginDrain();
   grpc.drain();
   await parts.started;
@@ -74,6 +76,7 @@ async function stopInOrder(parts: Stoppable, times: ShutdownTimes, deadline: Abo
   edge?.stop();
   await engine.stop();
   await outgoing.stop();
+  await ops?.close();
   return true;
 }
 

@@ -4,6 +4,7 @@ import type { Loaded } from '../config/load.js';
 import { reloaded, type LiveConfig } from '../node/live-config.js';
 import type { NodeState } from '../http/health.js';
 import type { GroupAnswers, Question } from './messages.js';
+import { listenHost } from '../node/listen-host.js';
 import { assertFree } from './port-check.js';
 import { WorkerProcess, type WorkerEnd } from './worker-process.js';
 
@@ -88,7 +89,9 @@ export class Supervisor {
    */
   async start(): Promise<void> {
     const { host, port } = this.#live.config.server;
-    await assertFree(host, port);
+    await assertFree(listenHost(host), port);
+    const { ops } = this.#live.config;
+    if (ops.port !== 0) await assertFree(listenHost(ops.host), ops.port);
     const [first, ...others] = this.#places;
     try {
       await this.#startFirst(first!);

@@ -8,7 +8,7 @@ describe('a configuration without a file', () => {
     const { config, findings } = loadWithSecret('');
     expect(findings).toEqual([]);
     expect(config.server).toMatchObject({
-      host: '0.0.0.0',
+      host: '::',
       port: 8080,
       workers: 1,
       readTimeoutMs: 10_000,

@@ -72,6 +72,7 @@ describe('the console', () => {
       topics: ['balance-updates', 'user-blocks', 'notifications', 'wss'],
       metrics: { path: '/metrics', namespace: 'ws_gateway' },
       admin: true,
+      sockets: null,
     });
   });
 

@@ -30,15 +30,15 @@ export const namingRules: readonly Rule[] = [
     check: ({ hubs }) => repeated(hubs.map(({ name }, index) => [`hubs[${index}].name`, name])),
   },
   {
-    doc: 'Ports differ: of the server, of gRPC, of each hub.',
-    reads: ['hubs', 'grpc', 'server.port'],
-    check({ hubs, grpc, server }) {
+    doc: 'Ports differ: of the server, of operators, of gRPC, of each hub.',
+    reads: ['hubs', 'grpc', 'server.port', 'ops.port'],
+    check({ hubs, grpc, server, ops }) {
       const hubPorts = hubs.map((hub, index): [string, number] => [
         `hubs[${index}].grpcPort`,
         hub.grpcPort || 50_051 + index,
       ]);
       const grpcPorts: [string, number][] = grpc.enabled ? [['grpc.port', grpc.port], ...hubPorts] : [];
-      const ports: [string, number][] = [['server.port', server.port], ...grpcPorts];
+      const ports: [string, number][] = [['server.port', server.port], ['ops.port', ops.port], ...grpcPorts];
       return repeated(ports.filter(([, port]) => port !== 0).map(([path, port]) => [path, String(port)]));
     },
   },

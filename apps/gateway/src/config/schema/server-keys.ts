@@ -17,7 +17,7 @@ import { durationKey, flagKey, live, section, key, map, secret, sizeKey } from '
 const HOUR_MS = 3_600_000;
 
 export const server = section('The port that clients connect to.', {
-  host: key(text, '0.0.0.0', 'Address to listen on.'),
+  host: key(text, '::', 'Address to listen on. `::` is all of them, IPv4 and IPv6; without IPv6 it is `0.0.0.0`.'),
   port: key(port, 8080, 'Port of WebSockets, health, metrics and the HTTP API. 0: any free one.'),
   workers: key(
     whole(1, 256),
@@ -71,6 +71,13 @@ export const server = section('The port that clients connect to.', {
 
 /** What operators and backends see of the gateway. */
 export const operationKeys = {
+  ops: section(
+    'A port of its own for operators: health, readiness, ping, metrics, the HTTP API and the console, in plain HTTP.',
+    {
+      host: key(text, '', 'Address to listen on. Empty: `server.host`.'),
+      port: key(port, 0, 'Port. 0: all of it is on `server.port`.'),
+    },
+  ),
   grpc: section('The notification service that backends call.', {
     enabled: flagKey(true, 'Open the gRPC port and one more for each hub.'),
     host: key(
@@ -93,7 +100,7 @@ export const operationKeys = {
     }),
   }),
   admin: section('The HTTP API under /api.', {
-    token: secret('Bearer token of the API. Empty: there is no API (404).'),
+    token: live(secret('Bearer token of the API. Empty: there is no API (404).')),
   }),
   console: section('The console page at /.', { enabled: flagKey(false, 'Serve the page. `dev` turns it on.') }),
   presence: section('Events about connections, written to Kafka.', {

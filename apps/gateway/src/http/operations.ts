@@ -1,0 +1,26 @@
+import type { ClusterSurvey, Engine, HttpServer, Logger } from '@ws-gateway/core';
+import { addAdminRoutes } from '../admin/admin-api.js';
+import { addConsole } from '../console/console.js';
+import type { LiveConfig } from '../node/live-config.js';
+import { adminOptions } from '../node/part-options.js';
+import { addRoutes, type WorkerGroup } from './routes.js';
+
+interface OperationsDeps {
+  readonly node: string;
+  readonly engine: Engine;
+  readonly survey: ClusterSurvey;
+  readonly group: WorkerGroup;
+  readonly logger: Logger;
+}
+
+/** What operators and machines ask: admin API, console, health, readiness and metrics, all on one port. */
+export function addOperations(server: HttpServer, live: LiveConfig, deps: OperationsDeps): void {
+  const { config } = live;
+  const { node, engine, survey, group, logger } = deps;
+  if (config.admin.token !== '') {
+    const admin = { engine, survey, logger: logger.child({ part: 'admin' }), ...adminOptions(config) };
+    addAdminRoutes(server, admin, () => live.config.admin.token);
+  }
+  if (config.console.enabled) addConsole(server, config, node);
+  addRoutes(server, group, config.metrics.enabled ? config.metrics.path : null);
+}

@@ -1,0 +1,20 @@
+import type { Logger } from '@ws-gateway/core';
+import type { Config } from '../config/config.js';
+import { probeKafka } from '../probes/kafka-probe.js';
+import { ProbeError } from '../probes/reach.js';
+import { probeRedis } from '../probes/redis-probe.js';
+
+/**
+ * Says within a second which server cannot be reached, where and why, each for itself: the parts try again for ever, a
+ * router begins with Kafka only when Redis is there, and what the drivers say of it comes late. Never rejects.
+ */
+export async function firstContact(config: Config, needs: { readonly kafka: boolean }, logger: Logger): Promise<void> {
+  const tell = (server: string) => (error: unknown) => {
+    if (!(error instanceof ProbeError)) throw error;
+    logger.error(`${server} cannot be reached`, { address: error.address, cause: error.message });
+  };
+  await Promise.all([
+    config.engine === 'redis' ? probeRedis(config.redis).catch(tell('redis')) : null,
+    needs.kafka ? probeKafka(config.kafka).catch(tell('kafka')) : null,
+  ]);
+}

@@ -1,0 +1,140 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Config } from '../config/config.js';
+import { kafkaTopics, toolConnection } from '../cli/kafka.js';
+import { probeKafka } from './kafka-probe.js';
+import { ProbeError } from './reach.js';
+import { probeRedis } from './redis-probe.js';
+
+/** The outcome of one check. A fault keeps a node from its work, a warning will hurt some day. */
+export interface Diagnosis {
+  readonly check: string;
+  readonly state: 'ok' | 'warning' | 'fault';
+  readonly detail: string;
+}
+
+const DESCRIPTORS_MIN = 4096;
+const CLOCK_AHEAD_MS_MAX = 1000;
+const CERTIFICATE_DAYS_MIN = 14;
+const DAY_MS = 86_400_000;
+
+/** Tries everything that a node of this configuration needs. Never rejects. */
+export async function checkup(config: Config): Promise<Diagnosis[]> {
+  const [redis, kafka] = await Promise.all([checkRedis(config), checkKafka(config)]);
+  return [...redis, ...kafka, checkDescriptors(), ...checkCertificates(config), ...checkDoors(config)];
+}
+
+async function checkRedis({ engine, redis }: Config): Promise<Diagnosis[]> {
+  if (engine === 'memory') return [{ check: 'redis', state: 'ok', detail: 'not used: engine memory' }];
+  try {
+    const { version, evictionPolicy, clockAheadMs } = await probeRedis(redis);
+    const aheadMs = Math.round(clockAheadMs);
+    const isFar = Math.abs(clockAheadMs) > CLOCK_AHEAD_MS_MAX;
+    const evicts = evictionPolicy !== '' && evictionPolicy !== 'noeviction';
+    return [
+      { check: 'redis', state: 'ok', detail: `reached, version ${version || 'unknown'}` },
+      {
+        ...{ check: 'redis clock', state: isFar ? 'warning' : 'ok' },
+        detail: `${aheadMs} ms ahead of this machine`,
+      },
+      {
+        ...{ check: 'redis eviction', state: evicts ? 'warning' : 'ok' },
+        detail: evicts
+          ? `${evictionPolicy}: a full Redis throws away blocks and history; use noeviction`
+          : evictionPolicy || 'unknown',
+      },
+    ];
+  } catch (error) {
+    return [fault('redis', error)];
+  }
+}
+
+async function checkKafka(config: Config): Promise<Diagnosis[]> {
+  const needed =
+    (config.role !== 'edge' && config.topics.size > 0) || config.inbound.enabled || config.presence.enabled;
+  if (!needed) return [{ check: 'kafka', state: 'ok', detail: 'not used by this node' }];
+  try {
+    await probeKafka(config.kafka);
+    const { checkTopics } = await import('@ws-gateway/kafka-source');
+    const topics = await checkTopics(await toolConnection(config), kafkaTopics(config));
+    const missing = topics.filter(({ exists }) => !exists).map(({ topic }) => topic);
+    const { createTopics } = config.kafka;
+    return [
+      { check: 'kafka', state: 'ok', detail: `reached ${config.kafka.brokers.join(',')}, logged in` },
+      missing.length === 0
+        ? { check: 'kafka topics', state: 'ok', detail: `all ${topics.length} exist and may be described` }
+        : {
+            ...{ check: 'kafka topics', state: createTopics ? 'warning' : 'fault' },
+            detail: `missing: ${missing.join(', ')}${createTopics ? '; made at the start' : ''}`,
+          },
+    ];
+  } catch (error) {
+    return [fault('kafka', error)];
+  }
+}
+
+function fault(check: string, error: unknown): Diagnosis {
+  const where = error instanceof ProbeError ? `${error.address}: ` : '';
+  return { check, state: 'fault', detail: where + (error instanceof Error ? error.message : String(error)) };
+}
+
+/** Each socket is one; Node raises the soft limit to the hard one by itself. */
+function checkDescriptors(): Diagnosis {
+  const limit = descriptorsMax();
+  if (limit === null) return { check: 'descriptors', state: 'ok', detail: 'the limit cannot be read here' };
+  return limit < DESCRIPTORS_MIN
+    ? {
+        check: 'descriptors',
+        state: 'warning',
+        detail: `hard limit ${limit}: about as many sockets fit; allow ${DESCRIPTORS_MIN} or more`,
+      }
+    : { check: 'descriptors', state: 'ok', detail: `hard limit ${limit === Infinity ? 'none' : limit}` };
+}
+
+/** null where the system does not say. */
+function descriptorsMax(): number | null {
+  try {
+    const [, hard] = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return hard === undefined ? null : hard === 'unlimited' ? Infinity : Number(hard);
+  } catch {
+    return null;
+  }
+}
+
+function checkCertificates({ server, grpc }: Config): Diagnosis[] {
+  const files = [
+    ...(server.tls === null ? [] : [['server.tls', server.tls.certFile] as const]),
+    ...(grpc.tls === null ? [] : [['grpc.tls', grpc.tls.certFile] as const]),
+  ];
+  return files.map(([section, file]) => {
+    const days = Math.floor((Date.parse(new X509Certificate(readFileSync(file)).validTo) - Date.now()) / DAY_MS);
+    const state = days < 0 ? 'fault' : days < CERTIFICATE_DAYS_MIN ? 'warning' : 'ok';
+    return { check: `${section} certificate`, state, detail: days < 0 ? 'has expired' : `valid for ${days} days` };
+  });
+}
+
+function checkDoors({ grpc, admin, ops }: Config): Diagnosis[] {
+  const isOpen = grpc.enabled && grpc.token === '' && (grpc.tls === null || grpc.tls.clientCaFile === '');
+  return [
+    ...(grpc.enabled
+      ? [
+          isOpen
+            ? ({
+                check: 'grpc',
+                state: 'warning',
+                detail: `${grpc.host}:${grpc.port} takes calls of whoever reaches it: set grpc.token`,
+              } as const)
+            : ({ check: 'grpc', state: 'ok', detail: 'callers need a token or a certificate' } as const),
+        ]
+      : []),
+    ...(admin.token !== '' && ops.port === 0
+      ? [
+          {
+            check: 'admin api',
+            state: 'warning',
+            detail: 'on the port of the clients: set ops.port, or keep /api from the outside',
+          } as const,
+        ]
+      : []),
+  ];
+}
