@@ -28,7 +28,9 @@ type Failing = (typeof FAILINGS)[number];
 export function stateOf({ edge, engine, source }: NodeParts): NodeState {
   const failing: Failing[] = [];
   // Kafka is read when the engine is there: until then nothing is known about it, and the engine is what to look at.
-  if (source !== null && !source.status.healthy && (source.status.started || engine.healthy)) failing.push('kafka');
+  // A node that drains has left the group on purpose.
+  const readsKafka = source !== null && edge?.draining !== true && (source.status.started || engine.healthy);
+  if (readsKafka && !source.status.healthy) failing.push('kafka');
   if (!engine.healthy) failing.push('redis');
   if (edge?.draining === true) failing.push('draining');
   return { connections: edge?.connectionCount ?? 0, failing, missingTopics: source?.status.missingTopics ?? [] };
