@@ -87,13 +87,14 @@ export class LiveConnection {
       this.#state(`reconnecting in ${(delayMs / 1000).toFixed(1)} s`, 'warn');
     });
     client.on('error', ({ message }) => this.#note(message, 'warn'));
-    client.on('closed', ({ code, reason, why }) => {
+    client.on('refused', ({ code, message }) => this.#told('refused', `${code}: ${message}`));
+    client.on('closed', ({ code, reason, why, refusal }) => {
       this.#left = { token, positions: client.positions() };
       if (why !== 'client') this.#told('closed', `for good (${why})`);
       this.#client = null;
       this.#disconnectButton.disabled = true;
       if (why === 'client') this.#state('not connected', 'plain');
-      else this.#state(`closed: ${code} ${reason}`, 'bad');
+      else this.#state(`closed: ${code} ${refusal?.message ?? reason}`, 'bad');
     });
   }
 
