@@ -1,3 +1,4 @@
+import { checkPromises } from './promises.mjs';
 import { checkReferences } from './references.mjs';
 import { run } from './toolchain.mjs';
 
@@ -13,6 +14,7 @@ const STEPS = [
   ['format', program('prettier', '--check', '--log-level=warn', ...PRETTIER_CACHE, '.')],
   ['dead code and dependencies', program('knip', '--no-progress', '--no-config-hints')],
   ['references', checkReferences],
+  ['promises', checkPromises],
 ];
 
 export async function check() {

@@ -1,6 +1,7 @@
 export * from './backend-commands.js';
 export * from './backend-links.js';
 export * from './close-codes.js';
+export { endByDefect } from './defects.js';
 export * from './engine.js';
 export { GuessLimiter } from './guess-limiter.js';
 export * from './errors.js';

@@ -108,7 +108,8 @@ export class ClusterAdmin {
       const done = this.#connect().then((admin) => work(admin));
       return await withDeadline(done, DEADLINE_MS, what);
     } catch (error) {
-      void this.close();
+      // Its own failure adds nothing to the one that is thrown.
+      this.close().catch(() => undefined);
       throw toKafkaError(error);
     }
   }

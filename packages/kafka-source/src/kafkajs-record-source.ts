@@ -1,10 +1,11 @@
-import type {
-  Logger,
-  PartitionOffset,
-  RecordSink,
-  RecordSource,
-  RecordSourceStatus,
-  SourceRecord,
+import {
+  endByDefect,
+  type Logger,
+  type PartitionOffset,
+  type RecordSink,
+  type RecordSource,
+  type RecordSourceStatus,
+  type SourceRecord,
 } from '@ws-gateway/core';
 import { ClusterAdmin } from './cluster-admin.js';
 import { errorFields, errorLabel, KafkaError, toKafkaError } from './errors.js';
@@ -141,7 +142,7 @@ export class KafkajsRecordSource implements RecordSource {
       { groupId, topics, sessionTimeoutMs, predecessor: this.#lastMember },
     );
     this.#member = member;
-    void member.ready.then(() => this.#started.resolve());
+    member.ready.then(() => this.#started.resolve()).catch(endByDefect);
     const ended = new AbortController();
     const signal = AbortSignal.any([ended.signal, this.#stop.signal]);
     try {

@@ -1,4 +1,4 @@
-import { EngineError, type Inbox, type Logger, type NodeRow, type NodeStatus } from '@ws-gateway/core';
+import { endByDefect, EngineError, type Inbox, type Logger, type NodeRow, type NodeStatus } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
 import { randomId } from './epoch.js';
 import type { InboxReaders } from './inbox-readers.js';
@@ -135,7 +135,8 @@ export class Membership {
   /** Batches of this inbox were dropped, or given their numbers a second time, before they were read. */
   inboxLost(key: string): void {
     const partition = this.#inboxPartition(key);
-    if (partition >= 0) void this.#repair('inbox batches lost', { broken: [partition], missed: [partition] });
+    if (partition < 0) return;
+    this.#repair('inbox batches lost', { broken: [partition], missed: [partition] }).catch(endByDefect);
   }
 
   /** So much was read from this inbox that Redis must hear of it before the next refresh. */
@@ -162,7 +163,7 @@ export class Membership {
     if (lost.length + emptied.length > 0) await this.#openAgain([...lost, ...emptied]);
     const broken = [...lost, ...emptied, ...renewed];
     for (const p of broken) this.#servers[p] = servers[p]!;
-    if (broken.length > 0) void this.#repair('rows or messages lost in redis', { broken, missed: lost });
+    if (broken.length > 0) this.#repair('rows or messages lost in redis', { broken, missed: lost }).catch(endByDefect);
     // What could be done for the other partitions is done.
     if (failure !== null) throw failure;
     this.#refreshedMs = performance.now();

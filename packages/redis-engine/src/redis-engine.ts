@@ -1,4 +1,5 @@
 import {
+  endByDefect,
   EngineError,
   type AdmitRequest,
   type AdmitResult,
@@ -295,9 +296,9 @@ export class RedisEngine implements Engine {
     if (!calls.all.some(({ ready }) => ready)) return;
     this.#check(membership);
     // By what the refresh before has shown: a node that has shown life since is not claimed.
-    if (membership.current) void reaper.run(membership.dead);
-    void sessions.flush();
-    void ownRows.compare(membership.name, (rows) => sessions.release(rows));
+    if (membership.current) reaper.run(membership.dead).catch(endByDefect);
+    sessions.flush().catch(endByDefect);
+    ownRows.compare(membership.name, (rows) => sessions.release(rows)).catch(endByDefect);
   }
 
   #check(membership: Membership): void {

@@ -60,7 +60,8 @@ export class HttpRoutes {
       writeTimeoutMs,
       onAbort: () => body.fail(new TransportError('request_aborted', 'the client went away')),
     });
-    void this.#run(match.route, { ...head, params: match.params, body: () => body.read() }, exchange);
+    const request = { ...head, params: match.params, body: () => body.read() };
+    this.#run(match.route, request, exchange).catch(this.#options.onError);
   }
 
   async #run(route: Route, request: HttpRequest, exchange: Exchange): Promise<void> {

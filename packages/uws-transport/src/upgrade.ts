@@ -49,7 +49,8 @@ export class Upgrader {
     }
     const deadline = new AbortController();
     const exchange = new Exchange(res, head, { route, observe, writeTimeoutMs, onAbort: () => deadline.abort() });
-    void this.#decide({ exchange, deadline, context, key: head.header('sec-websocket-key') }, handshakeOf(head));
+    const pending = { exchange, deadline, context, key: head.header('sec-websocket-key') };
+    this.#decide(pending, handshakeOf(head)).catch(this.#options.onError);
   }
 
   #busy(): HttpAnswer | null {

@@ -1,3 +1,5 @@
+import { endByDefect } from '@ws-gateway/core';
+
 /**
  * Number of actions that are carried out together: they share one round trip, and a close among them waits for no more
  * than these.
@@ -42,7 +44,7 @@ export class ActionQueue {
     this.#waiting.push(action);
     this.#bytes += action.length;
     if (this.#bytes > WAITING_BYTES_MAX || this.#waiting.length > WAITING_ACTIONS_MAX) this.#full = true;
-    if (!this.#running) void this.#run();
+    if (!this.#running) this.#run().catch(endByDefect);
   }
 
   async #run(): Promise<void> {

@@ -67,7 +67,8 @@ async function supervise(live: LiveConfig, readAgain: () => Loaded): Promise<voi
   const supervisor = new Supervisor(live, logger.child({ part: 'supervisor' }));
   process.on('SIGHUP', () => supervisor.reload(readAgain()));
   onSignals(
-    (signal) => void supervisor.stop(signal),
+    // Who waits for the end hears of a stop that fails.
+    (signal) => void supervisor.stop(signal).catch(() => undefined),
     () => supervisor.kill(),
   );
   try {

@@ -1,3 +1,4 @@
+import { endByDefect } from '@ws-gateway/core';
 import type { Command } from 'commander';
 import { LiveConfig } from '../node/live-config.js';
 import type { RunningGateway } from '../node/serve.js';
@@ -20,7 +21,9 @@ async function worker(): Promise<void> {
   const running = Promise.withResolvers<RunningGateway>();
   const link = new SupervisorLink({
     onStop: (reason) => stopAsked.resolve(reason),
-    onReload: (tree) => void running.promise.then((gateway) => gateway.reload({ tree, findings: [] })),
+    onReload: (tree) => {
+      running.promise.then((gateway) => gateway.reload({ tree, findings: [] })).catch(endByDefect);
+    },
     onError: (message, error) => complain(`${message}: ${reasonOf(error)}`),
   });
   // A terminal and systemd send them to all processes of the group, so the supervisor's word comes as well: no second

@@ -1,4 +1,4 @@
-import type { Logger } from '@ws-gateway/core';
+import { endByDefect, type Logger } from '@ws-gateway/core';
 import type { Config } from '../config/config.js';
 import { WatchedFiles } from './watched-files.js';
 
@@ -52,7 +52,9 @@ export class Certificates {
   }
 
   watch(): void {
-    this.#watches = this.#certified.map((one) => new WatchedFiles(one.files, () => void this.#renew(one)));
+    this.#watches = this.#certified.map(
+      (one) => new WatchedFiles(one.files, () => void this.#renew(one).catch(endByDefect)),
+    );
   }
 
   stop(): void {

@@ -10,8 +10,10 @@ import { probeRedis } from '../probes/redis-probe.js';
  */
 export async function firstContact(config: Config, needs: { readonly kafka: boolean }, logger: Logger): Promise<void> {
   const tell = (server: string) => (error: unknown) => {
-    if (!(error instanceof ProbeError)) throw error;
-    logger.error(`${server} cannot be reached`, { address: error.address, cause: error.message });
+    // A probe is there for the log only: whatever it fails by must not end the node.
+    if (error instanceof ProbeError)
+      logger.error(`${server} cannot be reached`, { address: error.address, cause: error.message });
+    else logger.error(`${server} could not be tried`, { error });
   };
   await Promise.all([
     config.engine === 'redis' ? probeRedis(config.redis).catch(tell('redis')) : null,

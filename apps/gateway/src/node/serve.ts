@@ -2,6 +2,7 @@ import {
   ClusterSurvey,
   createEdge,
   EdgeStats,
+  endByDefect,
   EngineNotifier,
   EngineStats,
   Router,
@@ -124,7 +125,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const { role, engine: engineName, server } = config;
   const at = { host: server.host, port, ...(ops === null ? {} : { ops: config.ops }) };
   logger.info('listening', { pid: process.pid, ...at, role, engine: engineName, version });
-  void firstContact(config, { kafka: outgoing.writer !== null }, logger);
+  firstContact(config, { kafka: outgoing.writer !== null }, logger).catch(endByDefect);
 
   const router = kafka?.router ?? null;
   const started = startParts({ engine, inbox: sockets, router, logger }, stopping.signal);

@@ -1,4 +1,4 @@
-import type { Logger } from '@ws-gateway/core';
+import { endByDefect, type Logger } from '@ws-gateway/core';
 import { GroupMetrics } from '@ws-gateway/telemetry';
 import type { Loaded } from '../config/load.js';
 import { reloaded, type LiveConfig } from '../node/live-config.js';
@@ -159,12 +159,14 @@ export class Supervisor {
           if (this.#grpcOwner === null) this.#handGrpcTo(process);
           onListening();
         },
-        onGroupQuestion: (id, about) => void this.#answer(process, id, about),
+        onGroupQuestion: (id, about) => {
+          this.#answer(process, id, about).catch(endByDefect);
+        },
       },
     );
     if (opensGrpc) this.#grpcOwner = process;
     place.process = process;
-    void process.ended.then((end) => this.#ended(place, process, end));
+    process.ended.then((end) => this.#ended(place, process, end)).catch(endByDefect);
     return process;
   }
 
@@ -236,7 +238,7 @@ export class Supervisor {
       if (unanswered >= UNANSWERED_CHECKS_MAX) {
         this.#logger.error('worker does not answer, killing it', { worker, pid: process.pid });
         process.kill();
-      } else void process.ask('state');
+      } else process.ask('state').catch(endByDefect);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { endByDefect } from '../defects.js';
 import type { PublishItem } from '../engine.js';
 import type { SourceRecord } from '../record-source.js';
 import type { DecodeContext, Decoded, Pending } from '../records/decoded.js';
@@ -96,10 +97,12 @@ export class ChunkDecoder {
 
   #wait({ ready }: Pending): void {
     this.#waiting = true;
-    void ready.then(() => {
-      this.#waiting = false;
-      this.#deps.readable();
-    });
+    ready
+      .then(() => {
+        this.#waiting = false;
+        this.#deps.readable();
+      })
+      .catch(endByDefect);
   }
 
   #add(record: SourceRecord, decoded: Exclude<Decoded, Pending>, made: Made): void {

@@ -1,3 +1,4 @@
+import { endByDefect } from '../defects.js';
 import type { Engine, PublishResult } from '../engine.js';
 import type { Logger } from '../logger.js';
 import type { RecordSource, SourceRecord } from '../record-source.js';
@@ -178,7 +179,7 @@ export class PartitionLane {
     await this.#deps.turns.next(() => this.#shareOfTurn());
     if (this.closed.aborted || this.#failure !== null) return;
     const chunk = this.#readyChunk() ?? this.#takeChunk();
-    if (chunk?.state === 'ready') void this.#publish(chunk);
+    if (chunk?.state === 'ready') this.#publish(chunk).catch(endByDefect);
   }
 
   /** How much of a full chunk the next one is. */
@@ -198,7 +199,7 @@ export class PartitionLane {
     const { chunk, deadLetters } = taken;
     this.#tracker.track(chunk.lastOffset);
     this.#chunks.push(chunk);
-    if (deadLetters.length > 0) void this.#writeLetters(chunk, deadLetters);
+    if (deadLetters.length > 0) this.#writeLetters(chunk, deadLetters).catch(endByDefect);
     if (chunk.open === 0) this.#settle(chunk);
     return chunk;
   }
@@ -275,7 +276,7 @@ export class PartitionLane {
       done: (chunk, refused) => {
         if (refused.length > 0) {
           chunk.open++;
-          void this.#writeLetters(chunk, refused);
+          this.#writeLetters(chunk, refused).catch(endByDefect);
         }
         this.#applied(chunk);
       },

@@ -1,3 +1,4 @@
+import { endByDefect } from '../defects.js';
 import type { Engine } from '../engine.js';
 import type { Logger } from '../logger.js';
 import type {
@@ -112,12 +113,14 @@ export class Router implements RecordSink {
       // A commit that hangs must not make a queue of commits.
       if (running) return;
       running = true;
-      void this.#commit([...this.#lanes.values()]).finally(() => {
-        running = false;
-      });
+      this.#commit([...this.#lanes.values()])
+        .finally(() => {
+          running = false;
+        })
+        .catch(endByDefect);
     }, this.#options.commitIntervalMs);
     await this.#deps.source.start(this);
-    void this.#blocks.run(this.#stopping.signal);
+    this.#blocks.run(this.#stopping.signal).catch(endByDefect);
   }
 
   /** Stops reading and waits until all that was read is settled and committed, or the signal aborts. */
@@ -179,13 +182,13 @@ export class Router implements RecordSink {
     await previous?.close(AbortSignal.timeout(this.#options.revokeTimeoutMs));
     await this.#claim(lane, endOffset);
     // Never rejects: a lane deals with all failures itself.
-    void lane.run();
+    lane.run().catch(endByDefect);
   }
 
   #reopen(assigned: AssignedPartition, records: readonly SourceRecord[]): void {
     const { topic, partition, endOffset } = assigned;
     this.#deps.logger.warn('the topic was made anew, its partition starts over', { topic, partition, endOffset });
-    void this.#open(assigned);
+    this.#open(assigned).catch(endByDefect);
     this.#lanes.get(laneKey(topic, partition))?.push(records, endOffset);
   }
 

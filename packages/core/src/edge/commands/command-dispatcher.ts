@@ -138,13 +138,20 @@ export class CommandDispatcher {
     const settled = this.#settle(connection, request, outcome);
     if (this.#options.loginCommands.has(request.command)) {
       this.#waiting.set(connection, new WaitingRequests());
-      void settled.then(() => this.#resume(connection));
+      settled.then(() => this.#resume(connection)).catch((error: unknown) => this.#failed(error));
     }
     if (request.rid !== null) return;
     connection.bareInFlight = settled;
-    void settled.then(() => {
-      if (connection.bareInFlight === settled) connection.bareInFlight = null;
-    });
+    settled
+      .then(() => {
+        if (connection.bareInFlight === settled) connection.bareInFlight = null;
+      })
+      .catch((error: unknown) => this.#failed(error));
+  }
+
+  /** Nothing that a client sends ends the process. */
+  #failed(error: unknown): void {
+    this.#deps.logger.error('request failed', { error });
   }
 
   async #settle(connection: Connection, request: ClientRequest, outcome: Promise<Outcome>): Promise<void> {

@@ -1,3 +1,4 @@
+import { endByDefect } from '../../defects.js';
 import { closeReason } from '../../close-codes.js';
 import type { Engine } from '../../engine.js';
 import { EngineError } from '../../errors.js';
@@ -106,7 +107,7 @@ export class Handshaker {
     this.#deps.subscriber.leaveAll(connection);
     this.#deps.connections.remove(connection);
     const { user } = connection;
-    if (user !== null) void this.#deps.engine.release([{ connection: connection.id, user }]);
+    if (user !== null) this.#deps.engine.release([{ connection: connection.id, user }]).catch(endByDefect);
   }
 
   /** Throws RefusalError. */

@@ -94,7 +94,7 @@ export class Rebuild {
       if (losses === this.#losses) this.#losses = [];
     }
     logger.info('rows written again', { connections: registered });
-    void this.#closeUnproven();
+    this.#closeUnproven().catch((error: unknown) => logger.error('sockets could not be closed', { error }));
   }
 
   async #rejoin(connection: Connection, held: readonly Subscription[], losses: readonly ContinuityLoss[]) {
