@@ -22,6 +22,8 @@ const NOT_OURS = /^(scripts\/boot\/references\.mjs|LICENSE|pnpm-lock\.yaml|patch
 const FOLDERS = '(?:packages|apps|bench|scripts|docs|kubernetes|examples|patches)';
 /** Matches, in backticks, a path from the root, or anything with a folder that ends like a source file. */
 const QUOTED_PATH = new RegExp(`\`(${FOLDERS}/[^\`\\s]*|[\\w@.-]+/[^\`\\s]*\\.(?:ts|mjs|js|lua|proto))\``, 'g');
+/** In backticks: the bare name of a source file. */
+const QUOTED_NAME = /`([\w-]+(?:\.[\w-]+)*\.(?:ts|mjs|lua))`/g;
 const LINK = /\]\(([^)\s#]+)(?:#[^)]*)?\)/g;
 const PAGE_IN_CODE = /\bdocs\/[\w./-]+\.(?:md|yaml)\b/g;
 const COMMENT = /^\s*(?:\/\/|\*|\/\*\*|--)\s/;
@@ -69,7 +71,8 @@ function pathsIn(file, line) {
     .map(([, target]) => target)
     .filter((target) => !/^[a-z]+:/.test(target))
     .map((target) => normalize(join(dirname(file), target)));
-  return [...quoted, ...links];
+  const names = [...line.matchAll(QUOTED_NAME)].map(([, name]) => `**/${name}`);
+  return [...quoted, ...names, ...links];
 }
 
 function exists(path, { files, known }) {
