@@ -75,6 +75,12 @@ export class JoseTokenVerifier implements TokenVerifier {
     for (const { keySet } of this.#all()) keySet?.stop();
   }
 
+  /** The key sets that another verifier has read are not read again before they are used. Call before `start`. */
+  takeOver(before: JoseTokenVerifier): void {
+    for (const { keySet } of this.#all())
+      for (const { keySet: known } of before.#all()) if (known !== null) keySet?.takeOver(known);
+  }
+
   /** Number of tokens that are remembered now, and of those that had to make room so far. */
   get cacheStatus(): { readonly entries: number; readonly evictions: number } {
     return { entries: this.#cache.size, evictions: this.#cache.evictions };

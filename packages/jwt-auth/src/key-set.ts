@@ -68,6 +68,14 @@ export class KeySet implements KeySource {
   stop(): void {
     this.#started = false;
     clearTimeout(this.#timer);
+    this.#deps.readMs?.delete(this.#options.issuer);
+  }
+
+  /** What is known of an issuer goes on being used when its entry is configured anew, also while it is away. */
+  takeOver(before: KeySet): void {
+    if (before.#options.url.href !== this.#options.url.href) return;
+    this.#keys = before.#keys;
+    this.#readMs = before.#readMs;
   }
 
   async keysFor(header: JWTHeaderParameters, token: FlattenedJWSInput): Promise<readonly CryptoKey[]> {
@@ -114,7 +122,7 @@ export class KeySet implements KeySource {
       const keys = parsed(answer.status, answer.text);
       this.#keys = keys;
       this.#readMs = this.#deps.monotonicClock();
-      this.#deps.readMs?.set(issuer, this.#readMs);
+      if (this.#started) this.#deps.readMs?.set(issuer, this.#readMs);
       if (this.#isAway) this.#deps.logger?.info('key set is read again', { issuer });
       this.#isAway = false;
       return keys;

@@ -105,6 +105,26 @@ describe('a key set that was started', () => {
     expect([...reads]).toEqual([[server.url, 1000]]);
   });
 
+  it('is taken over by the verifier that replaces its own, also while the issuer is away', async () => {
+    verifier.start();
+    await until(() => server.requests === 1);
+    expect(await outcome()).toBe('accepted');
+    server.respond = (response) => response.destroy();
+    const before = verifier;
+    time.ms += 5_000;
+    verifier = createTokenVerifier(
+      { algorithms: ['ES256'], jwksUrl: server.url, requireExp: false },
+      { monotonicClock: () => time.ms, logger: logger(), keySetReadMs: reads },
+    );
+    verifier.takeOver(before);
+    before.stop();
+    verifier.start();
+    expect(await outcome()).toBe('accepted');
+    expect([...reads]).toEqual([[server.url, 1000]]);
+    verifier.stop();
+    expect([...reads]).toEqual([]);
+  });
+
   it('is read again and again without any token', async () => {
     verifier.stop();
     verifier = createTokenVerifier({ algorithms: ['ES256'], jwksUrl: server.url, jwksRefreshMs: 5 });

@@ -66,8 +66,9 @@ export class RenewedVerifier implements TokenVerifier, Reloadable {
   #renew(): void {
     try {
       const next = createTokenVerifier(verifierOptions({ auth: this.#auth }), this.#deps);
-      next.start();
+      next.takeOver(this.#verifier);
       this.#verifier.stop();
+      next.start();
       this.#verifier = next;
       this.#deps.logger.info('keys of tokens renewed');
     } catch (error) {
