@@ -1,5 +1,4 @@
 import type { CloseReason } from './close-codes.js';
-import type { PartitionOffset } from './record-source.js';
 import type { Revocation, TokenTraits } from './revocation.js';
 import type { Position, RetainedStream, Retention, StreamName } from './streams.js';
 
@@ -56,11 +55,10 @@ export interface Engine {
   blocksKnown(): Promise<boolean>;
 
   /**
-   * Sets the blocks that all records before these positions amount to, and closes those users' connections. A block that
-   * is there stays as it is. Resolves to false, a part done or nothing, when a record behind a position was applied
-   * already: what it did must not be undone, so read up to there and call again.
+   * Sets and lifts blocks as the last record about each user says, and closes the blocked users' connections. A record
+   * that was applied here before changes nothing: what was done since is newer. Resolves to how many had not been.
    */
-  restoreBlocks(blocks: ReadonlyMap<string, Block>, read: readonly PartitionOffset[]): Promise<boolean>;
+  restoreBlocks(words: ReadonlyMap<string, BlockWord>): Promise<number>;
 
   /** Remembers how far a user has acknowledged a stream; never moves back. False when `offset` lies above the top. */
   acknowledge(stream: RetainedStream, offset: number): Promise<boolean>;
@@ -209,6 +207,15 @@ export interface Block {
   readonly reason: string;
   /** ms since the epoch; null: until unblocked. */
   readonly expiresAtMs: number | null;
+}
+
+/** What the last record about a user says. */
+export interface BlockWord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** null: the user is not blocked. */
+  readonly block: Block | null;
 }
 
 export interface PublishResult {

@@ -30,6 +30,8 @@ local sessionsMax, exclusive = tonumber(ARGV[6]), ARGV[8]
 local server, inboxBytesMax = ARGV[12], tonumber(ARGV[13])
 local tokenId, issuedAt = ARGV[14], ARGV[15]
 
+-- @include clock
+-- @include blocks
 -- @include outbox
 -- @include user-nodes
 -- @include tops
@@ -39,9 +41,14 @@ if redis.call('EXISTS', KEYS[5]) == 0 then return redis.error_reply('UNKNOWN_NOD
 
 local block, revokedBefore, revoked =
   unpack(redis.call('MGET', KEYS[2], base .. REVOKED_BEFORE .. user, base .. REVOKED_TOKEN .. tokenId))
-if block then return { 'blocked', block } end
+if block and holds(block) then return { 'blocked', block } end
+-- A revocation whose end is not listed is one of an earlier release, which ends with its key.
+local function lasts(member)
+  local untilMs = redis.call('ZSCORE', base .. EXPIRIES, member)
+  return not untilMs or tonumber(untilMs) > now
+end
 local isOld = revokedBefore and issuedAt ~= '' and tonumber(issuedAt) < tonumber(revokedBefore)
-if isOld or (revoked and tokenId ~= '') then return { 'revoked' } end
+if isOld and lasts('r ' .. user) or revoked and tokenId ~= '' and lasts('t ' .. tokenId) then return { 'revoked' } end
 
 -- The user's other connections, the oldest first.
 local function otherSessions()

@@ -229,15 +229,7 @@ end
 
 local commandHeader = 'c\t\t0\t'
 
-local function setBlock(user, json, expiresAt)
-  if json == '' then
-    call('DEL', base .. BLOCK .. user)
-  elseif expiresAt == '' then
-    call('SET', base .. BLOCK .. user, json)
-  else
-    call('SET', base .. BLOCK .. user, json, 'PXAT', expiresAt)
-  end
-end
+-- @include blocks
 
 -- Second pass: positions, nodes, blocks.
 local reply = { 0, 0, duplicates, 0 }

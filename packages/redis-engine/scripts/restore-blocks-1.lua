@@ -1,32 +1,42 @@
--- Sets blocks again that records amount to, in a Redis that has forgotten them, and closes the users' connections.
+-- Sets and lifts blocks as the last records about their users say, where this data set has not seen these records, and
+-- closes the blocked users' connections. A record at or before the source's position was applied here, and what was done
+-- since, by the admin API too, is newer.
 --
 -- KEYS[1] base: prefix with hash tag; the keys of users and sources are built from it (same slot)
 -- ARGV[1] name of this Redis process
 -- ARGV[2] bytes that may wait in an inbox
--- ARGV[3] number of sources; each follows as topic, partition, offset of the first record that was not read
--- then four for each block: user, block JSON, its expiry ms ('' for none), command JSON
--- Returns 1, or 0 without having done anything when a record behind what was read has been applied here already.
-local base, server = KEYS[1], ARGV[1]
-local inboxBytesMax = tonumber(ARGV[2])
+-- then seven for each user: user, topic, partition and offset of the record, block JSON ('' to lift it), its expiry ms ('' for
+--   none), command JSON
+-- Returns how many records had not been applied.
+local base = KEYS[1]
+local server, inboxBytesMax = ARGV[1], tonumber(ARGV[2])
 
+-- @include clock
 -- @include outbox
+-- @include blocks
 
-local at = 4
-for _ = 1, tonumber(ARGV[3]) do
-  local applied = redis.call('GET', base .. SOURCE .. ARGV[at] .. ':' .. ARGV[at + 1])
-  if applied and tonumber(string.match(applied, '^-?%d+')) >= tonumber(ARGV[at + 2]) then return 0 end
-  at = at + 3
+local applied = {}
+local function appliedUpTo(source)
+  if not applied[source] then
+    -- Behind the offset may stand how many items of the next record were applied; setting its block again does no harm.
+    applied[source] = tonumber(string.match(redis.call('GET', base .. SOURCE .. source) or '-1', '^-?%d+'))
+  end
+  return applied[source]
 end
 
-while at <= #ARGV do
-  local user, expiry = ARGV[at], ARGV[at + 2] == '' and {} or { 'PXAT', ARGV[at + 2] }
-  -- What was set since is newer.
-  if redis.call('SET', base .. BLOCK .. user, ARGV[at + 1], 'NX', unpack(expiry)) then
-    for node in string.gmatch(redis.call('GET', base .. USER_NODES .. user) or '', '%S+') do
-      hand(node, 'c\t\t0\t', ARGV[at + 3])
+local restored = 0
+for at = 3, #ARGV, 7 do
+  local user, source, offset = ARGV[at], ARGV[at + 1] .. ':' .. ARGV[at + 2], tonumber(ARGV[at + 3])
+  local json, expiresAt, command = ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
+  if offset > appliedUpTo(source) then
+    restored = restored + 1
+    setBlock(user, json, expiresAt)
+    if json ~= '' then
+      for node in string.gmatch(redis.call('GET', base .. USER_NODES .. user) or '', '%S+') do
+        hand(node, 'c\t\t0\t', command)
+      end
     end
   end
-  at = at + 4
 end
 sendOutbox()
-return 1
+return restored

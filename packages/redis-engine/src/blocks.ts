@@ -1,21 +1,27 @@
-import { closeReason, type Block, type NodeCommand, type PartitionOffset } from '@ws-gateway/core';
+import { closeReason, type Block, type BlockWord, type Logger, type NodeCommand } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
 import type { Keys } from './keys.js';
 import type { Settings } from './options.js';
 
 /** Bound of one script run: everybody else waits for it. */
 const BLOCKS_PER_CALL = 200;
+const ARGS_PER_BLOCK = 7;
+/** Lease refreshes between two sweeps. */
+const SWEEP_EVERY = 60;
 
-/** What a Redis that lost its data has to be told again. */
+/** What a Redis that lost its data has to be told again, and what it must not evict and so cannot expire by itself. */
 export class Blocks {
   readonly #calls: Calls;
   readonly #keys: Keys;
   readonly #settings: Settings;
+  readonly #logger: Logger;
+  #refreshes = 0;
 
-  constructor(calls: Calls, keys: Keys, settings: Settings) {
+  constructor(calls: Calls, keys: Keys, { settings, logger }: { settings: Settings; logger: Logger }) {
     this.#calls = calls;
     this.#keys = keys;
     this.#settings = settings;
+    this.#logger = logger;
   }
 
   /** See Engine.blocksKnown. */
@@ -27,36 +33,51 @@ export class Blocks {
   }
 
   /** See Engine.restoreBlocks. */
-  async restore(blocks: ReadonlyMap<string, Block>, read: readonly PartitionOffset[]): Promise<boolean> {
+  async restore(words: ReadonlyMap<string, BlockWord>): Promise<number> {
     const servers = this.#keys.all().map((partition) => this.#calls.of(partition).server);
-    for (const part of this.#parts(blocks)) {
-      if (!(await this.#restorePart(part, read))) return false;
-    }
+    let restored = 0;
+    for (const part of this.#parts(words)) restored += await this.#restorePart(part);
     await Promise.all(servers.map((server, p) => this.#calls.of(p).command<string>('set', [this.#mark(p), server])));
-    return true;
+    return restored;
   }
 
-  async #restorePart(part: RestorePart, read: readonly PartitionOffset[]): Promise<boolean> {
-    const { inboxBytesMax } = this.#settings;
+  /** Takes away blocks and revocations whose time is over. Called with each lease refresh, works now and then. Never rejects. */
+  async sweep(): Promise<void> {
+    if (++this.#refreshes % SWEEP_EVERY > 0) return;
+    try {
+      for (const partition of this.#keys.all()) {
+        let swept = BLOCKS_PER_CALL;
+        while (swept === BLOCKS_PER_CALL) swept = await this.#sweepChunk(partition);
+      }
+    } catch (error) {
+      this.#logger.debug('blocks that are over not taken away yet', { error: String(error) });
+    }
+  }
+
+  #sweepChunk(partition: number): Promise<number> {
+    const keys = [this.#keys.base(partition), this.#keys.key(partition, 'EXPIRIES')];
+    return this.#calls.of(partition).run<number>('sweep', { keys, args: [BLOCKS_PER_CALL] });
+  }
+
+  async #restorePart(part: RestorePart): Promise<number> {
     const link = this.#calls.of(part.partition);
-    const sources = read.flatMap(({ topic, partition, offset }) => [topic, partition, offset]);
-    const args = [link.server, inboxBytesMax, read.length, ...sources, ...part.blocks];
-    return (await link.run<number>('restore-blocks', { keys: [this.#keys.base(part.partition)], args })) === 1;
+    const args = [link.server, this.#settings.inboxBytesMax, ...part.words];
+    return link.run<number>('restore-blocks', { keys: [this.#keys.base(part.partition)], args });
   }
 
-  *#parts(blocks: ReadonlyMap<string, Block>): Iterable<RestorePart> {
+  *#parts(words: ReadonlyMap<string, BlockWord>): Iterable<RestorePart> {
     const open = new Map<number, (string | number)[]>();
-    for (const [user, block] of blocks) {
+    for (const [user, { topic, partition: kafkaPartition, offset, block }] of words) {
       const partition = this.#keys.partitionOf(user);
       const args = open.get(partition) ?? [];
-      args.push(user, JSON.stringify(block), block.expiresAtMs ?? '', JSON.stringify(closeCommand(user, block)));
-      if (args.length < 4 * BLOCKS_PER_CALL) open.set(partition, args);
+      args.push(user, topic, kafkaPartition, offset, ...blockArgs(user, block));
+      if (args.length < ARGS_PER_BLOCK * BLOCKS_PER_CALL) open.set(partition, args);
       else {
         open.delete(partition);
-        yield { partition, blocks: args };
+        yield { partition, words: args };
       }
     }
-    for (const [partition, args] of open) yield { partition, blocks: args };
+    for (const [partition, args] of open) yield { partition, words: args };
   }
 
   /** One in each partition: one of several servers may come back empty alone. */
@@ -67,9 +88,15 @@ export class Blocks {
 
 interface RestorePart {
   readonly partition: number;
-  readonly blocks: readonly (string | number)[];
+  readonly words: readonly (string | number)[];
 }
 
-export function closeCommand(user: string, block: Block): NodeCommand {
+/** As the scripts take a block: its JSON, the ms of its end, the command that closes the user's connections. */
+export function blockArgs(user: string, block: Block | null): (string | number)[] {
+  if (block === null) return ['', '', ''];
+  return [JSON.stringify(block), block.expiresAtMs ?? '', JSON.stringify(closeCommand(user, block))];
+}
+
+function closeCommand(user: string, block: Block): NodeCommand {
   return { command: 'close', user, close: closeReason('user_blocked', block.reason) };
 }

@@ -9,12 +9,14 @@ export const keyKinds = {
   PRESENCE: 'pres:',
   /** String, the nodes of those rows, separated by spaces. */
   USER_NODES: 'un:',
-  /** String, JSON of the block; expires with it. */
+  /** String, JSON of the block. */
   BLOCK: 'blk:',
-  /** String, by token id; expires with the revocation. In every partition, since a token is of any user. */
+  /** String, by token id. In every partition, since a token is of any user. */
   REVOKED_TOKEN: 'rt:',
   /** String, ms: the user's tokens issued before are revoked. */
   REVOKED_BEFORE: 'rb:',
+  /** Sorted set, `b <user>`, `t <token id>` or `r <user>` by the end of that block or revocation. */
+  EXPIRIES: 'ends',
   /** String, the Redis process that was given the blocks of before. */
   BLOCKS_KNOWN: 'blocks',
   /**

@@ -82,15 +82,17 @@ export class PresenceRegistry {
   /** See Engine.revoke, but for the command. Never takes back an earlier one that goes further. */
   async revoke(revocation: Revocation, untilMs: number): Promise<void> {
     const { calls, keys } = this.#parts;
+    const revokeIn = (partition: number, key: string, args: readonly (string | number)[]) =>
+      calls.of(partition).run<number>('revoke', { keys: [key, keys.key(partition, 'EXPIRIES')], args });
     if ('tokenId' in revocation) {
-      const keysOfAll = keys.all().map((partition) => keys.key(partition, 'REVOKED_TOKEN', revocation.tokenId));
-      await Promise.all(keysOfAll.map((key, p) => calls.of(p).command<string>('set', [key, '1', 'PXAT', untilMs])));
+      const { tokenId } = revocation;
+      const args = [1, untilMs, `t ${tokenId}`];
+      await Promise.all(keys.all().map((p) => revokeIn(p, keys.key(p, 'REVOKED_TOKEN', tokenId), args)));
       return;
     }
     const { user, issuedBeforeMs } = revocation;
     const partition = keys.partitionOf(user);
-    const key = keys.key(partition, 'REVOKED_BEFORE', user);
-    await calls.of(partition).run<number>('revoke', { keys: [key], args: [issuedBeforeMs, untilMs] });
+    await revokeIn(partition, keys.key(partition, 'REVOKED_BEFORE', user), [issuedBeforeMs, untilMs, `r ${user}`]);
   }
 
   /** Writes the releases that wait. Never rejects: those that fail wait for the next call. */

@@ -1,5 +1,5 @@
-import { type BlockItem, type NodeCommand, type PublishItem, type Retention } from '@ws-gateway/core';
-import { closeCommand } from './blocks.js';
+import { type NodeCommand, type PublishItem, type Retention } from '@ws-gateway/core';
+import { blockArgs } from './blocks.js';
 
 /** A NodeCommand on its way to the nodes of a user (k) or of a channel (C), to one node (N) or to all (K). */
 export interface CommandItem {
@@ -173,7 +173,7 @@ function pushItem(args: (string | number)[], item: Item, { classes, origin }: It
       return;
     case 'block':
       args.push(classes.number('b', item.topic, item.retention), item.recordTimeMs + origin);
-      args.push(item.user, item.head, ...blockArgs(item));
+      args.push(item.user, item.head, ...blockArgs(item.user, item.block));
       return;
     case 'k':
     case 'C':
@@ -181,9 +181,4 @@ function pushItem(args: (string | number)[], item: Item, { classes, origin }: It
     case 'K':
       args.push(classes.number(item.kind, '', null), 0, item.address, JSON.stringify(item.command));
   }
-}
-
-function blockArgs({ user, block }: BlockItem): (string | number)[] {
-  if (block === null) return ['', '', ''];
-  return [JSON.stringify(block), block.expiresAtMs ?? '', JSON.stringify(closeCommand(user, block))];
 }

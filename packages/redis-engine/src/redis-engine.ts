@@ -4,6 +4,7 @@ import {
   type AdmitRequest,
   type AdmitResult,
   type Block,
+  type BlockWord,
   type ControlTarget,
   type Engine,
   type HistoryPage,
@@ -11,7 +12,6 @@ import {
   type NodeCommand,
   type NodeRow,
   type NodeStatus,
-  type PartitionOffset,
   type Position,
   type PresenceRow,
   type PublishBatch,
@@ -184,8 +184,8 @@ export class RedisEngine implements Engine {
     return this.#started((parts) => parts.blocks.known());
   }
 
-  restoreBlocks(blocks: ReadonlyMap<string, Block>, read: readonly PartitionOffset[]): Promise<boolean> {
-    return this.#started((parts) => parts.blocks.restore(blocks, read));
+  restoreBlocks(words: ReadonlyMap<string, BlockWord>): Promise<number> {
+    return this.#started((parts) => parts.blocks.restore(words));
   }
 
   acknowledge(stream: RetainedStream, offset: number): Promise<boolean> {
@@ -259,7 +259,7 @@ export class RedisEngine implements Engine {
       { settings, status: this.#status },
     );
     const history = new History(calls, keys, recent);
-    const blocks = new Blocks(calls, keys, settings);
+    const blocks = new Blocks(calls, keys, { settings, logger });
     const publisher = new Publisher(calls, keys, { stats, settings });
     const sessions = new PresenceRegistry({ calls, keys, membership, history }, { stats, settings });
     for (const client of [...clients.calls, ...clients.inboxes]) {
@@ -289,7 +289,7 @@ export class RedisEngine implements Engine {
     }
   }
 
-  #tick({ calls, readers, membership, reaper, sessions, recent, ownRows }: Parts): void {
+  #tick({ calls, readers, membership, reaper, sessions, blocks, recent, ownRows }: Parts): void {
     readers.probe();
     recent.rotate();
     // Some masters of a cluster may be away: the others' partitions are looked after.
@@ -298,6 +298,7 @@ export class RedisEngine implements Engine {
     // By what the refresh before has shown: a node that has shown life since is not claimed.
     if (membership.current) reaper.run(membership.dead).catch(endByDefect);
     sessions.flush().catch(endByDefect);
+    blocks.sweep().catch(endByDefect);
     ownRows.compare(membership.name, (rows) => sessions.release(rows)).catch(endByDefect);
   }
 

@@ -21,7 +21,8 @@ const keyCounts = {
   retire: 3,
   reap: 6,
   'restore-blocks': 1,
-  revoke: 1,
+  revoke: 2,
+  sweep: 2,
 } as const;
 
 export type ScriptName = keyof typeof keyCounts;

@@ -4,6 +4,7 @@ import type {
   AdmitResult,
   Block,
   BlockItem,
+  BlockWord,
   ChannelItem,
   ControlTarget,
   Engine,
@@ -21,7 +22,6 @@ import type {
   UserItem,
 } from '../engine.js';
 import { EngineError } from '../errors.js';
-import type { PartitionOffset } from '../record-source.js';
 import type { Revocation } from '../revocation.js';
 import type { EngineStats } from '../stats.js';
 import { userStream, type Position, type RetainedStream, type Retention, type StreamName } from '../streams.js';
@@ -37,6 +37,8 @@ export interface MemoryEngineOptions {
 }
 
 type ItemResult = NonNullable<PublishResult['items']>[number];
+
+const NOWHERE: ItemResult = { nodes: 0, position: null };
 
 /** How often forgotten streams and blocks that ran out are looked for. */
 const SWEEP_MS = 60_000;
@@ -180,15 +182,17 @@ export class MemoryEngine implements Engine {
     return this.#blocksKnown;
   }
 
-  async restoreBlocks(blocks: ReadonlyMap<string, Block>, read: readonly PartitionOffset[]): Promise<boolean> {
+  async restoreBlocks(words: ReadonlyMap<string, BlockWord>): Promise<number> {
     const queue = this.#running();
-    if (read.some((end) => (this.#sources.get(sourceKey(end)) ?? -1) >= end.offset)) return false;
-    for (const [user, block] of blocks) {
-      if (!this.#sessions.isBlocked(user, this.#clock())) this.#block(user, block, queue);
+    let restored = 0;
+    for (const [user, word] of words) {
+      if (word.offset <= (this.#sources.get(sourceKey(word)) ?? -1)) continue;
+      restored++;
+      this.#block(user, word.block, queue);
     }
     queue.endBatch();
     this.#blocksKnown = true;
-    return true;
+    return restored;
   }
 
   async acknowledge({ stream, retention }: RetainedStream, offset: number): Promise<boolean> {
@@ -251,7 +255,9 @@ export class MemoryEngine implements Engine {
         return { nodes: 1, position: null };
       case 'block': {
         const here = this.#sessions.has(item.user);
-        const result = this.#toStream(item, userStream(item.topic, item.user), { here, queue });
+        const stream = userStream(item.topic, item.user);
+        // A block without a frame has no message.
+        const result = item.head === '' ? NOWHERE : this.#toStream(item, stream, { here, queue });
         this.#block(item.user, item.block, queue);
         return result;
       }

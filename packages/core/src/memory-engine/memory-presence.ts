@@ -65,11 +65,6 @@ export class MemoryPresence {
     else this.#blocks.set(user, block);
   }
 
-  isBlocked(user: string, nowMs: number): boolean {
-    const block = this.#blocks.get(user);
-    return block !== undefined && !hasEnded(block, nowMs);
-  }
-
   revoke(revocation: Revocation, untilMs: number): void {
     this.#revocations.push({ revocation, untilMs });
   }

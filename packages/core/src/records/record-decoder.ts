@@ -42,9 +42,13 @@ export class RecordDecoder {
     const timeMs = recordTime(record, context);
     const ttlMs = headers.ttlMs ?? (this.#decoder.limitsAge ? 0 : policy.ttlMs);
     // Before parsing: a router that catches up after a long stop meets many of these.
-    if (ttlMs > 0 && context.nowMs - timeMs > ttlMs) return { kind: 'expired' };
-    if (value === null) return this.#decodeTombstone({ policy, record, context, headers, timeMs });
-    return this.#decodeValue({ policy, record, value, context, headers, timeMs });
+    const isOver = ttlMs > 0 && context.nowMs - timeMs > ttlMs;
+    if (isOver && !policy.blocks) return { kind: 'expired' };
+    const decoded =
+      value === null
+        ? this.#decodeTombstone({ policy, record, context, headers, timeMs })
+        : this.#decodeValue({ policy, record, value, context, headers, timeMs });
+    return isOver ? withoutFrames(decoded) : decoded;
   }
 
   #decodeValue(input: DecodeInput): Decoded {
@@ -85,6 +89,12 @@ function unblock(input: Omit<DecodeInput, 'value'>): Decoded {
   const audience = keyAudience(input.record);
   if (audience.kind === 'dead_letter') return audience;
   return itemsOf(input, { ...TOMBSTONE, audience, payload: '{"blocked":false}', deleted: false });
+}
+
+/** A limit on the age of records is one on their delivery: what they say of a user holds all the same. */
+function withoutFrames(decoded: Decoded): Decoded {
+  if (decoded.kind !== 'items') return decoded;
+  return { ...decoded, items: decoded.items.map((item) => ({ ...item, head: '' })) };
 }
 
 function keyAudience({ key }: SourceRecord): ReturnType<typeof userOfKey> {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Block, Engine } from '../engine.js';
+import type { BlockWord, Engine } from '../engine.js';
 import type { Logger } from '../logger.js';
-import type { PartitionOffset, RecordSource, SourceRecord } from '../record-source.js';
+import type { RecordSource, SourceRecord } from '../record-source.js';
 import { RecordDecoder } from '../records/record-decoder.js';
 import type { TopicPolicy } from '../topics.js';
 
@@ -18,6 +18,10 @@ interface BlockRestorerDeps {
 export interface BlockRestorerOptions {
   readonly topics: readonly TopicPolicy[];
   readonly maxRecordBytes: number;
+}
+
+interface DatedWord extends BlockWord {
+  readonly timestamp: number;
 }
 
 /**
@@ -50,24 +54,23 @@ export class BlockRestorer {
   async #restore(): Promise<void> {
     const { engine, source, logger } = this.#deps;
     const blocking = this.#options.topics.filter(({ blocks }) => blocks);
-    const blocks = new Map<string, Block>();
-    const ends: PartitionOffset[] = [];
+    const words = new Map<string, DatedWord>();
     for (const policy of blocking) {
       if (source.status.missingTopics.includes(policy.kafkaTopic)) continue;
       // The records of blocks are read without a schema registry; its format is checked with the configuration.
       const decoder = new RecordDecoder(policy, null);
       const take = (partition: number, records: readonly SourceRecord[]): void =>
-        this.#take(blocks, decoder, { partition, records });
-      ends.push(...(await source.readAgain(policy.kafkaTopic, take)));
+        this.#take(words, decoder, { topic: policy.kafkaTopic, partition, records });
+      await source.readAgain(policy.kafkaTopic, take);
     }
-    if (await engine.restoreBlocks(blocks, ends)) logger.info('blocks read again', { users: blocks.size });
-    // Else a record has come meanwhile: with the next look they are read up to there, too.
+    const restored = await engine.restoreBlocks(words);
+    logger.info('blocks read again', { users: words.size, restored });
   }
 
   #take(
-    blocks: Map<string, Block>,
+    words: Map<string, DatedWord>,
     decoder: RecordDecoder,
-    { partition, records }: { partition: number; records: readonly SourceRecord[] },
+    { topic, partition, records }: { topic: string; partition: number; records: readonly SourceRecord[] },
   ): void {
     const { maxRecordBytes } = this.#options;
     const context = { partition, nowMs: this.#deps.now(), maxRecordBytes, roomRetention: null };
@@ -76,8 +79,11 @@ export class BlockRestorer {
       if (decoded.kind !== 'items') continue;
       for (const item of decoded.items) {
         if (item.kind !== 'block') continue;
-        if (item.block === null) blocks.delete(item.user);
-        else blocks.set(item.user, item.block);
+        const known = words.get(item.user);
+        // Of another partition, since the topic got more of them: the later record is the last word.
+        if (known !== undefined && known.partition !== partition && known.timestamp > record.timestamp) continue;
+        const { offset, timestamp } = record;
+        words.set(item.user, { topic, partition, offset, block: item.block, timestamp });
       }
     }
   }
