@@ -300,6 +300,20 @@ export type NodeCommand =
   | { readonly command: 'ask'; readonly id: string; readonly from: string; readonly question: NodeQuestion }
   | { readonly command: 'report'; readonly id: string; readonly answer: unknown };
 
+const commandNames: Readonly<Record<NodeCommand['command'], true>> = {
+  close: true,
+  revoke: true,
+  drain: true,
+  ask: true,
+  report: true,
+};
+
+/** False: a newer node says what this release does not know. */
+export function isNodeCommand(value: unknown): value is NodeCommand {
+  const name = (value as { command?: unknown } | null)?.command;
+  return typeof name === 'string' && Object.hasOwn(commandNames, name);
+}
+
 export type NodeQuestion =
   /** Who is in the channel? Answer: {users: string[], connections: number}. */
   | { readonly about: 'members'; readonly stream: StreamName }

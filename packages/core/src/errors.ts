@@ -6,6 +6,8 @@ export const engineErrorCodes = [
   'source_gap',
   /** This node's rows were taken away because its lease had run out. */
   'unknown_node',
+  /** The store's rows are laid out for other settings or another release: this node must not run on it. */
+  'layout_mismatch',
   'stopped',
   'internal',
 ] as const;

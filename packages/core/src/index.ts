@@ -40,6 +40,7 @@ export type { SentMessage, SentMessages } from './edge/commands/send-command.js'
 export { parseRfc3339 } from './records/rfc3339.js';
 export { memberText } from './records/json/member-text.js';
 export { RecordDecoder } from './records/record-decoder.js';
+export { APPLIED_HEADER } from './records/headers.js';
 export { formats, recordFormats, type Format, type RecordFormat } from './records/formats/formats.js';
 export {
   audienceMembers,

@@ -174,4 +174,8 @@ export class EngineStats {
   readonly operationErrors = LabelCounter.of(engineErrorCodes);
   readonly gapRepairs = LabelCounter.of(['repaired', 'lost']);
   presenceRowsReaped = 0;
+  /** Messages and commands of a kind that this release does not know, from a newer node. */
+  unknownMessages = 0;
+  /** By policy, 1: a server evicts keys by it, 0: it did. */
+  readonly evictionPolicies = new Map<string, number>();
 }

@@ -16,6 +16,11 @@ export class Calls {
     return this.all.every((link) => link.ready);
   }
 
+  /** False while one of the servers does not say which process it is. */
+  get identified(): boolean {
+    return this.all.every((link) => link.identified);
+  }
+
   stop(): void {
     for (const link of this.all) link.stop();
   }

@@ -80,7 +80,7 @@ export class InboxReader {
   ) {
     this.#redis = redis;
     this.#inbox = inbox;
-    this.#decoder = new MessageDecoder(inbox, recent);
+    this.#decoder = new MessageDecoder(inbox, recent, stats);
     this.#stats = stats;
     this.#logger = logger;
     this.#listener = listener;

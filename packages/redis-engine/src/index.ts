@@ -1,2 +1,3 @@
 export { RedisEngine } from './redis-engine.js';
 export type { ReapedRow, RedisEngineDependencies, RedisEngineOptions, RedisServer } from './options.js';
+export { forgetLayout, type ForgetLayoutOptions, type ForgottenLayout } from './forget-layout.js';

@@ -46,6 +46,8 @@ export const keyKinds = {
   INBOX: 'in:',
   /** String, last source offset applied. */
   SOURCE: 'src:',
+  /** String, JSON of the layout that all nodes agree on (partition 0). */
+  LAYOUT: 'layout',
   /** String, random: another value says that Redis came back without its data. */
   DATASET: 'dataset',
   /** Sorted set, node by the end of its lease (partition 0). */

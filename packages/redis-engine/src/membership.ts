@@ -3,6 +3,7 @@ import type { Calls } from './calls.js';
 import { randomId } from './epoch.js';
 import type { InboxReaders } from './inbox-readers.js';
 import type { Keys } from './keys.js';
+import type { Layout } from './layout.js';
 import { LeaseObserver, type ShownLease } from './lease-observer.js';
 import { newIncarnation } from './node-names.js';
 import type { Settings } from './options.js';
@@ -22,6 +23,7 @@ interface MembershipParts {
   readonly keys: Keys;
   readonly reaper: Reaper;
   readonly ownRows: OwnRows;
+  readonly layout: Layout;
 }
 
 /**
@@ -160,6 +162,7 @@ export class Membership {
     if (lease === 'gone') await this.#lease(true);
     const renewed = placesOf(states, 'known').filter((p) => servers[p] !== this.#servers[p]);
     if (renewed.length > 0) await this.#reach(states, renewed);
+    if (emptied.includes(0)) await this.#parts.layout.check();
     if (lost.length + emptied.length > 0) await this.#openAgain([...lost, ...emptied]);
     const broken = [...lost, ...emptied, ...renewed];
     for (const p of broken) this.#servers[p] = servers[p]!;
@@ -175,6 +178,7 @@ export class Membership {
     const before = this.#name;
     this.#logger.warn('registering again', { reason });
     this.#missedBefore = missed;
+    await this.#parts.layout.check();
     await this.join();
     this.#missedBefore = null;
     const repaired = this.#repair(reason, { broken: keys.all(), missed });

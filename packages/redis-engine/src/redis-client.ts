@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { ClusterMap, type SlotRange } from './cluster-map.js';
 import type { Keys } from './keys.js';
-import type { RedisServer, Settings } from './options.js';
+import type { Address, RedisServer, Settings } from './options.js';
 import { sentinelConnector } from './sentinel-connector.js';
 import { connectorTo, DISCONNECT_TIMEOUT_MS } from './slot-connector.js';
 
@@ -86,6 +86,25 @@ function sentinelOptions(sentinel: NonNullable<RedisServer['sentinel']>, tls: Re
     // Without the first of them the library talks to the master in the clear, whatever `tls` says.
     ...(tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: tls }),
   };
+}
+
+/** A connection to each server that has keys of an installation: one, or the masters of a cluster. */
+export async function mastersOf(server: RedisServer, timeoutMs: number): Promise<Redis[]> {
+  const addresses = new Map<string, Address>();
+  for (const node of server.cluster?.nodes ?? []) {
+    for (const { master } of await askForSlots({ ...server, ...node }).catch(() => [])) {
+      addresses.set(`${master.host}:${master.port}`, master);
+    }
+    if (addresses.size > 0) break;
+  }
+  const servers = server.cluster === undefined ? [server] : [...addresses.values()].map((at) => ({ ...server, ...at }));
+  const clients = servers.map((one) => createRedisClient(one, timeoutMs, { retryStrategy: () => null }));
+  for (const client of clients) {
+    // Told by the rejection, too.
+    client.on('error', () => undefined);
+    await client.connect();
+  }
+  return clients;
 }
 
 async function askForSlots(server: RedisServer): Promise<SlotRange[]> {

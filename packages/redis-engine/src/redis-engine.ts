@@ -25,8 +25,10 @@ import { Blocks } from './blocks.js';
 import { Calls } from './calls.js';
 import { History } from './history.js';
 import { InboxReader, type InboxListener } from './inbox-reader.js';
+import { EvictionPolicies } from './eviction-policies.js';
 import { InboxReaders } from './inbox-readers.js';
 import { Keys } from './keys.js';
+import { Layout } from './layout.js';
 import { Membership } from './membership.js';
 import { OwnRows } from './own-rows.js';
 import { withDefaults, type RedisEngineDependencies, type RedisEngineOptions, type Settings } from './options.js';
@@ -51,6 +53,7 @@ interface Parts {
   readonly sessions: PresenceRegistry;
   readonly recent: RecentRecords;
   readonly ownRows: OwnRows;
+  readonly layout: Layout;
 }
 
 /**
@@ -88,7 +91,8 @@ export class RedisEngine implements Engine {
 
   get healthy(): boolean {
     const parts = this.#parts;
-    return parts !== null && parts.calls.ready && parts.readers.ready && parts.membership.current;
+    if (parts === null || !parts.calls.ready || !parts.calls.identified) return false;
+    return parts.readers.ready && parts.membership.current;
   }
 
   async start(inbox: Inbox): Promise<void> {
@@ -97,6 +101,7 @@ export class RedisEngine implements Engine {
     try {
       const { calls, inboxes } = parts.clients;
       await Promise.all([...calls, ...inboxes].map((client) => connected(client, this.#settings.startTimeoutMs)));
+      await parts.layout.check();
       await parts.membership.join();
     } catch (error) {
       this.#parts = null;
@@ -237,8 +242,9 @@ export class RedisEngine implements Engine {
     const keys = new Keys(settings.keyPrefix, settings.partitions);
     const clients = createClients(settings, keys);
     const scripts = loadScripts();
+    const policies = new EvictionPolicies({ stats, logger });
     const calls = new Calls(
-      clients.calls.map((redis) => new ScriptLink(redis, { logger, stats }, { timeoutMs, scripts })),
+      clients.calls.map((redis) => new ScriptLink(redis, { logger, stats, policies }, { timeoutMs, scripts })),
     );
     const recent = new RecentRecords();
     // The membership is made below because it follows the inboxes.
@@ -253,8 +259,9 @@ export class RedisEngine implements Engine {
     const { onReaped } = settings;
     const reaper = new Reaper({ calls, keys }, { stats, logger }, { onReaped });
     const ownRows = new OwnRows({ calls, keys, inbox, logger });
+    const layout = new Layout(calls, keys);
     const membership: Membership = new Membership(
-      { calls, readers, keys, reaper, ownRows },
+      { calls, readers, keys, reaper, ownRows, layout },
       { logger, inbox },
       { settings, status: this.#status },
     );
@@ -265,7 +272,21 @@ export class RedisEngine implements Engine {
     for (const client of [...clients.calls, ...clients.inboxes]) {
       client.on('error', (error: Error) => logger.debug('redis connection failed', { error: error.message }));
     }
-    return { clients, keys, calls, readers, reaper, membership, history, blocks, publisher, sessions, recent, ownRows };
+    return {
+      clients,
+      keys,
+      calls,
+      readers,
+      reaper,
+      membership,
+      history,
+      blocks,
+      publisher,
+      sessions,
+      recent,
+      ownRows,
+      layout,
+    };
   }
 
   #watchConnections(parts: Parts): void {

@@ -1,7 +1,8 @@
 import { EngineError, type EngineStats, type Logger } from '@ws-gateway/core';
-import { Command, type Redis } from 'ioredis';
+import { Command, ReplyError, type Redis } from 'ioredis';
 import { serverName } from './epoch.js';
 import { isElsewhere, isNoScript, toEngineError } from './script-errors.js';
+import type { EvictionPolicies } from './eviction-policies.js';
 import type { Script, ScriptName } from './scripts.js';
 
 export interface Call {
@@ -16,6 +17,9 @@ interface Pending {
   readonly reject: (error: EngineError) => void;
 }
 
+/** Time after which a server that did not say which process it is, is asked again. */
+const ASK_AGAIN_MS = 2000;
+
 /** Minimum time between two reconnects that a server causes by no longer serving our slot. */
 const LEAVE_AFTER_MS = 500;
 
@@ -29,6 +33,7 @@ export class ScriptLink {
   readonly #scripts: ReadonlyMap<ScriptName, Script>;
   readonly #logger: Logger;
   readonly #stats: EngineStats;
+  readonly #policies: EvictionPolicies;
   readonly #timeoutMs: number;
   // In order of the deadline, since all calls have the same time.
   readonly #pending = new Set<Pending>();
@@ -37,16 +42,19 @@ export class ScriptLink {
   #answeredMs = 0;
   #readySinceMs = Infinity;
   #server = serverName('');
+  #identified = false;
+  #askedMs = -Infinity;
 
   constructor(
     redis: Redis,
-    { logger, stats }: { logger: Logger; stats: EngineStats },
+    { logger, stats, policies }: { logger: Logger; stats: EngineStats; policies: EvictionPolicies },
     { timeoutMs, scripts }: { timeoutMs: number; scripts: ReadonlyMap<ScriptName, Script> },
   ) {
     this.#redis = redis;
     this.#scripts = scripts;
     this.#logger = logger;
     this.#stats = stats;
+    this.#policies = policies;
     this.#timeoutMs = timeoutMs;
     // Before the library asks the same to see whether the server is ready: so it is known to the first call.
     redis.on('connect', () => this.#identify());
@@ -55,7 +63,10 @@ export class ScriptLink {
       this.#readySinceMs = performance.now();
       this.#load();
     });
-    redis.on('close', () => (this.#readySinceMs = Infinity));
+    redis.on('close', () => {
+      this.#readySinceMs = Infinity;
+      this.#identified = false;
+    });
     this.#sweeper = setInterval(() => this.#sweep(), Math.min(250, timeoutMs / 4));
     this.#sweeper.unref();
   }
@@ -69,12 +80,21 @@ export class ScriptLink {
     return performance.now() - this.#readySinceMs;
   }
 
+  /** False while the server does not say which process it is: a failover would go unnoticed. */
+  get identified(): boolean {
+    return this.#identified;
+  }
+
   /** Names the process that the connection leads to: another one after a restart or a failover. */
   get server(): string {
     return this.#server;
   }
 
   async run<Reply>(name: ScriptName, call: Call): Promise<Reply> {
+    // Messages and positions would bear the name of no process.
+    if (this.ready && !this.#identified) {
+      throw new EngineError('unavailable', `redis ${name}: the server does not say which process it is`);
+    }
     const script = this.#scripts.get(name)!;
     const args = [script.sha, String(script.keys), ...call.keys, ...call.args];
     try {
@@ -141,6 +161,7 @@ export class ScriptLink {
 
   #sweep(): void {
     const nowMs = performance.now();
+    if (this.ready && !this.#identified && nowMs - this.#askedMs > ASK_AGAIN_MS) this.#identify();
     for (const pending of this.#pending) {
       if (pending.deadlineMs > nowMs) return;
       this.#pending.delete(pending);
@@ -169,14 +190,23 @@ export class ScriptLink {
 
   #drop(why: string): void {
     this.#readySinceMs = Infinity;
-    this.#logger.warn(`redis ${why}, connecting anew`, {});
+    this.#logger.warn('connecting to redis anew', { why });
     this.#redis.disconnect(true);
   }
 
   #identify(): void {
-    this.#redis.info('server').then(
-      (info) => (this.#server = serverName(info)),
-      (error: unknown) => this.#logger.debug('redis process not identified', { error: String(error) }),
+    this.#askedMs = performance.now();
+    this.#redis.info('server', 'memory').then(
+      (info) => {
+        this.#server = serverName(info);
+        this.#identified = info.includes('run_id:');
+        if (!this.#identified) this.#logger.error('redis does not say which process it is', {});
+        this.#policies.see(this, info);
+      },
+      (error: unknown) => {
+        // A connection that broke asks again when it is back.
+        if (error instanceof ReplyError) this.#logger.error('redis refuses INFO', { error: String(error) });
+      },
     );
   }
 

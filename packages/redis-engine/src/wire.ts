@@ -1,6 +1,13 @@
 import { crc32 } from 'node:zlib';
 import { serverOf } from './epoch.js';
-import type { Inbox, NodeCommand, Position, SourceRange, StreamMessage } from '@ws-gateway/core';
+import {
+  isNodeCommand,
+  type EngineStats,
+  type Inbox,
+  type Position,
+  type SourceRange,
+  type StreamMessage,
+} from '@ws-gateway/core';
 import type { Origin, RecentRecords } from './recent-records.js';
 
 /**
@@ -24,6 +31,7 @@ const REPEATED = 33;
 const ZERO = 48;
 const KIND_MESSAGE = 109;
 const KIND_ALL = 97;
+const KIND_COMMAND = 99;
 const BEHIND_EPOCH = '","offset":'.length;
 
 /** What the origins of one call have in common: all that stands behind their times but the offset. */
@@ -37,6 +45,7 @@ export function originSuffix(source: SourceRange | null): string {
 export class MessageDecoder {
   readonly #inbox: Inbox;
   readonly #recent: RecentRecords;
+  readonly #stats: EngineStats;
   readonly #header = new Header();
   readonly #message: StreamMessage = {
     stream: '',
@@ -48,9 +57,10 @@ export class MessageDecoder {
     seen: false,
   };
 
-  constructor(inbox: Inbox, recent: RecentRecords) {
+  constructor(inbox: Inbox, recent: RecentRecords, stats: EngineStats) {
     this.#inbox = inbox;
     this.#recent = recent;
+    this.#stats = stats;
   }
 
   /** The message whose header is at this place of a batch. `server`: the Redis process that made the batch. */
@@ -76,8 +86,15 @@ export class MessageDecoder {
       this.#header.read(headerBytes);
       if (!this.#isSeen()) inbox.broadcast(body);
     } else {
-      inbox.command(JSON.parse(body.toString()) as NodeCommand);
+      this.#command(kind, body);
     }
+  }
+
+  /** A newer node may say what this release does not know, during a roll-out. */
+  #command(kind: number | undefined, body: Buffer): void {
+    const command: unknown = kind === KIND_COMMAND ? JSON.parse(body.toString()) : null;
+    if (isNodeCommand(command)) this.#inbox.command(command);
+    else this.#stats.unknownMessages++;
   }
 
   /** Notes the message in the header when it is not. */

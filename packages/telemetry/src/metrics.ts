@@ -211,6 +211,16 @@ const engineMetrics: readonly MetricDefinition[] = [
     help: 'Presence rows of dead nodes taken away. Grows when a node ended without its shutdown.',
     read: ({ engine }) => engine.presenceRowsReaped,
   },
+  {
+    ...{ name: 'engine_unknown_messages_total', type: 'counter', labels: [] },
+    help: 'Messages between nodes that this release does not know. Grows during a roll-out; a lasting growth: an old node was left behind.',
+    read: ({ engine }) => engine.unknownMessages,
+  },
+  {
+    ...{ name: 'redis_eviction_policy', type: 'gauge', labels: ['policy'], aggregator: 'max' },
+    help: 'What Redis does when its memory is full: 1 for the policy in force. Any other than noeviction throws keys away.',
+    read: ({ engine }) => engine.evictionPolicies,
+  },
 ];
 
 const processMetrics: readonly MetricDefinition[] = [

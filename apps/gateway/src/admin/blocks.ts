@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { defaultTopicPolicy, type HttpRequest, type TopicPolicy } from '@ws-gateway/core';
+import {
+  APPLIED_HEADER,
+  defaultTopicPolicy,
+  type HttpRequest,
+  type OutgoingRecord,
+  type TopicPolicy,
+} from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
 import { userOf, type AdminDeps } from './route-context.js';
 import { jsonBody } from './json-body.js';
@@ -37,14 +43,31 @@ interface BlockPayload {
   readonly expires_at?: unknown;
 }
 
-/** As a user-blocks record: the frame for those subscribed, the block, the end of the user's sockets in one step. */
+/**
+ * Does what a user-blocks record does: the frame for those subscribed, the block, the end of the user's sockets in one step.
+ * Where such a topic is read the record is written first, so that the topic stays the only truth; what the step here has
+ * done already is noted in it.
+ */
 async function apply(deps: AdminDeps, user: string, payload: BlockPayload): Promise<boolean> {
   const policy = [...deps.topics.values()].find(({ blocks }) => blocks) ?? FALLBACK_BLOCK_POLICY;
   const value = Buffer.from(JSON.stringify({ user_id: user, payload }));
-  const items = messageItems(deps, policy, { value, id: randomUUID() });
+  const id = randomUUID();
+  const items = messageItems(deps, policy, { value, id });
   const isBlock = items.some((item) => item.kind === 'block' && item.block !== null);
   // Such a record would lift a block that is there: no one who writes to block a user wants that.
   if (payload.blocked && !isBlock) throw new AdminError('bad_request', 'expires_at: is over');
+  await record(deps, policy, { key: user, value, headers: { 'ws-id': id, [APPLIED_HEADER]: '1' } });
   await deps.engine.publish({ source: null, items });
   return isBlock;
+}
+
+async function record({ writer, logger }: AdminDeps, policy: TopicPolicy, written: OutgoingRecord): Promise<void> {
+  // A record of another format could not be read from that topic.
+  if (writer === null || policy === FALLBACK_BLOCK_POLICY || policy.format !== 'envelope') return;
+  try {
+    await writer.write(policy.kafkaTopic, [written]);
+  } catch (error) {
+    logger.warn('block could not be written to kafka', { topic: policy.kafkaTopic, error: String(error) });
+    throw new AdminError('unavailable', 'kafka cannot take the block right now; try again');
+  }
 }

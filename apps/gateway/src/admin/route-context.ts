@@ -3,6 +3,7 @@ import {
   type ClusterSurvey,
   type Engine,
   type Logger,
+  type RecordWriter,
   type Retention,
   type TopicPolicy,
   type HttpRequest,
@@ -17,6 +18,8 @@ export interface AdminDeps {
   /** The caller's address: the peer's, or what a trusted proxy says. */
   readonly clientAddress: (request: HttpRequest) => string;
   readonly topics: ReadonlyMap<string, TopicPolicy>;
+  /** Writes blocks to the topic that is read for them; null: this node writes nothing. */
+  readonly writer: RecordWriter | null;
   readonly maxRecordBytes: number;
   readonly roomRetention: Retention | null;
 }

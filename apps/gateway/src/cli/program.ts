@@ -14,6 +14,7 @@ import { registerLoadtest } from './loadtest.js';
 import { complain, endQuietlyWithoutReader } from './output.js';
 import { registerProduce } from './produce.js';
 import { registerPublish } from './publish.js';
+import { registerRedis } from './redis.js';
 import { registerRevoke } from './revoke.js';
 import { registerServe } from './serve.js';
 import { registerStatus } from './status.js';
@@ -62,6 +63,7 @@ export function createProgram(): Command {
     registerDisconnect,
     registerRevoke,
     registerDrain,
+    registerRedis,
     registerLoadtest,
     registerConfig,
     registerDoctor,

@@ -1,4 +1,4 @@
-import type { ClusterSurvey, Engine, HttpServer, Logger } from '@ws-gateway/core';
+import type { ClusterSurvey, Engine, HttpServer, Logger, RecordWriter } from '@ws-gateway/core';
 import { addAdminRoutes } from '../admin/admin-api.js';
 import { addConsole } from '../console/console.js';
 import type { LiveConfig } from '../node/live-config.js';
@@ -8,6 +8,8 @@ import { addRoutes, type WorkerGroup } from './routes.js';
 interface OperationsDeps {
   readonly node: string;
   readonly engine: Engine;
+  /** null: this node writes nothing to Kafka. */
+  readonly writer: RecordWriter | null;
   readonly survey: ClusterSurvey;
   readonly group: WorkerGroup;
   readonly logger: Logger;
@@ -16,9 +18,9 @@ interface OperationsDeps {
 /** What operators and machines ask: admin API, console, health, readiness and metrics, all on one port. */
 export function addOperations(server: HttpServer, live: LiveConfig, deps: OperationsDeps): void {
   const { config } = live;
-  const { node, engine, survey, group, logger } = deps;
+  const { node, engine, writer, survey, group, logger } = deps;
   if (config.admin.token !== '') {
-    const admin = { engine, survey, logger: logger.child({ part: 'admin' }), ...adminOptions(config) };
+    const admin = { engine, writer, survey, logger: logger.child({ part: 'admin' }), ...adminOptions(config) };
     addAdminRoutes(server, admin, () => live.config.admin.token);
   }
   if (config.console.enabled) addConsole(server, config, node);

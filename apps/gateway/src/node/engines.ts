@@ -21,7 +21,8 @@ export function createEngine(
   });
 }
 
-function redisServer(redis: Config['redis']): RedisServer {
+/** Where Redis is, as `redis` says. */
+export function redisServer(redis: Config['redis']): RedisServer {
   const nodes = redis.addr.map(hostAndPort);
   return {
     ...nodes[0]!,

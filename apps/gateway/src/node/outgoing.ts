@@ -13,7 +13,7 @@ import { KafkajsRecordWriter } from '@ws-gateway/kafka-source';
 import type { Config } from '../config/config.js';
 import { kafkaConnection, readsKafka } from './part-options.js';
 
-/** Parts that write to Kafka: dead letters (by the router), events, messages of clients. */
+/** Parts that write to Kafka: dead letters (by the router), events, messages of clients, blocks by the admin API. */
 export interface Outgoing {
   /** Writer; null: this node writes nothing. */
   readonly writer: RecordWriter | null;
@@ -32,7 +32,8 @@ interface OutgoingDeps {
 
 export function createOutgoing(config: Config, { node, stats, logger }: OutgoingDeps): Outgoing {
   const { inbound, presence, subscriptions } = config;
-  const needed = readsKafka(config) || inbound.enabled || presence.enabled || subscriptions.enabled;
+  const isBlockLog = config.admin.token !== '' && [...config.topics.values()].some(({ blocks }) => blocks);
+  const needed = readsKafka(config) || inbound.enabled || presence.enabled || subscriptions.enabled || isBlockLog;
   const writer = needed ? new KafkajsRecordWriter({ ...kafkaConnection(config, logger), stats: stats.router }) : null;
   const logOf = ({ enabled, kafkaTopic }: Config['presence']): EventLog | null =>
     enabled && writer !== null ? new EventLog({ writer, dropped: stats.edge.eventsDropped, logger }, kafkaTopic) : null;

@@ -52,8 +52,8 @@ export interface RunningGateway {
   readonly port: number;
   /** Takes over what is live in a configuration that was read again; one with findings changes nothing. */
   reload(next: Pick<Loaded, 'tree' | 'findings'>): void;
-  /** Graceful stop; resolves when nothing is left. A second call gives the same promise. */
-  stop(reason: string): Promise<void>;
+  /** Graceful stop; resolves when nothing is left, rejects with the failure if there is one. A second call gives the same. */
+  stop(reason: string, failure?: unknown): Promise<void>;
   /** Resolves after a stop; rejects when its deadline ended it. */
   readonly stopped: Promise<void>;
 }
@@ -119,7 +119,8 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const grpc = new GrpcPorts(config, { notifier, logger: logger.child({ part: 'grpc' }) });
   const group = await join({ state: () => stateOf(parts), metrics, openGrpc: () => grpc.open() });
   const ops = createOpsServer(config, { engine, metrics, logger });
-  addOperations(ops ?? transport, live, { node, engine, survey: sockets.survey, group, logger });
+  const { survey } = sockets;
+  addOperations(ops ?? transport, live, { node, engine, writer: outgoing.writer, survey, group, logger });
   await ops?.listen();
   const { port } = await transport.listen();
   const { role, engine: engineName, server } = config;
@@ -128,7 +129,9 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   firstContact(config, { kafka: outgoing.writer !== null }, logger).catch(endByDefect);
 
   const router = kafka?.router ?? null;
-  const started = startParts({ engine, inbox: sockets, router, logger }, stopping.signal);
+  // Nothing of a node that the engine refuses would be found by the others, so it must not look well.
+  const refuse = (error: unknown): void => void gateway.stop('the engine refuses', error).catch(() => undefined);
+  const started = startParts({ engine, inbox: sockets, router, logger, refuse }, stopping.signal);
   edge?.start();
   const stoppable = { started, edge, router, outgoing, server: transport, ops, grpc, backends, links, engine, logger };
   const certificates = new Certificates(config, { server: transport, grpc }, logger);
@@ -237,7 +240,7 @@ function running(
   // Whoever doesn't wait for the end still gets the rejection from `stop`.
   end.promise.catch(() => undefined);
   let called = false;
-  const stop = async (reason: string): Promise<void> => {
+  const stop = async (reason: string, failure?: unknown): Promise<void> => {
     if (called) return end.promise;
     called = true;
     stoppable.logger.info('stopping', { reason });
@@ -245,7 +248,8 @@ function running(
     const clean = await shutDown(stoppable, config.server.drain);
     stoppable.logger.info('stopped', { clean });
     await node.loki?.stop();
-    if (clean) end.resolve();
+    if (failure !== undefined) end.reject(failure);
+    else if (clean) end.resolve();
     else
       end.reject(new Error(`the stop took longer than server.drain.deadline (${config.server.drain.deadlineMs} ms)`));
     return end.promise;

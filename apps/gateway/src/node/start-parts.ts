@@ -1,14 +1,15 @@
-import type { Engine, Inbox, Logger, Router } from '@ws-gateway/core';
+import { EngineError, type Engine, type Inbox, type Logger, type Router } from '@ws-gateway/core';
 import { aborted, pause } from './pause.js';
 
 const RETRY_MS = 1000;
 
 /**
  * Engine first, then the router: records must not be read before there is somewhere to put them. A server that is away
- * is waited for; /ready tells meanwhile. Resolves when all run or the signal aborts; never rejects.
+ * is waited for; /ready tells meanwhile. `refuse` is called where waiting cannot help, because the store is laid out for
+ * other settings. Resolves when all run, or nothing more will; never rejects.
  */
 export async function startParts(
-  parts: { engine: Engine; inbox: Inbox; router: Router | null; logger: Logger },
+  parts: { engine: Engine; inbox: Inbox; router: Router | null; logger: Logger; refuse: (error: unknown) => void },
   signal: AbortSignal,
 ): Promise<void> {
   const { engine, inbox, router, logger } = parts;
@@ -17,6 +18,7 @@ export async function startParts(
       await engine.start(inbox);
       break;
     } catch (error) {
+      if (error instanceof EngineError && error.code === 'layout_mismatch') return parts.refuse(error);
       logger.error('engine could not be reached, trying again', { error });
     }
     await pause(RETRY_MS, signal);

@@ -1,5 +1,15 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { createTopics, produce, startGateway, startRedis, uniqueName, waitFor, WsClient } from '@ws-gateway/testkit';
+import { rm } from 'node:fs/promises';
+import {
+  createTopics,
+  newDataDir,
+  produce,
+  startGateway,
+  startRedis,
+  uniqueName,
+  waitFor,
+  WsClient,
+} from '@ws-gateway/testkit';
 import { record, token } from '../gateway-cluster.js';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -26,10 +36,22 @@ async function blockingTopic() {
       return {
         url: (user: string) => `${node.wsUrl}/ws?token=${token(user)}`,
         stop: () => node.stop(),
+        restored: () =>
+          waitFor(() => node.logs.filter(({ message }) => message === 'blocks read again').length === 2, {
+            what: 'blocks to be read again',
+          }),
+        admin: async (method: 'POST' | 'DELETE', user: string) => {
+          const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+          const answer = await fetch(`${node.httpUrl}/api/blocks/${user}`, { method, headers });
+          expect([method, user, answer.status]).toEqual([method, user, 200]);
+        },
       };
     },
   };
 }
+
+/** Long enough for the configuration's rules. */
+const ADMIN_TOKEN = 'an-admin-token-of-sufficient-length';
 
 async function refused(url: string): Promise<boolean> {
   const answer = await WsClient.refused(url).catch(() => null);
@@ -73,4 +95,52 @@ describe('blocks that the store has forgotten', () => {
     const second = await topic.start({ engine: 'memory' });
     await waitFor(() => refused(second.url('ann')), { what: 'ann to be blocked again' });
   }, 60_000);
+
+  // A Redis that was started again was taken for an empty one, and the block of the topic set over the unblock.
+  it('by a record stay lifted by the admin API when Redis is started again with its data', async () => {
+    const dataDir = newDataDir();
+    let redis = await startRedis({ dataDir });
+    cleanups.push(
+      () => rm(dataDir, { recursive: true, force: true }),
+      () => redis.stop(),
+    );
+    const topic = await blockingTopic();
+    const own = { redis: { keyPrefix: uniqueName('blocks'), addr: redis.address }, admin: { token: ADMIN_TOKEN } };
+    const node = await topic.start(own);
+    await topic.write('ann', { blocked: true });
+    await topic.write('bob', { blocked: true });
+    for (const user of ['ann', 'bob']) await waitFor(() => refused(node.url(user)), { what: `${user} to be blocked` });
+    await node.admin('DELETE', 'ann');
+    const ann = await WsClient.open(node.url('ann'));
+    await ann.next('connected');
+
+    await redis.stop();
+    redis = await startRedis({ port: redis.port, dataDir });
+    // A block that comes behind those that are read again, and is in force, shows that they were.
+    await topic.write('cid', { blocked: true });
+    await waitFor(() => refused(node.url('cid')), { timeoutMs: 30_000, what: 'cid to be blocked' });
+    await node.restored();
+    expect(await refused(node.url('bob'))).toBe(true);
+    expect(await refused(node.url('ann'))).toBe(false);
+    expect(await ann.request('ping')).toMatchObject({ status: 'ok' });
+  }, 90_000);
+
+  it('by the admin API hold after Redis came back empty, and those it lifted do not', async () => {
+    let redis = await startRedis();
+    cleanups.push(() => redis.stop());
+    const topic = await blockingTopic();
+    const own = { redis: { keyPrefix: uniqueName('blocks'), addr: redis.address }, admin: { token: ADMIN_TOKEN } };
+    const node = await topic.start(own);
+    await topic.write('ann', { blocked: true });
+    await waitFor(() => refused(node.url('ann')), { what: 'ann to be blocked' });
+    const bob = await WsClient.open(`${node.url('bob')}&topics=user-blocks`);
+    await node.admin('POST', 'bob');
+    expect(await bob.next('user-blocks')).toMatchObject({ payload: { blocked: true } });
+    expect(await bob.closed).toMatchObject({ code: 4500 });
+    await node.admin('DELETE', 'ann');
+    await redis.kill();
+    redis = await startRedis({ port: redis.port });
+    await waitFor(() => refused(node.url('bob')), { timeoutMs: 30_000, what: 'bob to be blocked again' });
+    expect(await refused(node.url('ann'))).toBe(false);
+  }, 90_000);
 });

@@ -117,6 +117,20 @@ describe('a record on user-blocks', () => {
     });
   });
 
+  // The limit is one on delivery. A router that was away for longer let everybody in whom such a record had blocked.
+  it('blocks without its frame when it is older than its topic or header allows, or was applied by the admin API', () => {
+    const blocking = { user_id: 'u1', payload: { blocked: true } };
+    const old = { timestamp: NOW_MS - 10_000 };
+    const late = [
+      decode({ ...blocks, ttlMs: 5000 }, record(blocking, old)),
+      decode(blocks, record(blocking, { ...old, headers: { 'ws-ttl-ms': '5000' } })),
+      decode(blocks, record(blocking, { headers: { 'ws-applied': '1' } })),
+    ];
+    for (const decoded of late) {
+      expect(items(decoded)).toMatchObject([{ kind: 'block', head: '', block: { reason: '' } }]);
+    }
+  });
+
   it('is no block when it has expired, but its frame is delivered', () => {
     expect(blockOf({ blocked: true, expires_at: '2026-06-01T12:00:00Z' })).toBeNull();
     expect(blockOf({ blocked: true, expires_at: '2026-06-01T13:30:00.5+02:00' })).toBeNull();
