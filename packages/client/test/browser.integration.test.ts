@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { waitFor } from '@ws-gateway/testkit';
+import { TcpProxy, waitFor } from '@ws-gateway/testkit';
 import { findBrowser, startBrowser, type Browser, type Page } from '@ws-gateway/testkit/browser';
 import type { ClientOptions } from '../src/index.js';
 import { TestGateways, record, token } from './test-gateways.js';
 import { startPageServer, type PageServer } from './page-server.js';
+import { SseServer } from './sse-server.js';
 
 /** The published files in a real browser, without a bundler, against real nodes. */
 
@@ -105,4 +106,55 @@ inBrowser('the client in a browser', () => {
     expect(await payloads()).toEqual(['before', 'meanwhile', 'after']);
     expect(await events()).not.toContain('lost');
   }, 60_000);
+
+  it('makes the attempt it waits for when the network comes back', async () => {
+    const proxy = await TcpProxy.start({ port: gateways.edges[1]!.port });
+    const backoff = { baseMs: 600_000, capMs: 600_000 };
+    await start('eve', { url: `ws://127.0.0.1:${proxy.port}/ws`, backoff });
+    await page.context().setOffline(true);
+    proxy.cut();
+    await waitFor(async () => (await events()).includes('reconnecting'));
+    proxy.restore();
+    await page.context().setOffline(false);
+    await waitFor(async () => (await events()).filter((name) => name === 'connected').length === 2);
+    await page.evaluate('stop()');
+    await proxy.stop();
+  });
+});
+
+inBrowser('the client in a browser behind a proxy that cuts WebSockets', () => {
+  let sse: SseServer;
+
+  beforeAll(async () => {
+    sse = await SseServer.start();
+    server = await startPageServer();
+    browser = await startBrowser(program!);
+    page = await browser.newPage();
+    await page.exposeFunction('askToken', () => 'h.p.s');
+    await page.goto(server.url);
+    await page.waitForFunction('window.start');
+  }, 90_000);
+  afterAll(async () => {
+    await browser?.close();
+    server?.stop();
+    await sse?.stop();
+  });
+
+  it('takes server-sent events of another origin, resumes by them, and is told by them why it is refused', async () => {
+    const options = { url: `ws://127.0.0.1:${sse.port}/ws`, topics: ['a'], backoff: { baseMs: 5, capMs: 20 } };
+    await page.evaluate(`start(${JSON.stringify(options)})`);
+    expect(sse.last.authorization).toBe('Bearer h.p.s');
+    sse.last.push('a', 'one', 1);
+    await page.waitForFunction('payloads.length === 1');
+    sse.last.end();
+    await waitFor(() => sse.streams.length === 2);
+    expect(sse.last.recover).toBe('a:e1:1');
+    sse.refusals.push({ status: 403, code: 'user_blocked' });
+    sse.last.end();
+    const closed = `events.find(({ name }) => name === 'closed')`;
+    await page.waitForFunction(closed);
+    expect(await page.evaluate(closed)).toMatchObject({
+      detail: { why: 'refused', code: 403, refusal: { code: 'user_blocked' } },
+    });
+  });
 });
