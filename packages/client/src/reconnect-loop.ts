@@ -101,20 +101,21 @@ export class ReconnectLoop {
   /** Resolves with the end of it all; never rejects. */
   async run(): Promise<Closed> {
     const { signal } = this.#closing;
-    while (true) {
+    while (!signal.aborted) {
       let end: ConnectionEnd | null;
       try {
         end = await this.#connect();
       } catch (error) {
         return { why: 'failed', code: 0, reason: error instanceof Error ? error.message : String(error) };
       }
-      if (end === null || signal.aborted) return CLOSED_BY_US;
+      if (end === null || signal.aborted) break;
       const next = this.#next(end);
       if (!('delayMs' in next)) return next;
       const { delayMs } = next;
       this.#handlers.reconnecting({ attempt: this.#plan.failures, delayMs, code: end.code, reason: end.reason });
       await this.#wait(next);
     }
+    return { why: 'client', code: CODE_NORMAL, reason: '' };
   }
 
   send(text: string): boolean {
@@ -340,8 +341,6 @@ interface Delay {
   /** The part of it that the gateway asked for. */
   readonly leastMs: number;
 }
-
-const CLOSED_BY_US: Closed = { why: 'client', code: CODE_NORMAL, reason: '' };
 
 const NO_TOKEN: ConnectionEnd = {
   connected: false,

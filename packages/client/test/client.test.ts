@@ -177,9 +177,11 @@ describe('a client that does not connect by itself', () => {
   });
 
   it('may be closed before', async () => {
-    const { client, gateway } = await play({ autoConnect: false });
+    const token = jest.fn(() => 'h.p.s');
+    const { client, gateway } = await play({ autoConnect: false, token });
     expect(await client.close()).toMatchObject({ why: 'client' });
     expect([client.state, gateway.sockets.length]).toEqual(['closed', 0]);
+    expect(token).not.toHaveBeenCalled();
   });
 });
 
