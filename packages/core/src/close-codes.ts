@@ -20,6 +20,8 @@ export type CloseName = keyof typeof closeCodes;
 export interface CloseReason {
   readonly code: number;
   readonly reason: string;
+  /** Topic that the client was too slow for; told to operators only. */
+  readonly topic?: string;
 }
 
 /** RFC 6455 5.5: a control frame carries at most 125 bytes, two of which are the code. */

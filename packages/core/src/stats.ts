@@ -1,4 +1,5 @@
 import { closeCodes } from './close-codes.js';
+import { refusalStatuses } from './edge/refusals.js';
 import { engineErrorCodes } from './errors.js';
 import type { SlowPolicy } from './topics.js';
 
@@ -73,7 +74,9 @@ export class EdgeStats {
   readonly authErrors = new LabelCounter();
   /** By issuer: when its key set was last read, in ms of `performance.now()`. */
   readonly keySetReadMs = new Map<string, number>();
-  readonly closes = LabelCounter.of([...WIRE_CODES, ...Object.values(closeCodes)].map(String));
+  readonly closes = LabelCounter.of([...WIRE_CODES, ...Object.values(closeCodes), 'client'].map(String));
+  /** Handshakes that were refused, by code. */
+  readonly refusals = LabelCounter.of(Object.keys(refusalStatuses));
   readonly connectionSeconds = new Histogram(CONNECTION_BOUNDS_SECONDS);
   /** By message type (`notification`, `room`, `response`, …). */
   readonly messagesSent = new LabelCounter();

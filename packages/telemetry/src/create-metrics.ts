@@ -23,6 +23,8 @@ export interface MetricsInput {
   readonly engine: EngineStats;
   /** For each part of the node, whether it is as /ready wants it. */
   readonly readiness: () => Readonly<Record<string, boolean>>;
+  /** Kafka topics that are configured and do not exist. */
+  readonly missingTopics: () => readonly string[];
   /** Counts of lines for Loki; null: lines are not pushed to Loki. */
   readonly loki?: LokiCounts | null;
   /** Labels of `build_info`: version, node, role. */
@@ -50,13 +52,17 @@ export function createMetrics(options: MetricsOptions, input: MetricsInput): Met
   const registry = new Registry();
   for (const definition of metricDefinitions)
     if (definition.perUser !== true || options.perUser)
-      registry.registerMetric(statsMetric(`${options.namespace}_${definition.name}`, definition, sources));
+      registry.registerMetric(statsMetric(metricName(options.namespace, definition), definition, sources));
   return {
     observeRequest: (method, path, status, seconds) => http.observe(method, path, status, seconds),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
     snapshot: () => registry.getMetricsAsJSON(),
     stop: () => system.stop(),
   };
+}
+
+export function metricName(namespace: string, { name, shared }: MetricDefinition): string {
+  return shared === true ? name : `${namespace}_${name}`;
 }
 
 /**

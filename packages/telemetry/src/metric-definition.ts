@@ -14,6 +14,7 @@ export interface MetricSources {
   /** Rate of records that were taken, per second and topic. */
   readonly processed: Rates;
   readonly readiness: () => Readonly<Record<string, boolean>>;
+  readonly missingTopics: () => readonly string[];
   readonly loki?: LokiCounts | null;
   readonly info: Readonly<Record<string, string>>;
 }
@@ -40,5 +41,7 @@ export interface MetricDefinition {
   readonly aggregator?: 'sum' | 'max' | 'min' | 'first';
   /** True: one series for each user, only with `metrics.perUser`. */
   readonly perUser?: true;
+  /** True: a name that all programs share, without the namespace. */
+  readonly shared?: true;
   readonly read: (sources: MetricSources) => Reading;
 }

@@ -1,6 +1,7 @@
 import type { LabelCounter } from '@ws-gateway/core';
 import { backendMetrics } from './backend-metrics.js';
 import type { MetricDefinition } from './metric-definition.js';
+import { processMetrics } from './process-metrics.js';
 
 const websocketMetrics: readonly MetricDefinition[] = [
   {
@@ -30,8 +31,13 @@ const websocketMetrics: readonly MetricDefinition[] = [
   },
   {
     ...{ name: 'websocket_closes_total', type: 'counter', labels: ['code'] },
-    help: 'Closed sockets by close code. 4000-4499 ask the client to reconnect, 4500-4999 not to.',
+    help: 'Closed sockets by close code. 4000-4499 ask the client to reconnect, 4500-4999 not to. `client`: a code from 3000 to 4999 that a client invented.',
     read: ({ edge }) => edge.closes,
+  },
+  {
+    ...{ name: 'websocket_refusals_total', type: 'counter', labels: ['code'] },
+    help: 'Handshakes that were refused, by code. The first of each code and address in a minute is a line of the log.',
+    read: ({ edge }) => edge.refusals,
   },
   {
     ...{ name: 'websocket_auth_errors_total', type: 'counter', labels: [] },
@@ -122,6 +128,11 @@ const kafkaMetrics: readonly MetricDefinition[] = [
     ...{ name: 'kafka_consumer_lag', type: 'gauge', labels: ['topic', 'partition'], aggregator: 'max' },
     help: 'Records behind the end of the partitions assigned here. Lasting growth: add routers or find what slows them.',
     read: ({ router }) => router.lag,
+  },
+  {
+    ...{ name: 'kafka_topics_missing', type: 'gauge', labels: ['topic'], aggregator: 'max' },
+    help: 'Always 1, for each configured Kafka topic that does not exist. Create it, or mend the name in the configuration.',
+    read: ({ missingTopics }) => new Map(missingTopics().map((topic) => [topic, 1])),
   },
   {
     ...{ name: 'kafka_deserialize_errors_total', type: 'counter', labels: [] },
@@ -223,7 +234,7 @@ const engineMetrics: readonly MetricDefinition[] = [
   },
 ];
 
-const processMetrics: readonly MetricDefinition[] = [
+const httpAndSystemMetrics: readonly MetricDefinition[] = [
   {
     ...{ name: 'http_requests_total', type: 'counter', labels: ['method', 'path'] },
     help: 'HTTP requests by method and route.',
@@ -312,6 +323,7 @@ export const metricDefinitions: readonly MetricDefinition[] = [
   ...kafkaMetrics,
   ...engineMetrics,
   ...backendMetrics,
+  ...httpAndSystemMetrics,
   ...processMetrics,
   ...groupMetrics,
 ];

@@ -90,7 +90,10 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const stats: Stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
   const metrics = createMetrics(
     { namespace: config.metrics.namespace, perUser: config.metrics.perUser },
-    { ...stats, loki, readiness: () => readiness(stateOf(parts)), info: { version, node, role: config.role } },
+    {
+      ...{ ...stats, loki, readiness: () => readiness(stateOf(parts)), info: { version, node, role: config.role } },
+      missingTopics: () => stateOf(parts).missingTopics,
+    },
   );
   const outgoing = createOutgoing(config, { node, stats, logger: logger.child({ part: 'kafka' }) });
   const engine = createEngine(config, node, {

@@ -39,7 +39,7 @@ export interface Spec {
 interface AlertRule {
   readonly alert: string;
   readonly expr: string;
-  readonly annotations: { readonly summary: string; readonly description: string };
+  readonly annotations: { readonly summary: string; readonly description: string; readonly runbook_url: string };
 }
 
 interface PolicyPort {

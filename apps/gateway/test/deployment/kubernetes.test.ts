@@ -291,12 +291,16 @@ describe('alerts', () => {
   const operations = readFileSync(join(repository, 'docs/operations.md'), 'utf8');
 
   test('have a name and a row in docs/operations.md each, in this order', () => {
-    const documented = [...operations.matchAll(/^\| `(WsGateway\w+)` *\| (.+?) *\| .+ \|$/gm)];
+    const documented = [...operations.matchAll(/^\| `(WsGateway\w+)`<a id="(?:\w+)"><\/a> *\| (.+?) *\| .+ \|$/gm)];
     expect(documented.map(([, alert]) => alert)).toEqual(rules.map(({ alert }) => alert));
+    for (const { alert, annotations } of rules) {
+      expect(annotations.runbook_url).toMatch(new RegExp(`/docs/operations\\.md#${alert.toLowerCase()}$`));
+      expect(operations).toContain(`<a id="${alert.toLowerCase()}">`);
+    }
     // A row names the series that its alert reads.
     for (const [index, [, , looksAt]] of documented.entries()) {
       const [series = ''] = /^`(\w+)/.exec(looksAt!)?.slice(1) ?? [];
-      expect(rules[index]!.expr).toContain(`ws_gateway_${series}`);
+      expect(rules[index]!.expr).toMatch(new RegExp(`\\b(ws_gateway_)?${series}`));
     }
   });
 });

@@ -4,13 +4,21 @@ import { namedIn, type Selector } from './promql.js';
 type Sample = Family['samples'][number];
 
 /** What Prometheus adds when it scrapes. */
-const SCRAPED = ['namespace', 'pod'];
+const SCRAPED = ['namespace', 'pod', 'job'];
+
+/** Series that a scrape of a node which is well lacks, or that Prometheus makes itself, with their labels. */
+const AT_TIMES: Readonly<Record<string, Record<string, string>>> = {
+  up: {},
+  ws_gateway_kafka_topics_missing: { topic: '' },
+  ws_gateway_auth_key_set_age_seconds: { issuer: '' },
+};
 
 /** The series of one scrape, to hold expressions against. */
 export class ScrapedSeries {
   readonly #samples = new Map<string, Sample[]>();
 
   constructor(exposition: string) {
+    for (const [name, labels] of Object.entries(AT_TIMES)) this.#samples.set(name, [{ name, labels, value: 1 }]);
     for (const { samples } of parseExposition(exposition).values()) {
       for (const sample of samples) this.#samples.set(sample.name, [...(this.#samples.get(sample.name) ?? []), sample]);
     }

@@ -27,6 +27,8 @@ import { Edge } from './edge.js';
 import { Endpoints } from './endpoints.js';
 import { FramedEndpoint } from './framed-endpoint.js';
 import { Handshaker, type HandshakeOptions } from './handshake/handshaker.js';
+import { RefusalLog } from './handshake/refusal-log.js';
+import { CloseLog } from './node/close-log.js';
 import { ClusterSurvey } from './node/cluster-survey.js';
 import { Rebuild } from './node/rebuild.js';
 import { Reloads } from './node/reloads.js';
@@ -93,6 +95,9 @@ export function createEdge(deps: EdgeDeps, options: EdgeOptions): Edge {
     engine,
     stats,
     logger,
+    refusalLog: new RefusalLog(deps),
+    closeLog: new CloseLog(logger),
+    clientAddress: options.clientAddress,
     presence: deps.presence,
     startLinks: () => links.start(pipes),
     onDrain,

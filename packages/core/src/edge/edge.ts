@@ -17,6 +17,8 @@ import type { ClusterSurvey } from './node/cluster-survey.js';
 import { Drain } from './node/drain.js';
 import type { Rebuild } from './node/rebuild.js';
 import type { Reloads } from './node/reloads.js';
+import type { RefusalLog } from './handshake/refusal-log.js';
+import type { CloseLog } from './node/close-log.js';
 import { RefusalError } from './refusals.js';
 import type { PendingSubscriptions, Subscriber } from './subscriptions/subscriber.js';
 
@@ -40,6 +42,10 @@ export interface EdgeParts {
   readonly presence: PresenceEvents | null;
   readonly stats: EdgeStats;
   readonly logger: Logger;
+  readonly refusalLog: RefusalLog;
+  readonly closeLog: CloseLog;
+  /** Address that limits apply to. */
+  readonly clientAddress: (handshake: Handshake) => string;
   /** Begins to listen to back ends. */
   readonly startLinks: () => void;
   /** The node shall go away: the process owns the order of a shutdown. */
@@ -100,19 +106,18 @@ export class Edge implements EdgeHandler, Inbox {
   }
 
   async admit(handshake: Handshake, signal: AbortSignal): Promise<Admission> {
-    const { handshaker, stats, logger } = this.#parts;
+    const { handshaker, stats, logger, refusalLog, clientAddress } = this.#parts;
     try {
       this.#requireOpen();
       const { connection, pending, protocol } = await handshaker.admit(handshake, signal);
       this.#pending.set(connection, pending);
       return { admitted: true, connection, protocol };
     } catch (error) {
-      if (error instanceof RefusalError) {
-        if (error.code === 'user_blocked') stats.blocksEnforced++;
-        return { admitted: false, refusal: error.toRefusal() };
-      }
-      if (!signal.aborted) logger.error('admission failed', { error });
-      const refusal = new RefusalError('unavailable', 'the handshake could not be completed');
+      const isRefused = error instanceof RefusalError;
+      if (!isRefused && !signal.aborted) logger.error('admission failed', { error });
+      const refusal = isRefused ? error : new RefusalError('unavailable', 'the handshake could not be completed');
+      if (refusal.code === 'user_blocked') stats.blocksEnforced++;
+      refusalLog.refused(refusal, clientAddress(handshake));
       return { admitted: false, refusal: refusal.toRefusal() };
     }
   }
@@ -151,9 +156,11 @@ export class Edge implements EdgeHandler, Inbox {
   closed(transportConnection: object, code: number, reason: string): void {
     const connection = transportConnection as Connection;
     if (connection.state === 'closed') return;
-    const { stats, presence, sender, handshaker } = this.#parts;
+    const { stats, presence, sender, handshaker, closeLog } = this.#parts;
     if (connection.socket !== null) {
-      stats.closes.add(String(code));
+      const isInvented = connection.closing === null && code >= 3000 && code <= 4999;
+      stats.closes.add(isInvented ? 'client' : String(code));
+      closeLog.closed(connection, code);
       presence?.disconnected(connection, reason === '' ? String(code) : reason);
       connection.endpoint.closed(connection, { code, reason });
       if (code === 1006) stats.unexpectedCloses++;

@@ -34,6 +34,8 @@ export class RefusalError extends Error {
   override readonly name = 'RefusalError';
   readonly code: RefusalCode;
   readonly details: Readonly<Record<string, unknown>> | undefined;
+  /** The user whose handshake this ends, as far as that was known; for the log only. */
+  user: string | null = null;
 
   constructor(code: RefusalCode, message: string, details?: Readonly<Record<string, unknown>>) {
     super(message);

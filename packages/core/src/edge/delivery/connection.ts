@@ -27,6 +27,8 @@ export class Connection {
   readonly outbox: Uint8Array[] = [];
   /** Set while the socket does not keep up. */
   slowQueue: SlowQueue | null = null;
+  /** Why the gateway closed it; null: it did not. */
+  closing: CloseReason | null = null;
   /** A close that was asked for before the socket was there. */
   pendingClose: CloseReason | null = null;
   /** Next connection of the same user on this node. */

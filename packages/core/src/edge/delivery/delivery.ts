@@ -150,7 +150,8 @@ export class Delivery {
     if (subscription.heldBytes > bytesMax && subscription.held!.length > 0) {
       // The history took longer than the queue could hold: the client comes back and reads on.
       this.#stats.bufferOverflows++;
-      this.#sender.close(subscription.connection, closeReason('slow_consumer'));
+      const topic = subscription.policy.name;
+      this.#sender.close(subscription.connection, { ...closeReason('slow_consumer'), topic });
       return;
     }
     subscription.held!.push({ epoch: message.epoch, offset: message.offset, frame: Buffer.from(message.frame) });

@@ -95,6 +95,7 @@ export class Sender {
     if (connection.outbox.length > 0) this.#flushOne(connection);
     this.#scheduler.settleFor(connection);
     connection.state = 'closing';
+    connection.closing = reason;
     socket.end(reason.code, reason.reason);
   }
 
@@ -129,7 +130,8 @@ export class Sender {
   everySecond(): void {
     const limitMs = this.#now() - STALLED_MS;
     for (const connection of this.#slow) {
-      if (connection.slowQueue !== null && connection.slowQueue.progressAtMs < limitMs) this.#closeSlow(connection);
+      if (connection.slowQueue !== null && connection.slowQueue.progressAtMs < limitMs)
+        this.#closeSlow(connection, null);
     }
   }
 
@@ -193,11 +195,12 @@ export class Sender {
     );
     if (verdict !== 'overflow') return;
     this.#stats.bufferOverflows++;
-    this.#closeSlow(connection);
+    this.#closeSlow(connection, item.subscription);
   }
 
-  #closeSlow(connection: Connection): void {
-    this.close(connection, closeReason('slow_consumer'));
+  #closeSlow(connection: Connection, subscription: Subscription | null): void {
+    const topic = subscription?.policy.name;
+    this.close(connection, { ...closeReason('slow_consumer'), ...(topic === undefined ? {} : { topic }) });
   }
 
   #enterLane(connection: Connection): void {

@@ -84,6 +84,17 @@ export class Handshaker {
     this.#checkAddress(address);
     const bearer = findBearer(handshake, query);
     const identity = await this.#identify(bearer.token, endpoint, { ...handshake, address });
+    try {
+      return await this.#admitClient(signal, { endpoint, query, address, bearer, identity });
+    } catch (error) {
+      if (error instanceof RefusalError) error.user = identity?.user ?? null;
+      throw error;
+    }
+  }
+
+  /** The steps that come when it is known who the client is. */
+  async #admitClient(signal: AbortSignal, client: IdentifiedClient): Promise<Admitted> {
+    const { endpoint, query, address, bearer, identity } = client;
     const login = new Login(identity, bearer.authorization, Date.now());
     const requests = this.#requests(endpoint, query, login);
     endpoint.checkOpen();
@@ -184,6 +195,15 @@ export class Handshaker {
     if (limit === 0 || this.#deps.connections.countOfAddress(address) < limit) return;
     throw new RefusalError('too_many_connections', `at most ${limit} connections per address`);
   }
+}
+
+interface IdentifiedClient {
+  readonly endpoint: Endpoint;
+  readonly query: HandshakeQuery;
+  readonly address: string;
+  readonly bearer: Bearer;
+  /** null: a guest. */
+  readonly identity: Identity | null;
 }
 
 interface Bearer {

@@ -1,0 +1,39 @@
+import type { Logger } from '../../logger.js';
+import type { EdgeStats } from '../../stats.js';
+import type { RefusalError } from '../refusals.js';
+
+const WINDOW_MS = 60_000;
+/** Pairs of code and address that are told in one window; behind a storm of addresses the counts say enough. */
+const TOLD_MAX = 1000;
+
+/** Counts handshakes that were refused, and tells of the first one of each code and address in a minute. */
+export class RefusalLog {
+  readonly #stats: EdgeStats;
+  readonly #logger: Logger;
+  readonly #now: () => number;
+  readonly #told = new Set<string>();
+  #windowMs = 0;
+
+  constructor(deps: { readonly stats: EdgeStats; readonly logger: Logger }, now = () => performance.now()) {
+    this.#stats = deps.stats;
+    this.#logger = deps.logger;
+    this.#now = now;
+  }
+
+  refused({ code, message, user }: RefusalError, address: string): void {
+    this.#stats.refusals.add(code);
+    if (!this.#isFirst(`${code} ${address}`)) return;
+    this.#logger.warn('handshake refused', { code, address, ...(user === null ? {} : { user }), reason: message });
+  }
+
+  #isFirst(what: string): boolean {
+    const nowMs = this.#now();
+    if (nowMs - this.#windowMs >= WINDOW_MS) {
+      this.#windowMs = nowMs;
+      this.#told.clear();
+    }
+    if (this.#told.size >= TOLD_MAX || this.#told.has(what)) return false;
+    this.#told.add(what);
+    return true;
+  }
+}
