@@ -56,6 +56,7 @@ export type { SchemaFormat, SchemaReader, SchemaValue } from './records/schema-r
 export {
   reject,
   rejectionCodes,
+  type RejectionCode,
   type Rejection,
   type DecodeContext,
   type Decoded,

@@ -92,6 +92,16 @@ export class ClusterAdmin {
     });
   }
 
+  /** Where each partition begins and ends; null when the topic does not exist. */
+  async topicBounds(topic: string): Promise<{ partition: number; begin: number; end: number }[] | null> {
+    return this.#call('offset query', async (admin) => {
+      const found = await admin.fetchTopicOffsets(topic).catch(nullIfUnknown);
+      if (found === null) return null;
+      const bounds = found.map(({ partition, low, high }) => ({ partition, begin: Number(low), end: Number(high) }));
+      return bounds.sort((a, b) => a.partition - b.partition);
+    });
+  }
+
   async close(): Promise<void> {
     const connection = this.#connection;
     this.#connection = null;

@@ -9,6 +9,8 @@ export type KafkaErrorCode =
   | 'authentication_failed'
   | 'not_authorized'
   | 'record_too_large'
+  /** The topic does not exist. */
+  | 'unknown_topic'
   | 'queue_full'
   | 'stopped'
   | 'internal';

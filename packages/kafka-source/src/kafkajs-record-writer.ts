@@ -195,7 +195,7 @@ async function connect(options: KafkajsRecordWriterOptions, retired: AbortSignal
   return producer;
 }
 
-function toMessage({ key, value, headers }: OutgoingRecord): Message {
+export function toMessage({ key, value, headers }: OutgoingRecord): Message {
   const message: Message = { key, value };
   if (headers) message.headers = toHeaders(headers);
   return message;
@@ -218,7 +218,7 @@ function toBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function sizeOf(messages: readonly Message[]): number {
+export function sizeOf(messages: readonly Message[]): number {
   let bytes = 0;
   for (const { key, value } of messages) bytes += (key?.length ?? 0) + (value?.length ?? 0);
   return bytes;

@@ -1,5 +1,6 @@
 import type { AdminRoute } from './route-context.js';
 import { block, unblock } from './blocks.js';
+import { deadLetters } from './dead-letters.js';
 import { presence, revokeConnection, revokeUser } from './connections.js';
 import { drain, nodes, subscriptions } from './nodes.js';
 import { openapi } from './openapi.js';
@@ -18,5 +19,6 @@ export const adminRoutes: readonly AdminRoute[] = [
   { method: 'POST', path: '/api/blocks/:user', handle: block },
   { method: 'DELETE', path: '/api/blocks/:user', handle: unblock },
   { method: 'POST', path: '/api/revocations', handle: revoke },
+  { method: 'GET', path: '/api/dead-letters', handle: deadLetters },
   { method: 'GET', path: '/api/openapi.json', handle: openapi },
 ];

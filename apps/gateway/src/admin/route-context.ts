@@ -8,6 +8,7 @@ import {
   type TopicPolicy,
   type HttpRequest,
 } from '@ws-gateway/core';
+import type { DeadLetterArchive } from '../records/dead-letter-archive.js';
 import { AdminError } from './admin-error.js';
 
 /** What the handlers work with. */
@@ -22,6 +23,8 @@ export interface AdminDeps {
   readonly writer: RecordWriter | null;
   readonly maxRecordBytes: number;
   readonly roomRetention: Retention | null;
+  /** Reads the dead letter topic. Rejects with AdminError when Kafka does not answer. */
+  readonly deadLetters: <T>(work: (archive: DeadLetterArchive) => Promise<T>) => Promise<T>;
 }
 
 export interface AdminRoute {

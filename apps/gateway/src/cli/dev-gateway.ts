@@ -5,6 +5,8 @@ import type { RunningGateway } from '../node/serve.js';
 
 /** What `dev` has started. */
 export interface DevGateway {
+  /** Configuration file as the user wrote it; null: none. */
+  readonly file: string | null;
   readonly config: Config;
   readonly servers: LocalServers;
   readonly gateway: RunningGateway;

@@ -14,18 +14,20 @@ const HOW: Readonly<Record<HowFound, string>> = {
 const PAYLOAD = '{"title":"Hello","body":"from Kafka"}';
 
 /** Text that says what to try, ready to be copied. */
-export function welcome({ config, servers, gateway, user, token, topic }: DevGateway): string {
+export function welcome({ config, file, servers, gateway, user, token, topic }: DevGateway): string {
   const url = gateway.url;
   const program = programName();
   const brokers = config.kafka.brokers.join(',');
   const elsewhere = /^(localhost|127\.0\.0\.1):9092$/.test(brokers) ? '' : ` --brokers ${brokers}`;
+  // What a topic is called in Kafka is in the file, so the line needs it to mean the same topic.
+  const configured = file === null ? '' : ` -c ${shellWord(file)}`;
   const record = `{"user_id":"${user}","payload":${PAYLOAD}}`;
   const listen = [
     `${program} listen '${url}' --topics ${topic.name} --token ${token}`,
     `npx wscat -c '${url}?topics=${topic.name}&token=${token}'`,
   ];
   const produce = [
-    `${program} produce ${topic.name} --user ${user} --payload '${PAYLOAD}'${elsewhere}`,
+    `${program} produce ${topic.name} --user ${user} --payload '${PAYLOAD}'${configured}${elsewhere}`,
     `echo '${record}' | kcat -P -b ${brokers} -t ${topic.kafkaTopic} -k ${user}`,
   ];
   const { kafka, redis } = servers;
@@ -87,4 +89,8 @@ function programName(): string {
   const path = fileURLToPath(new URL('../../bin/ws-gateway', import.meta.url));
   const near = relative(process.cwd(), path);
   return near.startsWith('..') ? path : near.includes('/') ? near : `./${near}`;
+}
+
+function shellWord(text: string): string {
+  return /^[A-Za-z0-9._/-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\\''`)}'`;
 }

@@ -43,7 +43,8 @@ async function dev(flags: DevFlags): Promise<void> {
     throw failure(reasonOf(error), error);
   });
   try {
-    await withServers(new LiveConfig(devConfig(loaded, servers, folders), loaded.tree), servers, flags);
+    const live = new LiveConfig(devConfig(loaded, servers, folders), loaded.tree);
+    await withServers({ live, file: loaded.file }, servers, flags);
   } finally {
     await servers.stop();
   }
@@ -66,14 +67,18 @@ function endWithStarter(): void {
   if (process.send !== undefined && !process.connected) terminate();
 }
 
-async function withServers(live: LiveConfig, servers: LocalServers, flags: DevFlags): Promise<void> {
+async function withServers(
+  { live, file }: { live: LiveConfig; file: string | null },
+  servers: LocalServers,
+  flags: DevFlags,
+): Promise<void> {
   const { config } = live;
   for (const line of servers.missing) note(`missing: ${line}`);
   const { token } = await signToken(config.auth, { user: flags.user, ttlMs: TOKEN_TTL_MS });
   if (servers.kafka !== null) await createKafkaTopics(config);
   await exitOnDefects(config);
   const gateway = await startStoppable(live);
-  const ready = { config, servers, gateway, user: flags.user, token, topic: exampleTopic(config) };
+  const ready = { config, file, servers, gateway, user: flags.user, token, topic: exampleTopic(config) };
   if (flags.demo) await demo(ready);
   else print(welcome(ready));
   await gateway.stopped.catch((error: unknown) => {

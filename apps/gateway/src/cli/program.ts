@@ -5,9 +5,11 @@ import { registerCompletion } from './completion.js';
 import { registerConfig } from './config.js';
 import { registerDev } from './dev.js';
 import { registerDisconnect } from './disconnect.js';
+import { registerDlq } from './dlq.js';
 import { registerDoctor } from './doctor.js';
 import { registerDrain } from './drain.js';
 import { CliError, exitCodes } from './exit.js';
+import { registerExplain } from './explain.js';
 import { registerHealth } from './health.js';
 import { registerListen } from './listen.js';
 import { registerLoadtest } from './loadtest.js';
@@ -56,6 +58,8 @@ export function createProgram(): Command {
     registerListen,
     registerProduce,
     registerPublish,
+    registerExplain,
+    registerDlq,
     registerTopics,
     registerStatus,
     registerBlock,

@@ -2,6 +2,7 @@ import type { ClusterSurvey, Engine, HttpServer, Logger, RecordWriter } from '@w
 import { addAdminRoutes } from '../admin/admin-api.js';
 import { addConsole } from '../console/console.js';
 import type { LiveConfig } from '../node/live-config.js';
+import { deadLetterAccess } from '../node/dead-letter-access.js';
 import { adminOptions } from '../node/part-options.js';
 import { addRoutes, type WorkerGroup } from './routes.js';
 
@@ -20,7 +21,9 @@ export function addOperations(server: HttpServer, live: LiveConfig, deps: Operat
   const { config } = live;
   const { node, engine, writer, survey, group, logger } = deps;
   if (config.admin.token !== '') {
-    const admin = { engine, writer, survey, logger: logger.child({ part: 'admin' }), ...adminOptions(config) };
+    const deadLetters = deadLetterAccess(config, logger.child({ part: 'kafka' }));
+    const parts = { engine, writer, survey, deadLetters, logger: logger.child({ part: 'admin' }) };
+    const admin = { ...parts, ...adminOptions(config) };
     addAdminRoutes(server, admin, () => live.config.admin.token);
   }
   if (config.console.enabled) addConsole(server, config, node);

@@ -184,6 +184,23 @@ describe('the admin API', () => {
     await waitFor(async () => (await cluster.connect(1, 'tom', '')).close(), { what: 'the block to expire' });
   });
 
+  it('counts dead letters by topic and reason, and shows the newest', async () => {
+    await cluster.produce('notifications', { key: 'k', value: 'no json' }, { key: null, value: { payload: 1 } });
+    const topic = cluster.kafkaTopic('notifications');
+    const listed = async () => (await call(asked, 'GET /api/dead-letters?topic=notifications')).body['dead_letters'];
+    await waitFor(async () => ((await listed()) as unknown[]).length === 2);
+    expect(await listed()).toMatchObject([
+      { topic, reason: 'no_audience', count: 1 },
+      { topic, reason: 'not_json', count: 1 },
+    ]);
+    const shown = await call(asked, 'GET /api/dead-letters?reason=not_json&limit=5');
+    expect(shown.body['letters']).toMatchObject([{ topic, reason: 'not_json', key: 'k', value: 'no json' }]);
+    for (const query of ['reason=bad', 'limit=0', 'limit=1001', 'limit=x']) {
+      const { status, body } = await call(asked, `GET /api/dead-letters?${query}`);
+      expect([status, errorCode(body)]).toEqual([400, 'bad_request']);
+    }
+  });
+
   it('writes its token into no log', () => {
     for (const node of cluster.nodes) {
       expect(node.output.join('\n')).not.toContain(ADMIN_TOKEN);

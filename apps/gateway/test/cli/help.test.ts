@@ -27,7 +27,8 @@ describe('--help', () => {
   });
 
   test('lists every verb', () => {
-    const verbs = 'serve dev token listen produce publish topics status block unblock disconnect drain config loadtest';
+    const verbs =
+      'serve dev token listen produce publish explain dlq topics status block unblock disconnect drain config loadtest';
     expect(names(createProgram())).toEqual(expect.arrayContaining(verbs.split(' ')));
   });
 });

@@ -62,7 +62,10 @@ describe('topics and produce', () => {
       'ws-ttl-ms=5',
     ];
     const written = await run([...args, '--json']);
-    expect([written.code, JSON.parse(written.stdout)]).toEqual([0, { topic: 'shop', kafka_topic: topic, records: 2 }]);
+    expect([written.code, JSON.parse(written.stdout)]).toMatchObject([
+      0,
+      { topic: 'shop', kafka_topic: topic, records: 2, written: [{ offset: 0 }, { offset: 1 }] },
+    ]);
     const records = await readTopic(topic);
     expect(records.map(({ key, headers }) => [key, headers])).toEqual([
       ['u1', { 'ws-ttl-ms': '5' }],

@@ -1,0 +1,94 @@
+import type { PartitionBounds, TopicReader } from '@ws-gateway/kafka-source';
+import { readDeadLetter, type DeadLetter } from './dead-letter.js';
+
+/** Letters read at a time. */
+const STEP = 1000;
+
+export interface LetterFilter {
+  readonly reason?: string | undefined;
+  /** Kafka's name. */
+  readonly topic?: string | undefined;
+  /** Only letters that are not older than this, ms since the epoch. */
+  readonly sinceMs?: number | undefined;
+}
+
+export interface LetterCount {
+  readonly topic: string;
+  readonly reason: string;
+  readonly count: number;
+  /** RFC 3339. */
+  readonly oldest: string;
+  readonly newest: string;
+}
+
+/** Looks through the dead letter topic without a group. */
+export class DeadLetterArchive {
+  readonly topic: string;
+  readonly #reader: TopicReader;
+
+  constructor(reader: TopicReader, topic: string) {
+    this.#reader = reader;
+    this.topic = topic;
+  }
+
+  /** Its partitions; empty when there has never been a dead letter. `newest` limits how many records of each. */
+  async bounds(newest = Infinity): Promise<PartitionBounds[]> {
+    const all = (await this.#reader.bounds(this.topic)) ?? [];
+    return all.map(({ partition, begin, end }) => ({ partition, begin: Math.max(begin, end - newest), end }));
+  }
+
+  /** Letters in order, some at a time; those of a partition come one behind the other. */
+  async *letters(bounds: readonly PartitionBounds[], filter: LetterFilter): AsyncGenerator<DeadLetter[]> {
+    for (const { partition, begin, end } of bounds) {
+      for (let next = begin; next < end; next += STEP) {
+        const found: DeadLetter[] = [];
+        await this.#reader.read(this.topic, { partition, begin: next, end: Math.min(end, next + STEP) }, (records) => {
+          found.push(...records.map((record) => readDeadLetter(partition, record)).filter((l) => matches(l, filter)));
+        });
+        yield found;
+      }
+    }
+  }
+
+  async count(bounds: readonly PartitionBounds[], filter: LetterFilter): Promise<LetterCount[]> {
+    const counts = new Map<string, { topic: string; reason: string; count: number; oldest: number; newest: number }>();
+    for await (const letters of this.letters(bounds, filter)) {
+      for (const { topic, reason, timeMs } of letters) {
+        const name = pairName(topic, reason);
+        const row = counts.get(name) ?? { topic, reason, count: 0, oldest: timeMs, newest: timeMs };
+        row.count++;
+        row.oldest = Math.min(row.oldest, timeMs);
+        row.newest = Math.max(row.newest, timeMs);
+        counts.set(name, row);
+      }
+    }
+    const time = (ms: number): string => new Date(ms).toISOString();
+    return [...counts.values()]
+      .map((row) => ({ ...row, oldest: time(row.oldest), newest: time(row.newest) }))
+      .sort((a, b) => compare(a.topic, b.topic) || compare(a.reason, b.reason));
+  }
+
+  /** The newest ones, oldest of them first. */
+  async newest(bounds: readonly PartitionBounds[], filter: LetterFilter, limit: number): Promise<DeadLetter[]> {
+    let kept: DeadLetter[] = [];
+    for await (const letters of this.letters(bounds, filter)) {
+      kept = [...kept, ...letters].sort((a, b) => a.timeMs - b.timeMs).slice(-limit);
+    }
+    return kept;
+  }
+}
+
+/** Letters of one topic and reason are one thing to list and to replay. */
+export function pairName(topic: string, reason: string): string {
+  return `${topic}-${reason}`;
+}
+
+function matches(letter: DeadLetter, { reason, topic, sinceMs }: LetterFilter): boolean {
+  if (reason !== undefined && letter.reason !== reason) return false;
+  if (topic !== undefined && letter.topic !== topic) return false;
+  return sinceMs === undefined || letter.timeMs >= sinceMs;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

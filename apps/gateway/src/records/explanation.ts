@@ -1,0 +1,69 @@
+import { userStream, type PublishItem } from '@ws-gateway/core';
+import type { Verdict } from './topic-decoding.js';
+
+/** Where a record is. */
+export interface RecordPlace {
+  /** Kafka's name. */
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** What a record would become; `frame` is JSON text. */
+export type Explanation =
+  | { readonly audience: string; readonly streams: readonly string[]; readonly frame: string }
+  | { readonly reason: string; readonly message: string }
+  | { readonly skipped: true }
+  | { readonly expired: true };
+
+export function explain(verdict: Verdict): Explanation {
+  switch (verdict.kind) {
+    case 'dead_letter':
+      return { reason: verdict.error, message: verdict.message };
+    case 'skipped':
+      return { skipped: true };
+    case 'expired':
+      return { expired: true };
+    case 'items': {
+      const [first] = verdict.items;
+      return { audience: audienceOf(verdict.items), streams: verdict.items.flatMap(streamOf), frame: frameOf(first!) };
+    }
+  }
+}
+
+/** One line of JSON. The frame is put in as it is: nothing re-formats its numbers. */
+export function explanationJson({ topic, partition, offset }: RecordPlace, explanation: Explanation): string {
+  const { frame, ...members } = 'frame' in explanation ? explanation : { ...explanation, frame: null };
+  const head = JSON.stringify({ topic, partition, offset, ...members });
+  return frame === null ? head : `${head.slice(0, -1)},"frame":${frame}}`;
+}
+
+/** In the language of `ws-audience`, and `key:<key>` and `subscriptions:<ids>` for what that language has no word for. */
+function audienceOf(items: readonly PublishItem[]): string {
+  const [first] = items;
+  if (first === undefined || first.kind === 'all') return 'all';
+  if (first.kind !== 'channel') {
+    const users = items.flatMap((item) => ('user' in item ? [item.user] : []));
+    return users.length === 1 ? `user:${users[0]}` : `users:${users.join(',')}`;
+  }
+  if (first.stream.startsWith('sub/'))
+    return `subscriptions:${items
+      .flatMap(streamOf)
+      .map((stream) => stream.slice(4))
+      .join(',')}`;
+  const slash = first.stream.indexOf('/');
+  const [kind, name] = [first.stream.slice(0, slash), first.stream.slice(slash + 1)];
+  // No topic has a slash in its name, so what comes behind the first one tells what kind of stream it is.
+  if (name === '*') return 'topic';
+  return name.startsWith('k/') ? `key:${name.slice('k/'.length)}` : `${kind}:${name}`;
+}
+
+function streamOf(item: PublishItem): string[] {
+  if (item.kind === 'all') return [];
+  return [item.kind === 'channel' ? item.stream : userStream(item.topic, item.user)];
+}
+
+/** The frame as clients get it, but for the position, which only the engine knows. */
+function frameOf({ head }: PublishItem): string {
+  return head.endsWith(',"epoch":"') ? `${head.slice(0, -',"epoch":"'.length)}}` : head;
+}

@@ -1,0 +1,49 @@
+import {
+  RecordDecoder,
+  type DecodeContext,
+  type Decoded,
+  type Pending,
+  type SchemaReader,
+  type SourceRecord,
+  type TopicPolicy,
+} from '@ws-gateway/core';
+import type { Config } from '../config/config.js';
+import { roomRetention } from '../node/part-options.js';
+
+/** What a router would make of a record. */
+export type Verdict = Exclude<Decoded, Pending>;
+
+/** Decodes records as the router does, for tools that only look. */
+export class TopicDecoding {
+  readonly policy: TopicPolicy;
+  readonly #decoder: RecordDecoder;
+  readonly #context: Omit<DecodeContext, 'partition' | 'nowMs'>;
+
+  constructor(config: Config, policy: TopicPolicy, schemas: SchemaReader | null) {
+    this.policy = policy;
+    this.#decoder = new RecordDecoder(policy, schemas);
+    this.#context = { maxRecordBytes: config.limits.maxRecordBytes, roomRetention: roomRetention(config) };
+  }
+
+  /** Rejects when the schema registry does not answer before the signal aborts. */
+  async decode(record: SourceRecord, partition: number, signal: AbortSignal): Promise<Verdict> {
+    for (;;) {
+      const decoded = this.#decoder.decode(record, { ...this.#context, partition, nowMs: Date.now() });
+      if (decoded.kind !== 'pending') return decoded;
+      await readyOr(decoded, signal);
+    }
+  }
+}
+
+async function readyOr({ ready }: Pending, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  await new Promise<void>((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    ready.then(resolve, reject);
+  });
+}
+
+/** The topic of this name, or the one that this Kafka topic feeds. */
+export function topicOf(config: Config, name: string): TopicPolicy | undefined {
+  return config.topics.get(name) ?? [...config.topics.values()].find(({ kafkaTopic }) => kafkaTopic === name);
+}
