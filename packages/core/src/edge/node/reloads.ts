@@ -123,8 +123,13 @@ class ReloadLane {
       outcome.status === 'ok'
         ? (id: string) => reloadedFrame(id, outcome.payload)
         : (id: string) => responseFrame(-1, id, 'error', failureOf(outcome));
-    for (const subscription of subscriptions.filter(isThere))
-      this.#deps.sender.send(subscription.connection, frameOf(subscription.name), 'subscription');
+    // An answer may be large and its subscribers many: it is written out once for each id.
+    const frames = new Map<string, string>();
+    for (const { connection, name } of subscriptions.filter(isThere)) {
+      const frame = frames.get(name) ?? frameOf(name);
+      frames.set(name, frame);
+      this.#deps.sender.send(connection, frame, 'subscription');
+    }
   }
 }
 
