@@ -51,9 +51,9 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
   readonly #memberships: Memberships;
   readonly #silence: SilenceWatch;
   readonly #loop: ReconnectLoop;
-  /** By event of the client. */
+  /** Listeners by event of the client. */
   readonly #events = new Listeners((name, error) => this.#listenerFailed(name, error));
-  /** By `event` of a message. */
+  /** Listeners by `event` of a message. */
   readonly #topics = new Listeners((name, error) => this.#listenerFailed(name, error));
   readonly #iterators = new Set<MessageQueue<Message>>();
   #state: ClientState = 'idle';
@@ -109,7 +109,9 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
     return this.#memberships.topics;
   }
 
-  /** With `autoConnect: false`: begins. Else, and a second time, it does nothing. Wait by `ready()`. */
+  /**
+   * Begins to connect, with `autoConnect: false`. Otherwise, and a second time, it does nothing. Wait with `ready()`.
+   */
   connect(): void {
     if (this.#state !== 'idle') return;
     this.#state = 'connecting';
@@ -188,14 +190,14 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
   }
 
   /**
-   * Also while there is no connection: resolves when the gateway has confirmed, and holds for all later connections.
-   * Rejects with AnswerError when it refuses; then nothing is remembered.
+   * Subscribes, also while there is no connection: it resolves when the gateway has confirmed, and holds for all later
+   * connections. Rejects with AnswerError when the gateway refuses; then nothing is remembered.
    */
   subscribe(topics: string | readonly TopicWish[]): Promise<readonly JoinedTopic[]> {
     return this.#unlessClosed(() => this.#memberships.subscribe(typeof topics === 'string' ? [topics] : topics));
   }
 
-  /** For good, with the positions. */
+  /** Unsubscribes for good, and forgets the positions. */
   unsubscribe(topics: string | readonly string[]): Promise<void> {
     return this.#unlessClosed(() => this.#memberships.unsubscribe(typeof topics === 'string' ? [topics] : topics));
   }
@@ -209,12 +211,14 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
     return this.#unlessClosed(() => this.#memberships.leave(room));
   }
 
-  /** Where the client is in each stream, as JSON: to be saved with the state that was made from the messages. */
+  /**
+   * Returns where the client is in each stream, as JSON: to be saved with the state that was made from the messages.
+   */
   positions(): SavedPositions {
     return this.#positions.save();
   }
 
-  /** For good. Pending requests are rejected, iterators end after what they hold. */
+  /** Closes the client for good. Pending requests are rejected, iterators end after what they hold. */
   close(): Promise<Closed> {
     if (this.state === 'idle') this.connect();
     this.#loop.close();

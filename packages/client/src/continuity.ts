@@ -8,7 +8,7 @@ export type StreamNews =
 /** Takes the gateway's rows and messages to the positions, and puts what comes of it into words for the application. */
 export class Continuity {
   readonly #positions: Positions;
-  /** Told with the next `connected`: state that is fetched earlier would miss what comes between. */
+  /** News that the next `connected` tells: state that is fetched earlier would miss what comes between. */
   readonly #unreadable: StreamNews[] = [];
 
   constructor(positions: Positions) {
@@ -19,7 +19,7 @@ export class Continuity {
     }
   }
 
-  /** null: behind; connect again (see Positions). */
+  /** Takes the rows of `connected`; null: the client is behind and has to connect again (see Positions). */
   connected({ topics }: Connected): StreamNews[] | null {
     const joined = topics.map((row) => this.#joinTopic(row));
     if (joined.some(({ behind }) => behind)) return null;
@@ -41,7 +41,7 @@ export class Continuity {
     return this.#join(row, 'room', { room: row.room }).news;
   }
 
-  /** null: had it already. */
+  /** Takes a message; null: the client had it already. */
   message({ stream, epoch, offset, topic, room }: Message): StreamNews[] | null {
     // Without history there is nothing to compare with: the gateway sends each just once.
     if (stream === undefined || !isPosition(epoch, offset)) return [];

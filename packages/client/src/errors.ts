@@ -47,7 +47,7 @@ export class AnswerError extends Error {
   override readonly name = 'AnswerError';
   readonly command: string;
   readonly status: RefusedStatus;
-  /** Of the gateway's documented codes, or of a back end behind it. */
+  /** Code: one of the gateway's documented codes, or of a back end behind it. */
   readonly code: string;
   readonly payload: unknown;
 

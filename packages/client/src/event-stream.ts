@@ -7,7 +7,7 @@ export class EventStreamReader {
   #rest = '';
   #data: string[] = [];
 
-  /** Of the events that this piece completes. */
+  /** Returns the events that this piece completes. */
   read(piece: string): string[] {
     const lines = (this.#rest + piece).split(/\r\n|\n|\r(?!$)/);
     // A CR at the end may be half of a line break.

@@ -74,6 +74,6 @@ export interface Closed {
   /** WebSocket close code, or the HTTP status of a refusal that came by HTTP. */
   readonly code: number;
   readonly reason: string;
-  /** With `refused`, and with `token` where the gateway said it. */
+  /** Refusal; set with `refused`, and with `token` where the gateway said it. */
   readonly refusal?: Refused;
 }

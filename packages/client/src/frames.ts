@@ -19,7 +19,7 @@ export interface Message<Payload = unknown> {
   readonly stream?: string;
   readonly epoch?: string;
   readonly offset?: number;
-  /** Of messages that clients send one another. */
+  /** Sender of a message that clients send one another. */
   readonly from?: string;
   readonly room?: string;
   readonly hub?: string;
@@ -50,7 +50,7 @@ export interface JoinedRoom extends JoinedStream {
 export interface Connected {
   readonly connection: string;
   readonly node: string;
-  /** null: a guest. */
+  /** User; null: a guest. */
   readonly user: string | null;
   readonly heartbeat_ms: number;
   readonly topics: readonly JoinedTopic[];
@@ -65,7 +65,7 @@ export interface Frame {
   readonly payload: unknown;
 }
 
-/** null: not a frame of the gateway. */
+/** Reads a frame; null: it is none of the gateway's. */
 export function asFrame(value: unknown): Frame | null {
   if (!isRecord(value)) return null;
   const { rid, event, status } = value;
@@ -75,7 +75,7 @@ export function asFrame(value: unknown): Frame | null {
 
 const MESSAGE_STATUSES: ReadonlySet<string> = new Set(['update', 'reload', 'delete'] satisfies Message['status'][]);
 
-/** By status, not by event: a topic may be called `connected` as well. */
+/** Tells messages by their status, not by event: a topic may be called `connected` as well. */
 export function isMessage(frame: Frame): frame is Message & Frame {
   return frame.rid === -1 && MESSAGE_STATUSES.has(frame.status);
 }

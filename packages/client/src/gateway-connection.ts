@@ -8,9 +8,9 @@ export interface ConnectionEnd {
   readonly connected: boolean;
   readonly code: number;
   readonly reason: string;
-  /** null: not refused, or not to be seen (browsers hide what is answered to a WebSocket handshake). */
+  /** Refusal; null: there was none, or it cannot be seen (browsers hide what is answered to a WebSocket handshake). */
   readonly refused: Refused | null;
-  /** What the gateway asked us to wait; null: nothing. */
+  /** Time in ms that the gateway asked us to wait; null: none. */
   readonly afterMs: number | null;
 }
 
@@ -18,7 +18,7 @@ export interface ConnectionHandlers {
   frame(frame: Frame): void;
   /** Bytes came, a frame or not: somebody is there. */
   heard(): void;
-  /** What came cannot be read. */
+  /** Called when what came cannot be read. */
   unreadable(): void;
   /** Called once, and nothing after it. */
   ended(end: ConnectionEnd): void;
@@ -26,7 +26,7 @@ export interface ConnectionHandlers {
 
 export interface ConnectionOptions {
   readonly parse: (text: string) => unknown;
-  /** From the start to the `connected` frame. */
+  /** Time limit in ms from the start to the `connected` frame. */
   readonly timeoutMs: number;
 }
 
@@ -55,7 +55,7 @@ export abstract class GatewayConnection {
     return this.#connected && !this.#ended;
   }
 
-  /** False: the connection is not there (any more), or takes no commands. */
+  /** Sends a text; false: the connection is not there (any more), or takes no commands. */
   abstract send(text: string): boolean;
 
   /** Says goodbye, where that can be said, whatever it is called here. The other side's answer is not waited for. */
@@ -65,7 +65,7 @@ export abstract class GatewayConnection {
     this.leave(reason);
   }
 
-  /** For a connection that does not answer: its own close could take minutes. */
+  /** Ends a connection that does not answer: its own close could take minutes. */
   abandon(reason: string): void {
     if (this.#ended) return;
     this.end(CODE_ABNORMAL, reason);

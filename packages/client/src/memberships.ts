@@ -17,7 +17,7 @@ export interface MembershipHandlers {
   failed(error: AnswerError | ClientError): void;
   /** The topics have to be named anew, by another handshake. */
   rejoin(): void;
-  /** What this connection has joined is not known. */
+  /** Called when it is not known what this connection has joined. */
   doubtful(): void;
 }
 
@@ -28,9 +28,9 @@ interface Call {
   readonly command: Command;
   /** Topics, or one room. */
   readonly wishes: readonly TopicWish[];
-  /** Those that are still wanted. */
+  /** Names that are still wanted. */
   readonly names: Set<string>;
-  /** With the answer's payload. */
+  /** Resolves with the answer's payload. */
   readonly settled: Promise<unknown>;
   resolve(payload: unknown): void;
   reject(error: unknown): void;
@@ -66,7 +66,7 @@ export class Memberships {
     return [...this.#topics];
   }
 
-  /** For the next handshake. */
+  /** Lists the topics for the next handshake. */
   topicsFor(transport: Transport): string[] {
     const riding = transport === 'sse' ? this.#ridingCalls().flatMap(({ names }) => [...names]) : [];
     return [...new Set([...this.#topics, ...riding])];
@@ -78,7 +78,7 @@ export class Memberships {
     return wishes.map(positionOf).find((_position, at) => nameOf(wishes[at]!) === topic) ?? null;
   }
 
-  /** Who wants a topic that somebody else has just asked for waits for the same answer. */
+  /** Subscribes. A caller that wants a topic that another has just asked for waits for the same answer. */
   async subscribe(wishes: readonly TopicWish[]): Promise<readonly JoinedTopic[]> {
     const names = new Set(wishes.map(nameOf));
     const rows: JoinedTopic[] = [];
@@ -122,7 +122,7 @@ export class Memberships {
     await this.#tell('leave', { room }, forget);
   }
 
-  /** After each `connected`, with its rows. */
+  /** Takes the rows of each `connected`. */
   connected(transport: Transport, rows: readonly JoinedTopic[]): void {
     if (transport === 'sse') {
       this.#joinedByHandshake(rows);
@@ -251,7 +251,7 @@ export class Memberships {
     else call.reject(error);
   }
 
-  /** Without a connection there is nothing to tell: the next one will not ask for it. */
+  /** Tells the gateway. Without a connection there is nothing to tell: the next one will not ask for it. */
   async #tell(command: string, options: object, onOk: () => void): Promise<void> {
     try {
       await this.#handlers.ask(command, options, onOk);

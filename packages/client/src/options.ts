@@ -11,13 +11,13 @@ export interface ClientOptions {
   /** A JWT, or what gets one; with a callback tokens are renewed. Absent: a guest. */
   readonly token?: string | TokenCallback;
   readonly topics?: readonly string[];
-  /** What `client.positions()` gave before, to go on from there. */
+  /** Positions that `client.positions()` gave before, to resume there. */
   readonly positions?: SavedPositions;
-  /** Default: true. False: nothing happens before `client.connect()`. */
+  /** True, the default: connect at once. False: nothing happens before `client.connect()`. */
   readonly autoConnect?: boolean;
   /** Default: both. `sse` is taken where WebSockets fail again and again though plain HTTP gets through. */
   readonly transports?: readonly Transport[];
-  /** Default: the global one. */
+  /** Class of WebSockets; default: the global one. */
   readonly WebSocket?: WebSocketClass;
   /** Where the token travels; default `protocol`, the header Sec-WebSocket-Protocol (over `sse`: Authorization). */
   readonly tokenIn?: TokenPlace;
@@ -25,24 +25,26 @@ export interface ClientOptions {
   readonly backoff?: { readonly baseMs?: number; readonly capMs?: number };
   /** Failed attempts in a row before the client gives up; default: never. */
   readonly maxAttempts?: number;
-  /** From the start of an attempt to the `connected` frame, and for the token callback; default 10,000. */
+  /**
+   * Time limit in ms from the start of an attempt to the `connected` frame, and for the token callback; default 10,000.
+   */
   readonly connectTimeoutMs?: number;
-  /** Default 10,000. */
+  /** Time limit in ms of a request; default 10,000. */
   readonly requestTimeoutMs?: number;
-  /** How long before its `exp` a token is renewed, at most half of its life; default 30,000. */
+  /** Time in ms before its `exp` at which a token is renewed, at most half of its life; default 30,000. */
   readonly renewBeforeMs?: number;
   /** Messages that wait in one iterator; default 1,000. */
   readonly bufferLimit?: number;
-  /** Default JSON.parse, which rounds numbers beyond 2^53. */
+  /** Parser of frames; default JSON.parse, which rounds numbers beyond 2^53. */
   readonly parse?: (text: string) => unknown;
   /** Tells what the client does, a line each: to the console, or to a function. Never a token or a payload. */
   readonly debug?: boolean | ((line: string) => void);
 }
 
-/** Nothing left to default. */
+/** Options with nothing left to default. */
 export interface ResolvedOptions extends Required<Omit<ClientOptions, 'url' | 'WebSocket' | 'backoff' | 'debug'>> {
   readonly urls: readonly string[];
-  /** null: there is none here, and none is needed. */
+  /** Class of WebSockets; null: there is none here, and none is needed. */
   readonly WebSocket: WebSocketClass | null;
   readonly backoff: { readonly baseMs: number; readonly capMs: number };
   readonly debug: ((line: string) => void) | null;
@@ -67,7 +69,7 @@ const DEFAULTS = {
   parse: JSON.parse as (text: string) => unknown,
   debug: false as boolean | ((line: string) => void),
 };
-/** What else they may be. */
+/** Types that an option may have besides that of its default. */
 const ALSO: Readonly<Record<string, string>> = { url: 'string', token: 'function', debug: 'function' };
 const CHARACTERS_SHOWN = 40;
 /** A timer that is set for longer fires at once. */

@@ -90,7 +90,7 @@ export class Positions {
     }
   }
 
-  /** What to ask the gateway for. */
+  /** Returns the position to ask the gateway for. */
   get(stream: string): Position | null {
     const entry = this.#entries.get(stream);
     return entry === undefined || entry.state === 'awaited' ? null : { epoch: entry.epoch, offset: entry.offset };
@@ -140,7 +140,10 @@ export class Positions {
   }
 }
 
-/** As the gateway writes and reads them; it would refuse the whole handshake for one that is not. */
+/**
+ * Checks a position for the form that the gateway writes and reads; it would refuse the whole handshake for one that is
+ * not.
+ */
 export function isPosition(epoch: unknown, offset: unknown): epoch is string {
   return (
     typeof epoch === 'string' &&

@@ -28,7 +28,7 @@ export class ReconnectBackoff {
     return Math.floor(this.#random() * Math.max(ceilingMs, spreadMs));
   }
 
-  /** For the time when a connection has lasted: one that is closed as soon as it opens must not reset it. */
+  /** Begins again when a connection has lasted: one that is closed as soon as it opens must not reset it. */
   reset(): void {
     this.#attempt = 0;
   }

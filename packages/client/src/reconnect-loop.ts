@@ -29,7 +29,9 @@ export interface ReconnectLoopHandlers {
   heard(): void;
   /** The connection is gone; told before what comes next. */
   disconnected(end: Disconnected): void;
-  /** True: it was for what was asked for in vain, which is dropped; the next attempt may succeed. */
+  /**
+   * Takes a refusal; true: it was for what was asked for in vain, which is dropped, so the next attempt may succeed.
+   */
   refused(refused: Refused, transport: Transport): boolean;
   /** The gateway cannot read the positions of these topics. */
   positionsRefused(topics: readonly string[]): void;
@@ -48,14 +50,16 @@ interface ReconnectLoopParts {
 
 /** A connection that stood for so long was a good one: the backoff begins anew. */
 const STEADY_MS = 3_000;
-/** What the gateway may ask us to wait at most: a slip of somebody's pen must not silence a client for days. */
+/**
+ * Time in ms that the gateway may ask us to wait at most: a slip of somebody's pen must not silence a client for days.
+ */
 const ASKED_MS_MAX = 3_600_000;
 /** Who loses a node is one of very many; the first attempts are spread over this unless the gateway says otherwise. */
 const SPREAD_MS = 2_000;
 const RENEW_AGAIN_MS = 10_000;
 /** A page may not see that a handshake failed for its token: after so many failures a new one is tried. */
 const FAILURES_PER_TOKEN = 3;
-/** Also of a proxy that looks at tokens: a new one does no harm. */
+/** Status of a missing token, also of a proxy that looks at tokens: a new one does no harm. */
 const STATUS_UNAUTHORIZED = 401;
 /** Fresh tokens that a gateway refuses may be good: it has yet to learn the key they are signed with. */
 const TOKEN_PATIENCE_MS = 60_000;
@@ -73,13 +77,13 @@ export class ReconnectLoop {
   readonly #closing = new AbortController();
   #waiting = new AbortController();
   #connection: GatewayConnection | null = null;
-  /** Of the attempt that is under way, or was the last one. */
+  /** What the attempt that is under way, or was the last one, has asked for. */
   #asked: HandshakeOptions | null = null;
   #timers: ReturnType<typeof setTimeout>[] = [];
   /** Since when the gateway refuses tokens; null: it does not. */
   #tokenRefusedAtMs: number | null = null;
   #spreadMs: number | null = null;
-  /** When to be back, as the gateway or we ourselves said; null: by the backoff. */
+  /** Time to be back, as the gateway or the client itself said; null: the backoff decides. */
   #backAtMs: number | null = null;
 
   /** Throws ClientError `bad_token`. */
@@ -93,7 +97,7 @@ export class ReconnectLoop {
     this.#plan = new AttemptPlan(urls, transports);
   }
 
-  /** Of the connection that stands; null: there is none. */
+  /** Transport of the connection that stands; null: there is none. */
   get transport(): Transport | null {
     return this.#connection?.isConnected ? this.#connection.transport : null;
   }
@@ -152,7 +156,7 @@ export class ReconnectLoop {
     this.#connection?.close(CODE_NORMAL, 'client closed');
   }
 
-  /** One attempt, to its end. null: closed meanwhile. Rejects when the WebSocket class cannot be used. */
+  /** Makes one attempt, to its end. null: closed meanwhile. Rejects when the WebSocket class cannot be used. */
   async #connect(): Promise<ConnectionEnd | null> {
     const { tokenIn } = this.#options;
     const { positions, topics, wished } = this.#parts;
@@ -186,7 +190,7 @@ export class ReconnectLoop {
     return new WebSocketConnection(webSocketHandshake(url, this.#asked!), handlers, { ...options, WebSocket });
   }
 
-  /** null: there is none. Doesn't wait for a callback that is no longer needed. */
+  /** Asks for the token; null: there is none. It does not wait for a callback that is no longer needed. */
   async #token(): Promise<string | null> {
     try {
       return await unlessAborted(this.#tokens.get(), this.#closing.signal);
@@ -240,7 +244,7 @@ export class ReconnectLoop {
     this.#handlers.disconnected({ code, reason });
   }
 
-  /** When to try again, or the end. */
+  /** Decides when to try again, or that it is the end. */
   #next(end: ConnectionEnd): Delay | Closed {
     const { connected, code, reason, refused, afterMs } = end;
     const { remedy: asJudged, nextUrl, crowd, unexplained } = judge(end);
@@ -306,7 +310,7 @@ export class ReconnectLoop {
     if (inMs !== null) this.#after(inMs, () => void this.#renew());
   }
 
-  /** Over the open connection if the gateway can do that, else by a new one. */
+  /** Renews the token over the open connection if the gateway can do that, else by a new connection. */
   async #renew(): Promise<void> {
     const connection = this.#connection;
     const { current } = this.#tokens;

@@ -4,14 +4,14 @@ import type { RefusalResponse } from './socket.js';
 export interface Refused {
   /** The gateway's code: branch on it. '': it was not the gateway that answered. */
   readonly code: string;
-  /** For people. */
+  /** Message for people. */
   readonly message: string;
   /** HTTP status of the refusal, also where it came by a frame. */
   readonly http: number;
   /** `user_blocked`: why, and until when (RFC 3339). */
   readonly reason?: string;
   readonly expires_at?: string;
-  /** Not before so many ms. */
+  /** Time in ms before which the client must not come back. */
   readonly after_ms?: number;
 }
 
@@ -60,7 +60,7 @@ export function readRefusal(response: RefusalResponse, done: (refused: Refused) 
   for (const name of ['end', 'error', 'close'] as const) response.on(name, finish);
 }
 
-/** Of an HTTP answer; what is not the gateway's own is known by its status only. */
+/** Reads the refusal of an HTTP answer; one that is not the gateway's own is known by its status only. */
 export function refusedByAnswer(http: number, body: string, retryAfter: unknown): Refused {
   const wait = Number(retryAfter) > 0 && { after_ms: Number(retryAfter) * 1000 };
   try {

@@ -19,7 +19,7 @@ export class SilenceWatch {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #heartbeatMs = 0;
   #heardAt = 0;
-  /** Of the connection that is watched; null: none is. */
+  /** Connection that is watched; null: none is. */
   #turn: object | null = null;
   #asking = false;
 
@@ -27,7 +27,7 @@ export class SilenceWatch {
     this.#handlers = handlers;
   }
 
-  /** 0: the gateway has no heartbeat; it is asked only by `probe`. */
+  /** Starts to watch. 0: the gateway has no heartbeat; it is asked only by `probe`. */
   start(heartbeatMs: number): void {
     this.stop();
     this.#heartbeatMs = heartbeatMs;

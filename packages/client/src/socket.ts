@@ -26,7 +26,7 @@ export interface RefusalResponse {
   on(event: 'end' | 'error' | 'close', listener: () => void): unknown;
 }
 
-/** null: this environment has none, one must be given. */
+/** Returns the global class; null: this environment has none, and one must be given. */
 export function globalWebSocket(): WebSocketClass | null {
   const { WebSocket } = globalThis as { WebSocket?: WebSocketClass };
   return WebSocket ?? null;

@@ -43,8 +43,8 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Prom
 const PROBE_TIMEOUT_MS = 5_000;
 
 /**
- * Whether plain HTTP gets through to the address. A page of another origin may not see what is answered there, only that
- * something was. Never rejects.
+ * Tells whether plain HTTP gets through to the address. A page of another origin may not see what is answered there,
+ * only that something was. Never rejects.
  */
 export async function reachable(url: string): Promise<boolean> {
   try {

@@ -27,7 +27,7 @@ export class TokenSource {
     if (typeof source === 'string') this.#token = this.#usable(source);
   }
 
-  /** False: there is just the one. */
+  /** False when there is just one token. */
   get renewable(): boolean {
     return this.#ask !== null;
   }
@@ -55,7 +55,7 @@ export class TokenSource {
     if (this.renewable) this.#token = null;
   }
 
-  /** How long the token in hand will do; null: for ever, or there is no other. */
+  /** Time in ms that the token in hand will do; null: for ever, or there is no other. */
   renewInMs(leadMs: number): number | null {
     const remaining = this.renewable ? remainingMs(this.#token) : null;
     if (remaining === null) return null;
@@ -82,7 +82,7 @@ export class TokenSource {
   }
 }
 
-/** By the token's `exp`; null when it has none, or is no JWT. */
+/** Time in ms until the token's `exp`; null when it has none, or is no JWT. */
 function remainingMs(token: string | null): number | null {
   const claims = token?.split('.')[1];
   if (claims === undefined) return null;

@@ -12,13 +12,13 @@ export interface BackendLinks {
   /** Begins to connect. A link that breaks is made anew, until `close`. */
   start(host: PipeHost): void;
 
-  /** False while no client may come in: the backend is away, and its clients are closed for that. */
+  /** Tells whether clients may come in; false: the backend is away, and its clients are closed for that. */
   accepts(pipe: string): boolean;
 
   /**
-   * Said of a client in this order: opened, messages, closed. False: too much of it waits for the backend already, or of
-   * all clients about as much; nothing was taken, and the client must be closed. `closed` of a client that was not taken
-   * is nothing.
+   * Tells the backend of a client, in this order: opened, messages, closed. False: too much of this client, or of all
+   * clients about as much, waits for the backend already; nothing was taken, and the client must be closed. `closed` of
+   * a client that was not taken does nothing.
    */
   opened(pipe: string, client: PipeClient): boolean;
   /** `message` is JSON text, passed on as it is. */

@@ -1,6 +1,6 @@
 /**
- * For the `catch` of a promise that nobody waits for and that only a defect rejects: the process ends, as it does by any
- * exception that nobody foresaw, and others take its work over.
+ * Ends the process for a promise that nobody waits for and that only a defect rejects (use it in its `catch`), as any
+ * exception that nobody foresaw does, and others take its work over.
  */
 export function endByDefect(defect: unknown): void {
   setImmediate(() => {

@@ -69,7 +69,7 @@ export function responseTextFrame(rid: number, event: string, status: ResponseSt
   return `{"rid":${rid},"event":${quote(event)},"status":"${status}","payload":${payload}}`;
 }
 
-/** What the backend says now, to a connection whose subscription id was told to reload. */
+/** Makes the frame with what the backend says now, for a connection whose subscription id was told to reload. */
 export function reloadedFrame(id: string, payload: unknown): string {
   return `{"rid":-1,"event":${quote(id)},"status":"reload","payload":${JSON.stringify(payload ?? null)}}`;
 }
@@ -129,7 +129,7 @@ export function connectedFrame(payload: ConnectedPayload): string {
 export interface ConnectedPayload {
   readonly connection: string;
   readonly node: string;
-  /** null: a guest. */
+  /** User; null: a guest. */
   readonly user: string | null;
   readonly heartbeat_ms: number;
   readonly topics: readonly ConnectedTopic[];
@@ -149,7 +149,10 @@ export interface ConnectedStream {
   readonly replayed?: number;
 }
 
-/** What JSON text can't carry as it is: quote, backslash, C0 controls; and lone surrogates, which UTF-8 can't carry. */
+/**
+ * Matches what JSON text cannot carry as it is: quote, backslash, C0 controls; and lone surrogates, which UTF-8 cannot
+ * carry.
+ */
 // oxlint-disable-next-line no-control-regex -- JSON's rule is about these very characters
 const NEEDS_ESCAPE = /["\\\u0000-\u001f\ud800-\udfff]/;
 

@@ -1,13 +1,13 @@
-/** Between two looks at tokens of an address that has brought a wrong one. */
+/** Time in ms between two looks at tokens of an address that has brought a wrong one. */
 const PAUSE_MS = 200;
-/** Who would have to wait longer is refused. */
+/** Time in ms; a client that would have to wait longer is refused. */
 const WAIT_MS_MAX = 5_000;
 const LOG_EVERY_MS = 60_000;
 /** Addresses remembered; the one that was seen first makes room. */
 const ADDRESSES_MAX = 10_000;
 
 interface Guesser {
-  /** When the next token of the address may be looked at. */
+  /** Time at which the next token of the address may be looked at. */
   freeAtMs: number;
   loggedMs: number;
   /** Wrong tokens since the last line in the log. */
@@ -28,7 +28,7 @@ export class GuessLimiter {
     this.#clock = clock;
   }
 
-  /** How long to wait before a token of this address is looked at, in ms; null: refuse, far too many wait already. */
+  /** Time in ms to wait before a token of this address is looked at; null: refuse, far too many wait already. */
   waitMs(address: string): number | null {
     const guesser = this.#guessers.get(address);
     const nowMs = this.#clock();

@@ -1,5 +1,5 @@
 /**
- * What the application needs of HTTP: routes beside the sockets. A transport that has a port implements it; the
+ * HTTP as far as the application needs it: routes beside the sockets. A transport that has a port implements it; the
  * application knows this interface only.
  */
 export interface HttpServer {
@@ -17,7 +17,7 @@ export type RouteHandler = (request: HttpRequest) => HttpAnswer | Promise<HttpAn
 
 /** A copy of a request: it stays what it is for as long as the handler needs it. */
 export interface HttpRequest {
-  /** As sent, in upper case by convention. */
+  /** Method as sent, in upper case by convention. */
   readonly method: string;
   /** Path without query, percent-decoding not applied. */
   readonly path: string;

@@ -64,7 +64,10 @@ const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
   return socket;
 };
 
-/** What kafkajs warns of (each attempt to connect, say) is noise: what somebody must act on is logged by this package. */
+/**
+ * Sends kafkajs' log to debug. What kafkajs warns of (each attempt to connect, say) is noise; this package logs what
+ * somebody must act on.
+ */
 function logTo(logger: Logger): (entry: { namespace: string; log: { message: string } }) => void {
   return ({ namespace, log: { message, ...fields } }) =>
     logger.debug('kafkajs', { namespace, ...fields, kafkajsMessage: message });

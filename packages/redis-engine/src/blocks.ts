@@ -9,7 +9,7 @@ const ARGS_PER_BLOCK = 7;
 /** Lease refreshes between two sweeps. */
 const SWEEP_EVERY = 60;
 
-/** What a Redis that lost its data has to be told again, and what it must not evict and so cannot expire by itself. */
+/** Blocks, which a Redis that lost its data has to be told again. */
 export class Blocks {
   readonly #calls: Calls;
   readonly #keys: Keys;
@@ -80,7 +80,7 @@ export class Blocks {
     for (const [partition, args] of open) yield { partition, words: args };
   }
 
-  /** One in each partition: one of several servers may come back empty alone. */
+  /** Mark in each partition: one of several servers may come back empty alone. */
   #mark(partition: number): string {
     return this.#keys.key(partition, 'BLOCKS_KNOWN');
   }

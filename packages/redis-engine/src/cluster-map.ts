@@ -7,16 +7,16 @@ export interface SlotRange {
   readonly master: Address;
 }
 
-/** One answer serves all connections that broke together. */
+/** Time in ms for which one answer serves all connections that broke together. */
 const FRESH_MS = 200;
 
 /**
- * Which node of a Redis Cluster is the master of a slot. Nothing is remembered for long: whoever has lost a connection, or
- * was told that its slot is elsewhere, asks again.
+ * Knows which node of a Redis Cluster is the master of a slot. Nothing is remembered for long: a connection that was
+ * lost, or was told that its slot is elsewhere, asks again.
  */
 export class ClusterMap {
   readonly #ask: (node: Address) => Promise<SlotRange[]>;
-  /** Those to ask. */
+  /** Nodes to ask. */
   readonly #nodes = new Map<string, Address>();
   #ranges: readonly SlotRange[] = [];
   #askedMs = -Infinity;

@@ -37,7 +37,7 @@ interface InboxState {
   bytesRead: number;
 }
 
-/** What a reader tells of its inboxes, by their keys. */
+/** Listens to what a reader tells of its inboxes, by their keys. */
 export interface InboxListener {
   /** Batches were lost: told before anything behind them is handed over. */
   lost(key: string): void;
@@ -61,7 +61,7 @@ export class InboxReader {
   readonly #logger: Logger;
   readonly #timeoutMs: number;
   readonly #listener: InboxListener;
-  /** From so many bytes read on Redis is told at once. */
+  /** Bytes that were read from which on Redis is told at once. */
   readonly #swallowedBytes: number;
   readonly #decoder: MessageDecoder;
   #inboxes: InboxState[] = [];
@@ -102,7 +102,7 @@ export class InboxReader {
     return this.#inboxes;
   }
 
-  /** From now on reads these inboxes, from their beginning, and no others. */
+  /** Reads these inboxes from now on, from their beginning, and no others. */
   follow(keys: readonly string[]): void {
     this.#interrupted = false;
     this.#switchTo(keys.map(newInbox));

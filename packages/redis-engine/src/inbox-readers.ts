@@ -12,7 +12,7 @@ export class InboxReaders {
     return this.#readers.every((reader) => reader.ready);
   }
 
-  /** By partition. */
+  /** Inboxes by partition. */
   get inboxes(): InboxReader['inboxes'] {
     const [first] = this.#readers;
     return this.#readers.length === 1 ? first!.inboxes : this.#readers.flatMap(({ inboxes }) => inboxes);

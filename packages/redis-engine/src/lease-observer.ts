@@ -5,7 +5,7 @@ export interface ShownLease {
   readonly score: string;
 }
 
-/** So much of the time between two looks counts at most: a node cannot refresh more often than that. */
+/** Number of refreshes between two looks that count at most: a node cannot refresh more often than that. */
 const REFRESHES_PER_LOOK = 2;
 
 /**

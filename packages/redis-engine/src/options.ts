@@ -13,15 +13,15 @@ export interface RedisEngineOptions {
   readonly role: NodeStatus['role'];
   readonly server: RedisServer;
   readonly keyPrefix: string;
-  /** All nodes must agree on it. */
+  /** Number of partitions; all nodes must agree on it. */
   readonly partitions: number;
   /** Every call rejects with `unavailable` when it has no answer by then. Default 5 s. */
   readonly callTimeoutMs?: number;
-  /** How long `start` tries to reach Redis. Default 10 s. */
+  /** Time in ms that `start` tries to reach Redis. Default 10 s. */
   readonly startTimeoutMs?: number;
   /** A node that has not refreshed its lease for so long is taken for dead. Default 10 s. */
   readonly leaseMs?: number;
-  /** Between two refreshes. Default 1 s. */
+  /** Time in ms between two refreshes. Default 1 s. */
   readonly refreshMs?: number;
   /** Bytes that may wait for a node in each partition; when there are more it is told what it has missed. Default 32 MiB. */
   readonly inboxBytesMax?: number;

@@ -34,7 +34,7 @@ export class PresenceRegistry {
   readonly #parts: SessionsParts;
   readonly #stats: EngineStats;
   readonly #settings: Settings;
-  /** To be released with the next write, by connection and user: a connection may have changed its user. */
+  /** Rows to be released with the next write, by connection and user: a connection may have changed its user. */
   readonly #releases = new Map<string, ReleasedConnection>();
   #flushing: Promise<void> | null = null;
 
@@ -204,7 +204,7 @@ export class PresenceRegistry {
   }
 }
 
-/** As admit-5.lua takes it. */
+/** Rule of a place in the form that admit-5.lua takes. */
 function placeRule({ exclusive = null, rejoin }: AdmitRequest): string {
   if (exclusive === null) return '';
   return rejoin === true ? 'newest' : exclusive;

@@ -7,7 +7,7 @@ import type { ReapedRow, RedisEngineOptions } from './options.js';
 
 /** Rows taken away in one script run. */
 const CHUNK_ROWS = 200;
-/** When a reaper has not finished by then, another one goes on. */
+/** Time in ms after which another reaper goes on when one has not finished. */
 const CLAIM_MS = 5000;
 
 /** Takes away what dead nodes left: presence rows, interests, inboxes. Every node runs one; a claim keeps them apart. */

@@ -11,7 +11,10 @@ export interface Origin {
   recordTimeMs: number;
 }
 
-/** How far one Kafka partition has come in one stream. Records of a partition enter a stream in the order of their offsets. */
+/**
+ * How far one Kafka partition has come in one stream. Records of a partition enter a stream in the order of their
+ * offsets.
+ */
 interface Mark {
   readonly source: number;
   /** Process that the newest record came from. */
@@ -62,7 +65,7 @@ export class RecentRecords {
     mark.timeMaxMs = Math.max(mark.timeMaxMs, recordTimeMs);
   }
 
-  /** Whether the record came as a message of another process than this one. */
+  /** Tells whether the record came as a message of another process than this one. */
   cameBefore(stream: string, { server, source, sourceOffset, recordTimeMs }: Origin): boolean {
     if (this.#onlyServer === server || this.#onlyServer === 0) return false;
     const mark = find(this.#newer.get(stream), source) ?? find(this.#older.get(stream), source);

@@ -9,16 +9,16 @@ const RETRY_DELAY_MAX_MS = 1000;
 /** A Sentinel, or a node of a cluster, that hangs must not keep us from asking the next one. */
 const ASK_TIMEOUT_MS = 2000;
 
-/** For calls, and for waiting on inboxes: one connection each, or in a cluster one a partition. */
+/** Connections: one for calls and one that waits for inboxes, or in a cluster such a pair for each partition. */
 export interface Clients {
   readonly calls: readonly Redis[];
   readonly inboxes: readonly Redis[];
 }
 
 /**
- * In a cluster a connection belongs to a partition, not to a server: it leads to whoever is the master of the partition's
- * slot, and that is looked up at each connect. One connection can't wait for several inboxes there: XREAD refuses keys
- * of different slots, also when one node has them all.
+ * Makes the connections. In a cluster a connection belongs to a partition, not to a server: it leads to the master of
+ * the partition's slot, which is looked up at each connect. One connection cannot wait for several inboxes there: XREAD
+ * refuses keys of different slots, also when one node has them all.
  */
 export function createClients(settings: Settings, keys: Keys): Clients {
   const { server, callTimeoutMs } = settings;

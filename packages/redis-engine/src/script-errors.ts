@@ -26,7 +26,7 @@ const codeOfReply: ReadonlyMap<string, EngineErrorCode> = new Map([
   ['NOPERM', 'unavailable'],
 ]);
 
-/** What Redis says, behind ERR, when the user may run a script but not a command in it. */
+/** Matches what Redis says, behind ERR, when the user may run a script but not a command in it. */
 const FORBIDDEN_IN_SCRIPT = /ACL failure in script|executing the script can't run this command/;
 
 export function isNoScript(error: unknown): boolean {

@@ -75,7 +75,7 @@ export class ScriptLink {
     return this.#redis.status === 'ready';
   }
 
-  /** How long this connection has been good for calls; negative while it isn't. */
+  /** Time in ms that this connection has been good for calls; negative while it is not. */
   get readyForMs(): number {
     return performance.now() - this.#readySinceMs;
   }
@@ -171,7 +171,10 @@ export class ScriptLink {
     }
   }
 
-  /** What is called in one turn of the loop leaves in one system call: handshakes come in bursts. */
+  /**
+   * Corks the connection: what is called in one turn of the loop leaves in one system call, because handshakes come in
+   * bursts.
+   */
   #cork(): void {
     const { stream } = this.#redis;
     if (this.#corked || !this.ready) return;
@@ -183,7 +186,7 @@ export class ScriptLink {
     });
   }
 
-  /** What we call for is on another server now: a new connection is led there. */
+  /** Leaves a server that no longer has the slot: a new connection is led to the one that has. */
   #leave(): void {
     if (this.readyForMs >= LEAVE_AFTER_MS) this.#drop('server serves no calls');
   }

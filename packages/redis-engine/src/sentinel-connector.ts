@@ -1,7 +1,7 @@
 import { SentinelConnector, type Redis, type RedisOptions } from 'ioredis';
 import { closedSocket, DISCONNECT_TIMEOUT_MS } from './slot-connector.js';
 
-/** Of the library's own class, and hidden by its types. */
+/** Members of the library's own class that its types hide. */
 interface Hidden {
   connectToSentinel(endpoint: unknown, options?: RedisOptions): Redis;
 }

@@ -3,20 +3,21 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
 import type { Address } from './options.js';
 
-/** What gives no answer doesn't say goodbye either. */
+/** Time in ms for a goodbye: a server that gives no answer does not say goodbye either. */
 export const DISCONNECT_TIMEOUT_MS = 250;
 
 type Connector = NonNullable<RedisOptions['Connector']>;
 
 /**
- * What a connector resolves to instead of rejecting. The library gives a connection up for ever when `connect` rejects,
- * even when it was only told to disconnect and begin again; one that is closed at once it tries again.
+ * Makes a closed socket, which a connector resolves to instead of rejecting. The library gives a connection up for ever
+ * when `connect` rejects, even when it was only told to disconnect and begin again; one that is closed at once it tries
+ * again.
  */
 export function closedSocket(): Socket {
   return new Socket().destroy();
 }
 
-/** For the library: each connect begins with the question where to. */
+/** Makes a connector for the library: each connect begins with the question where to. */
 export function connectorTo(find: () => Promise<Address>, tls: ConnectionOptions | undefined): Connector {
   return class extends AbstractConnector {
     constructor() {

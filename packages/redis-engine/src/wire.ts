@@ -34,7 +34,7 @@ const KIND_ALL = 97;
 const KIND_COMMAND = 99;
 const BEHIND_EPOCH = '","offset":'.length;
 
-/** What the origins of one call have in common: all that stands behind their times but the offset. */
+/** Makes the part that the origins of one call have in common: all that stands behind their times but the offset. */
 export function originSuffix(source: SourceRange | null): string {
   if (source === null) return '';
   const number = crc32(`${source.topic}:${source.partition}`);
@@ -137,7 +137,7 @@ class Header implements Origin {
   epoch = '';
   offset = 0;
   recordTimeMs = 0;
-  /** 0: not from a source. */
+  /** Source; 0: not from a source. */
   source = 0;
   sourceOffset = 0;
   repeated = false;

@@ -25,7 +25,7 @@ export class AppPool {
   /** The app that listens. */
   readonly listening: TemplatedApp;
   readonly #serve: (app: TemplatedApp) => void;
-  /** Those that have or had connections, the newest last. */
+  /** Apps that have or had connections, the newest last. */
   readonly #apps: TemplatedApp[] = [];
 
   /** `serve` gives an app its handlers. Throws TransportError `bad_certificate`. */

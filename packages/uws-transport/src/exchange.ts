@@ -15,7 +15,7 @@ interface ExchangeOptions {
   /** `unknown`, if it is none of ours. */
   readonly route: string;
   readonly observe?: RequestObserver | undefined;
-  /** How long the client may take to receive an answer; then the connection is cut. */
+  /** Time in ms that the client may take to receive an answer; then the connection is cut. */
   readonly writeTimeoutMs: number;
   /** The client went away before it had an answer. */
   readonly onAbort?: () => void;

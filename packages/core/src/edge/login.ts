@@ -7,7 +7,7 @@ import type { Identity } from '../token-verifier.js';
  * began with one login ends with it.
  */
 export class Login {
-  /** null: a guest. */
+  /** Identity; null: a guest. */
   readonly identity: Identity | null;
   /** The client's `Authorization` value or `Bearer <token>`: forwarded to back ends, never logged. */
   readonly authorization: string;

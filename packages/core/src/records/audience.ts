@@ -12,7 +12,7 @@ export type Audience = UsersAudience | ChannelAudience | { readonly kind: 'all' 
 
 export interface UsersAudience {
   readonly kind: 'users';
-  /** At least one, each once. */
+  /** Users: at least one, each once. */
   readonly users: readonly string[];
 }
 
@@ -52,7 +52,7 @@ export function audienceOf(source: AudienceSource): Audience | Rejection {
   return audienceOfOneUser(source);
 }
 
-/** For topics whose records are about users only (user-blocks): `users`, `user_id`, record key. */
+/** Finds the users, for topics whose records are about users only (user-blocks): `users`, `user_id`, record key. */
 export function usersOf(source: AudienceSource): UsersAudience | Rejection {
   const { users } = source.members;
   return users !== undefined && users !== null ? audienceOfUsers(users) : audienceOfOneUser(source);
@@ -103,7 +103,7 @@ export function audienceOfHub(hub: unknown): ChannelAudience | Rejection {
   return { kind: 'channel', stream: hubStream(hub), retention: null };
 }
 
-/** What `ws-audience` says; null: the record has no such header. */
+/** Reads `ws-audience`; null: the record has no such header. */
 export function audienceOfHeader(
   source: Pick<AudienceSource, 'record' | 'policy' | 'context'>,
 ): Audience | Rejection | null {

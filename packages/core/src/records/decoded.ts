@@ -35,7 +35,7 @@ export interface DecodedItems {
 export interface Rejection {
   readonly kind: 'dead_letter';
   readonly error: RejectionCode;
-  /** For the operator who reads the dead letter topic. */
+  /** Message for the operator who reads the dead letter topic. */
   readonly message: string;
 }
 
@@ -61,7 +61,7 @@ export function reject(error: RejectionCode, message: string): Rejection {
   return { kind: 'dead_letter', error, message };
 }
 
-/** What decoding needs to know besides the record and its topic's policy. */
+/** Context that decoding needs besides the record and its topic's policy. */
 export interface DecodeContext {
   readonly partition: number;
   readonly nowMs: number;

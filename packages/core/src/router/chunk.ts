@@ -15,18 +15,18 @@ export interface Chunk {
   /** The records themselves, for the letters that may have to be written of them. */
   readonly records: readonly SourceRecord[];
   readonly lastOffset: number;
-  /** What the records count in the lane's queue. */
+  /** Bytes that the records count in the lane's queue. */
   readonly bytes: number;
   state: 'ready' | 'in_flight' | 'applied';
   /** A call was made with it. */
   tried: boolean;
-  /** Of publishing and writing dead letters: how many are not done yet. At 0 the chunk is settled. */
+  /** Number of jobs (publishing, writing dead letters) that are not done yet. At 0 the chunk is settled. */
   open: number;
 }
 
 export interface ChunkLimits {
   readonly chunkRecords: number;
-  /** Of records or of the frames made from them, whichever is more. One record always fits. */
+  /** Bytes of records, or of the frames made from them, whichever is more. One record always fits. */
   readonly chunkBytes: number;
   readonly maxRecordBytes: number;
   readonly roomRetention: Retention | null;
@@ -63,7 +63,7 @@ export class ChunkDecoder {
     return this.#waiting;
   }
 
-  /** null when the queue is empty, or its first record cannot be read yet. */
+  /** Takes a chunk; null when the queue is empty, or its first record cannot be read yet. */
   take(queue: RecordQueue): { chunk: Chunk; deadLetters: DeadLetter[] } | null {
     if (this.#waiting) return null;
     const { chunkRecords, chunkBytes } = this.#limits;
@@ -130,6 +130,6 @@ interface Made {
   readonly items: PublishItem[];
   readonly deadLetters: DeadLetter[];
   readonly records: SourceRecord[];
-  /** In characters: frames are mostly ASCII, and this is a bound, not an account. */
+  /** Length in characters: frames are mostly ASCII, and this is a bound, not an account. */
   frameLength: number;
 }

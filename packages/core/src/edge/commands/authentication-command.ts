@@ -10,7 +10,7 @@ import { own, type ClientRequest } from './client-request.js';
 import type { LoginChanges } from './login-changes.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';
 
-/** Of somebody whom a back end knows: what a token of ours could limit is not limited. */
+/** Claims of somebody whom a back end knows: what a token of ours could limit is not limited. */
 const NO_CLAIMS: Omit<Identity, 'user'> = {
   expiresAtMs: null,
   issuedAtMs: null,
@@ -80,7 +80,7 @@ export class AuthenticationCommand {
     }
   }
 
-  /** null: no back end is configured for it. */
+  /** Asks the back end; null: none is configured for it. */
   async #askBackend(connection: Connection, request: ClientRequest): Promise<BackendOutcome | null> {
     const { backends } = this.#deps;
     if (!backends.has(request.command, connection.endpoint.path)) return null;

@@ -26,7 +26,7 @@ interface SharedSubscription {
   readonly begun: Promise<PendingSubscriptions>;
   /** Commands that are still being answered. */
   owners: number;
-  /** One of them was answered well. */
+  /** True when one of them was answered well. */
   granted: boolean;
 }
 
@@ -34,7 +34,7 @@ interface SharedSubscription {
 export class BackendCommandHandler {
   readonly #deps: BackendCommandDeps;
   readonly #options: { readonly subscriptionsPerConnection: number };
-  /** Those that are being made. */
+  /** Subscriptions that are being made. */
   readonly #shared = new WeakMap<Subscription, SharedSubscription>();
 
   constructor(deps: BackendCommandDeps, options: { readonly subscriptionsPerConnection: number }) {
@@ -89,7 +89,7 @@ export class BackendCommandHandler {
     if (--shared.owners === 0 && !shared.granted) this.#deps.subscriber.leave(shared.subscription);
   }
 
-  /** Behind the answer: what came meanwhile follows it. Only the first good answer has held anything back. */
+  /** Releases what was held behind the answer. Only the first good answer has held anything back. */
   #settle({ subscription }: SharedSubscription, pending: PendingSubscriptions): void {
     const { subscriber, subscriptions, reloads } = this.#deps;
     this.#shared.delete(subscription);
@@ -108,7 +108,7 @@ export class BackendCommandHandler {
   }
 }
 
-/** What the command table is told of a client's request. */
+/** Makes of a client's request what the command table is told. */
 export function backendRequest(connection: Connection, request: ClientRequest): BackendRequest {
   return {
     endpoint: connection.endpoint.path,

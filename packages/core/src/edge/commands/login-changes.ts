@@ -44,7 +44,10 @@ export class LoginChanges {
     this.#options = options;
   }
 
-  /** One at a time for a connection. Rejects with RefusalError or EngineError; nothing has changed then. */
+  /**
+   * Changes the login, one change at a time for a connection. Rejects with RefusalError or EngineError; nothing has
+   * changed then.
+   */
   async change(connection: Connection, login: Login): Promise<void> {
     const before = connection.login;
     const change: Change = { login, close: null };
@@ -66,7 +69,7 @@ export class LoginChanges {
     if (change.close !== null) this.#deps.sender.close(connection, change.close);
   }
 
-  /** Whether the engine is being asked to make this connection that user's. */
+  /** Tells whether the engine is being asked to make this connection that user's. */
   isBecoming(id: string, user: string): boolean {
     for (const [connection, { login }] of this.#underWay) {
       if (connection.id === id && login.user === user) return true;
@@ -132,7 +135,7 @@ export class LoginChanges {
     await this.#release(connection, before.user);
   }
 
-  /** What the same user's new token does not allow any more. */
+  /** Leaves what the same user's new token does not allow any more. */
   #leaveForbidden(connection: Connection): void {
     const { access, subscriber } = this.#deps;
     const { login } = connection;

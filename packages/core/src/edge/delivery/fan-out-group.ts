@@ -9,15 +9,15 @@ export interface FanOutGroup {
   readonly transport: Transport;
   readonly name: string;
   size: number;
-  /** How many of the waiting frames it has been given. */
+  /** Number of the waiting frames that it has been given. */
   given: number;
 }
 
-/** What a list of subscriptions has to know of each of them. */
+/** Members that a list of subscriptions needs of each of them. */
 export interface StreamMember {
   /** Place in the list that it is in. */
   index: number;
-  /** Set while its transport's own fan-out serves it. */
+  /** Group whose fan-out serves it; null while it is served singly. */
   group: FanOutGroup | null;
 }
 

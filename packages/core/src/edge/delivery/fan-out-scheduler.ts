@@ -11,7 +11,7 @@ import type { FanOutGroup } from './fan-out-group.js';
 export class FanOutScheduler {
   /** Streams with frames that some group has not been given. */
   readonly #behind = new Set<NativeSubscribers>();
-  /** Which group's turn is next. */
+  /** Index of the group whose turn is next. */
   #turn = 0;
   #underWay = false;
 
@@ -27,7 +27,10 @@ export class FanOutScheduler {
     group.transport.publish(group.name, frame);
   }
 
-  /** Before anything else is sent to the socket: frames leave in the order in which they came. */
+  /**
+   * Gives the socket's groups what they have not been given. Called before anything else is sent to the socket: frames
+   * leave in the order in which they came.
+   */
   settleFor({ subscriptions }: Connection): void {
     if (this.#behind.size === 0) return;
     for (const { localStream, group } of subscriptions) if (group !== null) this.settle(localStream.native!, group);

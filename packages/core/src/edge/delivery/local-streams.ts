@@ -12,7 +12,7 @@ export class LocalStream<Member extends StreamMember> {
   readonly shared: boolean;
   /** Served one by one: a user's devices, and of a shared stream those that join, lag or have just caught up. */
   readonly direct: Member[] = [];
-  /** Those that the transports serve; null until there are enough for it. */
+  /** Subscriptions that the transports serve; null until there are enough of them. */
   native: NativeFanOut<Member> | null = null;
   epoch = '';
   /** Newest offset seen here: where every natively served subscription is. */
@@ -27,7 +27,7 @@ export class LocalStream<Member extends StreamMember> {
     return this.direct.length + (this.native?.members.length ?? 0);
   }
 
-  /** To look through: it changes when one of them leaves. */
+  /** Lists the subscriptions; the list changes when one of them leaves. */
   subscriptions(): readonly Member[] {
     return this.native === null ? this.direct : this.direct.concat(this.native.members);
   }

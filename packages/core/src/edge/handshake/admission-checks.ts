@@ -46,7 +46,10 @@ function blockedRefusal(block: Block): RefusalError {
   return new RefusalError('user_blocked', message, { reason: block.reason, expires_at: expiresAt });
 }
 
-/** Who the token is of; throws RefusalError by the token's own fault, or `unavailable` when the verifier can't work. */
+/**
+ * Finds whose token it is; throws RefusalError by the token's own fault, or `unavailable` when the verifier cannot
+ * work.
+ */
 export async function verifiedIdentity(verifier: TokenVerifier, token: string): Promise<Identity> {
   try {
     return await verifier.verify(token);
@@ -57,7 +60,10 @@ export async function verifiedIdentity(verifier: TokenVerifier, token: string): 
   }
 }
 
-/** Who a client without a token is; throws RefusalError when the application says no, or nothing that could be used. */
+/**
+ * Asks who a client without a token is; throws RefusalError when the application says no, or nothing that could be
+ * used.
+ */
 export async function identityWithoutToken(
   identifier: HandshakeIdentifier,
   handshake: TokenlessHandshake,

@@ -50,7 +50,7 @@ export class Drain {
   }
 }
 
-/** How many of `total` sockets have been told to go when `elapsedMs` of the drain are over. */
+/** Number of the `total` sockets that have been told to go when `elapsedMs` of the drain are over. */
 export function socketsDue(total: number, elapsedMs: number, durationMs: number): number {
   const spread = durationMs === 0 ? total : Math.ceil((total * elapsedMs) / durationMs);
   const atLeast = Math.ceil((SOCKETS_PER_SECOND_MIN * elapsedMs) / 1000);

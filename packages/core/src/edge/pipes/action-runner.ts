@@ -31,13 +31,13 @@ type Close = Placed<Extract<Todo, { action: 'close' }>>;
 interface Call {
   readonly pipe: PipeOptions;
   readonly texts: readonly string[];
-  /** By place; null: nothing to say. */
+  /** Answers by place; null: nothing to say. */
   readonly answers: (string | null)[];
 }
 
 /**
- * What backends ask for: it reaches the user's socket on whichever node it is. What is asked for one connection, from its
- * `open` on, takes effect in the order given; sends that follow each other travel together.
+ * Carries out what backends ask for: it reaches the user's socket on whichever node that is. What is asked for one
+ * connection, from its `open` on, takes effect in the order given; sends that follow each other travel together.
  */
 export class PipeActions {
   readonly #deps: PipeActionsDeps;
@@ -155,8 +155,8 @@ export class PipeActions {
   }
 
   /**
-   * Who of the users has a connection to the endpoint. The number of nodes that a message went to does not tell, for a
-   * node counts with any connection of the user. The engine is not asked about users of this node.
+   * Finds which of the users have a connection to the endpoint. The number of nodes that a message went to does not
+   * tell, for a node counts with any connection of the user. The engine is not asked about users of this node.
    */
   async #whoIsThere({ path }: PipeOptions, users: ReadonlySet<string>): Promise<ReadonlySet<string>> {
     const there = new Set<string>();
@@ -173,7 +173,7 @@ export class PipeActions {
     return there;
   }
 
-  /** Only an open one: of the others nobody knows whether they will be refused. */
+  /** Finds an open connection here: of the others nobody knows whether they will be refused. */
   #connectionHere(path: string, user: string): Connection | null {
     for (const connection of this.#deps.connections.ofUser(user)) {
       if (connection.state === 'open' && connection.endpoint.path === path) return connection;

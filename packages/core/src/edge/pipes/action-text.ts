@@ -3,7 +3,7 @@ import { isUserId } from '../../names.js';
 import { memberText } from '../../records/json/member-text.js';
 import { isRecord, own } from '../commands/client-request.js';
 
-/** What a backend asked for, as far as it could be read. */
+/** Action that a backend asked for, as far as it could be read. */
 export type PipeAction =
   | { readonly action: 'send'; readonly user: string; readonly frame: string }
   | { readonly action: 'close'; readonly user: string; readonly close: CloseReason }
@@ -14,12 +14,12 @@ export interface BadAction {
   readonly problem: string;
 }
 
-/** What a backend is told over its link. */
+/** Error codes that a backend is told over its link. */
 export const pipeErrorCodes = ['unknown_user', 'bad_action', 'unavailable'] as const;
 
 export type PipeErrorCode = (typeof pipeErrorCodes)[number];
 
-/** Never throws. */
+/** Parses an action; never throws. */
 export function parsePipeAction(text: string, bytesMax: number): PipeAction {
   if (Buffer.byteLength(text) > bytesMax) return bad(`longer than ${bytesMax} bytes`);
   const value = parseObject(text);
@@ -32,7 +32,10 @@ export function parsePipeAction(text: string, bytesMax: number): PipeAction {
   return bad('action: send or close');
 }
 
-/** What the backend is told of an action that was not carried out: its own members as it wrote them, if they are short. */
+/**
+ * Text that tells the backend of an action that was not carried out: its own members as it wrote them, if they are
+ * short.
+ */
 export function pipeErrorText(text: string, code: PipeErrorCode, message: string): string {
   const given = text.length <= ECHOED_LENGTH_MAX && parseObject(text) !== null ? text : '{}';
   const [user, action] = [memberText(given, 'user') ?? 'null', memberText(given, 'action') ?? 'null'];

@@ -1,6 +1,6 @@
 import type { Connection } from '../delivery/connection.js';
 
-/** What may wait of one client; more ends its connection. */
+/** Bytes that may wait of one client; more ends its connection. */
 const HELD_BYTES_MAX = 256 * 1024;
 const TICK_MS = 50;
 
@@ -16,7 +16,7 @@ export interface PacerOptions {
   /** Messages a second of one connection; 0: no limit. Read for each message. */
   readonly perSecond: number;
   readonly forward: (connection: Connection, message: string) => void;
-  /** Told of each change of what waits, in bytes. */
+  /** Called with each change of what waits, in bytes. */
   readonly onHeld: (connection: Connection, bytes: number) => void;
 }
 
@@ -27,7 +27,7 @@ export interface PacerOptions {
 export class MessagePacer {
   readonly #options: PacerOptions;
   readonly #paces = new WeakMap<Connection, Pace>();
-  /** Those with something held. */
+  /** Connections with something held. */
   readonly #waiting = new Set<Connection>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -35,7 +35,7 @@ export class MessagePacer {
     this.#options = options;
   }
 
-  /** False: so much waits that the connection is to be closed; the message was not taken. */
+  /** Takes a message; false: so much waits that the connection is to be closed, and the message was not taken. */
   take(connection: Connection, message: string): boolean {
     const { perSecond, forward } = this.#options;
     const pace = perSecond === 0 && !this.#waiting.has(connection) ? null : this.#paceOf(connection);

@@ -17,7 +17,7 @@ interface PipesDeps {
   readonly logger: Logger;
 }
 
-/** What back ends ask for over their links, and what becomes of their clients when a link is lost. */
+/** Carries out what back ends ask for over their links, and closes their clients when a link is lost. */
 export class Pipes implements PipeHost {
   readonly #deps: PipesDeps;
   readonly #pathOf: ReadonlyMap<string, string>;

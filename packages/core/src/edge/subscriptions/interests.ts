@@ -2,8 +2,9 @@ import type { Engine } from '../../engine.js';
 import type { StreamName } from '../../streams.js';
 
 /**
- * Which shared channels this node wants to hear of: counted here, one row a node in the engine, never a row a socket.
- * Calls to the engine for one channel go out in the order of the changes, so the last one wins there too.
+ * Knows which shared streams this node wants to hear of: they are counted here, with one row a node in the engine and
+ * never a row a socket. Calls to the engine for one stream go out in the order of the changes, so the last one wins
+ * there too.
  */
 export class Interests {
   readonly #engine: Pick<Engine, 'watch' | 'unwatch'>;
@@ -49,6 +50,6 @@ export class Interests {
 
 interface Interest {
   count: number;
-  /** null: to be asked for (again). */
+  /** Call under way or done; null: it has to be made (again). */
   watching: Promise<void> | null;
 }

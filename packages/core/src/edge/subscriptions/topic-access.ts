@@ -4,7 +4,10 @@ import type { SubscribeRequest } from '../delivery/connection.js';
 import type { Login } from '../login.js';
 import { RefusalError } from '../refusals.js';
 
-/** Which topics a client may have: they exist, are visible, the token allows them, guests only what is for guests. */
+/**
+ * Knows which topics a client may have: they exist, are visible, and the token allows them; guests get only what is for
+ * guests.
+ */
 export class TopicAccess {
   readonly #topics: ReadonlyMap<string, TopicPolicy>;
   readonly #options: { readonly topicsPerConnection: number };
@@ -28,7 +31,7 @@ export class TopicAccess {
     return topic;
   }
 
-  /** Whether the login may stay in a topic that it is subscribed to. */
+  /** Tells whether the login may stay in a topic that it is subscribed to. */
   allows(name: string, login: Login): boolean {
     const topic = this.#topics.get(name);
     return topic !== undefined && login.allowsTopic(topic);
