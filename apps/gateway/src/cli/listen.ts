@@ -89,8 +89,9 @@ function reasonOf({ code, reason }: Reconnecting): string {
 }
 
 /** Throws CliError, unless the connection ended in a way that needs no word. */
-function endOf({ why, code, reason }: Closed): void {
+function endOf({ why, code, reason, refusal }: Closed): void {
   if (code === CODE_NORMAL) return;
+  if (refusal !== undefined) throw new CliError(exitCodes.failure, `refused: ${refusal.http} ${refusal.message}`);
   const what = why === 'gateway' ? 'closed' : 'refused';
   throw new CliError(exitCodes.failure, `${what}: ${code} ${reason}`.trimEnd());
 }
