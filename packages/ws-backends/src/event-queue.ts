@@ -1,4 +1,5 @@
 import type { BackendLinkStats, CloseReason, PipeClient } from '@ws-gateway/core';
+import { WeightClasses } from './weight-classes.js';
 
 /** Something a backend is to be told. */
 export interface LinkEvent {
@@ -197,40 +198,4 @@ export class EventQueue {
 export function eventText({ event, client, details }: LinkEvent): string {
   const { user, connection } = client;
   return `{"user":${JSON.stringify(user)},"event":"${event}","connection":${JSON.stringify(connection)}${details}}`;
-}
-
-/** Clients by the logarithm of their weight: finding one of the heaviest costs the same however many there are. */
-class WeightClasses<T> {
-  readonly #classes = new Map<number, Set<T>>();
-
-  /** Without any weight a client is not kept. */
-  move(client: T, before: number, after: number): void {
-    const [from, to] = [classOf(before), classOf(after)];
-    if (from === to) return;
-    this.#classes.get(from)?.delete(client);
-    if (to === 0) return;
-    const clients = this.#classes.get(to);
-    if (clients === undefined) this.#classes.set(to, new Set([client]));
-    else clients.add(client);
-  }
-
-  /** One of the heaviest class, if it has more than twice the weight at any rate. */
-  heavierThan(weight: number): T | undefined {
-    for (let weightClass = CLASSES - 1; weightClass > classOf(weight) + 1; weightClass--) {
-      const clients = this.#classes.get(weightClass);
-      if (clients !== undefined) for (const client of clients) return client;
-    }
-    return undefined;
-  }
-
-  clear(): void {
-    this.#classes.clear();
-  }
-}
-
-const CLASSES = 33;
-
-/** Numbers of as many binary digits are one class. */
-function classOf(weight: number): number {
-  return 32 - Math.clz32(weight);
 }
