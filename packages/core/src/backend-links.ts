@@ -4,7 +4,7 @@ import type { CloseReason } from './close-codes.js';
  * The links to the backends that endpoints are piped to (docs/backend-links.md): one a backend and node. The edge says what its
  * clients do, the backend says what shall be done with them.
  *
- * Guarantees per pipe: a backend is told things in the order they were said here. What can't be sent now waits, bounded.
+ * Guarantees per pipe: a backend is told things in the order they were said here. What cannot be sent now waits, bounded.
  * What was handed to a link that then broke may be lost, and nothing is ever told twice, but for `open`: the first thing
  * on a new link is an `open` for each client whose `open` went over the link before.
  */

@@ -41,7 +41,7 @@ export class TokenError extends Error {
   }
 }
 
-/** The verifier itself can't work now (JWKS URL unreachable): not the client's fault, answered 503. */
+/** The verifier itself cannot work now (JWKS URL unreachable): not the client's fault, answered 503. */
 export class VerifierUnavailableError extends Error {
   override readonly name = 'VerifierUnavailableError';
 }

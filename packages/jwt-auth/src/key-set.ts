@@ -37,7 +37,7 @@ export interface KeySetDeps {
 /**
  * The public keys that an issuer publishes at a URL. Once read they are used until newer ones are: an issuer that is away
  * costs nobody anything for `maxStaleMs`. They are read again in the background every `refreshMs`, and at once for a key
- * id that is not among them, as often as a small budget allows, so that invented ids can not be used to flood the issuer.
+ * id that is not among them, as often as a small budget allows, so that invented ids cannot be used to flood the issuer.
  * All that wait for a read share it.
  */
 export class KeySet implements KeySource {

@@ -36,7 +36,7 @@ export function createClient(connection: KafkaConnectionOptions, { retry, retire
   registerCodecs();
   const { brokers, clientId, tls: ssl, sasl, logger } = connection;
   const config: KafkaConfig = {
-    // kafkajs can't be told to give up; without an address to try it does.
+    // kafkajs cannot be told to give up; without an address to try it does.
     brokers: () => (retired.aborted ? [] : [...brokers]),
     clientId,
     connectionTimeout: CONNECTION_TIMEOUT_MS,

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { type Cluster, type PartitionAssigner } from 'kafkajs';
 import { ConsumerCluster } from '../src/consumer-cluster.js';
 
-/** The two answers of kafkajs' cluster object that are corrected, where a broker can't be made to give them at will. */
+/** The two answers of kafkajs' cluster object that are corrected, where a broker cannot be made to give them at will. */
 
 function hooked(cluster: Partial<Cluster>): Cluster {
   const config = { cluster, groupId: 'g', logger: {} } as unknown as Parameters<PartitionAssigner>[0];

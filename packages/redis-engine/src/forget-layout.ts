@@ -39,7 +39,7 @@ export async function forgetLayout({ server, keyPrefix, partitions }: ForgetLayo
       found.push({ master, keys: all });
     }
     let deleted = 0;
-    // A key each, because those of several slots can't go together in a cluster.
+    // A key each, because those of several slots cannot go together in a cluster.
     for (const { master, keys: all } of found) {
       deleted += all.length;
       for (const key of all) await master.unlink(key);

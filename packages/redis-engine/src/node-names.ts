@@ -6,7 +6,7 @@ const ROUTER = 'r.';
 
 /**
  * In Redis a node is called `<id>~<life>`. When it has to register again (its lease ran out while it was suspended, or
- * Redis lost its data) it begins a new life with rows of its own, so whoever still reaps the old one can't touch them.
+ * Redis lost its data) it begins a new life with rows of its own, so whoever still reaps the old one cannot touch them.
  * The life of a router says so: what is for all sockets passes it by.
  */
 export function newIncarnation(id: string, role: NodeStatus['role']): string {

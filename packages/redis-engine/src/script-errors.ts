@@ -3,7 +3,7 @@ import { ReplyError } from 'ioredis';
 
 /**
  * First word of an error reply → what it means to the caller. The upper part is what our scripts return, the lower one
- * what Redis says while it can't serve. Anything else is a defect.
+ * what Redis says while it cannot serve. Anything else is a defect.
  */
 const codeOfReply: ReadonlyMap<string, EngineErrorCode> = new Map([
   ['SOURCE_GAP', 'source_gap'],

@@ -24,7 +24,7 @@ const message: PublishItem = {
   recordTimeMs: 1,
 };
 
-/** What a Redis answers that can't serve for now, and how it comes to that. */
+/** What a Redis answers that cannot serve for now, and how it comes to that. */
 const troubles: Record<string, { begin: (admin: Redis) => Promise<unknown>; end: (admin: Redis) => Promise<unknown> }> =
   {
     OOM: {

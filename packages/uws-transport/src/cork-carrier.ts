@@ -40,7 +40,7 @@ export class CorkCarrier {
     this.#app.any('/*', (res, req) => this.#accept(res, req.getUrl()));
   }
 
-  /** Resolves when there is a carrier, or when there can't be one now (logged; it tries on). Never rejects. */
+  /** Resolves when there is a carrier, or when there cannot be one now (logged; it tries on). Never rejects. */
   start(): Promise<void> {
     return new Promise((resolve) => {
       this.#onCarrier = resolve;

@@ -29,7 +29,7 @@ export function bindListener(app: TemplatedApp, { host, port, reusePort }: Liste
   return bound;
 }
 
-/** Tries the same address with Node to learn why it can't be listened on. */
+/** Tries the same address with Node to learn why it cannot be listened on. */
 export async function listenError(host: string, port: number): Promise<TransportError> {
   const cause = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
     const probe = createServer();

@@ -36,7 +36,7 @@ export async function unblock(deps: AdminDeps, request: HttpRequest): Promise<ob
   return { user, blocked: false };
 }
 
-/** Of a user-blocks record; what it may be is checked as there. */
+/** Payload of a user-blocks record; what it may be is checked as there. */
 interface BlockPayload {
   readonly blocked: boolean;
   readonly reason?: unknown;

@@ -3,7 +3,9 @@ import { AdminError } from './admin-error.js';
 import { requireUser, type AdminDeps } from './route-context.js';
 import { jsonBody } from './json-body.js';
 
-/** Longer than tokens live where somebody thinks of revoking them. */
+/**
+ * Time in ms for which a revocation is kept by default: longer than tokens live where somebody thinks of revoking them.
+ */
 const DEFAULT_TTL_MS = 30 * 86_400_000;
 
 /** Takes tokens back: no handshake with one succeeds any more, and open sockets that came with one close (4504). */

@@ -11,7 +11,7 @@ import {
 import type { DeadLetterArchive } from '../records/dead-letter-archive.js';
 import { AdminError } from './admin-error.js';
 
-/** What the handlers work with. */
+/** Parts that the handlers work with. */
 export interface AdminDeps {
   readonly engine: Engine;
   readonly survey: ClusterSurvey;

@@ -138,7 +138,7 @@ async function withArchive<T>(flags: DlqFlags, work: (archive: Archive) => Promi
   }
 }
 
-/** ms since the epoch. */
+/** Reads `--since` as ms since the epoch. */
 function sinceOption(text: string): number {
   const time = parseRfc3339(text);
   if (time !== null) return time;

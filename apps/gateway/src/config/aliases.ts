@@ -8,7 +8,7 @@ export const plainAliases: readonly {
   readonly variable: string;
   readonly path: string;
   readonly parse?: (text: string) => unknown;
-  /** True: the variable with `_FILE` names a file that holds the value, too. */
+  /** True: the variable with `_FILE` behind its name may name a file that holds the value. */
   readonly secret?: true;
 }[] = [
   { variable: 'HTTP_PORT', path: 'server.port', parse: port.fromText },

@@ -17,9 +17,9 @@ export interface LoadOptions {
   /** Path given by the user; without it `config.yaml` of the working directory, when there is one. */
   readonly file?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
-  /** By key path, from the command line. */
+  /** Values of the command line, by key path. */
   readonly flags?: Readonly<Record<string, FlagValue | undefined>>;
-  /** What has to be there depends on what is to be done. */
+  /** Purpose: what has to be there depends on what is to be done. */
   readonly purpose: Purpose;
 }
 
@@ -34,9 +34,11 @@ export interface Loaded {
   /** Complete configuration in written form, secrets included. */
   readonly tree: Tree;
   readonly findings: readonly Finding[];
-  /** null: no file, defaults and environment only. */
+  /** File; null: none, only defaults and environment. */
   readonly file: string | null;
-  /** Whether somebody chose the value of this key. Writing the default into a file is no choice: examples do that. */
+  /**
+   * Tells whether somebody chose the value of this key. Writing the default into a file is no choice: examples do that.
+   */
   chosen(path: string): boolean;
 }
 
@@ -145,7 +147,7 @@ function described(finding: Finding, { sources, file, positions }: Origins): Fin
   return { path: finding.path, message, source, ...position };
 }
 
-/** What is noted for the path itself, or for the nearest of what it is part of. */
+/** Finds what is noted for the path itself, or for the nearest of what it is part of. */
 function nearest<T>(noted: ReadonlyMap<string, T>, path: string): T | undefined {
   const found = noted.get(path);
   const end = Math.max(path.lastIndexOf('.'), path.lastIndexOf('['));

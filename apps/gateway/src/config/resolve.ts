@@ -79,7 +79,7 @@ export function withListedTopics(tree: Tree): Tree {
   return { ...tree, topics: Object.fromEntries([...Object.entries(topics), ...added]) };
 }
 
-/** What a topic's format says of its map, wherever the topic says nothing else; `config print` shows it. */
+/** Writes what a topic's format says of its map, wherever the topic says nothing else; `config print` shows it. */
 export function withFormatMaps(tree: Tree): Tree {
   const topics = Object.entries(tree['topics'] as Tree).map(([name, topic]) => {
     const { format, map } = topic as Tree;

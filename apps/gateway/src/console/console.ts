@@ -62,7 +62,10 @@ const notFound: HttpAnswer = {
   body: JSON.stringify({ error: { code: 'unknown_endpoint', message: 'the console has no such file' } }),
 };
 
-/** What the page has to know of the node. Anybody can read it, so it holds nothing that clients are not told anyway. */
+/**
+ * Lists what the page has to know of the node. Anybody can read it, so it holds nothing that clients are not told
+ * anyway.
+ */
 function consoleSettings(config: Config, node: string): object {
   const { role, metrics, admin, topics, ops, server } = config;
   return {

@@ -9,14 +9,14 @@ import { addRoutes, type WorkerGroup } from './routes.js';
 interface OperationsDeps {
   readonly node: string;
   readonly engine: Engine;
-  /** null: this node writes nothing to Kafka. */
+  /** Writer; null: this node writes nothing to Kafka. */
   readonly writer: RecordWriter | null;
   readonly survey: ClusterSurvey;
   readonly group: WorkerGroup;
   readonly logger: Logger;
 }
 
-/** What operators and machines ask: admin API, console, health, readiness and metrics, all on one port. */
+/** Serves what operators and machines ask for: admin API, console, health, readiness and metrics, all on one port. */
 export function addOperations(server: HttpServer, live: LiveConfig, deps: OperationsDeps): void {
   const { config } = live;
   const { node, engine, writer, survey, group, logger } = deps;

@@ -1,7 +1,7 @@
 import type { HttpAnswer, HttpServer } from '@ws-gateway/core';
 import { health, ready, type NodeState } from './health.js';
 
-/** All processes behind this port: whichever of them is asked speaks for all. */
+/** The processes behind this port: whichever of them is asked speaks for all. */
 export interface WorkerGroup {
   states(): Promise<readonly NodeState[]>;
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;

@@ -21,7 +21,7 @@ export function createEngine(
   });
 }
 
-/** Where Redis is, as `redis` says. */
+/** Finds where Redis is, as `redis` says. */
 export function redisServer(redis: Config['redis']): RedisServer {
   const nodes = redis.addr.map(hostAndPort);
   return {

@@ -5,7 +5,7 @@ import type { Config } from '../config/config.js';
 import type { Reloadable } from './live-config.js';
 import { WatchedFiles } from './watched-files.js';
 
-/** Who clients are: by their tokens, or by what the application says of those without one. */
+/** Finds who clients are: by their tokens, or by what the application says of those without one. */
 export interface Identities {
   readonly verifier: RenewedVerifier;
   readonly identifier: HandshakeIdentifier | undefined;

@@ -12,7 +12,7 @@ export interface Reloadable {
   reload(config: Config): void;
 }
 
-/** What a new configuration changed, by key path. */
+/** Changes that a new configuration brought, by key path. */
 export interface ConfigChanges {
   readonly changed: readonly string[];
   readonly waiting: readonly string[];

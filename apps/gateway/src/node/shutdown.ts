@@ -1,14 +1,14 @@
 import type { Edge, Engine, HttpServer, Logger, Router } from '@ws-gateway/core';
 import { pause } from './pause.js';
 
-/** What has to be stopped; null where the node has no such part. */
+/** Parts that have to be stopped; null where the node has no such part. */
 export interface Stoppable {
   /** Resolves when nothing is being started any more. */
   readonly started: Promise<void>;
   readonly edge: Edge | null;
   readonly router: Router | null;
   readonly server: HttpServer;
-  /** null: operators share the server of the clients. */
+  /** Server of the operators; null: they share the server of the clients. */
   readonly ops: HttpServer | null;
   readonly engine: Engine;
   readonly outgoing: { stop(): Promise<void> };

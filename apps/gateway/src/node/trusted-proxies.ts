@@ -32,8 +32,8 @@ export class TrustedProxies {
   }
 
   /**
-   * Whether the PROXY header of this peer is believed, where that protocol is spoken at all: then a list that is empty
-   * means that only the proxy can reach the port.
+   * Tells whether the PROXY header of this peer is believed, where that protocol is spoken at all: then a list that is
+   * empty means that only the proxy can reach the port.
    */
   sendsHeader(peer: string): boolean {
     return this.#anybody || this.#trusts(peer);

@@ -91,7 +91,7 @@ function checkDescriptors(): Diagnosis {
     : { check: 'descriptors', state: 'ok', detail: `hard limit ${limit === Infinity ? 'none' : limit}` };
 }
 
-/** null where the system does not say. */
+/** Limit of file descriptors; null where the system does not say. */
 function descriptorsMax(): number | null {
   try {
     const [, hard] = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];

@@ -46,7 +46,7 @@ async function factsOf(talk: RedisTalk): Promise<RedisFacts> {
   return { version: member('redis_version'), evictionPolicy: member('maxmemory_policy'), clockAheadMs };
 }
 
-/** One question at a time, in Redis' own protocol. */
+/** Asks one question at a time, in Redis' own protocol. */
 class RedisTalk {
   readonly #address: string;
   readonly #socket: Socket;
@@ -93,7 +93,9 @@ class RedisTalk {
   }
 }
 
-/** Of the answers that the questions above have: a line, a text, a list of texts. */
+/**
+ * Tells whether the text is a whole one of the answers that the questions above have: a line, a text, a list of texts.
+ */
 function isComplete(text: string): boolean {
   const head = text.indexOf('\r\n');
   if (head < 0) return false;

@@ -8,7 +8,7 @@ export interface LetterFilter {
   readonly reason?: string | undefined;
   /** Kafka's name. */
   readonly topic?: string | undefined;
-  /** Only letters that are not older than this, ms since the epoch. */
+  /** Time in ms since the epoch; older letters are left out. */
   readonly sinceMs?: number | undefined;
 }
 

@@ -13,7 +13,7 @@ export interface ReplayOptions {
   /** The gateway's group: how far letters were replayed is committed for groups that begin with its name. */
   readonly groupId: string;
   readonly dryRun: boolean;
-  /** Also those that were replayed before. */
+  /** True: also those that were replayed before. */
   readonly again: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface Replayed {
 export class DeadLetterReplay {
   readonly #deps: ReplayDeps;
   readonly #options: ReplayOptions;
-  /** By pair: the offset behind the last letter that was replayed, by partition. */
+  /** Offset behind the last letter that was replayed, by pair and partition. */
   readonly #progress = new Map<string, Map<number, number>>();
   readonly #counts = new Map<string, Replayed>();
   readonly #checked = new Set<string>();
@@ -40,7 +40,7 @@ export class DeadLetterReplay {
     this.#options = options;
   }
 
-  /** What was written before a failure stays written, and is known as replayed. */
+  /** Replays the letters. What was written before a failure stays written, and is known as replayed. */
   async run(): Promise<Replayed[]> {
     const { archive } = this.#deps;
     const bounds = await archive.bounds();

@@ -3,7 +3,7 @@ import type { HeaderValue, OutgoingRecord, SourceRecord } from '@ws-gateway/core
 
 /** A record of the dead letter topic. */
 export interface DeadLetter {
-  /** In the dead letter topic. */
+  /** Partition of the dead letter topic. */
   readonly partition: number;
   readonly record: SourceRecord;
   /** Kafka's name of the topic it came from; '' when its headers do not say. */
@@ -12,7 +12,7 @@ export interface DeadLetter {
   readonly message: string;
   /** `<partition>:<offset>` where it came from. */
   readonly source: string;
-  /** When it became a dead letter, ms since the epoch. */
+  /** Time in ms since the epoch at which it became a dead letter. */
   readonly timeMs: number;
 }
 
@@ -39,7 +39,7 @@ export function originalRecord({ record, topic, source }: DeadLetter): OutgoingR
   return { key: hadNoKey ? null : key, value, headers: Object.fromEntries(headers) };
 }
 
-/** What people and programs are shown of a dead letter. */
+/** Dead letter as people and programs are shown it. */
 export interface DeadLetterView {
   readonly topic: string;
   /** The next two say where it came from. */
@@ -48,7 +48,7 @@ export interface DeadLetterView {
   readonly reason: string;
   readonly message: string;
   readonly time: string;
-  /** Where it is in the dead letter topic. */
+  /** Place in the dead letter topic. */
   readonly letter: { readonly partition: number; readonly offset: number };
   readonly key?: string | null;
   /** Bytes that are no text. */

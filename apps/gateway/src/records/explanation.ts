@@ -1,7 +1,7 @@
 import { userStream, type PublishItem } from '@ws-gateway/core';
 import type { Verdict } from './topic-decoding.js';
 
-/** Where a record is. */
+/** Place of a record. */
 export interface RecordPlace {
   /** Kafka's name. */
   readonly topic: string;
@@ -31,14 +31,17 @@ export function explain(verdict: Verdict): Explanation {
   }
 }
 
-/** One line of JSON. The frame is put in as it is: nothing re-formats its numbers. */
+/** Writes one line of JSON. The frame is put in as it is: nothing re-formats its numbers. */
 export function explanationJson({ topic, partition, offset }: RecordPlace, explanation: Explanation): string {
   const { frame, ...members } = 'frame' in explanation ? explanation : { ...explanation, frame: null };
   const head = JSON.stringify({ topic, partition, offset, ...members });
   return frame === null ? head : `${head.slice(0, -1)},"frame":${frame}}`;
 }
 
-/** In the language of `ws-audience`, and `key:<key>` and `subscriptions:<ids>` for what that language has no word for. */
+/**
+ * Writes an audience in the language of `ws-audience`, and `key:<key>` and `subscriptions:<ids>` for what that language
+ * has no word for.
+ */
 function audienceOf(items: readonly PublishItem[]): string {
   const [first] = items;
   if (first === undefined || first.kind === 'all') return 'all';

@@ -3,13 +3,13 @@ import type { Config } from '../config/config.js';
 import type { Tree } from '../config/language/tree.js';
 import type { NodeState } from '../http/health.js';
 
-/** What can be asked of a worker about itself. */
+/** Answers of a worker about itself. */
 export interface OwnAnswers {
   readonly state: NodeState;
   readonly metrics: MetricsSnapshot;
 }
 
-/** What a worker, whom a client asked, wants to know about all of them. */
+/** Answers about all workers, which a worker whom a client asked wants to know. */
 export interface GroupAnswers {
   readonly state: readonly NodeState[];
   readonly metrics: { readonly contentType: string; readonly body: string };
@@ -17,7 +17,7 @@ export interface GroupAnswers {
 
 export type Question = keyof OwnAnswers & keyof GroupAnswers;
 
-/** From the supervisor to a worker. */
+/** Messages from the supervisor to a worker. */
 export type ToWorker =
   /** The first one. All workers get the same configuration, whatever the file says by now. */
   | { readonly kind: 'start'; readonly config: Config; readonly tree: Tree; readonly opensGrpc: boolean }
@@ -28,7 +28,7 @@ export type ToWorker =
   | { readonly kind: 'question'; readonly about: Question }
   | { readonly kind: 'group-answer'; readonly id: number; readonly answer: GroupAnswers[Question] };
 
-/** From a worker to the supervisor. */
+/** Messages from a worker to the supervisor. */
 export type ToSupervisor =
   | { readonly kind: 'listening' }
   | { readonly kind: 'answer'; readonly about: 'state'; readonly answer: NodeState }

@@ -43,7 +43,7 @@ export class SupervisorLink implements WorkerGroup {
     return this;
   }
 
-  /** From here on this worker is asked, too. */
+  /** Tells that this worker listens: from here on it is asked, too. */
   listening(): void {
     this.#send({ kind: 'listening' });
   }

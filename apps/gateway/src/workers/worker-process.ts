@@ -26,7 +26,7 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #handlers: WorkerHandlers;
   #listening = false;
-  /** What it answered last: still the best there is while it is too busy, and after its end. */
+  /** Answers that it gave last: still the best there are while it is too busy, and after its end. */
   readonly #answers: { [about in Question]?: OwnAnswers[about] } = {};
   /** Resolved by the next answer about it. */
   readonly #waiting = new Map<Question, PromiseWithResolvers<void>>();
@@ -56,7 +56,7 @@ export class WorkerProcess {
     return this.#listening;
   }
 
-  /** Whether a question is still open. */
+  /** Tells whether a question is still open. */
   get owesAnswer(): boolean {
     return this.#waiting.size > 0;
   }

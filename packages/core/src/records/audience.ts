@@ -108,14 +108,14 @@ export function audienceOfHeader(
   source: Pick<AudienceSource, 'record' | 'policy' | 'context'>,
 ): Audience | Rejection | null {
   const header = source.record.headers['ws-audience'];
-  // The name is asked for, not the value: a header without a value is there, and can't be read.
+  // The name is asked for, not the value: a header without a value is there, and cannot be read.
   if (header === undefined && !('ws-audience' in source.record.headers)) return null;
-  // Twice the header is two audiences, and which one was meant can't be known.
+  // Twice the header is two audiences, and which one was meant cannot be known.
   if (Array.isArray(header) && header.length > 1) return reject('bad_audience', 'header ws-audience is there twice');
   return audienceOfText(headerText(header), 'header ws-audience', source);
 }
 
-/** The language of `ws-audience`. `name` is what the text is called when it can't be read. */
+/** The language of `ws-audience`. `name` is what the text is called when it cannot be read. */
 export function audienceOfText(
   text: string | null | undefined,
   name: string,

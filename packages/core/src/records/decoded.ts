@@ -48,7 +48,7 @@ export interface Skipped {
   readonly kind: 'skipped';
 }
 
-/** The record can't be read yet: its schema is being fetched. */
+/** The record cannot be read yet: its schema is being fetched. */
 export interface Pending {
   readonly kind: 'pending';
   /** Resolves when it is worth while to decode the record again. Never rejects. */

@@ -10,7 +10,7 @@ import { isWritableTime } from './rfc3339.js';
 import type { SchemaReader } from './schema-reader.js';
 
 /**
- * Turns Kafka records of one topic into messages with finished frames, or says why that can't be done. `decode` never
+ * Turns Kafka records of one topic into messages with finished frames, or says why that cannot be done. `decode` never
  * throws, whatever the record holds. Made once for a topic: what the topic's selectors say is compiled here.
  */
 export class RecordDecoder {

@@ -5,7 +5,7 @@ import { parseRfc3339 } from './rfc3339.js';
 
 /**
  * The payload of a user-blocks record: {blocked, reason?, expires_at?}. null: the user is not blocked (any more), which
- * also holds when `expires_at` has passed. What can't be read never blocks anybody.
+ * also holds when `expires_at` has passed. What cannot be read never blocks anybody.
  */
 export function readBlock(payload: unknown, nowMs: number): Block | null | Rejection {
   if (!isObject(payload)) return reject('bad_member', 'payload is not an object');

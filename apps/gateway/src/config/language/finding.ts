@@ -3,7 +3,7 @@ export interface Finding {
   /** Key path such as `server.port`, or the name of an environment variable that means nothing. */
   readonly path: string;
   readonly message: string;
-  /** Where the value came from: the file, an environment variable or a flag; absent for a default. */
+  /** Place the value came from: the file, an environment variable or a flag; absent for a default. */
   readonly source?: string;
   /** Line in the file, from 1. */
   readonly line?: number;
@@ -11,7 +11,7 @@ export interface Finding {
   readonly column?: number;
 }
 
-/** Everything that is wrong, at once. */
+/** Lists everything that is wrong, at once. */
 export function findingsText(findings: readonly Finding[]): string {
   const count = findings.length === 1 ? '1 problem' : `${findings.length} problems`;
   return [`${count} in the configuration:`, ...findings.map((finding) => `  ${findingText(finding)}`)].join('\n');

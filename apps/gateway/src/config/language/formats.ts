@@ -8,7 +8,7 @@ import { isOptionType, optionTypes } from '@ws-gateway/http-backends/default-com
  * written form and never throws: what makes no sense is left for `read`.
  */
 export interface Format<T> {
-  /** For the documentation. */
+  /** Name of the format in the documentation. */
   readonly name: string;
   read(written: unknown): T;
   fromText(text: string): unknown;
@@ -113,7 +113,10 @@ function sizeBytes(written: unknown): number | null {
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
-/** One of a few words; upper and lower case are the same, because SCRAM-SHA-256 and INFO are often written so. */
+/**
+ * Makes the format of a choice among a few words; upper and lower case are the same, because SCRAM-SHA-256 and INFO are
+ * often written so.
+ */
 export function choice<const T extends string>(...words: readonly T[]): Format<T> {
   const shown = words.map((word) => word || '""').join(', ');
   return {

@@ -8,17 +8,17 @@ export type Node = AnyKey | Section | MapNode | ListNode;
 
 export type AnyKey = Key<unknown, Suffix>;
 
-/** What the program's name of the key ends in, so that no number is without its unit. */
+/** End of the program's name of the key, so that no number is without its unit. */
 type Suffix = '' | 'Ms' | 'Bytes';
 
 export interface Key<T, S extends Suffix = ''> {
   readonly kind: 'key';
   readonly format: Format<T>;
-  /** In written form (`10s`, not 10000). */
+  /** Default in written form (`10s`, not 10000). */
   readonly default: unknown;
   readonly doc: string;
   readonly suffix: S;
-  /** Never printed. */
+  /** Secrets are never printed. */
   readonly secret?: boolean;
   /** True: a new value applies while the program runs (SIGHUP). Others wait for a restart. */
   readonly live?: true;

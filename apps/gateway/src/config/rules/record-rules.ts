@@ -5,7 +5,7 @@ import { when, type Rule } from './rule.js';
 
 type Topic = SchemaValues['topics'][string];
 
-/** What topics say about their records. */
+/** Rules of what topics say about their records. */
 export const recordRules: readonly Rule[] = [
   {
     doc: 'A topic of a format with a map has exactly one of `map.user`, `users`, `room`, `hub`, `keyed`, `audience`; `envelope` and `wss` have no map.',

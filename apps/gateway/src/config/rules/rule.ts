@@ -2,8 +2,8 @@ import type { Finding } from '../language/finding.js';
 import type { SchemaValues } from '../schema/schema.js';
 
 /**
- * What the configuration is loaded for: `serve` needs all of it, `dev` makes what is missing, a `tool` such as `topics`
- * uses only a part.
+ * Purpose for which the configuration is loaded: `serve` needs all of it, `dev` makes what is missing, a `tool` such as
+ * `topics` uses only a part.
  */
 export type Purpose = 'serve' | 'dev' | 'tool';
 

@@ -58,7 +58,7 @@ function subscriptionIds(value: unknown): readonly string[] | Rejection {
   return [...ids];
 }
 
-/** undefined: can't be read. */
+/** undefined: cannot be read. */
 function reloadOption(options: unknown): boolean | undefined {
   if (options === undefined || options === null) return false;
   if (!isObject(options)) return undefined;
