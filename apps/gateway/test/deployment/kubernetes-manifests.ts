@@ -32,7 +32,7 @@ export interface Spec {
   readonly rules?: readonly { readonly http: { readonly paths: readonly IngressPath[] } }[];
   readonly scaleTargetRef?: { readonly kind?: string; readonly name: string };
   readonly triggers?: readonly { readonly metadata: Labels }[];
-  readonly endpoints?: readonly { readonly port: string; readonly path: string }[];
+  readonly podMetricsEndpoints?: readonly { readonly port: string; readonly path: string }[];
   readonly groups?: readonly { readonly rules: readonly AlertRule[] }[];
 }
 

@@ -1,7 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, relative } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { TEST_SECRET } from '@ws-gateway/testkit';
+import { load as parse, loadAll } from 'js-yaml';
 import { findingsOf, load } from '../config/loading.js';
 import {
   asApplied,
@@ -153,13 +156,18 @@ describe('what belongs together has the same names', () => {
     }
   });
 
-  test('Prometheus finds both Services', () => {
-    const { selector, endpoints } = one('ServiceMonitor', 'ws-gateway', all).spec;
-    const services = ofKind('Service').filter((service) => matches(selector!.matchLabels!, service.metadata.labels!));
-    expect(services.map(({ metadata }) => metadata.name)).toEqual(['ws-gateway', 'ws-gateway-router']);
+  test('Prometheus finds the pods of both, on the port of operators', () => {
+    const { selector, podMetricsEndpoints } = one('PodMonitor', 'ws-gateway', all).spec;
+    const found = withPods.filter((manifest) => matches(selector!.matchLabels!, podLabels(manifest)));
+    expect(found.map(({ metadata }) => metadata.name)).toEqual(
+      expect.arrayContaining(['ws-gateway-edge', 'ws-gateway-router']),
+    );
     const { config } = configOf(edge, {});
-    for (const { port, path } of endpoints!) {
-      for (const { spec } of services) expect(spec.ports!.map(({ name }) => name)).toContain(port);
+    for (const { port, path } of podMetricsEndpoints!) {
+      for (const deployment of [edge, router]) {
+        const named = container(deployment).ports!.find(({ name }) => name === port);
+        expect(named?.containerPort).toBe(config.ops.port);
+      }
       expect(path).toBe(config.metrics.path);
     }
   });
@@ -178,20 +186,23 @@ describe('what belongs together has the same names', () => {
       'loki.source.kubernetes.gateway',
       'prometheus.scrape.gateway',
     ]);
-    const [endpoint] = one('ServiceMonitor', 'ws-gateway', all).spec.endpoints!;
+    const [endpoint] = one('PodMonitor', 'ws-gateway', all).spec.podMetricsEndpoints!;
     expect(text).toContain(`metrics_path    = "${endpoint!.path}"`);
     expect(text).toContain(`regex         = "${endpoint!.port}"`);
-    const [name] = Object.entries(one('ServiceMonitor', 'ws-gateway', all).spec.selector!.matchLabels!);
+    const [name] = Object.entries(one('PodMonitor', 'ws-gateway', all).spec.selector!.matchLabels!);
     expect(text).toContain(`"${name!.join('=')}"`);
   });
 
   test('KEDA asks for the group that the routers are in', () => {
     const { config } = configOf(router, {});
     const [trigger] = one('ScaledObject', 'ws-gateway-router', all).spec.triggers!;
-    expect(trigger!.metadata).toMatchObject({
-      bootstrapServers: config.kafka.brokers.join(','),
-      consumerGroup: config.kafka.groupId,
-    });
+    expect(trigger!.metadata['consumerGroup']).toBe(config.kafka.groupId);
+    // KEDA resolves names in its own namespace, and Kafka sends it on to the address that it advertises.
+    const [host = '', port] = config.kafka.brokers[0]!.split(':');
+    expect(trigger!.metadata['bootstrapServers']).toBe(`${host}.default.svc:${port}`);
+    const { env } = container(one('Deployment', 'kafka', all));
+    const advertised = env!.find(({ name }) => name === 'KAFKA_ADVERTISED_LISTENERS')!.value;
+    expect(advertised).toBe(`PLAINTEXT://${host}.$(POD_NAMESPACE).svc:${port}`);
   });
 
   test('all pods run the version that this is', () => {
@@ -220,9 +231,9 @@ describe('the configuration', () => {
     const { config } = configOf(edge, {});
     const hubs = config.hubs.map(({ grpcPort }) => grpcPort);
     const ports = (manifest: Manifest | undefined): number[] => container(manifest).ports!.map((p) => p.containerPort);
-    expect(ports(edge)).toEqual([config.server.port, config.grpc.port, ...hubs]);
+    expect(ports(edge)).toEqual([config.server.port, config.ops.port, config.grpc.port, ...hubs]);
     expect(configOf(router, {}).config.grpc.enabled).toBe(false);
-    expect(ports(router)).toEqual([config.server.port]);
+    expect(ports(router)).toEqual([config.server.port, config.ops.port]);
   });
 
   test('names only what the network policies let through', () => {
@@ -231,7 +242,9 @@ describe('the configuration', () => {
     for (const deployment of [edge, router]) {
       const { ingress, egress } = one('NetworkPolicy', deployment!.metadata.name).spec;
       const opened = ingress!.flatMap(({ ports }) => ports.map(({ port }) => port));
-      expect(opened).toEqual(container(deployment).ports!.map(({ containerPort }) => containerPort));
+      // A router takes no sockets.
+      const served = container(deployment).ports!.filter(({ name }) => deployment === edge || name !== 'http');
+      expect(opened).toEqual(served.map(({ containerPort }) => containerPort));
       const reachable = egress!.flatMap(({ ports }) => ports).filter(({ protocol }) => protocol === 'TCP');
       for (const address of addresses) {
         const wanted = Number(address.split(':').at(-1));
@@ -281,6 +294,9 @@ describe('pods', () => {
       const { startupProbe, livenessProbe, readinessProbe } = container(deployment);
       const paths = [startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet?.path);
       expect(paths).toEqual(['/health', '/health', '/ready']);
+      // Clients cannot fill the port of operators.
+      const ports = [startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet?.port);
+      expect(ports).toEqual(['ops', 'ops', 'ops']);
       expect(deployment!.spec.strategy!.rollingUpdate).toEqual({ maxSurge: 1, maxUnavailable: 0 });
     }
   });
@@ -304,3 +320,41 @@ describe('alerts', () => {
     }
   });
 });
+
+describe('kustomize', () => {
+  const kubectl = spawnSync('kubectl', ['kustomize', '--help'], { stdio: 'ignore' }).status === 0;
+
+  test('the base and the components name every file of their folders', () => {
+    for (const folder of ['', 'demo', 'monitoring']) {
+      const { resources } = parse(read(join(folder, 'Kustomization'))) as { resources: string[] };
+      expect(resources).toEqual([...new Set(manifestsOf(folder).map(({ file }) => basename(file)))]);
+    }
+  });
+
+  (kubectl ? test : test.skip)('an overlay with all components is what the API server takes', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'wsg-overlay-'));
+    const base = relative(realpathSync(folder), join(repository, 'kubernetes'));
+    const components = ['demo', 'keda', 'connections', 'monitoring'].map((name) => join(base, name));
+    const overlay = {
+      resources: [base],
+      components,
+      namespace: 'prod',
+      images: [{ name: 'ws-gateway', newTag: '9.9.9' }],
+    };
+    writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(overlay));
+    const { status, stdout, stderr } = spawnSync('kubectl', ['kustomize', folder]);
+    rmSync(folder, { recursive: true });
+    expect([status, stderr.toString()]).toEqual([0, '']);
+    const made = loadAll(stdout.toString()) as Manifest[];
+    for (const manifest of made)
+      expect([manifest.metadata.name, schemaViolations(manifest)]).toEqual([manifest.metadata.name, []]);
+    expect(one('Deployment', 'ws-gateway-router', made).spec.replicas).toBeUndefined();
+    expect(container(one('Deployment', 'ws-gateway-edge', made)).image).toBe('ws-gateway:9.9.9');
+    expect(ofKind('HorizontalPodAutoscaler', made)).toHaveLength(1);
+    expect(made.every(({ metadata }) => metadata.namespace === 'prod')).toBe(true);
+  });
+});
+
+function read(file: string): string {
+  return readFileSync(join(repository, 'kubernetes', file), 'utf8');
+}
