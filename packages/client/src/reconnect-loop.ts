@@ -137,9 +137,9 @@ export class ReconnectLoop {
     this.#waiting.abort();
     if (!networkChanged) return;
     this.#plan.beginAnew();
-    if (this.transport !== null) return;
+    if (this.#connection === null || this.#connection.isConnected) return;
     this.#backAtMs = performance.now();
-    this.#connection?.abandon('another network');
+    this.#connection.abandon('another network');
   }
 
   /** Comes back at once by another connection. */

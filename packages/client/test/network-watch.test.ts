@@ -38,6 +38,18 @@ describe('a client that waits for its next attempt', () => {
     await client.close();
   });
 
+  it('waits as ever when that attempt fails, too', async () => {
+    const { client, gateway, of } = await play({ backoff: { baseMs: 60_000, capMs: 60_000 } });
+    gateway.last.drop();
+    await pass(5000);
+    window.dispatchEvent(new Event('online'));
+    await turn();
+    gateway.last.drop();
+    await turn();
+    expect(of('reconnecting').at(-1)!.delayMs).toBe(59_999);
+    await client.close();
+  });
+
   it('is not woken by a page that nobody looks at', async () => {
     const { client, gateway } = await play({ backoff: { baseMs: 60_000, capMs: 60_000 } });
     gateway.last.drop();
