@@ -33,7 +33,10 @@ export class RoomCommands {
   async #enter(connection: Connection, request: ClientRequest): Promise<Outcome> {
     const room = requireRoom(connection, own(request.options, 'room'));
     const standing = placesIn(connection, room);
-    if (standing.length > 0) return ok({ room, ...this.#describe(standing[0]!) });
+    if (standing.length > 0) {
+      const [part] = await this.#subscriber.standing(standing);
+      return ok({ room, ...this.#subscriber.describeStream(part!) });
+    }
     if (connection.namesOf('room').size >= this.#options.roomsPerConnection) {
       throw new RefusalError('bad_request', `at most ${this.#options.roomsPerConnection} rooms per connection`);
     }
@@ -67,10 +70,6 @@ export class RoomCommands {
       after: null,
     };
     return [everybody, withinHub];
-  }
-
-  #describe(subscription: Subscription): object | null {
-    return this.#subscriber.describeStream({ subscription, after: null, replay: [], recovered: null });
   }
 }
 

@@ -1,8 +1,8 @@
 import { isName } from '../../names.js';
 import { subscriptionStream, type Position } from '../../streams.js';
 import type { TopicPolicy } from '../../topics.js';
-import type { Connection } from '../delivery/connection.js';
-import type { Subscriber } from '../subscriptions/subscriber.js';
+import type { Connection, Subscription } from '../delivery/connection.js';
+import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
 import { RefusalError } from '../refusals.js';
 import { isRecord, own, type ClientRequest } from './client-request.js';
 import type { CommandHandlers, Outcome } from './outcome.js';
@@ -45,9 +45,12 @@ export class SubscribeCommands {
     }
     access.requireRoomFor(known.size + fresh.size);
     const requests = access.requests([...fresh.values()], recover, connection.user);
+    // Looked up before the first await: what is made meanwhile is not what was asked for again.
+    const repeated = new Set(wanted.map(({ topic }) => topic).filter((topic) => !fresh.has(topic)));
+    const standing = connection.subscriptions.filter(({ kind, name }) => kind === 'topic' && repeated.has(name));
     const pending = await subscriber.begin(connection, requests);
     await subscriber.readOpen(pending);
-    const topics = [...subscriber.describe(pending), ...this.#describeKnown(connection, wanted, fresh)];
+    const topics = [...subscriber.describe(pending), ...(await this.#describeStanding(standing, pending))];
     return { status: 'ok', payload: { topics }, after: () => subscriber.complete(pending) };
   }
 
@@ -73,16 +76,18 @@ export class SubscribeCommands {
     return { status: 'ok', payload: { ids: left } };
   }
 
-  #describeKnown(
-    connection: Connection,
-    wanted: readonly TopicRequest[],
-    fresh: ReadonlyMap<string, TopicPolicy>,
-  ): ReturnType<Subscriber['describe']> {
-    const repeated = new Set(wanted.map(({ topic }) => topic).filter((topic) => !fresh.has(topic)));
-    const pending = connection.subscriptions
-      .filter(({ kind, name }) => kind === 'topic' && repeated.has(name))
-      .map((subscription) => ({ subscription, after: null, replay: [], recovered: null }));
-    return this.#deps.subscriber.describe(pending);
+  async #describeStanding(
+    standing: readonly Subscription[],
+    pending: PendingSubscriptions,
+  ): Promise<ReturnType<Subscriber['describe']>> {
+    const { subscriber } = this.#deps;
+    try {
+      return subscriber.describe(await subscriber.standing(standing));
+    } catch (error) {
+      // The request fails as a whole.
+      subscriber.abandon(pending);
+      throw error;
+    }
   }
 }
 

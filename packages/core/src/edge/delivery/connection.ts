@@ -146,6 +146,8 @@ export class Subscription implements SubscriptionTarget, StreamMember {
   /** Live frames that wait for the history before them; null when live. */
   held: HeldFrame[] | null = [];
   heldBytes = 0;
+  /** Made for those who want to know when it is live. */
+  #settled: PromiseWithResolvers<void> | null = null;
 
   constructor(connection: Connection, localStream: LocalStream<Subscription>, target: SubscriptionTarget) {
     this.connection = connection;
@@ -154,6 +156,19 @@ export class Subscription implements SubscriptionTarget, StreamMember {
     this.name = target.name;
     this.policy = target.policy;
     this.#user = localStream.shared ? null : connection.user;
+  }
+
+  /** Resolves when it is live, or was left: until then nobody can say where it is in its stream. */
+  async settled(): Promise<void> {
+    if (this.held === null || !this.connection.subscriptions.includes(this)) return;
+    this.#settled ??= Promise.withResolvers();
+    await this.#settled.promise;
+  }
+
+  /** It is live, or was left. */
+  settle(): void {
+    this.#settled?.resolve();
+    this.#settled = null;
   }
 
   /** null: a stream without history. */

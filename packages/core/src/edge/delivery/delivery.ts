@@ -75,6 +75,7 @@ export class Delivery {
       if (!advances(subscription, live)) continue;
       this.#push(connection, live.frame, subscription);
     }
+    subscription.settle();
   }
 
   /** Takes natively served sockets whose backlog grew into their own lanes; only channels used since the last look. */

@@ -13,6 +13,7 @@ import type { Delivery } from '../delivery/delivery.js';
 import type { Interests } from './interests.js';
 import { SharedReads } from './shared-reads.js';
 import type { SubscriptionEvents } from '../../outgoing/subscription-events.js';
+import { RefusalError } from '../refusals.js';
 
 /** A stream as `connected` and the answers tell it. */
 export interface SubscribedStream {
@@ -121,12 +122,26 @@ export class Subscriber {
     return [...topics.values()];
   }
 
+  /**
+   * Where the connection stands in streams that another command of it has asked for, perhaps a moment ago: told only when
+   * that one is done. Throws RefusalError when the other one failed, or they were left meanwhile.
+   */
+  async standing(subscriptions: readonly Subscription[]): Promise<PendingSubscriptions> {
+    await Promise.all(subscriptions.map((subscription) => subscription.settled()));
+    return subscriptions.map((subscription) => {
+      if (!subscription.connection.subscriptions.includes(subscription))
+        throw new RefusalError('unavailable', `${subscription.name}: was left meanwhile; try again`);
+      return { subscription, after: null, replay: [], recovered: null };
+    });
+  }
+
   /** null for a stream without history. */
   describeStream(part: PendingSubscription): SubscribedStream | null {
     const { subscription, recovered } = part;
     if (subscription.retained === null) return null;
     const { localStream } = subscription;
     const at = subscription.group === null ? subscription : localStream;
+    if (at.epoch === '') throw new Error(`${localStream.stream}: described before its position was read`);
     const row = { stream: localStream.stream, epoch: at.epoch, offset: at.offset };
     return recovered === null ? row : { ...row, recovered, replayed: part.replay.length };
   }
@@ -151,6 +166,7 @@ export class Subscriber {
     const at = connection.subscriptions.indexOf(subscription);
     if (at < 0) return;
     connection.subscriptions.splice(at, 1);
+    subscription.settle();
     this.#deps.delivery.detach(subscription);
     if (this.#deps.localStreams.dropIfEmpty(localStream)) this.#deps.subscriptions?.left(localStream.stream);
     if (localStream.shared) this.#deps.interests.remove(localStream.stream);
