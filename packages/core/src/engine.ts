@@ -43,8 +43,11 @@ export interface Engine {
   /** Current top of each stream, in the order asked; a stream never written has offset 0 and an epoch. */
   positions(streams: readonly RetainedStream[]): Promise<Position[]>;
 
-  /** History after a position (null: all that is kept). Never throws for a bad position: it says `recovered: false`. */
-  read(stream: RetainedStream, after: Position | null, limit: number): Promise<HistoryPage>;
+  /**
+   * History after a position (null: all that is kept): at most `limit` messages, and of those no more than `bytesMax` bytes
+   * of frames hold, but one if there is one. Never throws for a bad position: it says `recovered: false`.
+   */
+  read(stream: RetainedStream, after: Position | null, limit: number, bytesMax?: number): Promise<HistoryPage>;
 
   /** Hands a command to every node that holds the target; resolves to the number of nodes. */
   control(target: ControlTarget, command: NodeCommand): Promise<number>;

@@ -12,6 +12,7 @@ export * from './names.js';
 export * from './paths.js';
 export * from './record-source.js';
 export type { Revocation, TokenTraits } from './revocation.js';
+export { slowPolicies, slowPolicyNames, type SlowPolicyName } from './slow-policies.js';
 export * from './stats.js';
 export * from './streams.js';
 export * from './token-verifier.js';

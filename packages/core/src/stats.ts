@@ -1,7 +1,7 @@
 import { closeCodes } from './close-codes.js';
 import { refusalStatuses } from './edge/refusals.js';
 import { engineErrorCodes } from './errors.js';
-import type { SlowPolicy } from './topics.js';
+import { slowPolicyNames } from './slow-policies.js';
 
 /**
  * Plain counters: the hot path adds to a number, and telemetry reads them when it is scraped (a bound prom-client child
@@ -60,7 +60,6 @@ export const LATENCY_BOUNDS_SECONDS = [
   0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ] as const;
 
-const SLOW_POLICIES: readonly SlowPolicy[] = ['queue', 'conflate', 'drop-oldest'];
 /** Of RFC 6455, those that clients and networks bring about every day. */
 const WIRE_CODES = [1000, 1001, 1005, 1006] as const;
 
@@ -87,10 +86,15 @@ export class EdgeStats {
   readonly messageLatency = new Histogram(LATENCY_BOUNDS_SECONDS);
   /** Record timestamp to socket write, by topic. */
   readonly messageAge = new Map<string, Histogram>();
-  /** Frames waiting in slow lanes now, and how often a lane was full. */
+  /** Frames that wait in slow queues now. */
   bufferedFrames = 0;
+  /** Bytes of them and of what transports hold for slow sockets, a second ago at most. */
+  bufferedBytes = 0;
+  /** Sockets for which a transport holds something, a second ago at most. */
+  transportBacklogs = 0;
+  /** Times that a slow queue was full. */
   bufferOverflows = 0;
-  readonly slowConsumerActions = LabelCounter.of(SLOW_POLICIES);
+  readonly slowConsumerActions = LabelCounter.of(slowPolicyNames);
   readonly resumes = LabelCounter.of(['recovered', 'lost']);
   /** Unacknowledged messages that the history lost before their user came back, by topic. */
   readonly expired = new LabelCounter();

@@ -1,9 +1,7 @@
 import type { RecordFormat } from './records/formats/formats.js';
 import type { Condition, RecordMap } from './records/map/selector.js';
+import type { SlowPolicyName } from './slow-policies.js';
 import type { Retention } from './streams.js';
-
-/** What is done with a client that reads more slowly than its messages arrive. */
-export type SlowPolicy = 'queue' | 'conflate' | 'drop-oldest';
 
 /** How one kind of stream is kept and delivered: what topics, rooms, hubs and subscription ids have in common. */
 export interface StreamPolicy {
@@ -13,7 +11,7 @@ export interface StreamPolicy {
   readonly type: string;
   /** null: no history. */
   readonly retention: Retention | null;
-  readonly slow: SlowPolicy;
+  readonly slow: SlowPolicyName;
   /** Limit of a slow client's queue. */
   readonly queueBytes: number;
   /** A client without a position gets the newest value. */

@@ -10,9 +10,12 @@
 -- ARGV[6] epoch of the position, '' for none (all that is kept)
 -- ARGV[7] offset of the position
 -- ARGV[8] messages at most
+-- ARGV[9] bytes of frames at most; one message is returned whatever its size
 -- Returns {epoch, top, recovered 1 or 0, offset before the first message, its times, its body, …}.
 local latest, size, ttl = ARGV[3] == 'l', tonumber(ARGV[4]), tonumber(ARGV[5])
-local after, limit = tonumber(ARGV[7]), tonumber(ARGV[8])
+local after, limit, bytesMax = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+-- Entries read in one step: what would be too much for the reply is not even looked at.
+local STEP = 64
 
 -- @include clock
 -- @include tops
@@ -47,7 +50,19 @@ if latest then complete = begin < top or after >= top end
 local reply = { stream.epoch, top, known and complete and 1 or 0, begin }
 if begin < top and limit > 0 then
   local from = 2 * (length - (top - begin))
-  local entries = redis.call('LRANGE', KEYS[2], from, math.min(from + 2 * limit, 2 * length) - 1)
-  for i = 1, #entries do reply[i + 4] = entries[i] end
+  local last = math.min(from + 2 * limit, 2 * length) - 1
+  -- What a body becomes longer by as a frame: its epoch, its offset of at most 16 digits, and what is around them.
+  local position = #stream.epoch + 28
+  local bytes, count = 0, #reply
+  while from <= last do
+    local entries = redis.call('LRANGE', KEYS[2], from, math.min(from + STEP - 1, last))
+    for i = 1, #entries, 2 do
+      bytes = bytes + #entries[i + 1] + position
+      if bytes > bytesMax and count > 4 then return reply end
+      reply[count + 1], reply[count + 2] = entries[i], entries[i + 1]
+      count = count + 2
+    end
+    from = from + STEP
+  end
 end
 return reply

@@ -51,7 +51,12 @@ export class History {
     return positions;
   }
 
-  async read(stream: RetainedStream, after: Position | null, limit: number): Promise<HistoryPage> {
+  async read(
+    stream: RetainedStream,
+    after: Position | null,
+    limit: number,
+    bytesMax = Number.MAX_SAFE_INTEGER,
+  ): Promise<HistoryPage> {
     const partition = partitionOfStream(this.#keys, stream);
     const link = this.#calls.of(partition);
     const { mode, size, ttlMs } = stream.retention;
@@ -68,6 +73,7 @@ export class History {
         ? after.offset
         : Number.MAX_SAFE_INTEGER,
       limit,
+      bytesMax,
     ];
     const reply = await link.run<(Buffer | number)[]>('read', { keys, args, buffers: true });
     const [epochBytes, top, recovered, before, ...entries] = reply as [Buffer, number, number, number, ...Buffer[]];

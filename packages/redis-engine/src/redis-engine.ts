@@ -173,8 +173,8 @@ export class RedisEngine implements Engine {
     return this.#started((parts) => parts.history.positions(streams));
   }
 
-  read(stream: RetainedStream, after: Position | null, limit: number): Promise<HistoryPage> {
-    return this.#started((parts) => parts.history.read(stream, after, limit));
+  read(stream: RetainedStream, after: Position | null, limit: number, bytesMax?: number): Promise<HistoryPage> {
+    return this.#started((parts) => parts.history.read(stream, after, limit, bytesMax));
   }
 
   control(target: ControlTarget, command: NodeCommand): Promise<number> {

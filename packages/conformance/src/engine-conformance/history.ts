@@ -55,6 +55,29 @@ export const history: ConformanceTests = {
     expect(texts(page)).toEqual(['a']);
   },
 
+  'gives no more bytes than asked for, but one message at least, and goes on behind them': async (fixture) => {
+    const node = await fixture.node();
+    const retention = { ...ordered, size: 100 };
+    const wide = { ...own, retention };
+    await publish(node, 90, { retention });
+    const all = await node.engine.read(wide, null, 100);
+    const size = all.messages[0]!.frame.length;
+    const some = await node.engine.read(wide, null, 100, 3.5 * size);
+    expect(some).toMatchObject({ offset: 90, recovered: true });
+    expect(some.messages.length).toBeGreaterThan(1);
+    expect(some.messages.length).toBeLessThanOrEqual(4);
+    expect(texts(await node.engine.read(wide, null, 100, 1))).toEqual(['1']);
+    expect(texts(await node.engine.read(wide, null, 0, 1))).toEqual([]);
+    const read = [...texts(some)];
+    for (let at = some.messages.at(-1)!; at.offset < 90;) {
+      const page = await node.engine.read(wide, { epoch: at.epoch, offset: at.offset }, 100, 40 * size);
+      expect(page.recovered).toBe(true);
+      read.push(...texts(page));
+      at = page.messages.at(-1)!;
+    }
+    expect(read).toEqual(texts(all));
+  },
+
   'replays what followed a position, a page at a time': async (fixture) => {
     const node = await fixture.node();
     await publish(node, 7);

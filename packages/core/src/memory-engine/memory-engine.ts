@@ -156,9 +156,14 @@ export class MemoryEngine implements Engine {
     return streams.map((stream) => this.#position(stream));
   }
 
-  async read({ stream, retention }: RetainedStream, after: Position | null, limit: number): Promise<HistoryPage> {
+  async read(
+    { stream, retention }: RetainedStream,
+    after: Position | null,
+    limit: number,
+    bytesMax = Number.POSITIVE_INFINITY,
+  ): Promise<HistoryPage> {
     this.#running();
-    return this.#stream(stream).read(retention, after, { limit, nowMs: this.#clock() });
+    return this.#stream(stream).read(retention, after, { limit, bytesMax, nowMs: this.#clock() });
   }
 
   async control(target: ControlTarget, command: NodeCommand): Promise<number> {

@@ -9,6 +9,12 @@ interface Entry {
   readonly frame: Uint8Array;
 }
 
+interface ReadOptions {
+  readonly limit: number;
+  readonly bytesMax: number;
+  readonly nowMs: number;
+}
+
 const EPOCH_KEPT_MS_MIN = 86_400_000;
 
 /** Epoch, top and history of one stream. */
@@ -57,7 +63,7 @@ export class MemoryStream {
     return frame;
   }
 
-  read(retention: Retention, after: Position | null, options: { limit: number; nowMs: number }): HistoryPage {
+  read(retention: Retention, after: Position | null, options: ReadOptions): HistoryPage {
     this.touch(retention, options.nowMs);
     const known = after === null || isWithin(after, this);
     const from = known && after !== null ? after.offset : 0;
@@ -69,7 +75,7 @@ export class MemoryStream {
       epoch: this.epoch,
       offset: this.offset,
       recovered: known && complete,
-      messages: kept.slice(0, Math.max(0, options.limit)).map((entry) => this.#message(entry)),
+      messages: firstOf(kept, options).map((entry) => this.#message(entry)),
     };
   }
 
@@ -81,6 +87,14 @@ export class MemoryStream {
   #message({ offset, recordTimeMs, frame }: Entry): StreamMessage {
     return { stream: this.name, epoch: this.epoch, offset, recordTimeMs, frame, except: '', seen: false };
   }
+}
+
+/** One at least, if any is asked for. */
+function firstOf(entries: readonly Entry[], { limit, bytesMax }: ReadOptions): readonly Entry[] {
+  const within = entries.slice(0, Math.max(0, limit));
+  let bytes = 0;
+  const end = within.findIndex(({ frame }, at) => (bytes += frame.length) > bytesMax && at > 0);
+  return end < 0 ? within : within.slice(0, end);
 }
 
 function isWithin(after: Position, stream: MemoryStream): boolean {

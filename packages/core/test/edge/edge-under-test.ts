@@ -91,6 +91,8 @@ export class EdgeUnderTest {
   readonly tokens = new Gate();
   readonly stats = new EdgeStats();
   readonly logged: string[] = [];
+  /** Bytes that clients who come from now on take before they stall (see ClientUnderTest.drain). */
+  clientsTake = Number.POSITIVE_INFINITY;
   readonly edge: Edge;
 
   constructor(changes: { deps?: Partial<EdgeDeps>; options?: Partial<EdgeOptions> } = {}) {
@@ -153,7 +155,7 @@ export class EdgeUnderTest {
     };
     const admission = await this.edge.admit(handshake, new AbortController().signal);
     if (!admission.admitted) return admission.refusal;
-    return new ClientUnderTest(this.edge, admission.connection);
+    return new ClientUnderTest(this.edge, admission.connection, this.clientsTake);
   }
 
   rows(...users: string[]): Promise<number[]> {
@@ -181,13 +183,16 @@ export class ClientUnderTest {
   readonly texts: string[] = [];
   /** The close frame that the gateway sent; null: none. */
   ended: CloseReason | null = null;
-  buffered = 0;
+  /** Frames that the client has not taken from the transport. */
+  readonly #untaken: string[] = [];
+  #takes: number;
   readonly #edge: Edge;
   #rid = 0;
 
-  constructor(edge: Edge, connection: object) {
+  constructor(edge: Edge, connection: object, takes: number) {
     this.connection = connection;
     this.#edge = edge;
+    this.#takes = takes;
     edge.opened(connection, this.#socket());
   }
 
@@ -225,6 +230,17 @@ export class ClientUnderTest {
     return this.answer(this.send(command, options));
   }
 
+  /** Bytes that the transport holds. */
+  get pending(): number {
+    return this.#untaken.reduce((sum, text) => sum + text.length, 0);
+  }
+
+  /** Takes all that the transport holds, and no more. */
+  drain(): void {
+    this.texts.push(...this.#untaken.splice(0));
+    this.#edge.drained(this.connection);
+  }
+
   close(code = 1000): void {
     this.ended = { code, reason: '' };
     this.#edge.closed(this.connection, code, '');
@@ -234,11 +250,15 @@ export class ClientUnderTest {
     return {
       transport: { publish: () => undefined },
       send: (frame) => {
-        this.texts.push(typeof frame === 'string' ? frame : Buffer.from(frame).toString());
-        return 'sent';
+        const text = typeof frame === 'string' ? frame : Buffer.from(frame).toString();
+        if (this.#takes > 0) this.texts.push(text);
+        else this.#untaken.push(text);
+        this.#takes -= text.length;
+        return this.#untaken.length === 0 ? 'sent' : 'buffered';
       },
       cork: (write) => write(),
-      bufferedBytes: () => this.buffered,
+      // A little is as much as a full buffer here, so that no test needs megabytes.
+      bufferedBytes: () => this.pending * 1000,
       join: () => undefined,
       leave: () => undefined,
       end: (code, reason) => {

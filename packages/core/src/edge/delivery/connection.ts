@@ -146,6 +146,11 @@ export class Subscription implements SubscriptionTarget, StreamMember {
   /** Live frames that wait for the history before them; null when live. */
   held: HeldFrame[] | null = [];
   heldBytes = 0;
+  /**
+   * A history longer than a page is being sent: `paced` while its socket takes a page (what comes live is in the history),
+   * `reading` while the next page is read (it may be the last, so what comes live is held); null: it is not.
+   */
+  replaying: 'paced' | 'reading' | null = null;
   /** Made for those who want to know when it is live. */
   #settled: PromiseWithResolvers<void> | null = null;
 
@@ -184,8 +189,16 @@ export type LocalStreams = LocalStreamTable<Subscription>;
 /** The subscriptions of one stream that transports serve. */
 export type NativeSubscribers = NativeFanOut<Subscription>;
 
-export interface HeldFrame {
+/** A frame with its position. */
+export interface Frame {
   readonly epoch: string;
   readonly offset: number;
   readonly frame: Uint8Array;
+}
+
+interface HeldFrame {
+  readonly epoch: string;
+  readonly offset: number;
+  /** null: the connection's own message, which it is not told. */
+  readonly frame: Uint8Array | null;
 }

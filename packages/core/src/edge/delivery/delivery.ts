@@ -3,9 +3,8 @@ import { Histogram, LATENCY_BOUNDS_SECONDS, type EdgeStats } from '../../stats.j
 import type { StreamName } from '../../streams.js';
 import { closeReason } from '../../close-codes.js';
 import type { LocalStream } from './local-streams.js';
-import type { Connection, HeldFrame, LocalStreams, NativeSubscribers, Subscription } from './connection.js';
+import type { Connection, Frame, LocalStreams, NativeSubscribers, Subscription } from './connection.js';
 import type { Sender } from './sender.js';
-import type { FanOutScheduler } from './fan-out-scheduler.js';
 
 /** Fewer subscribers than this are served one by one: joining the transport's channel pays only for a crowd. */
 const NATIVE_FROM = 16;
@@ -20,17 +19,15 @@ const NATIVE_FROM = 16;
 export class Delivery {
   readonly #localStreams: LocalStreams;
   readonly #sender: Sender;
-  readonly #scheduler: FanOutScheduler;
   readonly #stats: EdgeStats;
   /** Shared channels with subscribers that may move to native fan-out at the end of the batch. */
   readonly #promotable = new Set<LocalStream<Subscription>>();
   #batchAtMs = 0;
   #batchStarted = 0;
 
-  constructor(deps: { localStreams: LocalStreams; sender: Sender; scheduler: FanOutScheduler; stats: EdgeStats }) {
+  constructor(deps: { localStreams: LocalStreams; sender: Sender; stats: EdgeStats }) {
     this.#localStreams = deps.localStreams;
     this.#sender = deps.sender;
-    this.#scheduler = deps.scheduler;
     this.#stats = deps.stats;
   }
 
@@ -60,22 +57,35 @@ export class Delivery {
     this.#sender.flush();
     for (const localStream of this.#promotable) this.#promote(localStream);
     this.#promotable.clear();
-    this.#scheduler.begin();
+    this.#sender.beginTurns();
     if (this.#batchAtMs !== 0) this.#stats.messageLatency.observe((performance.now() - this.#batchStarted) / 1000);
     this.#batchAtMs = 0;
   }
 
   /** Ends the holding of a new subscription: sends `replay`, then what was held and is newer, then it is live. */
-  release(subscription: Subscription, replay: readonly HeldFrame[]): void {
+  release(subscription: Subscription, replay: readonly Frame[]): void {
     const { connection, held } = subscription;
-    for (const { frame } of replay) this.#push(connection, frame, subscription);
+    this.replay(subscription, replay);
     subscription.held = null;
     subscription.heldBytes = 0;
     for (const live of held ?? []) {
-      if (!advances(subscription, live)) continue;
-      this.#push(connection, live.frame, subscription);
+      if (advances(subscription, live) && live.frame !== null) this.#push(connection, live.frame, subscription);
     }
     subscription.settle();
+  }
+
+  /** Sends history behind everything collected so far: at once to a socket that keeps up, else at its pace. */
+  replay(subscription: Subscription, frames: readonly Frame[]): void {
+    const { connection, policy } = subscription;
+    if (connection.slowQueue === null && bytesOf(frames) <= policy.queueBytes) {
+      for (const { frame } of frames) this.#sender.push(connection, frame, subscription);
+    } else {
+      this.#sender.replay(
+        connection,
+        frames.map(({ frame }) => frame),
+      );
+    }
+    this.#stats.messagesSent.add(policy.type, frames.length);
   }
 
   /** Takes natively served sockets whose backlog grew into their own lanes; only channels used since the last look. */
@@ -101,24 +111,11 @@ export class Delivery {
   }
 
   detach(subscription: Subscription): void {
-    const { localStream, connection, group } = subscription;
-    if (group !== null) {
-      this.#scheduler.settle(localStream.native!, group);
-      connection.socket?.leave(group.name);
-    }
-    localStream.remove(subscription);
+    this.#sender.leaveStream(subscription);
   }
 
   #publish(native: NativeSubscribers, message: StreamMessage): void {
-    // What lies in an outbox came before. Sending it may close sockets.
-    this.#sender.flushAll();
-    const [first] = native.members;
-    if (first === undefined) return;
-    this.#scheduler.publish(native, message.frame);
-    native.published = true;
-    const sockets = native.members.length;
-    this.#count(first, message, sockets);
-    this.#stats.bytesSent += message.frame.length * sockets;
+    if (this.#sender.publish(native, message.frame)) this.#count(native.members[0]!, message, native.members.length);
   }
 
   /** The sender of a message is left out of it, and native fan-out can't leave anybody out. */
@@ -128,13 +125,14 @@ export class Delivery {
   }
 
   #serve(subscription: Subscription, message: StreamMessage): void {
-    if (message.except !== '' && message.except === subscription.connection.id) {
-      // It has it already, so to say: what follows is in order for it, too.
-      advances(subscription, message);
+    const isOwn = message.except !== '' && message.except === subscription.connection.id;
+    if (subscription.held !== null) {
+      this.#hold(subscription, message, isOwn);
       return;
     }
-    if (subscription.held !== null) {
-      this.#hold(subscription, message);
+    if (isOwn) {
+      // The sender has it already; for its position it counts.
+      advances(subscription, message);
       return;
     }
     if (message.seen && deliveredBefore(subscription, message)) return;
@@ -143,19 +141,33 @@ export class Delivery {
     this.#count(subscription, message, 1);
   }
 
-  #hold(subscription: Subscription, message: StreamMessage): void {
+  #hold(subscription: Subscription, message: StreamMessage, isOwn: boolean): void {
+    // History is read up to here all the same.
+    if (subscription.replaying === 'paced') return;
     // It will be closed as soon as it is open, and an open one would not get this any more.
     if (subscription.connection.pendingClose !== null) return;
-    subscription.heldBytes += message.frame.length;
+    if (!isOwn) subscription.heldBytes += message.frame.length;
     const bytesMax = subscription.policy.queueBytes;
     if (subscription.heldBytes > bytesMax && subscription.held!.length > 0) {
-      // The history took longer than the queue could hold: the client comes back and reads on.
-      this.#stats.bufferOverflows++;
-      const topic = subscription.policy.name;
-      this.#sender.close(subscription.connection, { ...closeReason('slow_consumer'), topic });
+      this.#holdNoMore(subscription);
       return;
     }
-    subscription.held!.push({ epoch: message.epoch, offset: message.offset, frame: Buffer.from(message.frame) });
+    const frame = isOwn ? null : Buffer.from(message.frame);
+    subscription.held!.push({ epoch: message.epoch, offset: message.offset, frame });
+  }
+
+  #holdNoMore(subscription: Subscription): void {
+    subscription.held = [];
+    subscription.heldBytes = 0;
+    if (subscription.replaying === 'reading') {
+      // The page that is being read will not be the last.
+      subscription.replaying = 'paced';
+      return;
+    }
+    // The history took longer than the queue could hold: the client comes back and reads on.
+    this.#stats.bufferOverflows++;
+    const topic = subscription.policy.name;
+    this.#sender.close(subscription.connection, { ...closeReason('slow_consumer'), topic });
   }
 
   #push(connection: Connection, frame: Uint8Array, subscription: Subscription): void {
@@ -167,21 +179,9 @@ export class Delivery {
     const native = localStream.obtainNative();
     for (let at = localStream.direct.length - 1; at >= 0; at--) {
       const subscription = localStream.direct[at]!;
-      const { connection } = subscription;
-      const { socket } = connection;
-      if (subscription.held !== null || socket === null) continue;
-      if (connection.state !== 'open' || connection.slowQueue !== null) continue;
-      // One that is ahead of the channel (its history was read past what has arrived here) would get frames twice.
-      if (
-        localStream.offset > 0 &&
-        (subscription.epoch !== localStream.epoch || subscription.offset > localStream.offset)
-      )
-        continue;
-      const group = native.groupWithRoom(socket.transport);
-      this.#scheduler.settle(native, group);
-      localStream.remove(subscription);
-      native.add(subscription, group);
-      socket.join(group.name);
+      const { connection, held } = subscription;
+      if (held !== null || connection.state !== 'open' || connection.slowQueue !== null) continue;
+      if (!isAhead(subscription, localStream)) this.#sender.joinGroup(subscription, native);
     }
   }
 
@@ -200,6 +200,17 @@ export class Delivery {
     }
     return age;
   }
+}
+
+function bytesOf(frames: readonly Frame[]): number {
+  let bytes = 0;
+  for (const { frame } of frames) bytes += frame.length;
+  return bytes;
+}
+
+/** Its history was read past what has arrived here: among the others it would get frames twice. */
+function isAhead(subscription: Subscription, { epoch, offset }: LocalStream<Subscription>): boolean {
+  return offset > 0 && (subscription.epoch !== epoch || subscription.offset > offset);
 }
 
 /** Those that join a crowd, or have caught up, do not wait until they are one by themselves. */

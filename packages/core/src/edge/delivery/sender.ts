@@ -1,49 +1,40 @@
 import { closeReason, type CloseReason } from '../../close-codes.js';
 import type { EdgeStats } from '../../stats.js';
-import type { Connection, Subscription } from './connection.js';
+import type { Connection, NativeSubscribers, Subscription } from './connection.js';
 import { SlowQueue, type SlowQueuePolicy } from './slow-queue.js';
-import type { FanOutScheduler } from './fan-out-scheduler.js';
+import { WaitingFrames } from './waiting-frames.js';
 
-/** Bytes that a slow socket may have in the transport's own buffer before its lane waits for it. */
+/** Bytes that a slow socket may have in the transport's own buffer before its queue waits for it. */
 const SOCKET_BUFFER_BYTES = 64 * 1024;
 
 /** Nothing drained for so long: the peer is gone or stalled for good, and is closed with 4001. */
 const STALLED_MS = 30_000;
 
-/**
- * Sockets written to in one turn of the event loop: at 7 µs each, what goes to all 15,000 would keep everything else
- * waiting for 0.1 s. Not fewer than the messages of a batch, or what comes in a burst would be put off for ever.
- */
-const SOCKETS_PER_TURN = 512;
-
-/** Frames sent in one cork while a lane drains, so that one recovering socket doesn't hold the loop. */
+/** Frames sent in one cork while a queue drains, so that one recovering socket doesn't hold the loop. */
 const DRAIN_FRAMES_PER_TURN = 256;
 
+/** History comes in pages that are bounded by what they are read with (see CatchUp). */
+const REPLAY_POLICY: SlowQueuePolicy = { slow: 'queue', queueBytes: Number.POSITIVE_INFINITY };
+
 /**
- * The last step to a socket. Guarantees per connection: frames leave in the order given; none is skipped in silence
- * (what a policy drops is counted, what may not be dropped closes 4001); all frames of one batch ride in one system
- * call. A socket that does not keep up gets a SlowLane until it has drained, and costs nobody else anything.
+ * The last step to a socket. Guarantees per connection: frames leave in the order given (see WaitingFrames); none is
+ * skipped in silence (what a policy drops is counted, what may not be dropped closes 4001); all frames of one batch ride
+ * in one system call. A socket that does not keep up gets a SlowQueue until it has drained, and costs nobody else anything.
  */
 export class Sender {
   readonly #stats: EdgeStats;
-  readonly #scheduler: FanOutScheduler;
+  readonly #waiting = new WaitingFrames((connection) => this.#sent(connection));
   readonly #answers: SlowQueuePolicy;
   readonly #now: () => number;
-  /** Connections with a filled outbox. */
-  #dirty: Connection[] = [];
-  /** Those with a filled outbox that wait for a turn. */
-  #later: Connection[] = [];
   readonly #slow = new Set<Connection>();
-  /** The last frame that was put into a lane, and the copy that its lanes share. */
+  /** Those who wait until a slow queue is empty; told false when the connection has ended before. */
+  readonly #drains = new Map<Connection, (isOpen: boolean) => void>();
+  /** The last frame that was put into a slow queue, and the copy that all slow queues share. */
   #copied: Uint8Array | null = null;
   #copy: Uint8Array = new Uint8Array();
 
-  constructor(
-    { stats, scheduler }: { stats: EdgeStats; scheduler: FanOutScheduler },
-    options: { answerQueueBytes: number; now?: () => number },
-  ) {
+  constructor(stats: EdgeStats, options: { answerQueueBytes: number; now?: () => number }) {
     this.#stats = stats;
-    this.#scheduler = scheduler;
     this.#answers = { slow: 'queue', queueBytes: options.answerQueueBytes };
     this.#now = options.now ?? (() => performance.now());
   }
@@ -51,13 +42,9 @@ export class Sender {
   /** Collects a frame until `flush`. `subscription` null: an answer, a room-less broadcast or another frame without topic. */
   push(connection: Connection, frame: Uint8Array, subscription: Subscription | null): void {
     if (connection.state !== 'open') return;
-    this.#scheduler.settleFor(connection);
     this.#stats.bytesSent += frame.length;
-    if (connection.slowQueue !== null) {
-      this.#queue(connection, connection.slowQueue, { frame: this.#copyOf(frame), subscription });
-      return;
-    }
-    if (connection.outbox.push(frame) === 1) this.#dirty.push(connection);
+    if (this.#waiting.add(connection, frame)) return;
+    this.#queue(connection, this.#copyOf(frame), subscription);
   }
 
   /** An answer or event of the gateway itself; leaves at once, behind everything collected before it. */
@@ -65,24 +52,64 @@ export class Sender {
     if (connection.state !== 'open') return;
     this.#stats.messagesSent.add(type);
     this.push(connection, Buffer.from(text), null);
-    this.#flushOne(connection);
+    this.#waiting.flushOne(connection);
     this.flush();
+  }
+
+  /** Gives a frame to all members of a stream's native fan-out; false when there is none. */
+  publish(native: NativeSubscribers, frame: Uint8Array): boolean {
+    if (!this.#waiting.publish(native, frame)) return false;
+    native.published = true;
+    this.#stats.bytesSent += frame.length * native.members.length;
+    return true;
+  }
+
+  /** Sends history at the pace of the socket: what it does not take waits in its slow queue, under no bound of its own. */
+  replay(connection: Connection, frames: readonly Uint8Array[]): void {
+    if (connection.state !== 'open') return;
+    this.#waiting.settle(connection);
+    const queue = (connection.slowQueue ??= this.#makeSlow(connection));
+    const before = queue.length;
+    for (const bytes of frames) {
+      this.#stats.bytesSent += bytes.length;
+      queue.push(REPLAY_POLICY, { stream: null, bytes });
+    }
+    this.#stats.bufferedFrames += queue.length - before;
+    this.drained(connection);
+  }
+
+  /** Resolves to true when nothing waits in the connection's slow queue, to false when the connection has ended. */
+  whenDrained(connection: Connection): Promise<boolean> {
+    if (connection.state !== 'open') return Promise.resolve(false);
+    if (connection.slowQueue === null || connection.slowQueue.length === 0) return Promise.resolve(true);
+    const earlier = this.#drains.get(connection);
+    return new Promise((resolve) => {
+      this.#drains.set(connection, (isOpen) => {
+        earlier?.(isOpen);
+        resolve(isOpen);
+      });
+    });
+  }
+
+  /** From single service to native fan-out. */
+  joinGroup(subscription: Subscription, native: NativeSubscribers): void {
+    this.#waiting.join(subscription, native);
+  }
+
+  /** Out of its stream. */
+  leaveStream(subscription: Subscription): void {
+    this.#waiting.leave(subscription);
   }
 
   /** Sends what was collected; when it is for very many sockets, to most of them in turns of the loop that follow. */
   flush(): void {
     this.#copied = null;
-    if (this.#dirty.length === 0) return;
-    const dirty = this.#dirty;
-    this.#dirty = [];
-    if (dirty.length > SOCKETS_PER_TURN) this.#putOff(dirty.splice(SOCKETS_PER_TURN));
-    for (const connection of dirty) this.#flushOne(connection);
+    this.#waiting.flush();
   }
 
-  /** Sends everything that was collected, now. */
-  flushAll(): void {
-    this.flush();
-    for (const connection of this.#later.splice(0)) this.#flushOne(connection);
+  /** Begins the turns of the fan-out groups, if they are not under way. */
+  beginTurns(): void {
+    this.#waiting.beginTurns();
   }
 
   close(connection: Connection, reason: CloseReason): void {
@@ -92,8 +119,7 @@ export class Sender {
       connection.pendingClose ??= reason;
       return;
     }
-    if (connection.outbox.length > 0) this.#flushOne(connection);
-    this.#scheduler.settleFor(connection);
+    this.#waiting.settle(connection);
     connection.state = 'closing';
     connection.closing = reason;
     socket.end(reason.code, reason.reason);
@@ -106,33 +132,45 @@ export class Sender {
     slowQueue.progressAtMs = this.#now();
     while (slowQueue.length > 0 && socket.bufferedBytes() < SOCKET_BUFFER_BYTES) {
       const before = slowQueue.length;
+      let bytes = 0;
       socket.cork(() => {
-        for (let sent = 0; sent < DRAIN_FRAMES_PER_TURN; sent++) {
+        for (let sent = 0; sent < DRAIN_FRAMES_PER_TURN && bytes < SOCKET_BUFFER_BYTES; sent++) {
           const frame = slowQueue.shift();
           if (frame === null) return;
+          bytes += frame.length;
           if (socket.send(frame) !== 'sent') return;
         }
       });
       this.#stats.bufferedFrames -= before - slowQueue.length;
     }
-    if (slowQueue.length === 0 && socket.bufferedBytes() === 0) this.#recover(connection);
+    if (slowQueue.length > 0) return;
+    if (socket.bufferedBytes() === 0) this.#recover(connection);
+    this.#tellDrained(connection, true);
   }
 
-  /** Puts a socket that the transport's own fan-out serves into the slow lane when its backlog has grown. */
+  /** Gives a socket that the transport's own fan-out serves a slow queue when its backlog has grown. */
   lagging(connection: Connection): boolean {
     if (connection.slowQueue !== null) return true;
     if (connection.socket === null || connection.socket.bufferedBytes() < SOCKET_BUFFER_BYTES) return false;
-    this.#enterLane(connection);
+    connection.slowQueue = this.#makeSlow(connection);
     return true;
   }
 
-  /** Closes sockets whose backlog has not moved for 30 s. */
+  /** Closes sockets whose backlog has not moved for 30 s, and tells how much waits for the others. */
   everySecond(): void {
     const limitMs = this.#now() - STALLED_MS;
+    let bytes = 0;
+    let backlogs = 0;
     for (const connection of this.#slow) {
-      if (connection.slowQueue !== null && connection.slowQueue.progressAtMs < limitMs)
-        this.#closeSlow(connection, null);
+      const { slowQueue, socket } = connection;
+      if (slowQueue === null || socket === null) continue;
+      const backlog = socket.bufferedBytes();
+      if (backlog > 0) backlogs++;
+      bytes += backlog + slowQueue.bytes;
+      if (slowQueue.progressAtMs < limitMs) this.#closeSlow(connection, null);
     }
+    this.#stats.bufferedBytes = bytes;
+    this.#stats.transportBacklogs = backlogs;
   }
 
   /** The connection is gone: forget its queue. */
@@ -141,37 +179,18 @@ export class Sender {
     connection.slowQueue = null;
     connection.outbox.length = 0;
     this.#slow.delete(connection);
+    this.#tellDrained(connection, false);
   }
 
-  #putOff(connections: readonly Connection[]): void {
-    if (this.#later.length === 0) setImmediate(() => this.#runTurn());
-    this.#later = this.#later.concat(connections);
-  }
-
-  #runTurn(): void {
-    for (const connection of this.#later.splice(0, SOCKETS_PER_TURN)) this.#flushOne(connection);
-    if (this.#later.length > 0) setImmediate(() => this.#runTurn());
-  }
-
-  #flushOne(connection: Connection): void {
-    const { outbox, socket } = connection;
-    if (socket === null || outbox.length === 0) return;
-    if (outbox.length === 1) {
-      socket.send(outbox[0]!);
-    } else {
-      socket.cork(() => {
-        for (const frame of outbox) socket.send(frame);
-      });
-    }
-    outbox.length = 0;
-    // Looked at after the cork: inside it every send says "sent". A send may also have closed the connection.
-    if (connection.state === 'open' && connection.slowQueue === null && socket.bufferedBytes() > 0)
-      this.#enterLane(connection);
+  /** Looked at after the cork: inside it every send says "sent". A send may also have closed the connection. */
+  #sent(connection: Connection): void {
+    if (connection.state !== 'open' || connection.slowQueue !== null) return;
+    if (connection.socket!.bufferedBytes() > 0) connection.slowQueue = this.#makeSlow(connection);
   }
 
   /**
-   * What the engine hands over is a view into a batch many times as large, so lanes keep a copy: one for all of them,
-   * because a message for many meets all the slow ones at once.
+   * What the engine hands over is a view into a batch many times as large, so slow queues keep a copy: one for all of
+   * them, because a message for many meets all the slow ones at once.
    */
   #copyOf(frame: Uint8Array): Uint8Array {
     if (this.#copied !== frame) {
@@ -181,21 +200,17 @@ export class Sender {
     return this.#copy;
   }
 
-  #queue(
-    connection: Connection,
-    slowQueue: SlowQueue,
-    item: { frame: Uint8Array; subscription: Subscription | null },
-  ): void {
+  #queue(connection: Connection, bytes: Uint8Array, subscription: Subscription | null): void {
+    const slowQueue = connection.slowQueue!;
+    const policy = subscription?.policy ?? this.#answers;
     const before = slowQueue.length;
-    const verdict = slowQueue.push(item.subscription, item.frame, this.#answers);
+    const verdict = slowQueue.push(policy, { stream: subscription?.localStream.stream ?? null, bytes });
     this.#stats.bufferedFrames += slowQueue.length - before;
     if (verdict === 'queued') return;
-    this.#stats.slowConsumerActions.add(
-      verdict === 'overflow' ? 'queue' : verdict === 'conflated' ? 'conflate' : 'drop-oldest',
-    );
-    if (verdict !== 'overflow') return;
+    this.#stats.slowConsumerActions.add(policy.slow);
+    if (verdict !== 'full') return;
     this.#stats.bufferOverflows++;
-    this.#closeSlow(connection, item.subscription);
+    this.#closeSlow(connection, subscription);
   }
 
   #closeSlow(connection: Connection, subscription: Subscription | null): void {
@@ -203,13 +218,19 @@ export class Sender {
     this.close(connection, { ...closeReason('slow_consumer'), ...(topic === undefined ? {} : { topic }) });
   }
 
-  #enterLane(connection: Connection): void {
-    connection.slowQueue = new SlowQueue(this.#now());
+  #makeSlow(connection: Connection): SlowQueue {
     this.#slow.add(connection);
+    return new SlowQueue(this.#now());
   }
 
   #recover(connection: Connection): void {
     connection.slowQueue = null;
     this.#slow.delete(connection);
+  }
+
+  #tellDrained(connection: Connection, isOpen: boolean): void {
+    const tell = this.#drains.get(connection);
+    this.#drains.delete(connection);
+    tell?.(isOpen);
   }
 }

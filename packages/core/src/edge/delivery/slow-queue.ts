@@ -1,48 +1,35 @@
+import { slowPolicies } from '../../slow-policies.js';
+import type { OfferedFrame, SlowShare, SlowVerdict } from '../../slow-policies/slow-policy.js';
 import type { StreamPolicy } from '../../topics.js';
-import type { Subscription } from './connection.js';
 
-/** What became of a frame that a slow queue was given. */
-export type SlowVerdict = 'queued' | 'conflated' | 'dropped_oldest' | 'overflow';
+/** The part of a StreamPolicy that a slow queue needs; one object stands for one bound. */
+export type SlowQueuePolicy = Pick<StreamPolicy, 'slow' | 'queueBytes'>;
 
 /**
- * The queue of one socket that does not keep up. Each topic has its own bound and policy, so a flood of one topic takes
- * nothing from another:
- * - `queue`: everything waits; over `queueBytes` the verdict is `overflow` and the connection must close (4001).
- * - `conflate`: the newest frame of a stream takes the place of the one that waits.
- * - `drop-oldest`: the topic's oldest waiting frame makes room.
- * It keeps the frames as they are: the same one may lie in many lanes, but must be a copy of its own (see Sender).
+ * The queue of one socket that does not keep up. Each topic has its own bound and policy (slow-policies.ts), so a flood of
+ * one topic takes nothing from another. Frames leave in the order in which they came, whatever their topics. It keeps the
+ * frames as they are: the same one may lie in many queues, but must be a copy of its own (see Sender).
  */
 export class SlowQueue {
-  /** Time of the last progress, in ms of the caller's clock: the socket of a queue that never drains is closed. */
+  /** Time of the last progress, ms on the caller's clock: a queue that never drains is closed. */
   progressAtMs: number;
-  #count = 0;
-  /** Number of frames so far, which says which of two came first. */
-  #pushed = 0;
+  readonly #waiting: Waiting = { frames: 0, bytes: 0, pushed: 0 };
   readonly #shares = new Map<SlowQueuePolicy, Share>();
-  /** Waiting frame by stream, for `conflate`. */
-  readonly #newest = new Map<string, Entry>();
 
   constructor(nowMs: number) {
     this.progressAtMs = nowMs;
   }
 
   get length(): number {
-    return this.#count;
+    return this.#waiting.frames;
   }
 
-  push(subscription: Subscription | null, frame: Uint8Array, fallback: SlowQueuePolicy): SlowVerdict {
-    const policy: SlowQueuePolicy = subscription?.policy ?? fallback;
-    const share = this.#shareOf(policy);
-    if (policy.slow === 'conflate' && subscription !== null) return this.#conflate(subscription, frame, share);
-    let verdict: SlowVerdict = 'queued';
-    // A single frame larger than the bound still goes: it could never be delivered otherwise.
-    while (share.bytes > 0 && share.bytes + frame.length > policy.queueBytes) {
-      if (policy.slow === 'queue') return 'overflow';
-      this.#take(share);
-      verdict = 'dropped_oldest';
-    }
-    this.#append(share, { order: ++this.#pushed, stream: null, frame });
-    return verdict;
+  get bytes(): number {
+    return this.#waiting.bytes;
+  }
+
+  push(policy: SlowQueuePolicy, frame: OfferedFrame): SlowVerdict {
+    return slowPolicies[policy.slow].offer(this.#shareOf(policy), frame);
   }
 
   /** Next frame to send, or null. */
@@ -52,81 +39,89 @@ export class SlowQueue {
     for (const share of this.#shares.values()) {
       if (share.oldest !== null && (first === null || share.oldest.order < first.oldest!.order)) first = share;
     }
-    return first === null ? null : this.#take(first);
-  }
-
-  #conflate(subscription: Subscription, frame: Uint8Array, share: Share): SlowVerdict {
-    const { stream } = subscription.localStream;
-    const waiting = this.#newest.get(stream);
-    if (waiting === undefined) {
-      const entry = { order: ++this.#pushed, stream, frame };
-      this.#newest.set(stream, entry);
-      this.#append(share, entry);
-      return 'queued';
-    }
-    share.replace(waiting, frame);
-    return 'conflated';
-  }
-
-  #append(share: Share, entry: Entry): void {
-    share.push(entry);
-    this.#count++;
-  }
-
-  /** Takes the share's oldest frame; it has one. */
-  #take(share: Share): Uint8Array {
-    const entry = share.shift();
-    this.#count--;
-    if (entry.stream !== null) this.#newest.delete(entry.stream);
-    return entry.frame;
+    return first === null ? null : first.shift();
   }
 
   #shareOf(policy: SlowQueuePolicy): Share {
     let share = this.#shares.get(policy);
-    if (share === undefined) this.#shares.set(policy, (share = new Share()));
+    if (share === undefined) this.#shares.set(policy, (share = new Share(policy.queueBytes, this.#waiting)));
     return share;
   }
 }
 
-/** Frames that wait under one bound, oldest first. Taking the oldest costs the same however many wait. */
-class Share {
-  bytes = 0;
+/** What waits in all shares of a queue. */
+interface Waiting {
+  frames: number;
+  bytes: number;
+  /** Frames that ever came: says which of two came first. */
+  pushed: number;
+}
+
+/** Frames under one bound, oldest first. Taking the oldest costs the same however many wait. */
+class Share implements SlowShare {
+  readonly #bytesMax: number;
+  readonly #waiting: Waiting;
+  #bytes = 0;
   #entries: (Entry | null)[] = [];
   #head = 0;
+  /** The waiting frame of each stream that came last; made with the first one that may be replaced. */
+  #newest: Map<string, Entry> | null = null;
+
+  constructor(bytesMax: number, waiting: Waiting) {
+    this.#bytesMax = bytesMax;
+    this.#waiting = waiting;
+  }
 
   get oldest(): Entry | null {
     return this.#entries[this.#head] ?? null;
   }
 
-  push(entry: Entry): void {
+  hasRoomFor({ bytes }: OfferedFrame): boolean {
+    return this.#bytes === 0 || this.#bytes + bytes.length <= this.#bytesMax;
+  }
+
+  append({ stream, bytes }: OfferedFrame): void {
+    const entry = { order: ++this.#waiting.pushed, stream, frame: bytes };
     this.#entries.push(entry);
-    this.bytes += entry.frame.length;
+    this.#count(1, bytes.length);
+    if (stream !== null) this.#newest?.set(stream, entry);
   }
 
-  replace(entry: Entry, frame: Uint8Array): void {
-    this.bytes += frame.length - entry.frame.length;
-    entry.frame = frame;
+  replace({ stream, bytes }: OfferedFrame): boolean {
+    if (stream === null) return false;
+    const entry = (this.#newest ??= new Map()).get(stream);
+    if (entry === undefined) return false;
+    this.#count(0, bytes.length - entry.frame.length);
+    entry.frame = bytes;
+    return true;
   }
 
-  shift(): Entry {
+  dropOldest(): void {
+    this.shift();
+  }
+
+  shift(): Uint8Array {
     const entry = this.#entries[this.#head];
-    if (entry === null || entry === undefined) throw new Error('nothing waits in this share of the lane');
+    if (entry === null || entry === undefined) throw new Error('nothing waits in this share of the slow queue');
     this.#entries[this.#head++] = null;
     if (this.#head > 64 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);
       this.#head = 0;
     }
-    this.bytes -= entry.frame.length;
-    return entry;
+    this.#count(-1, -entry.frame.length);
+    if (entry.stream !== null && this.#newest?.get(entry.stream) === entry) this.#newest.delete(entry.stream);
+    return entry.frame;
+  }
+
+  #count(frames: number, bytes: number): void {
+    this.#bytes += bytes;
+    this.#waiting.bytes += bytes;
+    this.#waiting.frames += frames;
   }
 }
 
-/** Part of a StreamPolicy that a slow queue needs; one object for each bound. */
-export type SlowQueuePolicy = Pick<StreamPolicy, 'slow' | 'queueBytes'>;
-
 interface Entry {
   readonly order: number;
-  /** Stream of the frame in `conflate` mode; null in the others. */
   readonly stream: string | null;
   frame: Uint8Array;
 }

@@ -1,15 +1,10 @@
-import type { Engine, HistoryPage } from '../../engine.js';
+import type { Engine, HistoryPage, StreamMessage } from '../../engine.js';
 import { isDeletion } from '../../frame.js';
 import type { EdgeStats } from '../../stats.js';
 import type { Position, RetainedStream } from '../../streams.js';
-import {
-  Subscription,
-  type Connection,
-  type HeldFrame,
-  type LocalStreams,
-  type SubscribeRequest,
-} from '../delivery/connection.js';
+import { Subscription, type Connection, type LocalStreams, type SubscribeRequest } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
+import type { CatchUp } from './catch-up.js';
 import type { Interests } from './interests.js';
 import { SharedReads } from './shared-reads.js';
 import type { SubscriptionEvents } from '../../outgoing/subscription-events.js';
@@ -35,15 +30,19 @@ export type PendingSubscriptions = readonly PendingSubscription[];
 export interface PendingSubscription {
   readonly subscription: Subscription;
   readonly after: Position | null;
-  replay: readonly HeldFrame[];
+  /** What is sent before anything live: all of it, or the first page. */
+  replay: readonly StreamMessage[];
+  /** Messages that will have been replayed, those of the pages to come included. */
+  replayed: number;
   recovered: boolean | null;
 }
 
-interface JoinerDeps {
+interface SubscriberDeps {
   readonly engine: Engine;
   readonly localStreams: LocalStreams;
   readonly delivery: Delivery;
   readonly interests: Interests;
+  readonly catchUp: CatchUp;
   readonly stats: EdgeStats;
   readonly subscriptions: SubscriptionEvents | null;
 }
@@ -57,10 +56,10 @@ interface JoinerDeps {
  * 4. replay, then the held frames beyond it, then live.
  */
 export class Subscriber {
-  readonly #deps: JoinerDeps;
+  readonly #deps: SubscriberDeps;
   readonly #reads: SharedReads;
 
-  constructor(deps: JoinerDeps) {
+  constructor(deps: SubscriberDeps) {
     this.#deps = deps;
     this.#reads = new SharedReads(deps.engine);
   }
@@ -74,7 +73,7 @@ export class Subscriber {
       connection.subscriptions.push(subscription);
       // Where nothing is kept a position proves nothing.
       const recovered = request.after !== null && subscription.retained === null ? false : null;
-      return { subscription, after: request.after, replay: [], recovered };
+      return { subscription, after: request.after, replay: [], replayed: 0, recovered };
     });
     const shared = pending.filter(({ subscription }) => subscription.localStream.shared);
     try {
@@ -131,7 +130,7 @@ export class Subscriber {
     return subscriptions.map((subscription) => {
       if (!subscription.connection.subscriptions.includes(subscription))
         throw new RefusalError('unavailable', `${subscription.name}: was left meanwhile; try again`);
-      return { subscription, after: null, replay: [], recovered: null };
+      return { subscription, after: null, replay: [], replayed: 0, recovered: null };
     });
   }
 
@@ -143,16 +142,17 @@ export class Subscriber {
     const at = subscription.group === null ? subscription : localStream;
     if (at.epoch === '') throw new Error(`${localStream.stream}: described before its position was read`);
     const row = { stream: localStream.stream, epoch: at.epoch, offset: at.offset };
-    return recovered === null ? row : { ...row, recovered, replayed: part.replay.length };
+    return recovered === null ? row : { ...row, recovered, replayed: part.replayed };
   }
 
   /** Step 4: after the frame that tells of the join was given to the socket. */
   complete(pending: PendingSubscriptions): void {
-    for (const { subscription, replay, recovered } of pending) {
+    for (const { subscription, replay, replayed, recovered } of pending) {
       // It may have been left again while its history was read.
       if (!subscription.connection.subscriptions.includes(subscription)) continue;
       if (recovered !== null) this.#deps.stats.resumes.add(recovered ? 'recovered' : 'lost');
-      this.#deps.delivery.release(subscription, replay);
+      if (replayed > replay.length) void this.#deps.catchUp.run(subscription, replay);
+      else this.#deps.delivery.release(subscription, replay);
     }
   }
 
@@ -187,12 +187,14 @@ export class Subscriber {
       if (part.after !== null) part.recovered = true;
       return;
     }
-    const page = await this.#reads.read(subscription.retained!, after, top);
+    const page = await this.#reads.read(subscription.retained!, { after, bytesMax: policy.queueBytes }, top);
     if (part.after !== null) part.recovered = page.recovered;
     else if (after !== null) this.#countExpired(subscription, after, page);
     this.#takePage(part, page);
     // Who knew no value needs not be told that there is none; who resumes does.
-    if (after === null) part.replay = part.replay.filter(({ frame }) => !isDeletion(frame));
+    if (after !== null) return;
+    part.replay = part.replay.filter(({ frame }) => !isDeletion(frame));
+    part.replayed = part.replay.length;
   }
 
   /** Where a client without a position goes on in a topic with acknowledgements. */
@@ -212,11 +214,15 @@ export class Subscriber {
   #takePage(part: PendingSubscription, page: HistoryPage): void {
     const { subscription } = part;
     part.replay = page.messages;
+    part.replayed = page.messages.length;
     const last = page.messages.at(-1);
+    if (last === undefined) return;
+    // Offsets of a stream grow by exactly 1, so what the pages to come will bring is known.
+    part.replayed += page.offset - last.offset;
     // The history may have grown past the top that admit told; held frames up to there are in the replay.
-    if (last !== undefined && (last.epoch !== subscription.epoch || last.offset > subscription.offset)) {
-      subscription.epoch = last.epoch;
-      subscription.offset = last.offset;
+    if (page.epoch !== subscription.epoch || page.offset > subscription.offset) {
+      subscription.epoch = page.epoch;
+      subscription.offset = page.offset;
     }
   }
 }

@@ -5,7 +5,6 @@ import { Sender } from '../../../src/edge/delivery/sender.js';
 import { Login } from '../../../src/edge/login.js';
 import { EdgeStats, type Socket, type StreamMessage, type TopicPolicy, type Transport } from '../../../src/index.js';
 import { topicPolicy } from '../../policies.js';
-import { FanOutScheduler } from '../../../src/edge/delivery/fan-out-scheduler.js';
 
 /** A transport in memory that writes down what is published to its groups. */
 export class RecordingTransport implements Transport {
@@ -89,8 +88,7 @@ export class DeliveryUnderTest {
   readonly published = this.transport.published;
   readonly sockets = this.transport.sockets;
   nowMs = 0;
-  readonly scheduler = new FanOutScheduler();
-  readonly sender = new Sender(this, { answerQueueBytes: 1000, now: () => this.nowMs });
+  readonly sender = new Sender(this.stats, { answerQueueBytes: 1000, now: () => this.nowMs });
   readonly delivery = new Delivery(this);
 
   subscriber(stream: string, topic?: TopicPolicy, held?: boolean) {

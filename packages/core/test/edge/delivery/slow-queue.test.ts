@@ -1,16 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import { LocalStream } from '../../../src/edge/delivery/local-streams.js';
-import { Subscription, type Connection } from '../../../src/edge/delivery/connection.js';
 import { SlowQueue } from '../../../src/edge/delivery/slow-queue.js';
-import type { SlowPolicy, TopicPolicy } from '../../../src/index.js';
+import type { SlowPolicyName } from '../../../src/index.js';
 import { topicPolicy } from '../../policies.js';
 
-const connection = {} as Connection;
 const answers = { slow: 'queue', queueBytes: 1000 } as const;
 
-function subscription(stream: string, slow: SlowPolicy, queueBytes: number): Subscription {
-  const policy: TopicPolicy = { ...topicPolicy(stream.split('/')[0]!), slow, queueBytes };
-  return new Subscription(connection, new LocalStream(stream, false), { kind: 'topic', name: policy.name, policy });
+/** A stream of a topic with this policy; null: what answers are. */
+function subscription(stream: string, slow: SlowPolicyName, queueBytes: number) {
+  return { stream, policy: { ...topicPolicy(stream.split('/')[0]!), slow, queueBytes } };
+}
+
+function offer(slowQueue: SlowQueue, to: ReturnType<typeof subscription> | null, bytes: Uint8Array) {
+  return slowQueue.push(to?.policy ?? answers, { stream: to?.stream ?? null, bytes });
 }
 
 function drain(slowQueue: SlowQueue): string[] {
@@ -26,47 +27,47 @@ describe('the lane of a slow socket', () => {
   it('keeps everything in order with policy queue and says when the bound is reached', () => {
     const slowQueue = new SlowQueue(0);
     const notifications = subscription('n/u/a', 'queue', 8);
-    expect(slowQueue.push(notifications, frame('aaaa'), answers)).toBe('queued');
-    expect(slowQueue.push(notifications, frame('bbbb'), answers)).toBe('queued');
-    expect(slowQueue.push(notifications, frame('c'), answers)).toBe('overflow');
+    expect(offer(slowQueue, notifications, frame('aaaa'))).toBe('queued');
+    expect(offer(slowQueue, notifications, frame('bbbb'))).toBe('queued');
+    expect(offer(slowQueue, notifications, frame('c'))).toBe('full');
     expect(drain(slowQueue)).toEqual(['aaaa', 'bbbb']);
-    expect(slowQueue.push(notifications, frame('dddd'), answers)).toBe('queued');
+    expect(offer(slowQueue, notifications, frame('dddd'))).toBe('queued');
   });
 
   it('keeps only the newest frame of a stream with policy conflate, in the place of the first', () => {
     const slowQueue = new SlowQueue(0);
     const balance = subscription('b/u/a', 'conflate', 10);
     const other = subscription('n/u/a', 'queue', 100);
-    slowQueue.push(balance, frame('b1'), answers);
-    slowQueue.push(other, frame('n1'), answers);
-    expect(slowQueue.push(balance, frame('b2'), answers)).toBe('conflated');
+    offer(slowQueue, balance, frame('b1'));
+    offer(slowQueue, other, frame('n1'));
+    expect(offer(slowQueue, balance, frame('b2'))).toBe('acted');
     expect(slowQueue.length).toBe(2);
     expect(drain(slowQueue)).toEqual(['b2', 'n1']);
-    expect(slowQueue.push(balance, frame('b3'), answers)).toBe('queued');
+    expect(offer(slowQueue, balance, frame('b3'))).toBe('queued');
   });
 
   it('makes room by dropping the oldest of the same topic only with policy drop-oldest', () => {
     const slowQueue = new SlowQueue(0);
     const ticks = subscription('t/u/a', 'drop-oldest', 4);
     const other = subscription('n/u/a', 'queue', 100);
-    slowQueue.push(other, frame('n1'), answers);
-    slowQueue.push(ticks, frame('t1'), answers);
-    slowQueue.push(ticks, frame('t2'), answers);
-    expect(slowQueue.push(ticks, frame('t3'), answers)).toBe('dropped_oldest');
+    offer(slowQueue, other, frame('n1'));
+    offer(slowQueue, ticks, frame('t1'));
+    offer(slowQueue, ticks, frame('t2'));
+    expect(offer(slowQueue, ticks, frame('t3'))).toBe('acted');
     expect(drain(slowQueue)).toEqual(['n1', 't2', 't3']);
   });
 
   it('lets a single frame pass that is larger than the bound', () => {
     const slowQueue = new SlowQueue(0);
-    expect(slowQueue.push(subscription('t/u/a', 'drop-oldest', 4), frame('too long'), answers)).toBe('queued');
-    expect(slowQueue.push(null, Buffer.alloc(2000), answers)).toBe('queued');
-    expect(slowQueue.push(null, frame('x'), answers)).toBe('overflow');
+    expect(offer(slowQueue, subscription('t/u/a', 'drop-oldest', 4), frame('too long'))).toBe('queued');
+    expect(offer(slowQueue, null, Buffer.alloc(2000))).toBe('queued');
+    expect(offer(slowQueue, null, frame('x'))).toBe('full');
   });
 
   it('forgets its own past while a long backlog moves through it', () => {
     const slowQueue = new SlowQueue(0);
     const notifications = subscription('n/u/a', 'queue', 1_000_000);
-    for (let at = 0; at < 1000; at++) slowQueue.push(notifications, frame(String(at)), answers);
+    for (let at = 0; at < 1000; at++) offer(slowQueue, notifications, frame(String(at)));
     expect(drain(slowQueue)).toEqual(Array.from({ length: 1000 }, (_, at) => String(at)));
     expect(slowQueue.length).toBe(0);
   });
@@ -76,8 +77,8 @@ describe('the lane of a slow socket', () => {
     const slowQueue = new SlowQueue(0);
     const ticks = subscription('t/u/a', 'drop-oldest', 2);
     const one = frame('t');
-    for (let at = 0; at < 1_000_000; at++) slowQueue.push(ticks, one, answers);
-    slowQueue.push(ticks, frame('u'), answers);
+    for (let at = 0; at < 1_000_000; at++) offer(slowQueue, ticks, one);
+    offer(slowQueue, ticks, frame('u'));
     expect(drain(slowQueue)).toEqual(['t', 'u']);
   });
 
@@ -85,11 +86,11 @@ describe('the lane of a slow socket', () => {
     const slowQueue = new SlowQueue(0);
     const ticks = subscription('t/u/a', 'drop-oldest', 4);
     const other = subscription('n/u/a', 'queue', 100);
-    for (const text of ['t1', 't2']) slowQueue.push(ticks, frame(text), answers);
-    slowQueue.push(other, frame('n1'), answers);
-    slowQueue.push(ticks, frame('t3'), answers);
-    slowQueue.push(null, frame('a1'), answers);
-    slowQueue.push(ticks, frame('t4'), answers);
+    for (const text of ['t1', 't2']) offer(slowQueue, ticks, frame(text));
+    offer(slowQueue, other, frame('n1'));
+    offer(slowQueue, ticks, frame('t3'));
+    offer(slowQueue, null, frame('a1'));
+    offer(slowQueue, ticks, frame('t4'));
     expect(drain(slowQueue)).toEqual(['n1', 't3', 'a1', 't4']);
   });
 });

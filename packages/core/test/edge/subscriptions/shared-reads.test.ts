@@ -28,15 +28,16 @@ function parts() {
 }
 
 const at = (offset: number): Position => ({ epoch: 'e', offset });
+const from = (after: Position | null) => ({ after, bytesMax: 1000 });
 
 describe('reads of the same history at the same time', () => {
   it('are one read for each position, however many ask', async () => {
     const { engine, reads } = parts();
-    const pages = Array.from({ length: 5000 }, (_, i) => reads.read(stream, at(i % 2), at(10)));
+    const pages = Array.from({ length: 5000 }, (_, i) => reads.read(stream, from(at(i % 2)), at(10)));
     await engine.answer();
     expect(new Set(await Promise.all(pages)).size).toBe(2);
     expect(engine.asked).toEqual([at(0), at(1)]);
-    const later = reads.read(stream, at(0), at(10));
+    const later = reads.read(stream, from(at(0)), at(10));
     await engine.answer();
     await later;
     expect(engine.asked).toHaveLength(3);
@@ -45,9 +46,9 @@ describe('reads of the same history at the same time', () => {
   // A page that was read before a connection was registered lacks what came between: nobody else would bring it.
   it('are made again for those who were told a later top than the page has', async () => {
     const { engine, reads } = parts();
-    const early = reads.read(stream, at(5), at(10));
+    const early = reads.read(stream, from(at(5)), at(10));
     engine.top = 12;
-    const late = [reads.read(stream, at(5), at(12)), reads.read(stream, at(5), at(11))];
+    const late = [reads.read(stream, from(at(5)), at(12)), reads.read(stream, from(at(5)), at(11))];
     await engine.answer();
     expect((await early).offset).toBe(10);
     await engine.answer();
@@ -65,8 +66,8 @@ describe('reads of the same history at the same time', () => {
       },
     };
     const reads = new SharedReads(engine as unknown as Engine);
-    const both = [reads.read(stream, null, at(10)), reads.read(stream, null, at(10))];
+    const both = [reads.read(stream, from(null), at(10)), reads.read(stream, from(null), at(10))];
     for (const one of both) await expect(one).rejects.toThrow('away');
-    expect((await reads.read(stream, null, at(10))).offset).toBe(10);
+    expect((await reads.read(stream, from(null), at(10))).offset).toBe(10);
   });
 });

@@ -1,0 +1,84 @@
+import { closeReason } from '../../close-codes.js';
+import type { Engine, StreamMessage } from '../../engine.js';
+import type { Logger } from '../../logger.js';
+import type { Position } from '../../streams.js';
+import type { Delivery } from '../delivery/delivery.js';
+import type { Subscription } from '../delivery/connection.js';
+import type { Sender } from '../delivery/sender.js';
+
+interface CatchUpDeps {
+  readonly engine: Pick<Engine, 'read'>;
+  readonly delivery: Delivery;
+  readonly sender: Sender;
+  readonly logger: Logger;
+}
+
+/**
+ * Replays that are longer than the queue of their topic: page by page, at the pace of the socket, so that a client that
+ * reads slowly, or not at all, makes the node hold one page. What comes live while the socket takes a page is in the
+ * history, too, and is read with the next one; only what comes while a page is read is held, since that page may be the
+ * last. When continuity cannot be proved the client is told to come back (4003).
+ */
+export class CatchUp {
+  readonly #deps: CatchUpDeps;
+
+  constructor(deps: CatchUpDeps) {
+    this.#deps = deps;
+  }
+
+  /** `page` is the first one, read while everything live was held. Never rejects. */
+  async run(subscription: Subscription, page: readonly StreamMessage[]): Promise<void> {
+    try {
+      await this.#run(subscription, page);
+    } catch (error) {
+      this.#deps.logger.warn('replay could not be completed', { stream: subscription.localStream.stream, error });
+      this.#deps.sender.close(subscription.connection, closeReason('resync'));
+    }
+  }
+
+  async #run(subscription: Subscription, first: readonly StreamMessage[]): Promise<void> {
+    const { engine, sender, delivery } = this.#deps;
+    const { retained, policy, connection } = subscription;
+    let messages = first;
+    for (;;) {
+      const after = positionBehind(messages);
+      subscription.replaying = 'paced';
+      delivery.replay(subscription, messages);
+      sender.flush();
+      if (!(await sender.whenDrained(connection)) || !isThere(subscription)) return;
+      subscription.replaying = 'reading';
+      subscription.held = [];
+      subscription.heldBytes = 0;
+      const page = await engine.read(retained!, after, retained!.retention.size, policy.queueBytes);
+      if (!isThere(subscription)) return;
+      if (!page.recovered) {
+        sender.close(connection, closeReason('resync'));
+        return;
+      }
+      messages = page.messages;
+      const { epoch, offset } = messages.length === 0 ? after : positionBehind(messages);
+      // More may have come live while this page was read than could be held (see Delivery).
+      if (offset < page.offset || !isReading(subscription)) continue;
+      subscription.replaying = null;
+      subscription.epoch = epoch;
+      subscription.offset = offset;
+      delivery.release(subscription, messages);
+      sender.flush();
+      return;
+    }
+  }
+}
+
+function positionBehind(messages: readonly StreamMessage[]): Position {
+  const { epoch, offset } = messages.at(-1)!;
+  return { epoch, offset };
+}
+
+/** Asked again behind each wait. */
+function isReading({ replaying }: Subscription): boolean {
+  return replaying === 'reading';
+}
+
+function isThere(subscription: Subscription): boolean {
+  return subscription.connection.subscriptions.includes(subscription);
+}
