@@ -25,7 +25,7 @@ beforeAll(async () => {
   const config = {
     kafka: { bootstrapServers: kafka.address },
     inbound: { enabled: true, kafkaTopic: TOPIC },
-    limits: { requestsPerSecond: 0, maxPayloadBytes: '1mb' },
+    limits: { requestsPerSecond: 0, requestBytesPerSecond: 0, sendsPerSecond: 0, maxPayloadBytes: '1mb' },
   };
   cluster = await GatewayCluster.open({
     nodes: [

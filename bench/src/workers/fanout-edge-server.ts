@@ -49,7 +49,14 @@ const options: Partial<EdgeOptions> = {
   sessions: null,
   hubs: [],
   pipes: [],
-  limits: { requestsPerSecond: 0, badRequests: 0 },
+  limits: {
+    requestsPerSecond: 0,
+    requestBytesPerSecond: 0,
+    badRequests: 0,
+    sendsPerSecond: 0,
+    surveysPerSecond: 0,
+    historyBytes: 1024 * 1024,
+  },
   rooms: { policy, roomsPerConnection: 0 },
 };
 const edge = createEdge(deps as EdgeDeps, options as EdgeOptions);

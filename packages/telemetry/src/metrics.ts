@@ -77,8 +77,13 @@ const websocketMetrics: readonly MetricDefinition[] = [
   },
   {
     ...{ name: 'websocket_message_buffer_size', type: 'gauge', labels: [] },
-    help: 'Frames that wait for slow clients now. Never back to zero: some client reads too slowly for its topics.',
-    read: ({ edge }) => edge.bufferedFrames,
+    help: 'Frames that wait for slow clients now; what the transport holds for a socket counts as one. Never back to zero: some client reads too slowly for its topics.',
+    read: ({ edge }) => edge.bufferedFrames + edge.transportBacklogs,
+  },
+  {
+    ...{ name: 'websocket_message_buffer_bytes', type: 'gauge', labels: [] },
+    help: 'Bytes that slow clients have not taken: live frames, replays and answers, in queues and in the transport. Bounded by queueBytes a topic and client.',
+    read: ({ edge }) => edge.bufferedBytes,
   },
   {
     ...{ name: 'websocket_message_buffer_overflow_total', type: 'counter', labels: [] },

@@ -52,6 +52,18 @@ export function edgeOptions(live: LiveConfig, node: string): EdgeOptions {
       get requestsPerSecond() {
         return live.config.limits.requestsPerSecond;
       },
+      get requestBytesPerSecond() {
+        return live.config.limits.requestBytesPerSecond;
+      },
+      get sendsPerSecond() {
+        return live.config.limits.sendsPerSecond;
+      },
+      get surveysPerSecond() {
+        return live.config.limits.surveysPerSecond;
+      },
+      get historyBytes() {
+        return live.config.limits.historyBytes;
+      },
       get badRequests() {
         return live.config.limits.badRequests;
       },

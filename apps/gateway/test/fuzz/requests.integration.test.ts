@@ -6,6 +6,8 @@ import { Ledger } from './expected-answers.js';
 import { CheckingBackend } from './foreseen-calls.js';
 import { badFrame, fuzzSeed, hostileFrame } from './hostile-frames.js';
 
+const unlimited = { requestsPerSecond: 0, requestBytesPerSecond: 0, sendsPerSecond: 0, surveysPerSecond: 0 };
+
 const BAD_REQUESTS = 7;
 /** Tells at its very end what has become of Object.prototype. */
 const CONFESS = `process.on("exit",()=>console.log(JSON.stringify({natives:Object.getOwnPropertyNames(Object.prototype)})))`;
@@ -16,8 +18,8 @@ let bystander: WsClient;
 
 beforeAll(async () => {
   backend = await CheckingBackend.start();
-  const open = { ...backend.config, inbound: { enabled: true }, limits: { requestsPerSecond: 0, badRequests: 0 } };
-  const strict = { limits: { requestsPerSecond: 0, badRequests: BAD_REQUESTS }, ...backend.config };
+  const open = { ...backend.config, inbound: { enabled: true }, limits: { ...unlimited, badRequests: 0 } };
+  const strict = { limits: { ...unlimited, badRequests: BAD_REQUESTS }, ...backend.config };
   const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(CONFESS)}` };
   cluster = await GatewayCluster.open({
     nodes: [

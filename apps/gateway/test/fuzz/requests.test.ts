@@ -72,7 +72,13 @@ beforeAll(async () => {
     ...backend.config,
     inbound: { enabled: true },
     rooms: { history: { size: 5 } },
-    limits: { requestsPerSecond: 0, badRequests: 0 },
+    limits: {
+      requestsPerSecond: 0,
+      requestBytesPerSecond: 0,
+      sendsPerSecond: 0,
+      surveysPerSecond: 0,
+      badRequests: 0,
+    },
   };
   const { config, findings } = loadWithSecret(JSON.stringify(settings));
   expect(findings).toEqual([]);

@@ -61,11 +61,19 @@ export interface EdgeDeps {
 }
 
 /** Limits and origins are read where they are used: the application may give them new values at any time. */
+/** What one connection may ask for; 0: no limit. */
+export interface EdgeLimits extends RequestLimits {
+  readonly sendsPerSecond: number;
+  readonly surveysPerSecond: number;
+  /** Size of an answer of `history`. */
+  readonly historyBytes: number;
+}
+
 export interface EdgeOptions extends HandshakeOptions {
   readonly topics: readonly TopicPolicy[];
   readonly topicsPerConnection: number;
   readonly heartbeatMs: number;
-  readonly limits: RequestLimits;
+  readonly limits: EdgeLimits;
   readonly subscriptionsPerConnection: number;
   readonly hubs: readonly string[];
   readonly pipes: readonly PipeOptions[];
@@ -134,12 +142,13 @@ type CommandDeps = EdgeDeps & DeliveryParts & { readonly loginChanges: LoginChan
 
 function createCommands(deps: CommandDeps, options: EdgeOptions): CommandDispatcher {
   const { rooms, hubs, sendEverywhere, limits } = options;
-  const sending = { hubs, everywhere: sendEverywhere, roomRetention: rooms.policy.retention };
+  const sending = { hubs, everywhere: sendEverywhere, roomRetention: rooms.policy.retention, limits };
+  const reading = { roomPolicy: rooms.policy, limits };
   const handlers: CommandHandlers = {
     ping: () => ok({ time: new Date().toISOString() }),
     ...new SubscribeCommands(deps).handlers,
     ...new RoomCommands(deps.subscriber, rooms).handlers,
-    ...new HistoryCommands(deps, rooms.policy).handlers,
+    ...new HistoryCommands(deps, reading).handlers,
     ...new AuthenticationCommand(deps).handlers,
     ...new SendCommand(deps, sending).handlers,
   };

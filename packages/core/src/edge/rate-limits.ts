@@ -1,21 +1,39 @@
 import type { Connection } from './delivery/connection.js';
 
-/**
- * Handshakes a second on this node, as a bucket that holds one second's worth: a storm after a failure is spread over
- * time before it costs signature checks and engine calls.
- */
-export class HandshakeRate {
-  #left = Infinity;
+/** So much a second, as a bucket that holds one second's worth. Times are those of the monotonic clock. */
+export class TokenBucket {
+  #left = Number.POSITIVE_INFINITY;
   #atMs = 0;
 
-  /** `perSecond` 0: no limit. It may change from one call to the next. */
-  take(perSecond: number, nowMs: number): boolean {
+  /**
+   * `perSecond` 0: no limit. It may change from one call to the next. What costs more than is left is taken all the same,
+   * if anything is left, and waited for longer.
+   */
+  take(perSecond: number, nowMs: number, cost = 1): boolean {
     if (perSecond === 0) return true;
     this.#left = Math.min(perSecond, this.#left + ((nowMs - this.#atMs) * perSecond) / 1000);
     this.#atMs = nowMs;
     if (this.#left < 1) return false;
-    this.#left--;
+    this.#left -= cost;
     return true;
+  }
+
+  /** So much time has passed that it could be forgotten. */
+  isFull(perSecond: number, nowMs: number): boolean {
+    return this.#left + ((nowMs - this.#atMs) * perSecond) / 1000 >= perSecond;
+  }
+}
+
+/** A bucket for each connection that needs one. */
+export class ConnectionBuckets {
+  readonly #buckets = new WeakMap<Connection, TokenBucket>();
+
+  /** `perSecond` 0: no limit. */
+  take(connection: Connection, perSecond: number, cost = 1): boolean {
+    if (perSecond === 0) return true;
+    let bucket = this.#buckets.get(connection);
+    if (bucket === undefined) this.#buckets.set(connection, (bucket = new TokenBucket()));
+    return bucket.take(perSecond, performance.now(), cost);
   }
 }
 
@@ -25,18 +43,33 @@ const PATIENCE = 10;
 
 export type LimitVerdict = 'allowed' | 'rate_limited' | 'close';
 
-/** Requests per second of one connection, in fixed windows kept on the connection itself: no timer, no allocation. */
-export function limitRequest(connection: Connection, perSecond: number, nowMs: number): LimitVerdict {
-  if (perSecond === 0) return 'allowed';
+/** What one connection may ask for in a second; 0: no limit. */
+export interface RequestRate {
+  readonly requestsPerSecond: number;
+  /** Of frames, whatever is in them. */
+  readonly requestBytesPerSecond: number;
+}
+
+/** Counts a frame of a connection, in fixed windows kept on the connection itself: no timer, no allocation. */
+export function limitRequest(connection: Connection, rate: RequestRate, bytes: number, nowMs: number): LimitVerdict {
   const elapsedMs = nowMs - connection.rateWindowMs;
   if (elapsedMs >= WINDOW_MS) {
-    const consecutive = elapsedMs < 2 * WINDOW_MS && connection.rateCount > perSecond;
+    const consecutive = elapsedMs < 2 * WINDOW_MS && timesOver(connection, rate) > 1;
     connection.rateExceededWindows = consecutive ? connection.rateExceededWindows + 1 : 0;
     connection.rateWindowMs = nowMs;
     connection.rateCount = 0;
+    connection.rateBytes = 0;
   }
   connection.rateCount++;
-  if (connection.rateCount <= perSecond) return 'allowed';
-  if (connection.rateExceededWindows >= PATIENCE - 1 || connection.rateCount > PATIENCE * perSecond) return 'close';
-  return 'rate_limited';
+  connection.rateBytes += bytes;
+  const times = timesOver(connection, rate);
+  if (times <= 1) return 'allowed';
+  return connection.rateExceededWindows >= PATIENCE - 1 || times > PATIENCE ? 'close' : 'rate_limited';
+}
+
+/** How much of what is allowed in a window the connection has used. A single frame is never too large for a window. */
+function timesOver({ rateCount, rateBytes }: Connection, rate: RequestRate): number {
+  const byCount = rate.requestsPerSecond === 0 ? 0 : rateCount / rate.requestsPerSecond;
+  const byBytes = rate.requestBytesPerSecond === 0 || rateCount === 1 ? 0 : rateBytes / rate.requestBytesPerSecond;
+  return Math.max(byCount, byBytes);
 }

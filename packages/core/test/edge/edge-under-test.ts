@@ -271,6 +271,16 @@ export class ClientUnderTest {
 
 const noBackends = { has: () => false, subscriptionOf: () => null } as unknown as BackendCommands;
 
+/** Limits that limit nothing. */
+export const unlimited = {
+  requestsPerSecond: 0,
+  requestBytesPerSecond: 0,
+  badRequests: 0,
+  sendsPerSecond: 0,
+  surveysPerSecond: 0,
+  historyBytes: 1024 * 1024,
+};
+
 const edgeOptions = {
   node: 'n1',
   topics: [topicPolicy('notifications'), topicPolicy('news', { guests: true })],
@@ -285,7 +295,7 @@ const edgeOptions = {
   handshakesPerSecond: 0,
   maxLifetimeMs: 0,
   sessions: null,
-  limits: { requestsPerSecond: 0, badRequests: 0 },
+  limits: unlimited,
   hubs: ['main'],
   pipes: [],
   pipeActionBytes: 1000,

@@ -1,11 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Connection } from '../../src/edge/delivery/connection.js';
-import { limitRequest } from '../../src/edge/rate-limits.js';
+import { limitRequest, TokenBucket } from '../../src/edge/rate-limits.js';
 
-const fresh = () => ({ rateWindowMs: 0, rateCount: 0, rateExceededWindows: 0 }) as Connection;
+const fresh = () => ({ rateWindowMs: 0, rateCount: 0, rateBytes: 0, rateExceededWindows: 0 }) as Connection;
+
+const rate = (requestsPerSecond: number, requestBytesPerSecond = 0) => ({ requestsPerSecond, requestBytesPerSecond });
 
 function flood(connection: Connection, atMs: number, requests: number, perSecond: number): string[] {
-  return Array.from({ length: requests }, () => limitRequest(connection, perSecond, atMs));
+  return Array.from({ length: requests }, () => limitRequest(connection, rate(perSecond), 10, atMs));
 }
 
 describe('the request limit of a connection', () => {
@@ -16,7 +18,7 @@ describe('the request limit of a connection', () => {
   it('allows again in the next second', () => {
     const connection = fresh();
     flood(connection, 10_000, 6, 5);
-    expect(limitRequest(connection, 5, 11_000)).toBe('allowed');
+    expect(limitRequest(connection, rate(5), 10, 11_000)).toBe('allowed');
   });
 
   it('closes after ten seconds in a row over the limit', () => {
@@ -39,5 +41,33 @@ describe('the request limit of a connection', () => {
 
   it('knows no limit at zero', () => {
     expect(new Set(flood(fresh(), 10_000, 500, 0))).toEqual(new Set(['allowed']));
+  });
+
+  it('counts bytes as it counts requests, but lets a single frame pass whatever its size', () => {
+    const connection = fresh();
+    const verdicts = [500, 1, 1].map((bytes) => limitRequest(connection, rate(50, 100), bytes, 10_000));
+    expect(verdicts).toEqual(['allowed', 'rate_limited', 'rate_limited']);
+    expect(limitRequest(connection, rate(50, 100), 600, 10_500)).toBe('close');
+    const patient = fresh();
+    const seconds = Array.from({ length: 10 }, (_, second) =>
+      [60, 60].map((bytes) => limitRequest(patient, rate(50, 100), bytes, 10_000 + second * 1000)).at(-1),
+    );
+    expect(seconds).toEqual([...Array(9).fill('rate_limited'), 'close']);
+  });
+});
+
+describe('a bucket', () => {
+  it('holds one second’s worth and fills again with time, and knows no limit at zero', () => {
+    const bucket = new TokenBucket();
+    expect([1000, 1000, 1000, 1400, 1500, 9000].map((atMs) => bucket.take(2, atMs))).toEqual([
+      ...[true, true, false],
+      ...[false, true, true],
+    ]);
+    expect(new TokenBucket().take(0, 0, 1000)).toBe(true);
+  });
+
+  it('makes what costs more wait for as much longer', () => {
+    const bucket = new TokenBucket();
+    expect([bucket.take(20, 0, 50), bucket.take(20, 1500), bucket.take(20, 1600)]).toEqual([true, false, true]);
   });
 });

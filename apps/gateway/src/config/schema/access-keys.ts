@@ -1,4 +1,4 @@
-import { choice, duration, names, text, url, whole, words } from '../language/formats.js';
+import { choice, duration, names, size, text, url, whole, words } from '../language/formats.js';
 import {
   durationKey,
   flagKey,
@@ -81,6 +81,20 @@ export const accessKeys = {
     connectionsPerAddress: live(key(whole(0), 0, 'Connections from one address on one node.')),
     handshakesPerSecond: live(key(whole(0), 0, 'New connections a second on one node.')),
     requestsPerSecond: live(key(whole(0), 50, 'Requests a second from one connection.')),
+    requestBytesPerSecond: live(key(size(0), '256kb', 'Bytes of requests a second from one connection.')),
+    sendsPerSecond: live(
+      key(
+        whole(0),
+        20,
+        'Messages (`send`) a second from one connection. To a room or hub of many one counts as several.',
+      ),
+    ),
+    surveysPerSecond: live(
+      key(whole(0), 2, 'Questions (`presence` of a room) a second from one connection to all nodes.'),
+    ),
+    historyBytes: live(
+      sizeKey('1mb', 'Size of an answer of `history`; what does not fit is asked for again.', size(4096)),
+    ),
     badRequests: live(key(whole(0), 20, 'Unusable requests of one connection until it is closed with 4502.')),
     maxLifetime: live(durationKey(0, 'How long a connection may live (varied by a tenth), then 4002.', duration())),
   }),

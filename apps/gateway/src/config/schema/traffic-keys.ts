@@ -1,11 +1,12 @@
-import { recordFormats } from '@ws-gateway/core';
+import { recordFormats, slowPolicies, slowPolicyNames } from '@ws-gateway/core';
 import { choice, kafkaTopic, name, port, text, whole } from '../language/formats.js';
 import { mapMember, optionalFlag, scalars, selector, selectors } from '../language/selector-formats.js';
 import { durationKey, flagKey, live, section, key, list, map, sizeKey } from '../language/schema-node.js';
 
-const slow = choice('queue', 'conflate', 'drop-oldest');
-const SLOW_DOC =
-  'What happens to a client that reads too slowly: `queue` (up to `queueBytes`, then close 4001), `conflate` (the newest message of each stream), `drop-oldest` (counted).';
+const slow = choice(...slowPolicyNames);
+const SLOW_DOC = `What happens to a client that reads too slowly: ${slowPolicyNames
+  .map((name) => `\`${name}\` (${slowPolicies[name].summary})`)
+  .join(', ')}.`;
 
 /** One topic. The defaults here are those of `notifications` and of every name that has no kind of its own. */
 const topic = section('', {

@@ -21,6 +21,17 @@ const TOO_DEEP = `at most ${NESTING_MAX} levels of nesting`;
 
 const BARE_ACTIONS: ReadonlySet<unknown> = new Set(['enter', 'leave']);
 
+/** Bytes of a surplus frame that are looked at. */
+export const GLANCE_BYTES = 256;
+
+const BEGINNING = /^\s*\{\s*"rid"\s*:\s*([1-9]\d{0,14})\s*,\s*"command"\s*:\s*"([A-Za-z0-9._-]{1,128})"/;
+
+/** Number and command of a request that begins with them, without a look at the rest. */
+export function glanceAt(beginning: string): { readonly rid: number | null; readonly command: string } {
+  const match = BEGINNING.exec(beginning);
+  return match === null ? { rid: null, command: '' } : { rid: Number(match[1]), command: match[2]! };
+}
+
 /** Parses a frame; never throws. When no usable rid can be read the answer goes to rid -1, event `error`. */
 export function parseRequest(text: string): ParsedRequest {
   let value: unknown;

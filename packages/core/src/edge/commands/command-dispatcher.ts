@@ -5,20 +5,18 @@ import type { Logger } from '../../logger.js';
 import type { EdgeStats } from '../../stats.js';
 import type { BackendCommandHandler } from './backend-command-handler.js';
 import type { Connection } from '../delivery/connection.js';
-import type { CommandHandler, CommandHandlers, Outcome } from './outcome.js';
+import { rateLimited, type CommandHandler, type CommandHandlers, type Outcome } from './outcome.js';
 import { RefusalError, type RefusalCode } from '../refusals.js';
-import { parseRequest, type ClientRequest } from './client-request.js';
+import { glanceAt, GLANCE_BYTES, parseRequest, type ClientRequest } from './client-request.js';
 import type { Sender } from '../delivery/sender.js';
-import { limitRequest } from '../rate-limits.js';
+import { limitRequest, type RequestRate } from '../rate-limits.js';
 
 /** Codes of answers to commands, besides those of refusals. */
 export const requestErrorCodes = ['unknown_command', 'duplicate_rid', 'rate_limited', 'internal_error'] as const;
 
 type RequestErrorCode = (typeof requestErrorCodes)[number];
 
-export interface RequestLimits {
-  /** 0: no limit. */
-  readonly requestsPerSecond: number;
+export interface RequestLimits extends RequestRate {
   readonly badRequests: number;
 }
 
@@ -53,20 +51,18 @@ export class CommandDispatcher {
     this.#options = options;
   }
 
-  receive(connection: Connection, bytes: ArrayBuffer): void {
-    const parsed = parseRequest(this.#decoder.decode(bytes));
-    const verdict = limitRequest(connection, this.#options.limits.requestsPerSecond, performance.now());
+  receive(connection: Connection, frame: ArrayBuffer): void {
+    // Before anything is parsed: what a frame costs is known by its length.
+    const verdict = limitRequest(connection, this.#options.limits, frame.byteLength, performance.now());
     if (verdict === 'close') {
       this.#deps.sender.close(connection, closeReason('rate_limited'));
       return;
     }
     if (verdict === 'rate_limited') {
-      const code: RequestErrorCode = 'rate_limited';
-      const payload = { code, message: `at most ${this.#options.limits.requestsPerSecond} requests a second` };
-      if (parsed.ok) this.#answer(connection, parsed.request, { status: 'error', payload });
-      else this.#send(connection, responseFrame(parsed.rid, parsed.event, 'error', payload));
+      this.#refuseSurplus(connection, frame);
       return;
     }
+    const parsed = parseRequest(this.#decoder.decode(frame));
     if (parsed.ok) {
       this.#dispatch(connection, parsed.request);
       return;
@@ -75,6 +71,17 @@ export class CommandDispatcher {
     const payload = { code: 'bad_request', message: parsed.message };
     this.#send(connection, responseFrame(parsed.rid, parsed.event, 'error', payload));
     this.#countBad(connection);
+  }
+
+  /** Answered by its number where that is easily read, else by rid -1. */
+  #refuseSurplus(connection: Connection, frame: ArrayBuffer): void {
+    const code: RequestErrorCode = 'rate_limited';
+    const { requestsPerSecond, requestBytesPerSecond } = this.#options.limits;
+    const message = `at most ${requestsPerSecond} requests and ${requestBytesPerSecond} bytes a second`;
+    const { rid, command } = glanceAt(this.#decoder.decode(frame.slice(0, GLANCE_BYTES)));
+    const known = rid !== null && connection.ridsInFlight?.has(rid) !== true;
+    const [to, event] = known ? [rid, command] : [-1, 'error'];
+    this.#send(connection, responseFrame(to, event, 'error', { code, message }));
   }
 
   #dispatch(connection: Connection, request: ClientRequest): void {
@@ -97,8 +104,7 @@ export class CommandDispatcher {
   /** Behind an `authentication` in flight: whose request this is will be known when that is answered. */
   #wait(connection: Connection, request: ClientRequest, waiting: WaitingRequests): void {
     if (!waiting.add(request)) {
-      const payload = { code: 'rate_limited', message: 'too much waits for the answer to an authentication' };
-      this.#answer(connection, request, { status: 'error', payload });
+      this.#answer(connection, request, rateLimited('too much waits for the answer to an authentication'));
       return;
     }
     if (request.rid !== null) (connection.ridsInFlight ??= new Set()).add(request.rid);

@@ -1,19 +1,23 @@
-import type { Engine } from '../../engine.js';
+import type { Engine, HistoryPage } from '../../engine.js';
 import { isUserId } from '../../names.js';
 import { roomStream, userStream, type RetainedStream } from '../../streams.js';
 import type { StreamPolicy } from '../../topics.js';
 import type { ClusterSurvey } from '../node/cluster-survey.js';
 import type { Connection } from '../delivery/connection.js';
-import { ok, type CommandHandlers, type Outcome } from './outcome.js';
+import { ok, rateLimited, type CommandHandlers, type Outcome } from './outcome.js';
 import { connectionViews } from '../../presence-view.js';
 import { RefusalError } from '../refusals.js';
 import { isRecord, own, type ClientRequest } from './client-request.js';
 import { requireName, requireRoom } from './room-commands.js';
+import { ConnectionBuckets } from '../rate-limits.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
 import { positionOf } from './client-request.js';
 
 const DEFAULT_LIMIT = 100;
 const LIMIT_MAX = 1000;
+
+/** Bytes of an answer around its messages, commas between as many as may be asked for included. */
+const ANSWER_BYTES = 2048;
 
 interface HistoryDeps {
   readonly engine: Engine;
@@ -21,14 +25,28 @@ interface HistoryDeps {
   readonly survey: ClusterSurvey;
 }
 
+export interface HistoryOptions {
+  readonly roomPolicy: StreamPolicy;
+  /** Looked at each time. */
+  readonly limits: {
+    /** Size of an answer of `history`. */
+    readonly historyBytes: number;
+    /** Of one connection; 0: no limit. Each is asked of all nodes with members of the room. */
+    readonly surveysPerSecond: number;
+  };
+}
+
 /** `history`, `ack` and `presence`: what the engine keeps, as far as the token allows. */
 export class HistoryCommands {
   readonly #deps: HistoryDeps;
-  readonly #roomPolicy: StreamPolicy;
+  readonly #options: HistoryOptions;
+  readonly #surveys = new ConnectionBuckets();
+  /** The last `history` of each connection that is being answered: one at a time, since each may hold `historyBytes`. */
+  readonly #reading = new WeakMap<Connection, Promise<unknown>>();
 
-  constructor(deps: HistoryDeps, roomPolicy: StreamPolicy) {
+  constructor(deps: HistoryDeps, options: HistoryOptions) {
     this.#deps = deps;
-    this.#roomPolicy = roomPolicy;
+    this.#options = options;
   }
 
   get handlers(): CommandHandlers {
@@ -44,11 +62,17 @@ export class HistoryCommands {
     const after = own(options, 'after');
     if (after !== undefined && !isRecord(after)) throw new RefusalError('bad_request', 'after: {"epoch","offset"}');
     const position = after === undefined ? null : positionOf(after);
-    const page = await this.#deps.engine.read(stream, position, limitOf(options));
-    const frames = page.messages.map(({ frame }) => Buffer.from(frame).toString());
-    const { epoch, offset, recovered } = page;
-    const payloadText = `{"messages":[${frames.join(',')}],"epoch":"${epoch}","offset":${offset},"recovered":${recovered}}`;
-    return { status: 'ok', payload: null, payloadText };
+    const limit = limitOf(options);
+    const bytesMax = this.#options.limits.historyBytes - ANSWER_BYTES;
+    const page = await this.#inTurn(connection, () => this.#deps.engine.read(stream, position, limit, bytesMax));
+    return { status: 'ok', payload: null, payloadText: pageText(page, limit) };
+  }
+
+  async #inTurn<T>(connection: Connection, read: () => Promise<T>): Promise<T> {
+    const before = this.#reading.get(connection) ?? Promise.resolve();
+    const reading = before.then(read, read);
+    this.#reading.set(connection, reading);
+    return reading;
   }
 
   #streamOf(connection: Connection, options: Readonly<Record<string, unknown>>): RetainedStream {
@@ -61,7 +85,7 @@ export class HistoryCommands {
       return { stream: userStream(topic, user), retention: policy.retention, user };
     }
     const room = requireRoom(connection, own(options, 'room'));
-    const { retention } = this.#roomPolicy;
+    const { retention } = this.#options.roomPolicy;
     if (retention === null) throw new RefusalError('bad_request', 'rooms keep no history');
     return { stream: roomStream(room), retention, user: null };
   }
@@ -100,9 +124,20 @@ export class HistoryCommands {
     if (!isInside && !connection.login.seesOthers) {
       throw new RefusalError('not_allowed', 'who is in a room: enter it, or have the claim presence');
     }
+    const { surveysPerSecond } = this.#options.limits;
+    if (!this.#surveys.take(connection, surveysPerSecond))
+      return rateLimited(`at most ${surveysPerSecond} questions a second about who is in a room`);
     const { users, connections, complete } = await this.#deps.survey.members(room);
     return ok({ users, connections, ...(complete ? {} : { incomplete: true }) });
   }
+}
+
+/** `more` says that the answer was full before as many were in it as were asked for. */
+function pageText({ messages, epoch, offset, recovered }: HistoryPage, limit: number): string {
+  const frames = messages.map(({ frame }) => Buffer.from(frame).toString());
+  const isCut = messages.length < limit && messages.length > 0 && messages.at(-1)!.offset < offset;
+  const more = isCut ? ',"more":true' : '';
+  return `{"messages":[${frames.join(',')}],"epoch":"${epoch}","offset":${offset},"recovered":${recovered}${more}}`;
 }
 
 function limitOf(options: Readonly<Record<string, unknown>>): number {

@@ -21,6 +21,11 @@ export type CommandHandler = (connection: Connection, request: ClientRequest) =>
 
 export type CommandHandlers = Readonly<Record<string, CommandHandler>>;
 
+/** The request was one too many and was not carried out. */
+export function rateLimited(message: string): Outcome {
+  return { status: 'error', payload: { code: 'rate_limited', message } };
+}
+
 export function ok(payload: unknown, after?: () => void): Outcome {
   return after === undefined ? { status: 'ok', payload } : { status: 'ok', payload, after };
 }

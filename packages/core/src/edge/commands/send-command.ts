@@ -3,8 +3,9 @@ import { sentHead } from '../../frame.js';
 import { isName, isUserId } from '../../names.js';
 import { memberText } from '../../records/json/member-text.js';
 import { EVERY_CONNECTION, hubRoomStream, hubStream, hubTopic, roomStream, type Retention } from '../../streams.js';
-import type { Connection } from '../delivery/connection.js';
-import { ok, type CommandHandlers, type Outcome } from './outcome.js';
+import type { Connection, LocalStreams } from '../delivery/connection.js';
+import { ConnectionBuckets } from '../rate-limits.js';
+import { ok, rateLimited, type CommandHandlers, type Outcome } from './outcome.js';
 import { RefusalError } from '../refusals.js';
 import { isRecord, own, type ClientRequest } from './client-request.js';
 import { requireRoom } from './room-commands.js';
@@ -29,13 +30,19 @@ export interface SendOptions {
   /** `send` works on every endpoint, not on hubs only. */
   readonly everywhere: boolean;
   readonly roomRetention: Retention | null;
+  /** Of one connection, weighed by the audience; 0: no limit. Looked at each time. */
+  readonly limits: { readonly sendsPerSecond: number };
 }
 
 interface SendDeps {
   readonly engine: Engine;
   /** null: messages of clients don't go to Kafka. */
   readonly sent: SentMessages | null;
+  readonly localStreams: LocalStreams;
 }
+
+/** Members of a room or hub on this node that a send may reach at the price of one. */
+const MEMBERS_PER_SEND = 100;
 
 /** What `to` says, one of the three. */
 type Address = { readonly user: string } | { readonly room: string } | { readonly hub: string };
@@ -47,6 +54,7 @@ type Address = { readonly user: string } | { readonly room: string } | { readonl
 export class SendCommand {
   readonly #deps: SendDeps;
   readonly #options: SendOptions;
+  readonly #rate = new ConnectionBuckets();
 
   constructor(deps: SendDeps, options: SendOptions) {
     this.#deps = deps;
@@ -67,10 +75,19 @@ export class SendCommand {
     const payload = memberText(memberText(request.text, 'options') ?? '{}', 'payload');
     if (payload === null) throw new RefusalError('bad_request', 'payload: is missing');
     const message = { user, connection: connection.id, hub, to: { ...to }, payload };
-    if (this.#deps.sent !== null) await this.#deps.sent.write(message);
     const item = this.#item(message, to);
+    const { sendsPerSecond } = this.#options.limits;
+    if (!this.#rate.take(connection, sendsPerSecond, this.#costOf(item)))
+      return rateLimited(`at most ${sendsPerSecond} sends a second, fewer to rooms and hubs of many`);
+    if (this.#deps.sent !== null) await this.#deps.sent.write(message);
     const { items } = await this.#deps.engine.publish({ source: null, items: [item] });
     return ok({ routed: items?.[0]?.nodes ?? 0 });
+  }
+
+  /** Who reaches many spends more. What other nodes have to do for it is like what this one has. */
+  #costOf(item: PublishItem): number {
+    const members = item.kind === 'channel' ? (this.#deps.localStreams.get(item.stream)?.size ?? 0) : 0;
+    return Math.max(1, members / MEMBERS_PER_SEND);
   }
 
   #item(message: SentMessage, to: Address): PublishItem {

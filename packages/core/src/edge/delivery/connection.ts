@@ -40,6 +40,7 @@ export class Connection {
   badRequests = 0;
   rateWindowMs = 0;
   rateCount = 0;
+  rateBytes = 0;
   rateExceededWindows = 0;
   /** Request ids being answered; made with the first request that takes time. */
   ridsInFlight: Set<number> | null = null;

@@ -8,7 +8,7 @@ import type { Handshake } from '../../transport.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import { Connection, type Endpoint, type SubscribeRequest } from '../delivery/connection.js';
 import { Login } from '../login.js';
-import { HandshakeRate } from '../rate-limits.js';
+import { TokenBucket } from '../rate-limits.js';
 import {
   checkUserLimit,
   connectionsToReplace,
@@ -64,7 +64,7 @@ const BEARER = /^bearer +(.+)$/i;
 export class Handshaker {
   readonly #deps: AdmissionDeps;
   readonly #options: HandshakeOptions;
-  readonly #rate = new HandshakeRate();
+  readonly #rate = new TokenBucket();
   #sequence = 0;
 
   constructor(deps: AdmissionDeps, options: HandshakeOptions) {

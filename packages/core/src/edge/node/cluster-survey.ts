@@ -49,6 +49,8 @@ export class ClusterSurvey {
   readonly #deps: ClusterSurveyDeps;
   readonly #node: string;
   readonly #surveys = new Map<string, Survey>();
+  /** By room, those under way. */
+  readonly #members = new Map<string, Promise<RoomMembers>>();
   #sequence = 0;
 
   constructor(deps: ClusterSurveyDeps, options: { node: string }) {
@@ -56,7 +58,17 @@ export class ClusterSurvey {
     this.#node = options.node;
   }
 
-  async members(room: string): Promise<RoomMembers> {
+  /** Those who ask about a room while it is being asked about share the answer. */
+  members(room: string): Promise<RoomMembers> {
+    let members = this.#members.get(room);
+    if (members === undefined) {
+      members = this.#askMembers(room).finally(() => this.#members.delete(room));
+      this.#members.set(room, members);
+    }
+    return members;
+  }
+
+  async #askMembers(room: string): Promise<RoomMembers> {
     const stream = roomStream(room);
     const { answers, unanswered } = await this.#ask({ kind: 'channel', stream }, { about: 'members', stream });
     const users = new Set<string>();

@@ -3,7 +3,7 @@ import { closeReason, type CloseReason } from '../../close-codes.js';
 import type { EdgeStats } from '../../stats.js';
 import type { Connection, Endpoint, SubscribeRequest } from '../delivery/connection.js';
 import type { Sender } from '../delivery/sender.js';
-import { limitRequest } from '../rate-limits.js';
+import { limitRequest, type RequestRate } from '../rate-limits.js';
 import { RefusalError } from '../refusals.js';
 import { pipeSubscriptions } from '../subscriptions/unretained-streams.js';
 import { MessagePacer } from './message-pacer.js';
@@ -43,20 +43,20 @@ export class PipeEndpoint implements Endpoint {
   /** The back end's name. */
   readonly backend: string;
   readonly #deps: PipeEndpointDeps;
-  readonly #limits: { readonly requestsPerSecond: number };
+  readonly #rate: RequestRate;
   readonly #pacer: MessagePacer;
   /** Keeps a byte order mark: what a client wrote is passed on whole. */
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-  constructor(deps: PipeEndpointDeps, pipe: PipeOptions, limits: { readonly requestsPerSecond: number }) {
+  constructor(deps: PipeEndpointDeps, pipe: PipeOptions, rate: RequestRate) {
     this.path = pipe.path;
     this.exclusive = pipe.sessionPolicy;
     this.backend = pipe.name;
     this.#deps = deps;
-    this.#limits = limits;
+    this.#rate = rate;
     this.#pacer = new MessagePacer({
       get perSecond() {
-        return limits.requestsPerSecond;
+        return rate.requestsPerSecond;
       },
       forward: (connection, message) => this.#forward(connection, message),
       onHeld: (_, bytes) => (deps.stats.link(pipe.name).heldBytes += bytes),
@@ -93,7 +93,7 @@ export class PipeEndpoint implements Endpoint {
     const { sender, stats } = this.#deps;
     stats.messagesReceived.add('pipe');
     // Nobody here could answer a surplus message: it waits for its turn, and only the limit's last step ends anything.
-    const isFarTooMuch = limitRequest(connection, this.#limits.requestsPerSecond, performance.now()) === 'close';
+    const isFarTooMuch = limitRequest(connection, this.#rate, text.byteLength, performance.now()) === 'close';
     if (isFarTooMuch || !this.#pacer.take(connection, messageJson(this.#decoder.decode(text))))
       sender.close(connection, closeReason('rate_limited'));
   }

@@ -15,6 +15,7 @@ import {
   type Socket,
 } from '../../../src/index.js';
 import { topicPolicy } from '../../policies.js';
+import { unlimited } from '../edge-under-test.js';
 
 const TOPIC = topicPolicy('notifications');
 const ID = 'id-of-list';
@@ -126,7 +127,7 @@ beforeEach(async () => {
     ...{ node: 'n1', topics: [TOPIC], topicsPerConnection: 8, subscriptionsPerConnection: 2 },
     ...{ tokenParameters: ['token'], allowedOrigins: [], clientAddress: () => '::1' },
     ...{ connectionsPerUser: 0, connectionsPerAddress: 0, handshakesPerSecond: 0, maxLifetimeMs: 0, sessions: null },
-    ...{ limits: { requestsPerSecond: 0, badRequests: 0 }, hubs: [], pipes: [] },
+    ...{ limits: unlimited, hubs: [], pipes: [] },
     rooms: { policy: { ...TOPIC, retention: null }, roomsPerConnection: 8 },
   } as unknown as EdgeOptions;
   edge = createEdge(deps, options);
