@@ -26,14 +26,12 @@ export class CatchUp {
     this.#deps = deps;
   }
 
-  /** `page` is the first one, read while everything live was held. Never rejects. */
-  async run(subscription: Subscription, page: readonly StreamMessage[]): Promise<void> {
-    try {
-      await this.#run(subscription, page);
-    } catch (error) {
+  /** `page` is the first one, read while everything live was held. */
+  start(subscription: Subscription, page: readonly StreamMessage[]): void {
+    this.#run(subscription, page).catch((error: unknown) => {
       this.#deps.logger.warn('replay could not be completed', { stream: subscription.localStream.stream, error });
       this.#deps.sender.close(subscription.connection, closeReason('resync'));
-    }
+    });
   }
 
   async #run(subscription: Subscription, first: readonly StreamMessage[]): Promise<void> {

@@ -151,7 +151,7 @@ export class Subscriber {
       // It may have been left again while its history was read.
       if (!subscription.connection.subscriptions.includes(subscription)) continue;
       if (recovered !== null) this.#deps.stats.resumes.add(recovered ? 'recovered' : 'lost');
-      if (replayed > replay.length) void this.#deps.catchUp.run(subscription, replay);
+      if (replayed > replay.length) this.#deps.catchUp.start(subscription, replay);
       else this.#deps.delivery.release(subscription, replay);
     }
   }
