@@ -45,6 +45,7 @@ const options: Partial<EdgeOptions> = {
   connectionsPerUser: 0,
   connectionsPerAddress: 0,
   handshakesPerSecond: 0,
+  subprotocols: [],
   maxLifetimeMs: 0,
   sessions: null,
   hubs: [],

@@ -297,6 +297,8 @@ export type NodeCommand =
       readonly endpoint?: string;
       readonly close: CloseReason;
     }
+  /** Somebody wants a place that this user's connections hold: those whose peer does not answer are given up. */
+  | { readonly command: 'probe'; readonly user: string; readonly endpoint?: string }
   | { readonly command: 'revoke'; readonly revocation: Revocation }
   | { readonly command: 'drain' }
   /** A question to many nodes; each answers the asker by `report`. */
@@ -305,6 +307,7 @@ export type NodeCommand =
 
 const commandNames: Readonly<Record<NodeCommand['command'], true>> = {
   close: true,
+  probe: true,
   revoke: true,
   drain: true,
   ask: true,

@@ -19,6 +19,8 @@ export interface Identity {
  */
 export interface TokenVerifier {
   verify(token: string): Promise<Identity>;
+  /** Whose token it is, when that is known without looking at it again; null: it is not. */
+  recall?(token: string): Identity | null;
 }
 
 /** What is known of a handshake that brings no token. */

@@ -8,6 +8,11 @@ export interface EdgeHandler {
    * than `server.readTimeout`; an admission that finishes later is undone with `closed`.
    */
   admit(handshake: Handshake, signal: AbortSignal): Promise<Admission>;
+  /**
+   * Called right before the upgrade. A refusal takes the admission back, and `closed` is not called for it then: what was
+   * right when it was admitted may not be so any more.
+   */
+  confirm(connection: TransportConnection): Refusal | null;
   /** The upgrade is complete; frames may be sent from here on. */
   opened(connection: TransportConnection, socket: Socket): void;
   /** A text frame. Binary frames are closed with 1003 by the transport. */
@@ -63,6 +68,8 @@ export interface Socket {
   /** Membership of a group of its own transport, for `Transport.publish`. */
   join(group: string): void;
   leave(group: string): void;
+  /** Pings the peer and ends the connection (1006) when it has not answered in time. */
+  probe(timeoutMs: number): void;
   /** Sends a close frame; `closed` follows, perhaps before this returns. */
   end(code: number, reason: string): void;
 }

@@ -95,6 +95,11 @@ export class JoseTokenVerifier implements TokenVerifier {
     return this.#inFlight.get(digest) ?? this.#start(digest, token);
   }
 
+  recall(token: string): Identity | null {
+    if (typeof token !== 'string' || token.length > TOKEN_LENGTH_MAX) return null;
+    return this.#cache.get(hash('sha256', token, 'base64'), this.#clock()) ?? null;
+  }
+
   #start(digest: string, token: string): Promise<Identity> {
     const work = this.#verifyNow(digest, token).finally(() => this.#inFlight.delete(digest));
     this.#inFlight.set(digest, work);

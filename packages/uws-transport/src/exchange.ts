@@ -73,10 +73,16 @@ export class Exchange {
     });
   }
 
-  /** Gives `res` away for the upgrade; null when the client is gone or was answered. */
-  takeForUpgrade(): HttpResponse | null {
+  /** The client is there and has no answer yet. */
+  get isOpen(): boolean {
+    return this.#res !== null;
+  }
+
+  /** Gives `res` away for the upgrade; only while it is open. */
+  takeForUpgrade(): HttpResponse {
     const res = this.#res;
-    if (res !== null) this.#finish(101);
+    if (res === null) throw new Error('upgrade: the request was answered, or its client is gone');
+    this.#finish(101);
     return res;
   }
 

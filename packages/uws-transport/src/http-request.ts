@@ -7,6 +7,8 @@ import { TransportError } from './transport-error.js';
 export type RequestHead = Omit<HttpRequest, 'params' | 'body'> & {
   /** False: the answer is the connection's last one. */
   readonly keepAlive: boolean;
+  /** More than one length: where the body ends depends on who reads it, so nothing of it may be believed. */
+  readonly isAmbiguous: boolean;
 };
 
 /** Whether what this peer says by the PROXY protocol is believed. */
@@ -15,8 +17,10 @@ export type ProxyTrust = (peer: string) => boolean;
 /** Repeated headers are joined, as RFC 9110 has it: proxies and clients do split X-Forwarded-For and protocols. */
 export function copyHead(res: HttpResponse, req: UwsRequest, proxies: ProxyTrust | undefined): RequestHead {
   const headers = new Map<string, string>();
+  let isAmbiguous = false;
   req.forEach((name, value) => {
     const before = headers.get(name);
+    if (before !== undefined && name === 'content-length') isAmbiguous = true;
     headers.set(name, before === undefined ? value : `${before}, ${value}`);
   });
   return {
@@ -26,9 +30,10 @@ export function copyHead(res: HttpResponse, req: UwsRequest, proxies: ProxyTrust
     query: (req.getQuery() as string | undefined) ?? '',
     header: (name) => headers.get(name) ?? '',
     remoteAddress: clientAddress(res, proxies),
+    isAmbiguous,
     // uWebSockets.js takes a PROXY header before each request of a connection. The proxy sends one, at the beginning: a
     // later one is the client's own, and could say anything.
-    keepAlive: proxies === undefined,
+    keepAlive: proxies === undefined && !isAmbiguous,
   };
 }
 

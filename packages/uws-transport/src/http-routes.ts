@@ -77,6 +77,8 @@ export class HttpRoutes {
 
   #match(head: RequestHead): Match {
     const { path } = head;
+    if (head.isAmbiguous)
+      return { found: false, label: 'unknown', answer: answers.badRequest('more than one Content-Length') };
     // RFC 9110 9.3.2: as GET, without the body (see writeAnswer).
     const method = head.method === 'HEAD' ? 'GET' : head.method;
     const candidates = this.#routes.filter((route) => fits(route.path, path));

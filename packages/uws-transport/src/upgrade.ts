@@ -86,13 +86,11 @@ export class Upgrader {
       pending.exchange.answer(refusalAnswer(admission.refusal));
       return;
     }
-    const res = pending.exchange.takeForUpgrade();
-    if (res === null) {
-      // Gone, or told 503, while the edge was thinking.
-      this.#handler.closed(admission.connection, 1006, '');
-      return;
-    }
-    this.#open(res, pending, admission);
+    // Gone, or told 503, while the edge was thinking.
+    if (!pending.exchange.isOpen) return this.#handler.closed(admission.connection, 1006, '');
+    const refusal = this.#handler.confirm(admission.connection);
+    if (refusal === null) this.#open(pending.exchange.takeForUpgrade(), pending, admission);
+    else pending.exchange.answer(refusalAnswer(refusal));
   }
 
   #open(res: HttpResponse, { key, context }: PendingUpgrade, { connection, protocol }: Admitted): void {
@@ -134,7 +132,7 @@ function malformed(head: RequestHead): HttpAnswer | null {
 
 /** Whether the client wants a WebSocket at all, well-formed or not. */
 export function asksForWebSocket(head: RequestHead): boolean {
-  return head.method === 'GET' && hasToken(head.header('upgrade'), 'websocket');
+  return head.method === 'GET' && !head.isAmbiguous && hasToken(head.header('upgrade'), 'websocket');
 }
 
 function hasToken(header: string, token: string): boolean {

@@ -22,6 +22,8 @@ export class UwsSocket implements Socket {
   /** Its place in the PingWheel. */
   pingSlot = -1;
   #corked = false;
+  /** Set while the peer is asked whether it is still there. */
+  #probe: NodeJS.Timeout | null = null;
   #ending: Ending | null = null;
 
   constructor(connection: TransportConnection, transport: Transport) {
@@ -34,6 +36,7 @@ export class UwsSocket implements Socket {
   }
 
   detach(): void {
+    this.heard();
     this.#ws = null;
     this.#ending = null;
   }
@@ -46,6 +49,20 @@ export class UwsSocket implements Socket {
     if (status === BUFFERED) return 'buffered';
     // maxBackpressure is off, so it has no reason to drop: never lose a frame in silence.
     throw new TransportError('frame_dropped', 'uWebSockets.js dropped a frame');
+  }
+
+  probe(timeoutMs: number): void {
+    if (this.#ws === null || this.#probe !== null) return;
+    this.#probe = setTimeout(() => this.#giveUp(), timeoutMs);
+    this.#probe.unref();
+    this.ping();
+  }
+
+  /** The peer has said something: it is there. */
+  heard(): void {
+    if (this.#probe === null) return;
+    clearTimeout(this.#probe);
+    this.#probe = null;
   }
 
   ping(): void {
@@ -89,6 +106,12 @@ export class UwsSocket implements Socket {
     // Ended inside its own cork, uWebSockets.js sends the close frame but forgets the FIN: the connection would linger
     // until a timeout of up to 16 s.
     if (!this.#corked) this.#finishEnd();
+  }
+
+  /** Without a close frame: nobody would read it, and its answer would be waited for. */
+  #giveUp(): void {
+    this.#probe = null;
+    this.#ws?.close();
   }
 
   #finishEnd(): void {

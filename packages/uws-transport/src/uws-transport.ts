@@ -175,6 +175,7 @@ export class UwsTransport implements Transport, HttpServer {
       },
       open: (ws) => this.#opened(ws),
       message: (ws, data, isBinary) => this.#guard(socketOf(ws), (socket) => this.#message(socket, data, isBinary)),
+      pong: (ws) => socketOf(ws).heard(),
       drain: (ws) => this.#guard(socketOf(ws), (socket) => this.#handler.drained(socket.connection)),
       close: (ws, code, reason) => this.#guard(socketOf(ws), (socket) => this.#socketClosed(socket, code, reason)),
     };
@@ -197,6 +198,7 @@ export class UwsTransport implements Transport, HttpServer {
   }
 
   #message(socket: UwsSocket, data: ArrayBuffer, isBinary: boolean): void {
+    socket.heard();
     if (isBinary) socket.end(1003, 'text frames only');
     else if (data.byteLength > this.#options.maxPayloadBytes) socket.end(1009, 'message too big');
     else this.#handler.message(socket.connection, data);

@@ -235,3 +235,18 @@ describe('the limit of handshakes in flight', () => {
     expect((await third.answer()).status).toBe(101);
   });
 });
+
+describe('an admission that is taken back right before the upgrade', () => {
+  it('is answered as a refusal: the socket is never open, and the edge hears no close of it', async () => {
+    running.edge.onConfirm = () => ({ status: 503, code: 'draining', message: 'going away', retryAfterSeconds: 1 });
+    const client = new RawClient(running.port);
+    const answer = await client.upgrade();
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([
+      503,
+      { error: { code: 'draining', message: 'going away' } },
+    ]);
+    const [connection] = running.edge.connections;
+    expect([connection?.socket, connection?.closes]).toEqual([null, []]);
+    await client.end();
+  });
+});

@@ -190,3 +190,20 @@ it('reports every request under its route, never under what the client made up',
     { method: 'OTHER', route: 'unknown', status: 404 },
   ]);
 });
+
+describe('a request with more than one Content-Length', () => {
+  // Two readers of it would take different bytes for the next request.
+  it.each([
+    ['equal', '2', '2'],
+    ['different', '2', '40'],
+  ])('is refused with 400, and its connection ends: %s', async (_, first, second) => {
+    let handled = 0;
+    running.transport.route('POST', '/api/publish', () => ({ status: 200, body: `${++handled}` }));
+    const client = new RawClient(running.port);
+    const lengths = [`Content-Length: ${first}`, `Content-Length: ${second}`];
+    client.request(['POST /api/publish HTTP/1.1', 'Host: localhost', ...lengths], '{}');
+    await until(() => client.closed, 'the connection was closed');
+    expect(client.received.toString()).toMatch(/^HTTP\/1\.1 400 /);
+    expect(handled).toBe(0);
+  });
+});

@@ -271,3 +271,19 @@ describe('an exception of the edge', () => {
     expect(running.errors).toEqual([new Error('no room')]);
   });
 });
+
+describe('a socket whose place is wanted', () => {
+  it('ends with 1006 when its peer does not answer in time, and goes on when it does', async () => {
+    const { ws, connection: alive, socket: answering } = await open();
+    const { raw, connection: gone, socket: silent } = await openRaw();
+    answering.probe(300);
+    answering.probe(300);
+    silent.probe(300);
+    await until(() => gone.closes.length === 1, 'the silent one was given up');
+    expect(gone.closes).toEqual([{ code: 1006, reason: '' }]);
+    await until(() => raw.closed, 'its connection has ended');
+    ws.socket.send('still here');
+    await until(() => alive.messages.includes('still here'), 'the other one goes on');
+    expect(alive.closes).toEqual([]);
+  });
+});

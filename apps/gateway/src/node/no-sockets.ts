@@ -20,6 +20,10 @@ export class NoSockets implements EdgeHandler, Inbox {
     return Promise.resolve({ admitted: false, refusal });
   }
 
+  confirm(): null {
+    return null;
+  }
+
   opened(): void {}
   message(): void {}
   drained(): void {}

@@ -31,6 +31,7 @@ export function edgeOptions(live: LiveConfig, node: string): EdgeOptions {
     },
     heartbeatMs: server.heartbeatMs,
     tokenParameters: auth.queryParams,
+    subprotocols: server.subprotocols,
     get allowedOrigins() {
       return live.config.server.allowedOrigins;
     },

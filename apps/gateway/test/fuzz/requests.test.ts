@@ -42,6 +42,7 @@ class KeptSocket implements Socket {
     return 0;
   }
 
+  probe(): void {}
   join(): void {}
   leave(): void {}
 

@@ -84,6 +84,9 @@ export class DeviceSocket implements Socket {
     this.transport.leave(group, this);
   }
 
+  /** The model's devices always answer. */
+  probe(): void {}
+
   end(code: number, reason: string): void {
     this.gone(code);
     // The transport reports the end a turn of the loop later, too.

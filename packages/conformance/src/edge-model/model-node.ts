@@ -61,6 +61,7 @@ export class ModelNode implements Inbox {
       connectionsPerUser: 0,
       connectionsPerAddress: 0,
       handshakesPerSecond: 0,
+      subprotocols: [],
       maxLifetimeMs: 0,
       sessions: null,
       limits: {

@@ -24,6 +24,8 @@ import type { PendingSubscriptions, Subscriber } from './subscriptions/subscribe
 
 const SWEEP_MS = 50;
 const SECOND_MS = 1000;
+/** How long a peer may take to answer when its place is wanted. */
+const PROBE_MS = 5000;
 const EVERYWHERE_OF_USER = userStream(EVERY_CONNECTION, '');
 
 /** The finished parts of an edge (see createEdge). */
@@ -111,6 +113,8 @@ export class Edge implements EdgeHandler, Inbox {
       this.#requireOpen();
       const { connection, pending, protocol } = await handshaker.admit(handshake, signal);
       this.#pending.set(connection, pending);
+      const refusal = this.confirm(connection);
+      if (refusal !== null) return { admitted: false, refusal };
       return { admitted: true, connection, protocol };
     } catch (error) {
       const isRefused = error instanceof RefusalError;
@@ -120,6 +124,14 @@ export class Edge implements EdgeHandler, Inbox {
       refusalLog.refused(refusal, clientAddress(handshake));
       return { admitted: false, refusal: refusal.toRefusal() };
     }
+  }
+
+  confirm(transportConnection: object): Refusal | null {
+    if (!this.#draining) return null;
+    const connection = transportConnection as Connection;
+    this.#pending.delete(connection);
+    this.#parts.handshaker.undo(connection);
+    return draining().toRefusal();
   }
 
   opened(transportConnection: object, socket: Socket): void {
@@ -198,6 +210,9 @@ export class Edge implements EdgeHandler, Inbox {
       case 'close':
         this.#closeUser(command);
         break;
+      case 'probe':
+        this.#probe(command);
+        break;
       case 'revoke':
         this.#revoke(command.revocation);
         break;
@@ -231,7 +246,7 @@ export class Edge implements EdgeHandler, Inbox {
   }
 
   #requireOpen(): void {
-    if (this.#draining) throw new RefusalError('draining', 'this node is going away; connect again');
+    if (this.#draining) throw draining();
     if (!this.#parts.engine.healthy)
       throw new RefusalError('unavailable', 'the gateway cannot admit connections right now');
   }
@@ -255,6 +270,13 @@ export class Edge implements EdgeHandler, Inbox {
       sender.close(connection, command.close);
     }
     loginChanges.close(command);
+  }
+
+  /** A peer that has changed its network leaves a socket behind that looks open for as long as a heartbeat. */
+  #probe({ user, endpoint }: Extract<NodeCommand, { command: 'probe' }>): void {
+    for (const connection of this.#parts.connections.ofUser(user)) {
+      if (endpoint === undefined || endpoint === connection.endpoint.path) connection.socket?.probe(PROBE_MS);
+    }
   }
 
   #revoke(revocation: Revocation): void {
@@ -284,4 +306,8 @@ export class Edge implements EdgeHandler, Inbox {
     stats.activeConnections = connections.size;
     stats.users = connections.users;
   }
+}
+
+function draining(): RefusalError {
+  return new RefusalError('draining', 'this node is going away; connect again');
 }

@@ -183,6 +183,8 @@ export class ClientUnderTest {
   readonly texts: string[] = [];
   /** The close frame that the gateway sent; null: none. */
   ended: CloseReason | null = null;
+  /** Times that the gateway asked whether the client is still there. */
+  probes = 0;
   /** Frames that the client has not taken from the transport. */
   readonly #untaken: string[] = [];
   #takes: number;
@@ -261,6 +263,7 @@ export class ClientUnderTest {
       bufferedBytes: () => this.pending * 1000,
       join: () => undefined,
       leave: () => undefined,
+      probe: () => void this.probes++,
       end: (code, reason) => {
         this.ended ??= { code, reason };
         setImmediate(() => this.#edge.closed(this.connection, code, reason));
@@ -293,6 +296,7 @@ const edgeOptions = {
   connectionsPerUser: 0,
   connectionsPerAddress: 0,
   handshakesPerSecond: 0,
+  subprotocols: [],
   maxLifetimeMs: 0,
   sessions: null,
   limits: unlimited,

@@ -1,4 +1,4 @@
-import type { Admission, EdgeHandler, Handshake, Logger, Socket, TransportConnection } from '@ws-gateway/core';
+import type { Admission, EdgeHandler, Handshake, Logger, Refusal, Socket, TransportConnection } from '@ws-gateway/core';
 import { createUwsTransport, type UwsTransport, type UwsTransportOptions } from '../../src/index.js';
 
 /** A connection of the test edge: what was reported for it, in order. */
@@ -22,6 +22,7 @@ export class TestEdge implements EdgeHandler {
     await new Promise((resolve) => setImmediate(resolve));
     return this.admitted(handshake);
   };
+  onConfirm: (connection: TestConnection) => Refusal | null = () => null;
   onOpened: (connection: TestConnection, socket: Socket) => void = () => {};
   onMessage: (connection: TestConnection, text: string) => void = () => {};
 
@@ -34,6 +35,10 @@ export class TestEdge implements EdgeHandler {
   admit(handshake: Handshake, signal: AbortSignal): Promise<Admission> {
     this.handshakes.push(handshake);
     return this.decide(handshake, signal);
+  }
+
+  confirm(connection: TransportConnection): Refusal | null {
+    return this.onConfirm(connection as TestConnection);
   }
 
   opened(connection: TransportConnection, socket: Socket): void {

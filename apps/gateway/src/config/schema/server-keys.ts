@@ -2,6 +2,7 @@ import {
   choice,
   duration,
   kafkaTopic,
+  names,
   networks,
   origins,
   path,
@@ -40,6 +41,11 @@ export const server = section('The port that clients connect to.', {
       [],
       'Values of the `Origin` header that are let in; `null` only if it is listed. Empty: all of them. A request without the header is always let in.',
     ),
+  ),
+  subprotocols: key(
+    names,
+    [],
+    'Names in `Sec-WebSocket-Protocol` that are accepted and selected besides `wsg.v1` and `bearer`. A list of unknown names only is refused with 400.',
   ),
   trustProxy: key(
     networks,

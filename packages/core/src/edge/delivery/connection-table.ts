@@ -1,4 +1,5 @@
 import type { NodeCommand } from '../../engine.js';
+import { addressGroup } from '../address-group.js';
 import type { Login } from '../login.js';
 import type { Connection } from './connection.js';
 
@@ -10,6 +11,7 @@ export class ConnectionTable {
   readonly #byId = new Map<string, Connection>();
   /** First connection of each user; the others hang behind it (`nextOfUser`). */
   readonly #byUser = new Map<string, Connection>();
+  /** By what limits count as one address. */
   readonly #perAddress = new Map<string, number>();
 
   get size(): number {
@@ -22,15 +24,17 @@ export class ConnectionTable {
 
   add(connection: Connection): void {
     this.#byId.set(connection.id, connection);
-    this.#perAddress.set(connection.address, this.countOfAddress(connection.address) + 1);
+    const group = addressGroup(connection.address);
+    this.#perAddress.set(group, (this.#perAddress.get(group) ?? 0) + 1);
     this.#link(connection);
   }
 
   remove(connection: Connection): void {
     if (!this.#byId.delete(connection.id)) return;
-    const left = this.countOfAddress(connection.address) - 1;
-    if (left > 0) this.#perAddress.set(connection.address, left);
-    else this.#perAddress.delete(connection.address);
+    const group = addressGroup(connection.address);
+    const left = (this.#perAddress.get(group) ?? 0) - 1;
+    if (left > 0) this.#perAddress.set(group, left);
+    else this.#perAddress.delete(group);
     this.#unlink(connection);
   }
 
@@ -76,7 +80,7 @@ export class ConnectionTable {
   }
 
   countOfAddress(address: string): number {
-    return this.#perAddress.get(address) ?? 0;
+    return this.#perAddress.get(addressGroup(address)) ?? 0;
   }
 
   #link(connection: Connection): void {

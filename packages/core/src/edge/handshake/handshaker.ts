@@ -8,7 +8,7 @@ import type { Handshake } from '../../transport.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import { Connection, type Endpoint, type SubscribeRequest } from '../delivery/connection.js';
 import { Login } from '../login.js';
-import { TokenBucket } from '../rate-limits.js';
+import { HandshakeRate } from './handshake-rate.js';
 import {
   checkUserLimit,
   connectionsToReplace,
@@ -33,6 +33,8 @@ export interface HandshakeOptions {
   readonly connectionsPerAddress: number;
   /** 0: no limit. */
   readonly handshakesPerSecond: number;
+  /** Subprotocols that are accepted and selected besides the gateway's own. */
+  readonly subprotocols: readonly string[];
   readonly maxLifetimeMs: number;
   readonly sessions: { readonly max: number; readonly policy: 'reject' | 'replace' } | null;
 }
@@ -64,7 +66,7 @@ const BEARER = /^bearer +(.+)$/i;
 export class Handshaker {
   readonly #deps: AdmissionDeps;
   readonly #options: HandshakeOptions;
-  readonly #rate = new TokenBucket();
+  readonly #rate = new HandshakeRate();
   #sequence = 0;
 
   constructor(deps: AdmissionDeps, options: HandshakeOptions) {
@@ -76,13 +78,11 @@ export class Handshaker {
   async admit(handshake: Handshake, signal: AbortSignal): Promise<Admitted> {
     const endpoint = this.#deps.endpoints.require(handshake.path);
     this.#checkOrigin(handshake.origin);
-    if (!this.#rate.take(this.#options.handshakesPerSecond, performance.now()))
-      throw new RefusalError('unavailable', 'too many handshakes at once; come back');
     const query = parseHandshakeQuery(handshake.query, this.#options.tokenParameters);
     endpoint.checkQuery(query);
     const address = this.#options.clientAddress(handshake);
     this.#checkAddress(address);
-    const bearer = findBearer(handshake, query);
+    const bearer = findBearer(handshake, query, this.#options.subprotocols);
     const identity = await this.#identify(bearer.token, endpoint, { ...handshake, address });
     try {
       return await this.#admitClient(signal, { endpoint, query, address, bearer, identity });
@@ -100,7 +100,7 @@ export class Handshaker {
     endpoint.checkOpen();
     // The address may have filled up while the token was verified.
     this.#checkAddress(address);
-    checkUserLimit(identity, this.#deps.connections, this.#options.connectionsPerUser);
+    this.#checkUserLimit(login, endpoint);
     signal.throwIfAborted();
     const connection = this.#register({ endpoint, address, login });
     try {
@@ -146,6 +146,8 @@ export class Handshaker {
         token: login.identity,
         exclusive: endpoint.exclusive,
       });
+      if (result.status === 'session_limit') this.#probe(login, undefined);
+      if (result.status === 'already_connected') this.#probe(login, endpoint.path);
       const positions = requireAdmitted(result);
       for (const holder of replaced) sender.close(holder, closeReason('session_replaced'));
       await subscriber.read(pending, positions);
@@ -169,19 +171,47 @@ export class Handshaker {
   }
 
   async #identify(token: string | null, endpoint: Endpoint, handshake: TokenlessHandshake): Promise<Identity | null> {
-    const { stats, verifier, identifier } = this.#deps;
+    const { stats } = this.#deps;
     try {
-      if (token !== null) return await verifiedIdentity(verifier, token);
-      if (identifier !== undefined) return await identityWithoutToken(identifier, handshake);
-      if (endpoint.guests) return null;
-      throw new RefusalError(
-        'token_missing',
-        'a token is needed: Authorization: Bearer <jwt>, ?token=<jwt> or the bearer subprotocol',
-      );
+      const identity = await this.#identityOf(token, endpoint, handshake);
+      this.#rate.checkAdmission(this.#options.handshakesPerSecond);
+      return identity;
     } catch (error) {
       if (error instanceof RefusalError && error.code !== 'unavailable') stats.authErrors.add(error.code);
       throw error;
     }
+  }
+
+  async #identityOf(token: string | null, endpoint: Endpoint, handshake: TokenlessHandshake): Promise<Identity | null> {
+    const { verifier, identifier } = this.#deps;
+    const known = token === null ? null : (verifier.recall?.(token) ?? null);
+    if (known !== null) return known;
+    if (token === null && identifier === undefined && !endpoint.guests) {
+      throw new RefusalError(
+        'token_missing',
+        'a token is needed: Authorization: Bearer <jwt>, ?token=<jwt> or the bearer subprotocol',
+      );
+    }
+    this.#rate.checkUnknown(this.#options.handshakesPerSecond, handshake.address);
+    if (token !== null) return verifiedIdentity(verifier, token);
+    return identifier === undefined ? null : identityWithoutToken(identifier, handshake);
+  }
+
+  #checkUserLimit(login: Login, endpoint: Endpoint): void {
+    try {
+      checkUserLimit(login.identity, this.#deps.connections, this.#options.connectionsPerUser);
+    } catch (error) {
+      this.#probe(login, endpoint.exclusive === null ? undefined : endpoint.path);
+      throw error;
+    }
+  }
+
+  /** The places of this user that are wanted may be held by sockets whose clients are gone: the next try finds them free. */
+  #probe({ user }: Login, endpoint: string | undefined): void {
+    if (user === null) return;
+    const command = { command: 'probe', user, ...(endpoint !== undefined && { endpoint }) } as const;
+    // Nothing is lost by it: the heartbeat finds them later.
+    this.#deps.engine.control({ kind: 'user', user }, command).catch(() => undefined);
   }
 
   #checkOrigin(origin: string | null): void {
@@ -210,20 +240,46 @@ interface Bearer {
   readonly token: string | null;
   /** For backends: the header as it came, or what it would have been. */
   readonly authorization: string;
+  /** Selected subprotocol; null: none was offered. */
   readonly protocol: string | null;
 }
+
+/** The gateway's own subprotocol. */
+const OWN_PROTOCOL = 'wsg.v1';
+/** The subprotocol that carries a token: the entry right behind it. */
+const TOKEN_PROTOCOL = 'bearer';
 
 /**
  * The first source that is present wins: Authorization, query, subprotocol. A header of another scheme is none:
  * it is for somebody else on the way, as that of a proxy with a password.
  */
-function findBearer(handshake: Handshake, query: HandshakeQuery): Bearer {
-  const offered = handshake.protocols.split(',').map((part) => part.trim());
-  const offersBearer = offered[0] === 'bearer' && offered.length > 1 && offered[1] !== '';
-  const protocol = offersBearer ? 'bearer' : null;
+function findBearer(handshake: Handshake, query: HandshakeQuery, accepted: readonly string[]): Bearer {
+  const offered = handshake.protocols
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  const at = offered.indexOf(TOKEN_PROTOCOL);
+  const offeredToken = at < 0 ? null : (offered[at + 1] ?? null);
+  const protocol = selectProtocol(offered, [
+    OWN_PROTOCOL,
+    ...accepted,
+    ...(offeredToken === null ? [] : [TOKEN_PROTOCOL]),
+  ]);
   const authorization = handshake.authorization.trim();
   const header = BEARER.exec(authorization)?.[1];
   if (header !== undefined) return { token: header, authorization, protocol };
-  const token = query.token ?? (offersBearer ? offered[1]! : null);
+  const token = query.token ?? offeredToken;
   return { token, authorization: token === null ? '' : `Bearer ${token}`, protocol };
+}
+
+/**
+ * The first one that is accepted. When none is the client is told which would be: a browser ends a connection whose
+ * subprotocols the server has not taken up, and does not say why.
+ */
+function selectProtocol(offered: readonly string[], accepted: readonly string[]): string | null {
+  const selected = accepted.find((name) => offered.includes(name));
+  if (selected !== undefined) return selected;
+  if (offered.length === 0) return null;
+  const known = [...new Set([...accepted, TOKEN_PROTOCOL])].join(', ');
+  throw new RefusalError('bad_request', `Sec-WebSocket-Protocol: none is known; known ones: ${known}`);
 }

@@ -80,6 +80,7 @@ class Client implements Socket {
     return 0;
   }
 
+  probe(): void {}
   join(): void {}
   leave(): void {}
   end(): void {}
@@ -125,7 +126,7 @@ beforeEach(async () => {
   } as unknown as EdgeDeps;
   const options = {
     ...{ node: 'n1', topics: [TOPIC], topicsPerConnection: 8, subscriptionsPerConnection: 2 },
-    ...{ tokenParameters: ['token'], allowedOrigins: [], clientAddress: () => '::1' },
+    ...{ tokenParameters: ['token'], subprotocols: [], allowedOrigins: [], clientAddress: () => '::1' },
     ...{ connectionsPerUser: 0, connectionsPerAddress: 0, handshakesPerSecond: 0, maxLifetimeMs: 0, sessions: null },
     ...{ limits: unlimited, hubs: [], pipes: [] },
     rooms: { policy: { ...TOPIC, retention: null }, roomsPerConnection: 8 },

@@ -74,6 +74,8 @@ export class RecordingSocket implements Socket {
     this.groups.delete(group);
   }
 
+  probe(): void {}
+
   end(code: number): void {
     this.closed = code;
     this.all.push('end');
