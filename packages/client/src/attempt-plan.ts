@@ -37,7 +37,7 @@ export class AttemptPlan {
     this.#url = (this.#url + 1) % this.#urls.length;
   }
 
-  /** What got through is begun with after a loss. */
+  /** Notes that an attempt got through: the next ones, after a loss, begin with its kind. */
   connected(): void {
     this.failures = 0;
     this.#reachable = false;
@@ -49,7 +49,7 @@ export class AttemptPlan {
     this.beginAnew();
   }
 
-  /** Nobody said why the attempt failed. */
+  /** Notes that an attempt failed and nobody said why. */
   doubt(): void {
     if (this.sseUrl === null || this.failures < FAILURES_BEFORE_DOUBT - 1) return;
     // What got through before the attempt that has just failed was not that attempt.

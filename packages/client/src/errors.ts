@@ -1,4 +1,4 @@
-/** What this client says; branch on it. What the gateway says comes as AnswerError or in `cause`. */
+/** Codes of this client; branch on them. What the gateway says comes as AnswerError or in `cause`. */
 export type ClientErrorCode =
   /** A request: there is no connection, or it was lost before the answer. Whether it was carried out is not known. */
   | 'disconnected'

@@ -2,7 +2,7 @@ import type { AnswerError, ClientError } from './errors.js';
 import type { Connected, Message } from './frames.js';
 import type { Refused } from './refusal.js';
 
-/** What the client tells, by event name. */
+/** Events of the client, by name. */
 export interface ClientEvents {
   /** Every message, once, in the order of its stream. */
   message: Message;

@@ -3,7 +3,7 @@ import { publicStream } from './positions.js';
 
 export type TokenPlace = 'protocol' | 'query';
 
-/** What a handshake asks for, by whichever transport. */
+/** Things that a handshake asks for, by whichever transport. */
 export interface HandshakeOptions {
   /** '' for a guest. */
   readonly token: string;
@@ -24,7 +24,7 @@ export interface SseHandshake {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** With this subprotocol the gateway lets everybody in and then says by a frame whom it refuses, and why. */
+/** Subprotocol with which the gateway lets everybody in and then says by a frame whom it refuses, and why. */
 const REASONS_PROTOCOL = 'wsg.v1';
 /**
  * A gateway that does not know the name passes over it beside a token, but answers a list of nothing else in a way that

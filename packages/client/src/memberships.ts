@@ -236,7 +236,7 @@ export class Memberships {
     if (this.#calls.size > 0 || [...joined].some((topic) => !this.#topics.has(topic))) this.#handlers.rejoin();
   }
 
-  /** What is not wanted any more need not be asked for; what has been asked for is not remembered. */
+  /** Takes names back. What is not wanted any more need not be asked for; what has been asked for is not remembered. */
   #withdraw(command: Command, names: readonly string[]): void {
     for (const call of this.#calls) {
       if (call.command !== command) continue;
@@ -264,7 +264,7 @@ export class Memberships {
   }
 }
 
-/** What a topic in a handshake can be refused for. */
+/** Codes with which a topic in a handshake can be refused. */
 const TOPIC_CODES: ReadonlySet<string> = new Set(['unknown_topic', 'topic_forbidden', 'bad_request']);
 /** Codes that say "not now". */
 const PASSING_CODES: ReadonlySet<string> = new Set(['rate_limited', 'unavailable', 'busy', 'internal_error']);

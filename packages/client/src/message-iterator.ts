@@ -1,4 +1,4 @@
-/** What `client.messages()` gives: messages from the call on, one consumer. */
+/** Messages from the call of `client.messages()` on, for one consumer. */
 export interface MessageIterator<M> extends AsyncIterableIterator<M> {
   /** Messages that were not taken in time and are gone. */
   readonly dropped: number;

@@ -1,7 +1,7 @@
 export interface NetworkHandlers {
   /** There is a network, maybe another one than before: what stands may be dead, what is waited for may succeed. */
   online(): void;
-  /** What stands may be dead. */
+  /** Called when the network went away: the connection that stands may be dead. */
   offline(): void;
   /** The page or the machine was asleep: what stands may be dead, and what is waited for is overdue. */
   awake(): void;

@@ -19,7 +19,10 @@ export interface ClientOptions {
   readonly transports?: readonly Transport[];
   /** Class of WebSockets; default: the global one. */
   readonly WebSocket?: WebSocketClass;
-  /** Where the token travels; default `protocol`, the header Sec-WebSocket-Protocol (over `sse`: Authorization). */
+  /**
+   * Place in which the token travels; default `protocol`, the header Sec-WebSocket-Protocol (over `sse`:
+   * Authorization).
+   */
   readonly tokenIn?: TokenPlace;
   /** Full jitter between 0 and min(capMs, baseMs · 2ⁿ); default 500 and 30,000. */
   readonly backoff?: { readonly baseMs?: number; readonly capMs?: number };

@@ -1,6 +1,6 @@
 import type { JoinedStream } from './frames.js';
 
-/** Where a client is in a stream. Another epoch means that history was lost. */
+/** Place of a client in a stream. Another epoch means that history was lost. */
 export interface Position {
   readonly epoch: string;
   readonly offset: number;
@@ -11,7 +11,7 @@ export type SavedPositions = Readonly<Record<string, Position>>;
 
 export type StreamKind = 'own' | 'public' | 'room';
 
-/** What a row about a stream means for the application. */
+/** Meaning of a row about a stream for the application. */
 export type Joined =
   | 'joined'
   | 'recovered'
@@ -36,8 +36,8 @@ interface Entry extends Position {
 }
 
 /**
- * Where the client is in each stream, by the frames it was given. Decides what is a duplicate, and what to ask for when
- * the connection is made again. Does no I/O.
+ * Knows where the client is in each stream, by the frames it was given. Decides what is a duplicate, and what to ask
+ * for when the connection is made again. Does no I/O.
  */
 export class Positions {
   readonly #entries = new Map<string, Entry>();

@@ -15,7 +15,7 @@ export interface Refused {
   readonly after_ms?: number;
 }
 
-/** What a refusal asks of the client. */
+/** Remedy that a refusal asks of the client. */
 export type Remedy =
   | 'stop'
   /** Another token may do. */

@@ -5,12 +5,15 @@ import { atMost } from './time.js';
 /** Asked for a token at the start, before the one it gave expires, and when the gateway refuses it. '' is a guest. */
 export type TokenCallback = () => string | Promise<string>;
 
-/** For a token that has expired by our clock as soon as it was given: one of the two clocks is wrong. */
+/**
+ * Time in ms until a token is renewed that has expired by our clock as soon as it was given: one of the two clocks is
+ * wrong.
+ */
 const WRONG_CLOCK_RENEW_MS = 30_000;
 const RENEW_MS_MIN = 5_000;
 /** A timer cannot be set for longer than 2^31 - 1 ms. */
 const RENEW_MS_MAX = 86_400_000;
-/** What no token has, as no header could carry it as a subprotocol (RFC 9110, token). Every JWT is without. */
+/** Matches what no token has, as no header could carry it as a subprotocol (RFC 9110, token). Every JWT is without. */
 const UNUSABLE = /[^A-Za-z0-9!#$%&'*+.^_`|~-]/;
 
 /** The token and when to renew it. Never verifies: that is the gateway's part. */

@@ -15,7 +15,7 @@ const CODE_TOKEN_EXPIRED = 4010;
 /** drain; going away, service restart, try again later. */
 const LEAVING_CODES: ReadonlySet<number> = new Set([4000, 1001, 1012, 1013]);
 
-/** What to do after a connection or an attempt to make one has ended. */
+/** Decides what to do after a connection or an attempt to make one has ended. */
 export function judge({ code, connected, refused }: ConnectionEnd): Verdict {
   const leaving = LEAVING_CODES.has(code);
   const explained = refused !== null && refused.code !== '';

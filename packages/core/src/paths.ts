@@ -5,5 +5,5 @@ export const builtInPaths = [
   { path: '/mobile', guests: true },
 ] as const;
 
-/** What the paths of hubs begin with; the hub's name follows. */
+/** Beginning of the paths of hubs; the hub's name follows. */
 export const HUB_PATH = '/websocket/';

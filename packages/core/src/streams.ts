@@ -55,7 +55,7 @@ export interface Position {
   readonly offset: number;
 }
 
-/** How much of a stream is kept. `latest` keeps the newest message only, whatever `size` says. */
+/** Amount of a stream that is kept. `latest` keeps the newest message only, whatever `size` says. */
 export interface Retention {
   readonly mode: 'ordered' | 'latest';
   /** Number of messages kept in `ordered` mode; a stream without history has no Retention at all. */

@@ -33,7 +33,10 @@ export interface CommandEntry {
   readonly user: readonly string[];
   /** Resource that a good answer subscribes the connection to; '': none. */
   readonly subscribe: string;
-  /** What is hashed into the subscription id: member → source, in this order. Empty: the option `where` as it came. */
+  /**
+   * Members that are hashed into the subscription id: member → source, in this order. Empty: the option `where` as it
+   * came.
+   */
   readonly subscribeBy: Readonly<Record<string, string>>;
 }
 

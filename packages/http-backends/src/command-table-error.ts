@@ -1,4 +1,4 @@
-/** What is wrong with the `commands` or `backends` section. */
+/** Faults of the `commands` or `backends` section. */
 export type CommandTableErrorCode = 'bad_command' | 'bad_backend';
 
 /** Thrown when the table is made; the message starts with the key path. */

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { AuthConfigError } from './auth-config-error.js';
 
-/** How an algorithm gets its key. One kind never serves the other, which is what makes key confusion impossible. */
+/** Kind of key of an algorithm. One kind never serves the other, which is what makes key confusion impossible. */
 export type KeyKind = 'secret' | 'public';
 
 interface Algorithm {

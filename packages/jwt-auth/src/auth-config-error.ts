@@ -1,4 +1,4 @@
-/** What is wrong with the `auth` section; nothing of it can be repaired while the program runs. */
+/** Faults of the `auth` section; nothing of it can be repaired while the program runs. */
 export type AuthConfigErrorCode =
   'no_algorithm' | 'unknown_algorithm' | 'missing_key' | 'key_conflict' | 'bad_key' | 'bad_issuer' | 'bad_url';
 

@@ -50,7 +50,7 @@ export class HttpHandshakeIdentifier implements HandshakeIdentifier {
    * they enter.
    */
   readonly #inFlight = new Map<string, Promise<Identity>>();
-  /** True when the last answer could not be used, which is logged once and not for each handshake. */
+  /** True: the last answer could not be used, which is logged once and not for each handshake. */
   #isAway = false;
 
   /** Throws AuthConfigError. */

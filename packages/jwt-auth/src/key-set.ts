@@ -71,7 +71,10 @@ export class KeySet implements KeySource {
     this.#deps.readMs?.delete(this.#options.issuer);
   }
 
-  /** What is known of an issuer goes on being used when its entry is configured anew, also while it is away. */
+  /**
+   * Takes over what is known of an issuer, which goes on being used when its entry is configured anew, also while it is
+   * away.
+   */
   takeOver(before: KeySet): void {
     if (before.#options.url.href !== this.#options.url.href) return;
     this.#keys = before.#keys;

@@ -6,8 +6,8 @@ export type VerificationKey = CryptoKey | KeyObject;
 /** The keys of one kind (see KeyKind) that an issuer has. */
 export interface KeySource {
   /**
-   * Those that may have signed a token with this header, at least one. Rejects with an error of jose when there is none,
-   * and with VerifierUnavailableError when nobody can say.
+   * Finds the keys that may have signed a token with this header, at least one. Rejects with an error of jose when
+   * there is none, and with VerifierUnavailableError when nobody can say.
    */
   keysFor(
     header: JWTHeaderParameters,

@@ -1,6 +1,6 @@
 import type { Logger } from '@ws-gateway/core';
 
-/** Where the keys of one issuer come from, and what its tokens must say. Empty text and lists count as not set. */
+/** Source of the keys of one issuer, and what its tokens must say. Empty text and lists count as not set. */
 export interface IssuerOptions {
   /** Value that `iss` must have; in the `auth` section itself empty means that it is not looked at. */
   readonly issuer?: string;

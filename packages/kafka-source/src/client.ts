@@ -16,9 +16,9 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_DELAY_MS = 60_000;
 
 /**
- * With kafkajs' default of five slow retries a broker restart ends in a crash and a ghost member;
- * with these it flows again 0.3 s after the broker does (docs/kafkajs.md, rule 1). Who must not wait that long keeps a
- * deadline.
+ * Retries without an end. With kafkajs' default of five slow retries a broker restart ends in a crash and a ghost
+ * member; with these it flows again 0.3 s after the broker does (docs/kafkajs.md, rule 1). Who must not wait that long
+ * keeps a deadline.
  */
 export const PATIENT_RETRY = {
   initialRetryTime: 100,

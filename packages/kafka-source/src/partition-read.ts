@@ -11,7 +11,7 @@ export interface PartitionBounds {
   readonly end: number;
 }
 
-/** What kafkajs' broker object can do beyond its published type. */
+/** Members of kafkajs' broker object beyond its published type. */
 interface FetchingBroker {
   fetch(request: object): Promise<{ responses: { partitions: object[] }[] }>;
 }

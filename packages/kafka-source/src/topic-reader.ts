@@ -41,7 +41,7 @@ export class TopicReader {
     this.#admin = new ClusterAdmin(options);
   }
 
-  /** null when the topic does not exist. */
+  /** Reads the bounds of the partitions; null when the topic does not exist. */
   async bounds(topic: string): Promise<PartitionBounds[] | null> {
     return this.#admin.topicBounds(topic);
   }
@@ -51,7 +51,7 @@ export class TopicReader {
     await this.#using(topic, (cluster) => readPartition(cluster, { topic, ...bounds }, take));
   }
 
-  /** What a group that nobody joins has committed, by partition. */
+  /** Reads what a group that nobody joins has committed, by partition. */
   async committed(groupId: string, topic: string, partitions: readonly number[]): Promise<Map<number, number>> {
     const asked = partitions.map((partition) => ({ partition }));
     return this.#withCoordinator(groupId, topic, async (broker) => {

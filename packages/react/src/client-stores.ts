@@ -4,7 +4,7 @@ import { TopicUsers } from './topic-users.js';
 
 const storesByClient = new WeakMap<Client, ClientStores>();
 
-/** What all hooks with the same client share. Lives as long as the client does. */
+/** Things that all hooks with the same client share. Lives as long as the client does. */
 export class ClientStores {
   readonly client: Client;
   readonly status: StatusStore;

@@ -2,7 +2,7 @@ import type { Client, Closed, Refused } from '@ws-gateway/client';
 
 export interface Status {
   readonly state: Client['state'];
-  /** For people: why it is not connected (any more), or which topic is refused. */
+  /** Reason for people: why it is not connected (any more), or which topic is refused. */
   readonly reason?: string;
 }
 

@@ -2,7 +2,7 @@ import { AnswerError, type Client } from '@ws-gateway/client';
 
 interface Use {
   count: number;
-  /** Not one of those the application subscribes to by itself. */
+  /** True: it is not one of those the application subscribes to by itself. */
   readonly ours: boolean;
 }
 

@@ -91,7 +91,10 @@ interface RestorePart {
   readonly words: readonly (string | number)[];
 }
 
-/** As the scripts take a block: its JSON, the ms of its end, the command that closes the user's connections. */
+/**
+ * Makes of a block the arguments that the scripts take: its JSON, the ms of its end, the command that closes the user's
+ * connections.
+ */
 export function blockArgs(user: string, block: Block | null): (string | number)[] {
   if (block === null) return ['', '', ''];
   return [JSON.stringify(block), block.expiresAtMs ?? '', JSON.stringify(closeCommand(user, block))];

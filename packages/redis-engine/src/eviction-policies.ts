@@ -2,11 +2,13 @@ import type { EngineStats, Logger } from '@ws-gateway/core';
 
 const SAFE = 'noeviction';
 
-/** What each Redis does when its memory is full, as far as it says so; anything but refusing writes is warned of. */
+/**
+ * Knows what each Redis does when its memory is full, as far as it says so; anything but refusing writes is warned of.
+ */
 export class EvictionPolicies {
   readonly #stats: EngineStats;
   readonly #logger: Logger;
-  /** By connection, since each of several servers has its own. */
+  /** Policies by connection, since each of several servers has its own. */
   readonly #policies = new Map<object, string>();
 
   constructor({ stats, logger }: { stats: EngineStats; logger: Logger }) {

@@ -65,7 +65,7 @@ async function leases(masters: readonly Redis[], key: string): Promise<Map<strin
   return found;
 }
 
-/** Only the master of a key's slot serves it. */
+/** Asks the owner of a key: only the master of its slot serves it. */
 async function onOwner<Result>(masters: readonly Redis[], ask: (master: Redis) => Promise<Result>): Promise<Result> {
   let refusal: unknown;
   for (const master of masters) {
@@ -136,5 +136,5 @@ class KeptRows {
   }
 }
 
-/** As include/blocks.lua and revoke-2.lua name them. */
+/** Kinds of members, named as in include/blocks.lua and revoke-2.lua. */
 const memberKinds = { BLOCK: 'b', REVOKED_TOKEN: 't', REVOKED_BEFORE: 'r' } as const;

@@ -3,12 +3,12 @@ import type { Calls } from './calls.js';
 import type { Keys } from './keys.js';
 
 /**
- * How keys and values are written. A release that writes them so that the one before would misread them has another
- * number; one that can read both, and is read by both, keeps it.
+ * Number of the way in which keys and values are written. A release that writes them so that the one before would
+ * misread them has another number; one that can read both, and is read by both, keeps it.
  */
 const FORMAT = 1;
 
-/** What all nodes on one prefix must agree on: another layout looks for the same user's rows under other keys. */
+/** Layout that all nodes on one prefix must agree on: another one looks for the same user's rows under other keys. */
 export class Layout {
   readonly #calls: Calls;
   readonly #keys: Keys;

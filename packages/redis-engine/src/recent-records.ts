@@ -1,7 +1,7 @@
 /** A router reads at most the last minute again after a loss; a record of that minute is in one of the two generations. */
 const GENERATION_MS = 90_000;
 
-/** Where a message comes from: a record, and the Redis process that made the message of it. */
+/** Origin of a message: a record, and the Redis process that made the message of it. */
 export interface Origin {
   /** Name of the process (see serverName). */
   server: number;
@@ -32,9 +32,9 @@ interface Mark {
 type Generation = Map<string, Mark>;
 
 /**
- * What came to this node in the last minutes, as one offset for each stream and Kafka partition. A Redis that comes back
- * without its newest data has forgotten the source positions, too, so records that the router reads again look like news
- * to it; the node recognises them.
+ * Knows what came to this node in the last minutes, as one offset for each stream and Kafka partition. A Redis that
+ * comes back without its newest data has forgotten the source positions, too, so records that the router reads again
+ * look like news to it; the node recognises them.
  */
 export class RecentRecords {
   #newer: Generation = new Map();

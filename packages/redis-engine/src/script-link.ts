@@ -80,7 +80,7 @@ export class ScriptLink {
     return performance.now() - this.#readySinceMs;
   }
 
-  /** False while the server does not say which process it is: a failover would go unnoticed. */
+  /** Tells whether the server says which process it is: a failover would go unnoticed otherwise. */
   get identified(): boolean {
     return this.#identified;
   }

@@ -12,7 +12,7 @@ export function refusalAnswer(refusal: Refusal): WholeAnswer {
   return { status, headers, body: JSON.stringify({ error: { ...details, code, message } }) };
 }
 
-/** What the transport refuses by itself. */
+/** Refusals of the transport itself. */
 export const transportStatuses = {
   bad_request: 400,
   unknown_endpoint: 404,

@@ -18,13 +18,13 @@ export function streamAnswer(res: HttpResponse, answer: HttpAnswer, head: { meth
   return head.method === 'HEAD' ? null : new StreamedBody(res, open);
 }
 
-/** What the client does not take waits here, in order; uWebSockets.js itself would hold all of it and not say how much. */
+/** Holds what the client does not take, in order; uWebSockets.js itself would hold all of it and not say how much. */
 export class StreamedBody implements HttpStreamClient {
   readonly #events: HttpStreamEvents;
   #res: HttpResponse | null;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
-  /** From the start: what is written before `open` has returned waits for it. */
+  /** True from the start: what is written before `open` has returned waits for it. */
   #isBlocked = true;
   #isEnding = false;
 

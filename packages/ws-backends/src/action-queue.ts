@@ -35,7 +35,7 @@ export class ActionQueue {
     this.#parts = parts;
   }
 
-  /** True from the moment that no more should be pushed until `onRoom`. */
+  /** True: no more should be pushed until `onRoom`. */
   get full(): boolean {
     return this.#full;
   }

@@ -7,7 +7,7 @@ export interface LinkEvent {
   readonly client: LinkClient;
   /** The members behind `connection`, with the comma before them. */
   readonly details: string;
-  /** What it counts towards the bound. */
+  /** Bytes that it counts towards the bound. */
   readonly bytes: number;
 }
 
@@ -16,7 +16,7 @@ interface LinkClient extends PipeClient {
   announced: boolean;
   /** Its `close` is in the queue. */
   left: boolean;
-  /** What waits of it. */
+  /** Bytes of it that wait. */
   bytes: number;
   events: number;
 }
@@ -24,7 +24,7 @@ interface LinkClient extends PipeClient {
 /** Beside the text: the event itself, and its place in the queue. */
 const EVENT_BYTES = 128;
 
-/** What one client may have waiting: this part of the bounds, but never so little that a few frames do not fit. */
+/** Part of the bounds that one client may have waiting, but never so little that a few frames do not fit. */
 const CLIENTS_SHARE = 1 / 8;
 const SHARE_BYTES_MIN = 64 * 1024;
 const SHARE_EVENTS_MIN = 100;
@@ -35,13 +35,12 @@ interface QueueBounds {
 }
 
 /**
- * What waits for one backend, in the order it happened. An event leaves the queue only when the link has taken it, so
- * that one which was not written when the link broke is still there for the next.
- *
- * Messages and `open` are refused over the bounds. The bounds are shared: none of the clients has more than a part of
- * them, and when they are reached whoever has far more waiting than the one that needs room gives way: what it said is
- * dropped, and it is to be closed. So nobody is refused for what another one sends. `close` is never refused: there is at
- * most one for each `open` that was taken, and a backend that is not told of it would keep the user for ever.
+ * Holds what waits for one backend, in the order it happened. An event leaves the queue only when the link has taken
+ * it, so that one which was not written when the link broke is still there for the next. Messages and `open` are
+ * refused over the bounds. The bounds are shared: none of the clients has more than a part of them, and when they are
+ * reached whoever has far more waiting than the one that needs room gives way: what it said is dropped, and it is to be
+ * closed. So nobody is refused for what another one sends. `close` is never refused: there is at most one for each
+ * `open` that was taken, and a backend that is not told of it would keep the user for ever.
  */
 export class EventQueue {
   readonly #stats: BackendLinkStats;
@@ -51,7 +50,7 @@ export class EventQueue {
   readonly #clients = new Map<string, LinkClient>();
   readonly #byWeight = new WeightClasses<LinkClient>();
   #events: LinkEvent[] = [];
-  /** Those before it were taken by the link. */
+  /** Index of the first event; those before it were taken by the link. */
   #head = 0;
 
   /** `onOverflow` is told of a client that gave way; it may be called while another one's message is taken. */
@@ -157,7 +156,7 @@ export class EventQueue {
     return true;
   }
 
-  /** What the link has in its hands, the first one, stays: it may be written already. */
+  /** Drops a client's events. What the link has in its hands, the first one, stays: it may be written already. */
   #drop(client: LinkClient): void {
     const isDropped = (event: LinkEvent, at: number): boolean =>
       at > 0 && event.client === client && event.event === 'message';

@@ -2,9 +2,9 @@ import { isRevokedBy, type Revocation } from '../revocation.js';
 import type { Identity } from '../token-verifier.js';
 
 /**
- * What a connection was let in with: who it is, what it may do, and how back ends are told of it. It never changes; the
- * command `authentication` swaps it for another one as soon as the engine has said yes, and not before. A command that
- * began with one login ends with it.
+ * Facts with which a connection was let in: who it is, what it may do, and how back ends are told of it. It never
+ * changes; the command `authentication` swaps it for another one as soon as the engine has said yes, and not before. A
+ * command that began with one login ends with it.
  */
 export class Login {
   /** Identity; null: a guest. */

@@ -17,7 +17,7 @@ interface Present {
 export class PresenceEvents {
   readonly #log: EventLog;
   readonly #node: string;
-  /** What was told of a connection: a change of user may be under way when it ends. */
+  /** Presence that was told of a connection: a change of user may be under way when it ends. */
   readonly #present = new WeakMap<Connection, Present>();
 
   constructor(log: EventLog, node: string) {

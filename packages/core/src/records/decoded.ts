@@ -22,7 +22,7 @@ export const rejectionCodes = [
 
 export type RejectionCode = (typeof rejectionCodes)[number];
 
-/** What became of a record. One for three users is three items with one source offset. */
+/** Result of decoding a record. One for three users is three items with one source offset. */
 export type Decoded = DecodedItems | Rejection | Expired | Skipped | Pending;
 
 export interface DecodedItems {

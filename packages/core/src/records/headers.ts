@@ -9,7 +9,7 @@ export interface RecordHeaders {
   readonly ttlMs: number | null;
 }
 
-/** On a record of a block: its frame was sent, and is not to be sent again. Its value means nothing. */
+/** Header on a record of a block: its frame was sent, and is not to be sent again. Its value means nothing. */
 export const APPLIED_HEADER = 'ws-applied';
 
 const none: RecordHeaders = { id: null, type: null, ttlMs: null };

@@ -14,14 +14,14 @@ import { readBlock } from './user-block.js';
 export interface DecodeInput {
   readonly policy: TopicPolicy;
   readonly record: SourceRecord;
-  /** Of the record. */
+  /** Value of the record. */
   readonly value: Buffer;
   readonly context: DecodeContext;
   readonly headers: RecordHeaders;
   readonly timeMs: number;
 }
 
-/** What a record says, whatever its format. Null members take their defaults. */
+/** Message that a record says, whatever its format. Null members take their defaults. */
 export interface Message {
   readonly kind: 'message';
   readonly audience: Audience;

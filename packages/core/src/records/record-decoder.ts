@@ -16,7 +16,7 @@ import type { SchemaReader } from './schema-reader.js';
 export class RecordDecoder {
   readonly #policy: TopicPolicy;
   readonly #decoder: FormatDecoder;
-  /** For formats without a map; those with one ask it themselves, having read the value already. */
+  /** Filter for formats without a map; those with one ask it themselves, having read the value already. */
   readonly #when: WhenFilter | null;
 
   /** `schemas` may be null where no topic's format needs a schema registry. */
@@ -85,7 +85,10 @@ const TOMBSTONE: Omit<Message, 'audience'> = {
   deleted: true,
 };
 
-/** On a topic of blocks the key is the user, and a key without a value says that nothing is known of the user any more. */
+/**
+ * Lifts a block. On a topic of blocks the key is the user, and a key without a value says that nothing is known of the
+ * user any more.
+ */
 function unblock(input: Omit<DecodeInput, 'value'>): Decoded {
   const audience = keyAudience(input.record);
   if (audience.kind === 'dead_letter') return audience;

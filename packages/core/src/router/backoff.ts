@@ -15,7 +15,7 @@ export class Backoff {
     await sleep(delayMs * (0.5 + Math.random() / 2), signal);
   }
 
-  /** True when nothing was waited for since the last reset. */
+  /** Tells whether nothing was waited for since the last reset. */
   get isFresh(): boolean {
     return this.#attempts === 0;
   }

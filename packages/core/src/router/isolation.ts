@@ -35,8 +35,8 @@ export function isRefusal(error: unknown): boolean {
 }
 
 /**
- * After this many refusals in a row the engine, not the records, is taken to be at fault: the lane waits before it
- * tries more.
+ * Refusals in a row after which the engine, not the records, is taken to be at fault: the lane waits before it tries
+ * more.
  */
 const SUSPECTS_MAX = 16;
 

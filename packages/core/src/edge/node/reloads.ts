@@ -30,7 +30,7 @@ export class Reloads {
     this.#deps = deps;
   }
 
-  /** True when the message is a reload and so is dealt with here. */
+  /** Takes a message; true when it is a reload and so is dealt with here. */
   take(message: StreamMessage): boolean {
     if (!message.stream.startsWith('sub/')) return false;
     const at = EVENT.length + message.stream.length - 'sub/'.length;

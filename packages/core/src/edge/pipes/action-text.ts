@@ -42,7 +42,7 @@ export function pipeErrorText(text: string, code: PipeErrorCode, message: string
   return `{"user":${user},"event":"error","action":${action},"code":"${code}","message":${JSON.stringify(message)}}`;
 }
 
-/** Longer actions are not echoed in the error; every good action of the default size is. */
+/** Length up to which an action is echoed in the error; every good action of the default size is. */
 const ECHOED_LENGTH_MAX = 256 * 1024;
 
 /** Text goes as text, anything else as the JSON that the backend wrote, byte for byte. */

@@ -2,9 +2,9 @@ import { hubStream, hubTopic, pipeTopic, subscriptionStream, userStream } from '
 import { unretainedPolicy } from '../../topics.js';
 import type { SubscribeRequest } from '../delivery/connection.js';
 
-/** What is said in a hub is not kept. */
+/** Policy of hubs: what is said there is not kept. */
 const HUB_POLICY = unretainedPolicy('hub');
-/** What a back end sends is not kept. */
+/** Policy of pipes: what a back end sends is not kept. */
 const PIPE_POLICY = unretainedPolicy('pipe');
 /** Updates to a subscription id are not kept: a client that comes back asks its command again. */
 const SUBSCRIPTION_POLICY = unretainedPolicy('subscription');

@@ -3,7 +3,7 @@ import type { Dialect } from '../map/dialect.js';
 import { JsonDocument, Scope, scalarOf } from '../map/json-part.js';
 import { explained, jsonText } from '../value-text.js';
 
-/** What a change does, by Debezium's `op`. Others (`t`: table emptied, `m`: a message) are no change of a row. */
+/** Types of changes by Debezium's `op`. Others (`t`: table emptied, `m`: a message) are no change of a row. */
 const TYPES: ReadonlyMap<unknown, string> = new Map([
   ['c', 'created'],
   ['u', 'updated'],

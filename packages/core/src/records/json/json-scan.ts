@@ -92,7 +92,7 @@ function numberEnd(json: string, at: number): number {
   return digitsEnd(json, sign === PLUS || sign === MINUS ? next + 2 : next + 1);
 }
 
-/** At least one digit. */
+/** Returns the end of at least one digit. */
 function digitsEnd(json: string, at: number): number {
   let next = at;
   while (isDigit(json.charCodeAt(next))) next++;

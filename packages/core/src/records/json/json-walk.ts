@@ -41,7 +41,7 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 export const CLOSE_BRACE = 0x7d;
 
-/** In valid JSON everything up to U+0020 between tokens is white space. */
+/** Skips white space, which in valid JSON is everything up to U+0020 between tokens. */
 export function skipSpace(json: string, at: number): number {
   while (json.charCodeAt(at) <= SPACE) at++;
   return at;

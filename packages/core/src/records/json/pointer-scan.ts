@@ -23,7 +23,7 @@ import { eachElement, eachMember, endOfValue, skipSpace } from './json-walk.js';
 export class PointerScan {
   readonly #root = new PointerNode();
   readonly #slots = new Map<string, number>();
-  /** By slot; -1: the pointer names nothing. */
+  /** Beginnings by slot; -1: the pointer names nothing. */
   readonly starts: number[] = [];
   readonly ends: number[] = [];
 
@@ -61,7 +61,7 @@ export class PointerScan {
     return null;
   }
 
-  /** After this no pointer names anything. */
+  /** Forgets everything: after this no pointer names anything. */
   clear(): void {
     this.#forget(this.#root);
   }
@@ -76,7 +76,7 @@ export class PointerScan {
     this.ends[slot] = end;
   }
 
-  /** As `valueEnd`, and notes what it meets. */
+  /** Finds the end of a value, as `valueEnd`, and notes what it meets. */
   #value(json: string, at: number, depth: number, node: PointerNode): number {
     if (at < 0) return -1;
     const code = json.charCodeAt(at);
@@ -147,7 +147,7 @@ export class PointerScan {
 
 class PointerNode {
   slot = -1;
-  /** Of this node and all below it. */
+  /** Slots of this node and all below it. */
   readonly slots: number[] = [];
   children: Map<string, PointerNode> | null = null;
 

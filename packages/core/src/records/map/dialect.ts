@@ -2,15 +2,18 @@ import type { Pending, Rejection, Skipped } from '../decoded.js';
 import type { DecodeInput } from '../message.js';
 import type { JsonDocument, Scope } from './json-part.js';
 
-/** How the records of one format are read: what its selectors mean. One object for each topic, used record by record. */
+/**
+ * Knows how the records of one format are read: what its selectors mean. One object for each topic, used record by
+ * record.
+ */
 export interface Dialect {
   /** The value as JSON. */
   readonly document: JsonDocument;
-  /** What may stand before a pointer, `value` among them. */
+  /** Scopes: what may stand before a pointer, `value` among them. */
   readonly scopes: Readonly<Record<string, Scope>>;
   /** Selectors of one word. */
   readonly words?: Readonly<Record<string, () => string | null>>;
-  /** Where in the value a header is that this record has not among its headers; null: nowhere. */
+  /** Finds where in the value a header is that this record has not among its headers; null: nowhere. */
   readonly headerScope?: (name: string) => { readonly scope: Scope; readonly pointer: string } | null;
   /** Prefixes under which a key keeps what `key:<pointer>` means; '' alone unless given. */
   readonly keyPrefixes?: readonly string[];

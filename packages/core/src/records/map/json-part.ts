@@ -18,7 +18,7 @@ export class JsonDocument {
     return this.scan.run(json);
   }
 
-  /** From now on no part is found. */
+  /** Closes the part: from now on nothing is found in it. */
   close(): void {
     this.#json = '';
     this.scan.clear();

@@ -20,7 +20,7 @@ import { Conditions } from './when-filter.js';
 
 interface CompiledMember {
   readonly selectors: readonly CompiledSelector[];
-  /** As written, for messages. */
+  /** Selectors as written, for messages. */
   readonly written: string;
 }
 
@@ -84,7 +84,7 @@ export class MappedDecoder {
     };
   }
 
-  /** null without selectors and when they find nothing, undefined when they find what is no text. */
+  /** Reads a text; null without selectors and when they find nothing, undefined when they find what is no text. */
   #text(member: MapMember): string | null | undefined {
     const compiled = this.#members[member];
     return compiled === undefined ? null : this.#view.text(compiled.selectors);
@@ -151,7 +151,10 @@ export class MappedDecoder {
     return this.#view.json(selectors) ?? reject('no_pointer', `payload (${written}) finds nothing`);
   }
 
-  /** What goes to a room by header may still be about the user whom the map finds. */
+  /**
+   * Finds the user whom a message is about. What goes to a room by header may still be about the user whom the map
+   * finds.
+   */
   #about(audience: Audience): string | null {
     if (audience.kind === 'users' || this.#audience !== 'user') return null;
     const user = this.#text('user');
@@ -189,7 +192,9 @@ function compileMap(view: RecordView, map: RecordMap): Partial<Record<MapMember,
   );
 }
 
-/** In `audience` the words of its own language are meant, not the selector `topic`. */
+/**
+ * Compiles the selectors of a member. In `audience` the words of its own language are meant, not the selector `topic`.
+ */
 function compileFor(view: RecordView, member: string, selector: string): CompiledSelector {
   const literal = member === 'audience' && (selector === 'topic' || selector === 'all');
   return view.compile(literal ? `=${selector}` : selector);

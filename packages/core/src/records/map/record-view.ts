@@ -18,7 +18,7 @@ export type CompiledSelector =
 
 interface Part {
   readonly scope: Scope;
-  /** By variant of the scope. */
+  /** Slots by variant of the scope. */
   readonly slots: readonly number[];
 }
 
@@ -27,7 +27,7 @@ export class RecordView {
   readonly #dialect: Dialect;
   readonly #topic: string;
   readonly #key: Scope;
-  /** Where a wrapped key says so. */
+  /** Slot of the member by which a wrapped key is known. */
   readonly #keyWrapper: number;
   #usesKeyParts = false;
   #record!: SourceRecord;
@@ -101,7 +101,9 @@ export class RecordView {
     return null;
   }
 
-  /** What the first selector finds that finds something: null: none does; undefined: it is no text and no number. */
+  /**
+   * Reads what the first selector finds that finds something. null: none does; undefined: it is no text and no number.
+   */
   text(selectors: readonly CompiledSelector[]): string | null | undefined {
     for (const selector of selectors) {
       const found = this.#textAt(selector);
@@ -110,7 +112,7 @@ export class RecordView {
     return null;
   }
 
-  /** As `text`, but JSON text of whatever is there. null in JSON is found when nothing else is. */
+  /** Reads as `text` does, but JSON text of whatever is there. null in JSON is found when nothing else is. */
   json(selectors: readonly CompiledSelector[]): string | null {
     let found: string | null = null;
     for (const selector of selectors) {

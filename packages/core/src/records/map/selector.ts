@@ -1,6 +1,6 @@
 import { isPointer } from '../json/pointer-scan.js';
 
-/** What a map may say of a message. */
+/** Members of a message that a map may say. */
 export const mapMembers = [
   'user',
   'users',
@@ -22,7 +22,7 @@ export const audienceMembers = ['user', 'users', 'room', 'hub', 'keyed', 'audien
 
 export type AudienceMember = (typeof audienceMembers)[number];
 
-/** For each member the selectors that are tried in turn, in the language of `parseSelector`. */
+/** Selectors of each member, tried in turn, in the language of `parseSelector`. */
 export type RecordMap = Readonly<Partial<Record<MapMember, readonly string[]>>>;
 
 /** One condition of `when`. All of those that are given must hold. */
@@ -36,7 +36,7 @@ export interface Condition {
 
 export type Scalar = string | number | boolean;
 
-/** Where a text is found in a record. */
+/** Place in a record where a text is found. */
 export type Selector =
   | { readonly from: 'key' }
   | { readonly from: 'topic' }
@@ -45,7 +45,7 @@ export type Selector =
   | { readonly from: 'part'; readonly scope: string; readonly pointer: string }
   | { readonly from: 'word'; readonly word: string };
 
-/** What a format adds to the language: `row:<pointer>` is a scope, `op` a word. */
+/** Words that a format adds to the language: `row:<pointer>` is a scope, `op` a word. */
 export interface Vocabulary {
   readonly scopes: readonly string[];
   readonly words: readonly string[];

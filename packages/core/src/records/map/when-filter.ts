@@ -15,7 +15,7 @@ interface CompiledCondition {
 export class Conditions {
   readonly #view: RecordView;
   readonly #conditions: readonly CompiledCondition[];
-  /** Those that can be asked without a value. */
+  /** Conditions that can be asked without a value. */
   readonly #besideValue: readonly CompiledCondition[];
 
   constructor(view: RecordView, conditions: readonly Condition[]) {
@@ -33,7 +33,7 @@ export class Conditions {
     return this.#conditions.every((condition) => this.#holds(condition));
   }
 
-  /** For a record without a value: what its value would have said, nobody knows. */
+  /** Tells whether the conditions hold for a record without a value: what its value would have said, nobody knows. */
   holdWithoutValue(): boolean {
     return this.#besideValue.every((condition) => this.#holds(condition));
   }
