@@ -77,7 +77,7 @@ export class ReconnectLoop {
   readonly #closing = new AbortController();
   #waiting = new AbortController();
   #connection: GatewayConnection | null = null;
-  /** What the attempt that is under way, or was the last one, has asked for. */
+  /** Things that the attempt which is under way, or was the last one, has asked for. */
   #asked: HandshakeOptions | null = null;
   #timers: ReturnType<typeof setTimeout>[] = [];
   /** Since when the gateway refuses tokens; null: it does not. */
