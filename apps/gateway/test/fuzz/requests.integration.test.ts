@@ -10,7 +10,7 @@ const unlimited = { requestsPerSecond: 0, requestBytesPerSecond: 0, sendsPerSeco
 
 const BAD_REQUESTS = 7;
 /** Tells at its very end what has become of Object.prototype. */
-const CONFESS = `process.on("exit",()=>console.log(JSON.stringify({natives:Object.getOwnPropertyNames(Object.prototype)})))`;
+const CONFESS = `process.on("exit",()=>process.stdout.write(JSON.stringify({natives:Object.getOwnPropertyNames(Object.prototype)})+"\\n"))`;
 
 let cluster: GatewayCluster;
 let backend: CheckingBackend;
