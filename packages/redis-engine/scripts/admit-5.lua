@@ -24,9 +24,10 @@
 -- then two for each stream: name, ttl of its meta in ms
 -- Returns {'admitted', epoch, offset, …}, {'blocked', block JSON}, {'revoked'}, {'session_limit'} or {'already_connected'}. A refusal changes nothing.
 -- Errors: UNKNOWN_NODE.
-local base = KEYS[1]
-local connection, user, node, endpoint = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
-local sessionsMax, exclusive = tonumber(ARGV[6]), ARGV[8]
+local base, blockKey, presence, itsConnections, sequence = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local connection, user, node, since, endpoint = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local sessionsMax, policy, exclusive = tonumber(ARGV[6]), ARGV[7], ARGV[8]
+local closeCode, closeReason, epochForNew = tonumber(ARGV[9]), ARGV[10], ARGV[11]
 local server, inboxBytesMax = ARGV[12], tonumber(ARGV[13])
 local tokenId, issuedAt = ARGV[14], ARGV[15]
 
@@ -37,10 +38,10 @@ local tokenId, issuedAt = ARGV[14], ARGV[15]
 -- @include tops
 
 -- A row of a node that nobody reaps would stay for ever.
-if redis.call('EXISTS', KEYS[5]) == 0 then return redis.error_reply('UNKNOWN_NODE ' .. node) end
+if redis.call('EXISTS', sequence) == 0 then return redis.error_reply('UNKNOWN_NODE ' .. node) end
 
 local block, revokedBefore, revoked =
-  unpack(redis.call('MGET', KEYS[2], base .. REVOKED_BEFORE .. user, base .. REVOKED_TOKEN .. tokenId))
+  unpack(redis.call('MGET', blockKey, base .. REVOKED_BEFORE .. user, base .. REVOKED_TOKEN .. tokenId))
 if block and holds(block) then return { 'blocked', block } end
 -- A revocation whose end is not listed is one of an earlier release, which ends with its key.
 local function lasts(member)
@@ -50,13 +51,19 @@ end
 local isOld = revokedBefore and issuedAt ~= '' and tonumber(issuedAt) < tonumber(revokedBefore)
 if isOld and lasts('r ' .. user) or revoked and tokenId ~= '' and lasts('t ' .. tokenId) then return { 'revoked' } end
 
+-- One more row is refused without a look at those that are there, which may be very many.
+if exclusive == '' and sessionsMax > 0 and policy == 'reject' then
+  local isFull = redis.call('HLEN', presence) >= sessionsMax
+  if isFull and not redis.call('HGET', presence, connection) then return { 'session_limit' } end
+end
+
 -- The user's other connections, the oldest first.
 local function otherSessions()
-  local rows, sessions = redis.call('HGETALL', KEYS[3]), {}
+  local rows, sessions = redis.call('HGETALL', presence), {}
   for i = 1, #rows, 2 do
     if rows[i] ~= connection then
-      local itsNode, since, itsEndpoint = string.match(rows[i + 1], '^(%S+) (%d+) (.*)$')
-      sessions[#sessions + 1] = { connection = rows[i], node = itsNode, since = tonumber(since), endpoint = itsEndpoint }
+      local itsNode, itsSince, itsEndpoint = string.match(rows[i + 1], '^(%S+) (%d+) (.*)$')
+      sessions[#sessions + 1] = { connection = rows[i], node = itsNode, since = tonumber(itsSince), endpoint = itsEndpoint }
     end
   end
   table.sort(sessions, function(a, b) return a.since < b.since end)
@@ -64,20 +71,22 @@ local function otherSessions()
 end
 
 local function replace(session)
-  redis.call('HDEL', KEYS[3], session.connection)
+  redis.call('HDEL', presence, session.connection)
+  discountRow(user, session.node)
   redis.call('SREM', base .. NODE_CONNECTIONS .. session.node, session.connection .. ' ' .. user)
-  local close = { code = tonumber(ARGV[9]), reason = ARGV[10] }
+  local close = { code = closeCode, reason = closeReason }
   local json = cjson.encode({ command = 'close', user = user, connection = session.connection, close = close })
   hand(session.node, 'c\t\t0\t', json)
 end
 
 -- The newest, because a row that nobody has taken away yet is older.
 local function isNewer(session)
-  local since = tonumber(ARGV[4])
-  return session.since > since or (session.since == since and session.connection > connection)
+  local own = tonumber(since)
+  return session.since > own or (session.since == own and session.connection > connection)
 end
 
-if exclusive ~= '' or (sessionsMax > 0 and redis.call('HLEN', KEYS[3]) >= sessionsMax) then
+local isOver = sessionsMax > 0 and policy == 'replace' and redis.call('HLEN', presence) >= sessionsMax
+if exclusive ~= '' or isOver then
   local kept, replaced, others = {}, {}, otherSessions()
   for _, session in ipairs(others) do
     local isRival = exclusive ~= '' and session.endpoint == endpoint
@@ -87,23 +96,32 @@ if exclusive ~= '' or (sessionsMax > 0 and redis.call('HLEN', KEYS[3]) >= sessio
     local list = isRival and replaced or kept
     list[#list + 1] = session
   end
-  local isNew = #others == redis.call('HLEN', KEYS[3])
+  local isNew = #others == redis.call('HLEN', presence)
   -- More than one when the limit was lowered.
   local surplus = sessionsMax > 0 and isNew and #kept - sessionsMax + 1 or 0
-  if surplus > 0 and ARGV[7] == 'reject' then return { 'session_limit' } end
+  if surplus > 0 and policy == 'reject' then return { 'session_limit' } end
   for i = 1, surplus do replaced[#replaced + 1] = kept[i] end
   for _, session in ipairs(replaced) do replace(session) end
-  if #replaced > 0 then noteNodesAgain(user) end
 end
 
-redis.call('HSET', KEYS[3], connection, node .. ' ' .. ARGV[4] .. ' ' .. endpoint)
-redis.call('SADD', KEYS[4], connection .. ' ' .. user)
-noteNode(user, node)
+local row = node .. ' ' .. since .. ' ' .. endpoint
+if redis.call('HSETNX', presence, connection, row) == 1 then
+  countRow(user, node)
+else
+  -- Registered again: the row may be one of the node's former life.
+  local nodeBefore = string.match(redis.call('HGET', presence, connection), '^%S+')
+  redis.call('HSET', presence, connection, row)
+  if nodeBefore ~= node then
+    discountRow(user, nodeBefore)
+    countRow(user, node)
+  end
+end
+redis.call('SADD', itsConnections, connection .. ' ' .. user)
 sendOutbox()
 
 local reply = { 'admitted' }
 for i = 16, #ARGV, 2 do
-  local top = topOf(base .. META .. ARGV[i], ARGV[11], ARGV[i + 1])
+  local top = topOf(base .. META .. ARGV[i], epochForNew, ARGV[i + 1])
   reply[#reply + 1] = top.epoch
   reply[#reply + 1] = top.offset
 end

@@ -16,20 +16,19 @@ redis.call('UNLINK', sequence, inbox, room)
 
 -- @include user-nodes
 
-local reply, users = { 0 }, {}
+local reply = { 0 }
 local connections = redis.call('SPOP', itsConnections, rowsMax)
 for i = 1, #connections do
   local connection, user = string.match(connections[i], '^(%S+) (.*)$')
-  users[user] = true
   local row = redis.call('HGET', base .. PRESENCE .. user, connection)
   -- The connection may have been registered again by the node's next life.
   if row and string.match(row, '^%S+') == node then
     redis.call('HDEL', base .. PRESENCE .. user, connection)
+    discountRow(user, node)
     local n = #reply
     reply[n + 1], reply[n + 2], reply[n + 3] = connection, user, row
   end
 end
-for user in pairs(users) do noteNodesAgain(user) end
 local streams = redis.call('SPOP', itsInterests, rowsMax)
 for i = 1, #streams do redis.call('HDEL', base .. INTEREST .. streams[i], node) end
 reply[1] = redis.call('EXISTS', itsConnections, itsInterests) > 0 and 1 or 0

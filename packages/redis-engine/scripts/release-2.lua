@@ -4,15 +4,18 @@
 -- KEYS[2] connections of this node with their users
 -- ARGV two for each connection: connection, user
 -- Returns the number of rows taken away.
-local base, removed, users = KEYS[1], 0, {}
+local base, itsConnections, removed = KEYS[1], KEYS[2], 0
 
 -- @include user-nodes
 
 for i = 1, #ARGV, 2 do
   local connection, user = ARGV[i], ARGV[i + 1]
-  removed = removed + redis.call('HDEL', base .. PRESENCE .. user, connection)
-  redis.call('SREM', KEYS[2], connection .. ' ' .. user)
-  users[user] = true
+  local row = redis.call('HGET', base .. PRESENCE .. user, connection)
+  if row then
+    redis.call('HDEL', base .. PRESENCE .. user, connection)
+    discountRow(user, string.match(row, '^%S+'))
+    removed = removed + 1
+  end
+  redis.call('SREM', itsConnections, connection .. ' ' .. user)
 end
-for user in pairs(users) do noteNodesAgain(user) end
 return removed

@@ -9,6 +9,8 @@ export const keyKinds = {
   PRESENCE: 'pres:',
   /** String, the nodes of those rows, separated by spaces. */
   USER_NODES: 'un:',
+  /** Hash, node → how many of those rows it has. */
+  USER_NODE_ROWS: 'unr:',
   /** String, JSON of the block. */
   BLOCK: 'blk:',
   /** String, by token id. In every partition, since a token is of any user. */
