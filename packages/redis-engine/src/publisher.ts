@@ -31,14 +31,21 @@ export class Publisher {
   readonly #keys: Keys;
   readonly #stats: EngineStats;
   readonly #settings: Settings;
+  /** Nodes that what is for all may have to be handed to. */
+  readonly #nodeCount: () => number;
   readonly #lanes = new SourceQueues();
   readonly #partitionOf = (item: Item) => this.#partition(item);
 
-  constructor(calls: Calls, keys: Keys, { stats, settings }: { stats: EngineStats; settings: Settings }) {
+  constructor(
+    calls: Calls,
+    keys: Keys,
+    { stats, settings, nodeCount }: { stats: EngineStats; settings: Settings; nodeCount: () => number },
+  ) {
     this.#calls = calls;
     this.#keys = keys;
     this.#stats = stats;
     this.#settings = settings;
+    this.#nodeCount = nodeCount;
   }
 
   publish(batch: PublishBatch): Promise<PublishResult> {
@@ -81,7 +88,7 @@ export class Publisher {
   async #publishSourced(items: readonly Item[], source: SourceRange): Promise<PublishResult> {
     // No await between these and the writes: calls in flight keep their order by it.
     const lane = this.#lanes.next(source);
-    const chunks = splitItems(items, source.lastOffset, this.#partitionOf);
+    const chunks = splitItems(items, source.lastOffset, this.#partitionOf, this.#nodeCount());
     const calls = chunks.map((chunk) => {
       const covered = chunk.partial === 0 ? chunk.lastOffset : chunk.lastOffset - 1;
       return this.#send(chunk, source, lane.advance(chunk.partition, covered));
@@ -90,7 +97,7 @@ export class Publisher {
   }
 
   async #publishUnsourced(items: readonly Item[]): Promise<PublishResult> {
-    const chunks = splitItems(items, -1, this.#partitionOf);
+    const chunks = splitItems(items, -1, this.#partitionOf, this.#nodeCount());
     const replies = await Promise.all(chunks.map((chunk) => this.#send(chunk, null, null)));
     const results = new Array<ItemResult>(items.length);
     for (const [i, chunk] of chunks.entries()) placeResults(results, chunk, replies[i]!);

@@ -9,9 +9,11 @@ const RETRY_DELAY_MAX_MS = 1000;
 /** A Sentinel, or a node of a cluster, that hangs must not keep us from asking the next one. */
 const ASK_TIMEOUT_MS = 2000;
 
-/** Connections: one for calls and one that waits for inboxes, or in a cluster such a pair for each partition. */
+/** Connections for calls, for publishing and for waiting on inboxes: one each, or in a cluster one for each partition. */
 export interface Clients {
   readonly calls: readonly Redis[];
+  /** The same as for calls, unless the node both routes and has sockets: no handshake waits behind a large record. */
+  readonly publishing: readonly Redis[];
   readonly inboxes: readonly Redis[];
 }
 
@@ -22,8 +24,12 @@ export interface Clients {
  */
 export function createClients(settings: Settings, keys: Keys): Clients {
   const { server, callTimeoutMs } = settings;
+  const createPublishing = (calls: readonly Redis[], create: () => readonly Redis[]) =>
+    settings.role === 'all' ? create() : calls;
   if (server.cluster === undefined) {
-    return { calls: [createRedisClient(server, callTimeoutMs)], inboxes: [createRedisClient(server, callTimeoutMs)] };
+    const create = () => [createRedisClient(server, callTimeoutMs)];
+    const calls = create();
+    return { calls, publishing: createPublishing(calls, create), inboxes: create() };
   }
   const map = new ClusterMap(server.cluster.nodes, (node) => askForSlots({ ...server, ...node }));
   const create = (partition: number): Redis => {
@@ -32,7 +38,9 @@ export function createClients(settings: Settings, keys: Keys): Clients {
   };
   // A router's only inbox is that of the first partition (membership.ts).
   const withInbox = settings.role === 'router' ? [0] : keys.all();
-  return { calls: keys.all().map(create), inboxes: withInbox.map(create) };
+  const calls = keys.all().map(create);
+  const publishing = createPublishing(calls, () => keys.all().map(create));
+  return { calls, publishing, inboxes: withInbox.map(create) };
 }
 
 /**

@@ -44,6 +44,8 @@ interface Parts {
   readonly clients: Clients;
   readonly keys: Keys;
   readonly calls: Calls;
+  /** The same as `calls`, or links of their own (redis-client.ts). */
+  readonly publishing: Calls;
   readonly readers: InboxReaders;
   readonly reaper: Reaper;
   readonly membership: Membership;
@@ -91,7 +93,9 @@ export class RedisEngine implements Engine {
 
   get healthy(): boolean {
     const parts = this.#parts;
-    if (parts === null || !parts.calls.ready || !parts.calls.identified) return false;
+    if (parts === null || ![parts.calls, parts.publishing].every(({ ready, identified }) => ready && identified)) {
+      return false;
+    }
     return parts.readers.ready && parts.membership.current;
   }
 
@@ -99,13 +103,13 @@ export class RedisEngine implements Engine {
     const parts = this.#build(inbox);
     this.#parts = parts;
     try {
-      const { calls, inboxes } = parts.clients;
-      await Promise.all([...calls, ...inboxes].map((client) => connected(client, this.#settings.startTimeoutMs)));
+      await Promise.all(allOf(parts.clients).map((client) => connected(client, this.#settings.startTimeoutMs)));
       await parts.layout.check();
       await parts.membership.join();
     } catch (error) {
       this.#parts = null;
       parts.calls.stop();
+      parts.publishing.stop();
       parts.readers.stop();
       throw error;
     }
@@ -125,6 +129,7 @@ export class RedisEngine implements Engine {
       this.#dependencies.logger.warn('node left without taking its rows away', { error: String(error) });
     }
     parts.calls.stop();
+    parts.publishing.stop();
     parts.readers.stop();
   }
 
@@ -243,9 +248,9 @@ export class RedisEngine implements Engine {
     const clients = createClients(settings, keys);
     const scripts = loadScripts();
     const policies = new EvictionPolicies({ stats, logger });
-    const calls = new Calls(
-      clients.calls.map((redis) => new ScriptLink(redis, { logger, stats, policies }, { timeoutMs, scripts })),
-    );
+    const link = (redis: Redis) => new ScriptLink(redis, { logger, stats, policies }, { timeoutMs, scripts });
+    const calls = new Calls(clients.calls.map(link));
+    const publishing = clients.publishing === clients.calls ? calls : new Calls(clients.publishing.map(link));
     const recent = new RecentRecords();
     // The membership is made below because it follows the inboxes.
     const listener: InboxListener = {
@@ -267,15 +272,16 @@ export class RedisEngine implements Engine {
     );
     const history = new History(calls, keys, recent);
     const blocks = new Blocks(calls, keys, { settings, logger });
-    const publisher = new Publisher(calls, keys, { stats, settings });
+    const publisher = new Publisher(publishing, keys, { stats, settings, nodeCount: () => membership.nodeCount });
     const sessions = new PresenceRegistry({ calls, keys, membership, history }, { stats, settings });
-    for (const client of [...clients.calls, ...clients.inboxes]) {
+    for (const client of allOf(clients)) {
       client.on('error', (error: Error) => logger.debug('redis connection failed', { error: error.message }));
     }
     return {
       clients,
       keys,
       calls,
+      publishing,
       readers,
       reaper,
       membership,
@@ -294,7 +300,7 @@ export class RedisEngine implements Engine {
     const { logger } = this.#dependencies;
     // One line at the beginning of an outage and one at its end, not one a connection and attempt.
     const away = new Set<Redis>();
-    for (const client of [...clients.calls, ...clients.inboxes]) {
+    for (const client of allOf(clients)) {
       client.on('close', () => {
         if (this.#parts === parts && away.size === 0) logger.warn('redis connection lost', {});
         away.add(client);
@@ -336,6 +342,11 @@ export class RedisEngine implements Engine {
       },
     );
   }
+}
+
+/** Each connection once. */
+function allOf({ calls, publishing, inboxes }: Clients): Redis[] {
+  return [...new Set([...calls, ...publishing, ...inboxes])];
 }
 
 /** The library keeps trying by itself; this only waits for it. */

@@ -180,6 +180,28 @@ describe('Redis that comes back with older data', () => {
   });
 });
 
+describe('Redis that has rows again which were released', () => {
+  // They counted against their user's sessions as long as their node lived: 409 and 429 for users without a socket.
+  it('loses those of connections that are gone, and keeps those that are open', async () => {
+    const redis = await MortalRedis.start();
+    const harness = await createHarness(redis.options);
+    const { engine, inbox } = await startEngine(harness, 'n1');
+    inbox.openConnections = new Set(['open u1']);
+    await admit(engine, 'open');
+    await admit(engine, 'gone');
+    await redis.remember();
+    await engine.release([{ connection: 'gone', user: 'u1' }]);
+    await redis.kill();
+    await redis.goBack();
+    await redis.startAgain();
+    await inbox.waitFor(() => inbox.rebuilds > 0, 'a rebuild');
+    const connections = async () => (await engine.presence('u1')).map(({ connection }) => connection);
+    await waitFor(async () => (await connections()).length === 1, { what: 'the row of the gone connection to go' });
+    expect(await connections()).toEqual(['open']);
+    expect(inbox.holesOf('u1')).toEqual([]);
+  });
+});
+
 describe('the name of a Redis process', () => {
   // It must be known before the first call of a connection, and authentication comes first.
   it('is known behind a password, too', async () => {

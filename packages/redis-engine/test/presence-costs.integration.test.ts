@@ -104,3 +104,22 @@ describe('a user with very many connections', () => {
     expect((await admin.get(`${base}un:u1`))!.split(' ')).toContainEqual(expect.stringMatching(/^n1~/));
   });
 });
+
+describe('a handshake at a node that routes', () => {
+  // One connection carried both: a record for 5,000 users was written as some 117 calls at once, and a handshake at that
+  // node waited for the last of them.
+  it('is admitted before a record for very many users is published, which was sent first', async () => {
+    const { engines } = await nodes('n1');
+    const engine = engines[0]!;
+    const head = 'x'.repeat(3000);
+    const items = Array.from({ length: 5000 }, (_, i) => {
+      const item = { kind: 'user', topic: 't', user: `user-${i}`, retention: null, head } as const;
+      return { ...item, sourceOffset: -1, recordTimeMs: 1 };
+    });
+    const order: string[] = [];
+    const published = engine.publish({ source: null, items }).then(() => order.push('published'));
+    await admit(engine, 'c1').then(() => order.push('admitted'));
+    await published;
+    expect(order).toEqual(['admitted', 'published']);
+  });
+});
