@@ -19,7 +19,13 @@ RUN pnpm --filter=ws-gateway --config.inject-workspace-packages=true deploy --pr
   && rm /app/pnpm-lock.yaml
 
 FROM ${BASE_IMAGE}
+# `npm run release` gives both.
+ARG VERSION=
+ARG REVISION=
 LABEL org.opencontainers.image.title="ws-gateway" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="https://github.com/ws-gateway/ws-gateway" \
       org.opencontainers.image.description="Open gateway from Kafka to WebSockets" \
       org.opencontainers.image.licenses="MIT"
 WORKDIR /app
@@ -27,7 +33,8 @@ ENV NODE_ENV=production
 # Owned by root: the program cannot change itself.
 COPY --from=build /app ./
 COPY config.yaml LICENSE ./
-RUN ln -s /app/bin/ws-gateway /usr/local/bin/ws-gateway
+RUN ln -s /app/bin/ws-gateway /usr/local/bin/ws-gateway \
+  && printf '{"commit":"%s"}\n' "$REVISION" > /app/build.json
 # The user `node` of the base image, as a number: Kubernetes cannot tell whether a name is root.
 USER 1000:1000
 EXPOSE 8080 9003

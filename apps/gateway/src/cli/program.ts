@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { registerBlock } from './block.js';
 import { registerCompletion } from './completion.js';
@@ -13,7 +12,7 @@ import { registerExplain } from './explain.js';
 import { registerHealth } from './health.js';
 import { registerListen } from './listen.js';
 import { registerLoadtest } from './loadtest.js';
-import { complain, endQuietlyWithoutReader } from './output.js';
+import { complain, endQuietlyWithoutReader, print } from './output.js';
 import { registerProduce } from './produce.js';
 import { registerPublish } from './publish.js';
 import { registerRedis } from './redis.js';
@@ -23,6 +22,7 @@ import { registerStatus } from './status.js';
 import { registerToken } from './token.js';
 import { registerTopics } from './topics.js';
 import { registerUnblock } from './unblock.js';
+import { versionText } from './version.js';
 import { registerWorker } from './worker.js';
 
 const EXAMPLES = `
@@ -45,7 +45,11 @@ export async function runCli(args: readonly string[]): Promise<number> {
 export function createProgram(): Command {
   const root = new Command('ws-gateway')
     .description('Gateway from Kafka to WebSockets')
-    .version(version())
+    .option('-V, --version', 'output the version and the commit')
+    .on('option:version', () => {
+      print(versionText());
+      throw new CliError(exitCodes.ok, '');
+    })
     // The commands that are made below inherit this.
     .exitOverride()
     .showHelpAfterError('(--help shows what there is)')
@@ -89,9 +93,4 @@ function report(error: unknown): number {
   }
   complain(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return exitCodes.failure;
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

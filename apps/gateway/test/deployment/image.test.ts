@@ -17,6 +17,7 @@ interface Service {
   readonly image: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly stop_grace_period: string;
+  readonly restart?: string;
 }
 
 function read(file: string): string {
@@ -78,4 +79,16 @@ test('compose.yaml and the demo for Kubernetes run the same Kafka and Redis', ()
 test('the health check of the image is the command for it', () => {
   const [, command] = /^HEALTHCHECK .* CMD (\[.*\])$/m.exec(dockerfile)!;
   expect(JSON.parse(command!)).toEqual(['ws-gateway', 'health']);
+});
+
+test('the systemd unit waits longer than a drain may take, and reloads by SIGHUP', () => {
+  const unit = read('systemd/ws-gateway.service');
+  const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(unit)![1]!;
+  expect(Number(value('TimeoutStopSec')) * 1000).toBeGreaterThan(load('').config.server.drain.deadlineMs);
+  expect(value('ExecReload')).toBe('/bin/kill -HUP $MAINPID');
+  expect(Number(value('LimitNOFILE'))).toBeGreaterThan(100_000);
+});
+
+test('a gateway of compose.yaml that was drained is started again', () => {
+  expect(gateway.restart).toBe('unless-stopped');
 });
