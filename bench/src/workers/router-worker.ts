@@ -10,6 +10,7 @@ import {
   type PublishBatch,
   type PublishResult,
   type RecordWriter,
+  type SourcePosition,
 } from '@ws-gateway/core';
 import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
 import { defaultPolicy, logger } from '../lib/fixtures.js';
@@ -40,8 +41,12 @@ class DiscardEngine extends MemoryEngine {
     return this.#received;
   }
 
-  override async claimSource(): Promise<{ reset: boolean }> {
-    return { reset: false };
+  override async sourcePositions(): Promise<SourcePosition[]> {
+    return [];
+  }
+
+  override async claimSource(): Promise<boolean> {
+    return true;
   }
 
   override async publish({ source, items }: PublishBatch): Promise<PublishResult> {

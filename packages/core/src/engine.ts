@@ -1,4 +1,5 @@
 import type { CloseReason } from './close-codes.js';
+import type { TopicSight } from './record-source.js';
 import type { Revocation, TokenTraits } from './revocation.js';
 import type { Position, RetainedStream, Retention, StreamName } from './streams.js';
 
@@ -24,11 +25,27 @@ export interface Engine {
   publish(batch: PublishBatch): Promise<PublishResult>;
 
   /**
-   * Compares the remembered position of a source partition with its end and forgets it when it lies beyond: the topic
-   * was deleted and made again. Call when the partition is assigned, before the first publish of it. `endOffset` is the
-   * offset of the partition's next record (Kafka's high watermark). Says whether it was reset.
+   * What the store remembers of a source partition: a row for each of its parts, since a record goes to the parts of its
+   * audience only. A row that this engine was told of and that is behind it now says that the store lost writes.
    */
-  claimSource(topic: string, partition: number, endOffset: number): Promise<{ reset: boolean }>;
+  sourcePositions(topic: string, partition: number): Promise<readonly SourcePosition[]>;
+
+  /**
+   * Call with the rows just read, before the first publish of the partition and after a `source_gap`: the next publish is
+   * held to them, and refused (`source_gap`) by a part of the store that has lost its row since. With `forget` the rows are
+   * deleted, because they speak of another log. Resolves to false, with parts of the rows perhaps deleted, when something
+   * was applied after they had been read: read them again then.
+   */
+  claimSource(topic: string, partition: number, claim: SourceClaim): Promise<boolean>;
+
+  /**
+   * Names the data that this engine works on. Another name than before says that what was applied last may be gone. ''
+   * for a store that ends with its engine.
+   */
+  readonly store: string;
+
+  /** See RecordSink.sighted. */
+  noteTopics(group: string, sights: readonly TopicSight[]): Promise<readonly TopicSight[]>;
 
   /** Block check, session limit, presence row, current positions: one atomic step (for a user's own streams). */
   admit(request: AdmitRequest): Promise<AdmitResult>;
@@ -151,13 +168,42 @@ export interface SourceRange {
   readonly partition: number;
   /**
    * Last offset of the call before this one in the same lane, or -1 for the first call after assignment or a failure.
-   * The engine refuses the batch when it has not applied that offset.
+   * The engine refuses the batch when it has not applied that offset; behind -1, what it was told by `claimSource` or has
+   * confirmed itself.
    */
   readonly previousOffset: number;
   /** Last offset this batch covers, dead letters and expired records included. */
   readonly lastOffset: number;
+  /** Of the batch's last record; kept beside the position. */
+  readonly mark?: SourceMark;
   /** A call with these records was made before and its outcome is unknown: it may have been applied, and forgotten. */
   readonly repeated?: boolean;
+}
+
+/** What tells a log from another one under the same name. */
+export interface SourceMark {
+  /** A record of the log. */
+  readonly offset: number;
+  /** What a record of another log at that offset has not in common with it. Without spaces. */
+  readonly proof: string;
+  /** The broker's own identity of the topic, '' where it gives none. Without spaces. */
+  readonly log: string;
+}
+
+export interface SourcePosition {
+  /** Up to here everything was applied that concerns this part of the store; -1: there is no row. */
+  readonly offset: number;
+  /** null: no row, or one without a mark. */
+  readonly mark: SourceMark | null;
+  /** Up to where this engine was told that it is applied; -1: nothing. */
+  readonly confirmed: number;
+  /** The row as it was read, for `claimSource`. */
+  readonly row: string;
+}
+
+export interface SourceClaim {
+  readonly seen: readonly SourcePosition[];
+  readonly forget: boolean;
 }
 
 /**

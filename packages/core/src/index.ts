@@ -11,6 +11,7 @@ export * from './memory-engine/memory-engine.js';
 export * from './names.js';
 export * from './paths.js';
 export * from './record-source.js';
+export { formatStartNote } from './router/commit-note.js';
 export type { Revocation, TokenTraits } from './revocation.js';
 export { slowPolicies, slowPolicyNames, type SlowPolicyName } from './slow-policies.js';
 export * from './stats.js';

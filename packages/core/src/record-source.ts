@@ -11,11 +11,17 @@ export interface RecordSource {
   /** Stops fetching the partition at once; records already handed over stay with the router. Idempotent. */
   pause(topic: string, partition: number): void;
   resume(topic: string, partition: number): void;
-  /** `offset` is the next one to read (Kafka's convention). Rejects when the group no longer owns the partition. */
-  commit(offsets: readonly PartitionOffset[]): Promise<void>;
   /**
-   * Reads again what was written to a topic since the group's very first start (as far as Kafka keeps it), beside the
-   * group and whatever is committed. Resolves to the end of each partition: all records before it were given to `take`, in
+   * The next record handed over of the partition is the one at this offset, or the first one behind it. Called while
+   * `assigned` is waited for, it stands in for the partition's own beginning.
+   */
+  seek(topic: string, partition: number, offset: number): void;
+  /** `offset` is the next one to read (Kafka's convention). Rejects when the group no longer owns the partition. */
+  commit(offsets: readonly CommittedOffset[]): Promise<void>;
+  /** The first record at the offset or behind it; null where the log ends before. Rejects when Kafka can't be asked now. */
+  recordFrom(topic: string, partition: number, offset: number): Promise<SourceRecord | null>;
+  /**
+   * Reads again what a topic holds, from its first record on, beside the group and whatever is committed. Resolves to the end of each partition: all records before it were given to `take`, in
    * order within a partition. Rejects when Kafka can't be asked now; records may have been given then.
    */
   readAgain(
@@ -33,9 +39,17 @@ export interface RecordSourceStatus {
   readonly healthy: boolean;
   /** `start` was called. */
   readonly started: boolean;
-  /** Subscribed topics that don't exist on the broker. */
-  readonly missingTopics: readonly string[];
+  /** What keeps single topics from being read while the others flow. */
+  readonly troubles: readonly TopicTroubleState[];
 }
+
+export interface TopicTroubleState {
+  readonly topic: string;
+  readonly reason: TopicTroubleReason;
+}
+
+/** `unread`: no member of the group reads one of its partitions. */
+export type TopicTroubleReason = 'missing' | 'forbidden' | 'unreadable' | 'unread';
 
 export interface PartitionOffset {
   readonly topic: string;
@@ -43,9 +57,28 @@ export interface PartitionOffset {
   readonly offset: number;
 }
 
-/** `offset` is where reading begins. */
+export interface CommittedOffset extends PartitionOffset {
+  /** Comes back with the partition, to whichever member of the group. Less than 200 characters. */
+  readonly note: string;
+}
+
+/** `offset` is where reading begins, unless `seek` is called. */
 export interface AssignedPartition extends PartitionOffset {
+  /** What the group has committed, however far that is from what the log holds now; null: nothing. */
+  readonly committed: CommittedOffset | null;
+  /** Offset of the first record that is kept. */
+  readonly beginOffset: number;
   /** Offset of the partition's next record when it was assigned (high watermark). */
+  readonly endOffset: number;
+  /** The broker's own identity of the topic, which another one of the same name has not; '' where it gives none. */
+  readonly log: string;
+}
+
+/** How far the partition was read, and how far it goes. */
+export interface ReadUpTo {
+  /** Behind all that was handed over and all that the log holds besides (transaction markers, aborted records). */
+  readonly nextOffset: number;
+  /** High watermark. */
   readonly endOffset: number;
 }
 
@@ -58,8 +91,24 @@ export interface RecordSink {
    * settled offsets can still be committed; nothing of these partitions is handed over afterwards.
    */
   revoked(partitions: readonly { topic: string; partition: number }[]): Promise<void>;
-  /** In order of offset; returns at once. Compacted or aborted offsets may be missing between two records. */
-  records(topic: string, partition: number, records: readonly SourceRecord[], endOffset: number): void;
+  /**
+   * In order of offset; returns at once. Compacted or aborted offsets may be missing between two records; there may be no
+   * record at all where the log holds none up to `nextOffset`.
+   */
+  records(topic: string, partition: number, records: readonly SourceRecord[], upTo: ReadUpTo): void;
+  /**
+   * The group's lasting memory of its topics, which Kafka does not give: keeps each sight of a topic that was never seen
+   * before, and any that says `begun`. Resolves to what is kept now, in the order asked; rejects when that can't be said.
+   */
+  sighted(sights: readonly TopicSight[]): Promise<readonly TopicSight[]>;
+}
+
+/** How a group first saw a topic that it was told to read, and when; `begun`: it has begun to read it. */
+export interface TopicSight {
+  readonly topic: string;
+  readonly state: 'there' | 'missing' | 'forbidden' | 'begun';
+  /** ms since the epoch. */
+  readonly atMs: number;
 }
 
 /** Kafka's headers may have no value (null), and several of one name (a list). */
@@ -75,7 +124,11 @@ export interface SourceRecord {
   readonly headers: Readonly<Record<string, HeaderValue>>;
 }
 
-/** Writes records: dead letters, presence events, client messages. Resolves when the broker has acknowledged all. */
+/**
+ * Writes records: dead letters, presence events, client messages. Resolves when the broker has acknowledged all. Rejects
+ * with an error whose `retryable` is false when the same records would be refused again; its `code` says why in our words,
+ * its `reason` in Kafka's.
+ */
 export interface RecordWriter {
   write(topic: string, records: readonly OutgoingRecord[]): Promise<void>;
   stop(): Promise<void>;

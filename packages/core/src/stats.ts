@@ -1,6 +1,7 @@
 import { closeCodes } from './close-codes.js';
 import { refusalStatuses } from './edge/refusals.js';
 import { engineErrorCodes } from './errors.js';
+import type { TopicTroubleState } from './record-source.js';
 import { slowPolicyNames } from './slow-policies.js';
 
 /**
@@ -157,6 +158,10 @@ export class RouterStats {
   /** By topic. */
   readonly messagesProcessed = new LabelCounter();
   readonly deadLetters = new Map<string, LabelCounter>();
+  /** Dead letters that the broker refused for good, by the refusal's code. */
+  readonly deadLettersLost = new LabelCounter();
+  /** When the last of them was lost (performance.now). */
+  deadLettersLostMs = -Infinity;
   readonly expired = new LabelCounter();
   /** Records that `when` or `tombstone: skip` wants no message of. */
   readonly skipped = new LabelCounter();
@@ -165,6 +170,8 @@ export class RouterStats {
   readonly kafkaErrors = LabelCounter.of(['commit', 'dead_letter_write', 'queue_full']);
   readonly messagesByType = new LabelCounter(100);
   readonly messagesByUser = new LabelCounter(1_000_000);
+  /** See RecordSourceStatus.troubles. */
+  topicTroubles: readonly TopicTroubleState[] = [];
   /** Lag in records by topic, then partition. */
   readonly lag = new Map<string, Map<number, number>>();
   routed = 0;

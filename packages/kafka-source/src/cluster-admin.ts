@@ -1,6 +1,6 @@
-import type { Admin, RetryOptions } from 'kafkajs';
+import kafkajs, { type Admin, type MemberDescription, type RetryOptions } from 'kafkajs';
 import { createClient } from './client.js';
-import { isUnknownTopic, toKafkaError } from './errors.js';
+import { isForbiddenTopic, isUnknownTopic, toKafkaError } from './errors.js';
 import type { KafkaConnectionOptions } from './options.js';
 import { withDeadline } from './timing.js';
 
@@ -20,6 +20,8 @@ export interface TopicSpec {
 export interface TopicStatus {
   readonly topic: string;
   readonly exists: boolean;
+  /** The broker tells nothing about it, not even whether it exists. */
+  readonly forbidden: boolean;
   /** 0 when it does not exist. */
   readonly partitions: number;
 }
@@ -49,13 +51,11 @@ export class ClusterAdmin {
 
   async checkTopics(topics: readonly string[]): Promise<TopicStatus[]> {
     return this.#call('topic check', async (admin) => {
-      const all = await partitionCounts(admin, topics).catch(nullIfUnknown);
+      const all = await partitionCounts(admin, topics).catch(nullIfAboutTopic);
       if (all) return topics.map((topic) => status(topic, all));
-      // One missing topic fails the question for all: ask for each.
+      // One topic that is missing or forbidden fails the question for all: ask for each.
       const found: TopicStatus[] = [];
-      for (const topic of topics) {
-        found.push(status(topic, (await partitionCounts(admin, [topic]).catch(nullIfUnknown)) ?? new Map()));
-      }
+      for (const topic of topics) found.push(await statusOf(admin, topic));
       return found;
     });
   }
@@ -95,10 +95,26 @@ export class ClusterAdmin {
   /** Where each partition begins and ends; null when the topic does not exist. */
   async topicBounds(topic: string): Promise<{ partition: number; begin: number; end: number }[] | null> {
     return this.#call('offset query', async (admin) => {
-      const found = await admin.fetchTopicOffsets(topic).catch(nullIfUnknown);
+      const found = await admin.fetchTopicOffsets(topic).catch(nullIfAboutTopic);
       if (found === null) return null;
       const bounds = found.map(({ partition, low, high }) => ({ partition, begin: Number(low), end: Number(high) }));
       return bounds.sort((a, b) => a.partition - b.partition);
+    });
+  }
+
+  /** Where the records begin that bear this time or a later one, by partition. */
+  async offsetsAt(topic: string, atMs: number): Promise<ReadonlyMap<number, number>> {
+    return this.#call('offset query', async (admin) => {
+      const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, atMs);
+      return new Map(offsets.map(({ partition, offset }) => [partition, Number(offset)]));
+    });
+  }
+
+  /** Partitions that a member of the group reads, as `topic/partition`; null while the group hands them out. */
+  async partitionsRead(groupId: string): Promise<ReadonlySet<string> | null> {
+    return this.#call('group query', async (admin) => {
+      const [group] = (await admin.describeGroups([groupId])).groups;
+      return group?.state === 'Stable' ? readBy(group.members) : null;
     });
   }
 
@@ -163,14 +179,37 @@ async function partitionCounts(admin: Admin, topics: readonly string[]): Promise
   return new Map(found.map(({ name, partitions }) => [name, partitions.length]));
 }
 
-function nullIfUnknown(error: unknown): null {
-  if (isUnknownTopic(error)) return null;
+function nullIfAboutTopic(error: unknown): null {
+  if (isUnknownTopic(error) || isForbiddenTopic(error)) return null;
   throw error;
+}
+
+async function statusOf(admin: Admin, topic: string): Promise<TopicStatus> {
+  try {
+    return status(topic, await partitionCounts(admin, [topic]));
+  } catch (error) {
+    if (isForbiddenTopic(error)) return { ...status(topic, new Map()), forbidden: true };
+    if (isUnknownTopic(error)) return status(topic, new Map());
+    throw error;
+  }
 }
 
 function status(topic: string, counts: ReadonlyMap<string, number>): TopicStatus {
   const partitions = counts.get(topic) ?? 0;
-  return { topic, exists: partitions > 0, partitions };
+  return { topic, exists: partitions > 0, forbidden: false, partitions };
+}
+
+/** What a member was given and does not subscribe to it lets lie. */
+function readBy(members: readonly MemberDescription[]): Set<string> {
+  const read = new Set<string>();
+  for (const { memberMetadata, memberAssignment } of members) {
+    const subscribed = kafkajs.AssignerProtocol.MemberMetadata.decode(memberMetadata)?.topics ?? [];
+    const { assignment = {} } = kafkajs.AssignerProtocol.MemberAssignment.decode(memberAssignment) ?? {};
+    for (const topic of subscribed) {
+      for (const partition of assignment[topic] ?? []) read.add(`${topic}/${partition}`);
+    }
+  }
+  return read;
 }
 
 function toTopicConfig(spec: TopicSpec) {

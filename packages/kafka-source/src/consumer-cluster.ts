@@ -2,10 +2,12 @@ import kafkajs, { type Cluster, type PartitionAssigner } from 'kafkajs';
 import Batch from 'kafkajs/src/consumer/batch.js';
 import type { SourceRecord } from '@ws-gateway/core';
 import { toSourceRecords } from './convert.js';
-import { errorLabel, KafkaError } from './errors.js';
+import { errorLabel, KafkaError, toKafkaError } from './errors.js';
+import { subscriptionAssigner } from './subscription-assigner.js';
+import { fetchTopicIds, type RequestingBroker } from './topic-ids.js';
 
 /** What kafkajs' broker object can do beyond its published type. */
-interface WholeBroker {
+interface WholeBroker extends RequestingBroker {
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
   fetch(request: object): Promise<{ responses: { partitions: object[] }[] }>;
 }
@@ -14,12 +16,14 @@ export interface PartitionRange {
   readonly topic: string;
   readonly partition: number;
   readonly begin: number;
-  /** Read at least up to here; what has come since is read, too. */
-  readonly end: number;
 }
 
 const READ_WAIT_MS = 100;
 const READ_BYTES = 1024 * 1024;
+/** For a single record: a batch that is larger comes whole. */
+const RECORD_BYTES = 16 * 1024;
+/** So often in a row an answer may hold nothing although the log goes on. */
+const EMPTY_ANSWERS_MAX = 50;
 
 /**
  * The connections of one kafkajs consumer. kafkajs hands them to partition assigners and has no other hook for what is
@@ -40,14 +44,14 @@ export class ConsumerCluster {
     this.#beforeJoin = beforeJoin;
   }
 
-  /** To be given to the consumer. Assigns like kafkajs' default. */
+  /** To be given to the consumer. */
   readonly assigner: PartitionAssigner = (config) => {
     const { cluster } = config;
     this.#cluster = cluster;
     this.#findCoordinator = cluster.findGroupCoordinator.bind(cluster);
     cluster.findGroupCoordinator = (group) => this.#coordinatorForJoin(group);
     rememberNodes(cluster);
-    return kafkajs.PartitionAssigners.roundRobin(config);
+    return subscriptionAssigner(cluster);
   };
 
   /** Takes a member out of the group that could not leave by itself: the others get its partitions at once. */
@@ -56,40 +60,70 @@ export class ConsumerCluster {
     await (broker as WholeBroker | undefined)?.leaveGroup({ groupId, memberId });
   }
 
-  /**
-   * Reads a part of a partition beside the group, which kafkajs has no call for: a consumer of its own would need a group
-   * of its own. Returns the offset behind the last record read.
-   */
-  async read(range: PartitionRange, take: (records: readonly SourceRecord[]) => void): Promise<number> {
-    const { topic, partition, begin, end } = range;
-    let next = begin;
-    let highWatermark = end;
-    while (next < highWatermark) {
-      // Knows what was compacted away and what was never committed.
-      const batch = new Batch(topic, String(next), await this.#fetch(topic, partition, next));
-      highWatermark = Math.max(end, Number(batch.highWatermark));
-      take(toSourceRecords(batch.messages));
-      next = Math.max(next, Number(batch.lastOffset())) + 1;
-    }
-    return next;
+  /** See fetchTopicIds; nothing when no broker answers. */
+  async topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const nodeId = this.#cluster?.getNodeIds()[0];
+    if (nodeId === undefined) return new Map();
+    const broker = (await this.#cluster!.findBroker({ nodeId: String(nodeId) })) as unknown as WholeBroker;
+    return fetchTopicIds(broker, topics);
   }
 
-  async #fetch(topic: string, partition: number, fetchOffset: number): Promise<object> {
-    const cluster = this.#cluster;
-    if (cluster === null) throw new KafkaError('not_owned', 'not in the group yet');
-    const leaders = cluster.findLeaderForPartitions(topic, [partition]);
-    const leader = Object.keys(leaders)[0];
-    if (leader === undefined) throw new KafkaError('unavailable', `no leader of ${topic}/${partition} is known`);
-    const broker = (await cluster.findBroker({ nodeId: leader })) as unknown as WholeBroker;
+  /**
+   * Reads a partition from `begin` to its end, beside the group, which kafkajs has no call for: a consumer of its own would
+   * need a group of its own. Returns the offset behind what was read: the log's end, or its first open transaction.
+   */
+  async read(
+    { topic, partition, begin }: PartitionRange,
+    take: (records: readonly SourceRecord[]) => void,
+  ): Promise<number> {
+    let next = begin;
+    for (let empty = 0; empty < EMPTY_ANSWERS_MAX;) {
+      const batch = await this.#fetch(topic, partition, { offset: next, maxBytes: READ_BYTES });
+      take(toSourceRecords(batch.messages));
+      empty = batch.lastOffsetRead === null ? empty + 1 : 0;
+      next = Math.max(next, (batch.lastOffsetRead ?? -1) + 1);
+      if (next >= Number(batch.lastStableOffset)) return next;
+    }
+    throw new KafkaError('unavailable', `${topic}/${partition} gave nothing behind offset ${next}`);
+  }
+
+  /** The first record at the offset or behind it; null where the log ends before. */
+  async recordFrom(topic: string, partition: number, offset: number): Promise<SourceRecord | null> {
+    let next = offset;
+    for (let empty = 0; empty < EMPTY_ANSWERS_MAX;) {
+      const batch = await this.#fetch(topic, partition, { offset: next, maxBytes: RECORD_BYTES });
+      if (batch.messages.length > 0) return toSourceRecords(batch.messages.slice(0, 1))[0]!;
+      empty = batch.lastOffsetRead === null ? empty + 1 : 0;
+      next = Math.max(next, (batch.lastOffsetRead ?? -1) + 1);
+      if (next >= Number(batch.lastStableOffset)) return null;
+    }
+    throw new KafkaError('unavailable', `${topic}/${partition} gave nothing behind offset ${next}`);
+  }
+
+  /** What was compacted away, and what was never committed, is left out. */
+  async #fetch(topic: string, partition: number, from: { offset: number; maxBytes: number }): Promise<Batch> {
+    const { offset, maxBytes } = from;
+    const broker = await this.#leaderOf(topic, partition);
     const { responses } = await broker.fetch({
       replicaId: -1,
       isolationLevel: 1,
       maxWaitTime: READ_WAIT_MS,
       minBytes: 1,
-      maxBytes: READ_BYTES,
-      topics: [{ topic, partitions: [{ partition, fetchOffset: String(fetchOffset), maxBytes: READ_BYTES }] }],
+      maxBytes,
+      topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes }] }],
     });
-    return responses[0]!.partitions[0]!;
+    const batch = new Batch(topic, String(offset), responses[0]!.partitions[0]!);
+    if (batch.unreadable !== null && batch.messages.length === 0) throw toKafkaError(batch.unreadable);
+    return batch;
+  }
+
+  async #leaderOf(topic: string, partition: number): Promise<WholeBroker> {
+    const cluster = this.#cluster;
+    if (cluster === null) throw new KafkaError('not_owned', 'not in the group yet');
+    const leaders = cluster.findLeaderForPartitions(topic, [partition]);
+    const leader = Object.keys(leaders)[0];
+    if (leader === undefined) throw new KafkaError('unavailable', `no leader of ${topic}/${partition} is known`);
+    return (await cluster.findBroker({ nodeId: leader })) as unknown as WholeBroker;
   }
 
   async #coordinatorForJoin(group: { groupId: string }) {

@@ -1,12 +1,21 @@
-import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs';
-import type { Logger, PartitionOffset, RecordSink, RouterStats, SourceRecord } from '@ws-gateway/core';
+import type { Consumer, ConsumerGroupJoinEvent } from 'kafkajs';
+import type {
+  AssignedPartition,
+  CommittedOffset,
+  Logger,
+  RecordSink,
+  RouterStats,
+  SourceRecord,
+} from '@ws-gateway/core';
 import { createClient, PATIENT_RETRY } from './client.js';
 import { ConsumerCluster, type PartitionRange } from './consumer-cluster.js';
-import { toSourceRecords } from './convert.js';
 import { errorFields, errorLabel, KafkaError, toKafkaError } from './errors.js';
 import type { KafkaConnectionOptions } from './options.js';
-import { OwnedPartitions } from './owned-partitions.js';
-import type { StartPosition, StartPositions } from './start-positions.js';
+import { OffsetCommitter } from './offset-committer.js';
+import { OwnedPartitions, type OwnedPartition } from './owned-partitions.js';
+import { PartitionFeed } from './partition-feed.js';
+import type { StartPositions } from './start-positions.js';
+import type { TopicTrouble } from './topic-trouble.js';
 import { pause, withDeadline } from './timing.js';
 
 /** See docs/kafkajs.md, rule 2. 256 KiB a partition keeps the event loop's longest block near 100 ms. */
@@ -21,7 +30,6 @@ const HANDLERS = 16;
 /** How long the router may take to settle and commit; heartbeats rest meanwhile, so far below the session timeout. */
 const REVOKE_TIMEOUT_MS = 3_000;
 const ASSIGN_TIMEOUT_MS = 10_000;
-const COMMIT_TIMEOUT_MS = 5_000;
 const STOP_TIMEOUT_MS = 2_000;
 const LEAVE_TIMEOUT_MS = 1_000;
 const RETRY_DELAY_MS = 200;
@@ -43,6 +51,7 @@ interface GroupMemberOptions {
 interface GroupMemberParts {
   readonly connection: KafkaConnectionOptions;
   readonly positions: StartPositions;
+  readonly trouble: TopicTrouble;
   readonly sink: RecordSink;
   readonly logger: Logger;
   readonly stats?: Pick<RouterStats, 'kafkaErrors'> | undefined;
@@ -61,6 +70,8 @@ export class ConsumerGroupMember {
   readonly #options: GroupMemberOptions;
   readonly #cluster = new ConsumerCluster(() => this.#beforeJoin());
   readonly #consumer: Consumer;
+  readonly #feed: PartitionFeed;
+  readonly #committer: OffsetCommitter;
   readonly #retired = new AbortController();
   readonly #owned = new OwnedPartitions();
   readonly #ended = Promise.withResolvers<EndReason>();
@@ -76,8 +87,6 @@ export class ConsumerGroupMember {
   #generation = new AbortController();
   #preparing: Promise<void> = Promise.resolve();
   #releasing: Promise<void> | null = null;
-  #committing: Promise<void> = Promise.resolve();
-  #commitsSeen = 0;
 
   constructor(parts: GroupMemberParts, options: GroupMemberOptions) {
     this.#parts = parts;
@@ -97,6 +106,10 @@ export class ConsumerGroupMember {
       // A crashed consumer is replaced by the record source, not restarted by kafkajs: one way of healing for all causes.
       retry: { ...PATIENT_RETRY, restartOnFailure: async () => false },
     });
+    const { sink, trouble, logger } = parts;
+    const feed = { consumer: this.#consumer, owned: this.#owned, sink, trouble, logger };
+    this.#feed = new PartitionFeed(feed, () => this.#ended.resolve('position_lost'));
+    this.#committer = new OffsetCommitter(this.#consumer, trouble);
     this.#listen();
   }
 
@@ -139,7 +152,7 @@ export class ConsumerGroupMember {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: HANDLERS,
-      eachBatch: async (payload) => this.#handOver(payload),
+      eachBatch: async (payload) => this.#feed.handOver(payload),
     });
   }
 
@@ -147,32 +160,46 @@ export class ConsumerGroupMember {
     const owned = this.#owned.get(topic, partition);
     if (!owned || owned.paused) return;
     owned.paused = true;
-    this.#control(() => this.#consumer.pause([{ topic, partitions: [partition] }]));
+    this.#feed.steer(owned);
   }
 
   resume(topic: string, partition: number): void {
     const owned = this.#owned.get(topic, partition);
     if (!owned?.paused) return;
     owned.paused = false;
-    if (owned.open) this.#control(() => this.#consumer.resume([{ topic, partitions: [partition] }]));
+    this.#feed.steer(owned);
+  }
+
+  /** See RecordSource.seek. */
+  seek(topic: string, partition: number, offset: number): void {
+    const owned = this.#owned.get(topic, partition);
+    if (!owned) return;
+    owned.startOffset = offset;
+    if (owned.open) this.#feed.startAt(owned, offset);
   }
 
   /**
    * One at a time: kafkajs repeats a commit that met a dead connection, and an older one must not overtake a newer one.
    * Rejects late ones, which then are not sent any more.
    */
-  async commit(offsets: readonly PartitionOffset[]): Promise<void> {
+  async commit(offsets: readonly CommittedOffset[]): Promise<void> {
     for (const { topic, partition } of offsets) {
       if (!this.#owned.get(topic, partition)) {
         throw new KafkaError('not_owned', `partition ${topic}/${partition} belongs to another member`);
       }
     }
-    await this.#commit(offsets, () => offsets.every(({ topic, partition }) => this.#owned.get(topic, partition)));
+    const isOwned = () => offsets.every(({ topic, partition }) => this.#owned.get(topic, partition));
+    await this.#committer.commit(offsets, () => !this.#crashed && isOwned());
   }
 
   /** See ConsumerCluster.read. */
   read(range: PartitionRange, take: (records: readonly SourceRecord[]) => void): Promise<number> {
     return this.#cluster.read(range, take);
+  }
+
+  /** See ConsumerCluster.recordFrom. */
+  recordFrom(topic: string, partition: number, offset: number): Promise<SourceRecord | null> {
+    return this.#cluster.recordFrom(topic, partition, offset);
   }
 
   /** No more records, the router settles and commits, then the group is left (docs/kafkajs.md, rule 5). */
@@ -207,9 +234,6 @@ export class ConsumerGroupMember {
     this.#consumer.on(events.GROUP_JOIN, ({ payload }) => this.#joined(payload));
     this.#consumer.on(events.HEARTBEAT, () => {
       this.#lastContact = Date.now();
-    });
-    this.#consumer.on(events.COMMIT_OFFSETS, () => {
-      this.#commitsSeen++;
     });
     this.#consumer.on(events.CRASH, ({ payload }) => {
       this.#crashed = true;
@@ -247,6 +271,7 @@ export class ConsumerGroupMember {
       await this.#callSink('revoked', REVOKE_TIMEOUT_MS, async () => this.#parts.sink.revoked(revoked));
     }
     this.#owned.clear();
+    this.#parts.trouble.forget();
   }
 
   /** Synchronous up to the pause: kafkajs fetches as soon as this returns. */
@@ -255,6 +280,7 @@ export class ConsumerGroupMember {
     this.#lastContact = Date.now();
     this.#joining = false;
     this.#generation = new AbortController();
+    this.#feed.begin(this.#generation.signal);
     this.#owned.assign(join.memberAssignment);
     this.#consumer.pause(this.#owned.byTopic());
     if (this.#closing) return;
@@ -264,105 +290,58 @@ export class ConsumerGroupMember {
     );
   }
 
+  /** Hands the partitions to the sink; those whose beginning is not known yet don't keep the others waiting. */
   async #prepare(isLeader: boolean, signal: AbortSignal): Promise<void> {
-    const { logger, sink } = this.#parts;
-    const starts = await this.#findStarts(isLeader, signal);
-    if (!starts) return;
-    if (starts.length > 0) {
-      this.#owned.markHandedOut();
-      await this.#callSink('assigned', ASSIGN_TIMEOUT_MS, async () => sink.assigned(starts));
+    const { logger } = this.#parts;
+    let rest = this.#owned.all();
+    do {
+      const starts = await this.#findStarts(rest, isLeader, signal);
+      if (!starts) return;
+      if (starts.length > 0) await this.#handOut(starts, signal);
       if (signal.aborted) return;
-      this.#open(starts);
-    }
-    this.#prepared = true;
-    logger.info('kafka group joined', { partitions: starts.length, leader: isLeader });
-    this.#ready.resolve();
+      if (!this.#prepared) logger.info('kafka group joined', { partitions: starts.length, leader: isLeader });
+      this.#prepared = true;
+      this.#ready.resolve();
+      rest = rest.filter(({ handedOut }) => !handedOut);
+    } while (rest.length > 0);
   }
 
-  async #findStarts(isLeader: boolean, signal: AbortSignal): Promise<StartPosition[] | null> {
-    const { positions, logger } = this.#parts;
-    while (!signal.aborted) {
+  async #handOut(starts: readonly AssignedPartition[], signal: AbortSignal): Promise<void> {
+    for (const { topic, partition } of starts) {
+      const owned = this.#owned.get(topic, partition);
+      if (owned) owned.handedOut = true;
+    }
+    await this.#callSink('assigned', ASSIGN_TIMEOUT_MS, async () => this.#parts.sink.assigned(starts));
+    if (signal.aborted) return;
+    for (const { topic, partition, offset } of starts) {
+      const owned = this.#owned.get(topic, partition);
+      if (!owned) continue;
+      owned.open = true;
+      this.#feed.startAt(owned, owned.startOffset ?? offset);
+    }
+  }
+
+  async #findStarts(
+    partitions: readonly OwnedPartition[],
+    isLeader: boolean,
+    signal: AbortSignal,
+  ): Promise<AssignedPartition[] | null> {
+    const { positions, logger, sink } = this.#parts;
+    for (let attempt = 0; !signal.aborted; attempt++) {
       try {
-        if (isLeader) {
-          await positions.commitMissing(this.#options.topics, (offsets) =>
-            this.#commit(offsets, () => !signal.aborted),
-          );
-        }
-        return await positions.of(this.#owned.all(), signal);
+        const topics = this.#options.topics;
+        const logs = await this.#cluster.topicIds(topics);
+        const isValid = (): boolean => !this.#crashed && !signal.aborted;
+        const commit = (offsets: readonly CommittedOffset[]) => this.#committer.commit(offsets, isValid);
+        if (isLeader) await positions.commitMissing({ topics, logs, sink, commit });
+        return await positions.of(partitions, logs, signal);
       } catch (error) {
-        if (!signal.aborted) logger.warn('kafka start positions not known yet', errorFields(error));
+        const level = attempt === 0 ? 'warn' : 'debug';
+        if (!signal.aborted) logger[level]('kafka start positions not known yet', errorFields(error));
         await pause(RETRY_DELAY_MS, signal);
       }
     }
     return null;
-  }
-
-  /** Seeking explicitly makes kafkajs forget what it had in flight for the partition. */
-  #open(starts: readonly StartPosition[]): void {
-    for (const { topic, partition, offset } of starts) {
-      const owned = this.#owned.get(topic, partition);
-      if (!owned) continue;
-      this.#consumer.seek({ topic, partition, offset: String(offset) });
-      owned.nextOffset = offset;
-      owned.open = true;
-      if (!owned.paused) this.#consumer.resume([{ topic, partitions: [partition] }]);
-    }
-  }
-
-  /**
-   * Hands over and returns: kafkajs does not fetch again before all handlers have returned (docs/kafkajs.md, rule 2).
-   * What is not resolved here is fetched again from where the partition stands.
-   */
-  #handOver({ batch, resolveOffset, isStale }: EachBatchPayload): void {
-    const { topic, partition, messages } = batch;
-    const owned = this.#owned.get(topic, partition);
-    // Fetched before the last join, or before a pause.
-    if (!owned?.open || owned.paused || isStale()) return;
-    if (Number(messages[0]!.offset) < owned.nextOffset) {
-      this.#positionLost(topic, partition);
-      return;
-    }
-    this.#parts.sink.records(topic, partition, toSourceRecords(messages), Number(batch.highWatermark));
-    owned.nextOffset = Number(batch.lastOffset()) + 1;
-    resolveOffset(messages.at(-1)!.offset);
-  }
-
-  /**
-   * The topic was deleted and made again: kafkajs starts it over without a word. The router must hear of it by a new
-   * assignment, or it takes the new records for repetitions of old ones.
-   */
-  #positionLost(topic: string, partition: number): void {
-    this.#owned.shut();
-    this.#control(() => this.#consumer.pause([{ topic, partitions: [partition] }]));
-    this.#parts.logger.warn('kafka partition starts over, joining the group again', { topic, partition });
-    this.#ended.resolve('position_lost');
-  }
-
-  async #commit(offsets: readonly PartitionOffset[], stillValid: () => boolean): Promise<void> {
-    let late = false;
-    const commit = this.#committing.then(async () => {
-      if (late || this.#crashed || !stillValid()) throw new KafkaError('rebalancing', 'the commit came too late');
-      await this.#send(offsets);
-    });
-    this.#committing = commit.catch(() => undefined);
-    try {
-      await withDeadline(commit, COMMIT_TIMEOUT_MS, 'committing offsets');
-    } catch (error) {
-      late = true;
-      throw toKafkaError(error);
-    }
-  }
-
-  async #send(offsets: readonly PartitionOffset[]): Promise<void> {
-    const before = this.#commitsSeen;
-    await this.#consumer.commitOffsets(
-      offsets.map(({ topic, partition, offset }) => {
-        const metadata = this.#parts.positions.note(topic, partition);
-        return { topic, partition, offset: String(offset), metadata };
-      }),
-    );
-    // kafkajs resolves without having committed when its consumer is not running (any more, or not yet).
-    if (this.#commitsSeen === before) throw new KafkaError('rebalancing', 'the consumer is not running');
   }
 
   /** A sink that fails or hangs must not keep this member out of its group. */
@@ -373,14 +352,5 @@ export class ConsumerGroupMember {
         ...errorFields(error),
       }),
     );
-  }
-
-  /** kafkajs throws when its consumer crashed a moment ago; pauses are then void anyway. */
-  #control(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      this.#parts.logger.debug('kafka consumer is gone', errorFields(error));
-    }
   }
 }

@@ -24,6 +24,11 @@ export class KafkaError extends Error {
     this.code = code;
   }
 
+  /** Kafka's own word for it (see errorLabel). */
+  get reason(): string {
+    return this.cause === undefined ? this.code : errorLabel(this.cause);
+  }
+
   get retryable(): boolean {
     return this.code === 'unavailable' || this.code === 'rebalancing' || this.code === 'queue_full';
   }
@@ -72,6 +77,11 @@ export function errorFields(error: unknown): { error: string; message: string } 
 /** The error is about a topic that the broker does not know. */
 export function isUnknownTopic(error: unknown): boolean {
   return causes(error).some((inner) => inner.type === 'UNKNOWN_TOPIC_OR_PARTITION');
+}
+
+/** The broker won't tell about a topic: this client has no right to it, or it does not exist where rights are checked. */
+export function isForbiddenTopic(error: unknown): boolean {
+  return causes(error).some((inner) => inner.type === 'TOPIC_AUTHORIZATION_FAILED');
 }
 
 interface KafkajsErrorShape {

@@ -1,18 +1,22 @@
 import {
   endByDefect,
+  type CommittedOffset,
   type Logger,
   type PartitionOffset,
   type RecordSink,
   type RecordSource,
   type RecordSourceStatus,
   type SourceRecord,
+  type TopicSight,
+  type TopicTroubleReason,
 } from '@ws-gateway/core';
-import { ClusterAdmin } from './cluster-admin.js';
+import { ClusterAdmin, type TopicStatus } from './cluster-admin.js';
 import { errorFields, errorLabel, KafkaError, toKafkaError } from './errors.js';
 import { ConsumerGroupMember } from './consumer-group-member.js';
 import type { KafkajsRecordSourceOptions } from './options.js';
 import { StartPositions } from './start-positions.js';
 import { aborted, pause } from './timing.js';
+import { TopicTrouble } from './topic-trouble.js';
 
 /**
  * How long the partitions of a killed router rest. A false alarm costs a rebalance and nothing else, since what is read
@@ -45,7 +49,11 @@ export class KafkajsRecordSource implements RecordSource {
   #running: Promise<void> | null = null;
   #member: ConsumerGroupMember | null = null;
   #lastMember: string | null = null;
-  #missing: readonly string[] = [];
+  readonly #trouble: TopicTrouble;
+  /** Topics that exist and may be read, as of the last check. */
+  #readable: readonly string[] = [];
+  /** Topics that some partition of was read by nobody at the last look. */
+  #unread: ReadonlySet<string> = new Set();
   /** First and last successful check in a row. */
   #contactSince = 0;
   #lastContact = 0;
@@ -55,14 +63,22 @@ export class KafkajsRecordSource implements RecordSource {
     this.#options = options;
     this.#logger = options.logger;
     this.#admin = new ClusterAdmin(options);
-    this.#positions = new StartPositions(this.#admin, this.#logger, options);
+    const { groupId, fromBeginning, wholeTopics = [] } = options;
+    const deps = { admin: this.#admin, logger: this.#logger };
+    this.#positions = new StartPositions(deps, { groupId, fromBeginning, wholeTopics });
+    this.#trouble = new TopicTrouble(this.#logger, options.stats);
   }
 
   get status(): RecordSourceStatus {
-    const waiting = this.#missing.length === this.#options.topics.length;
     const inTouch = Date.now() - this.#lastContact < CONTACT_MAX_MS;
-    const healthy = this.#member?.healthy ?? (waiting && inTouch);
-    return { started: this.#running !== null, healthy, missingTopics: this.#missing };
+    const troubles = this.#trouble.all;
+    const refused = new Set(
+      troubles.filter(({ reason }) => reason !== 'missing' && reason !== 'unread').map(({ topic }) => topic),
+    );
+    // Of topics that are made later nothing is kept back; of topics that can't be read there is.
+    const flows = refused.size === 0 || this.#options.topics.some((topic) => !refused.has(topic));
+    const healthy = flows && (this.#member?.healthy ?? (this.#readable.length === 0 && inTouch));
+    return { started: this.#running !== null, healthy, troubles };
   }
 
   /** Resolves when the first assignment is with the sink, or at the latest after ten seconds; `status` tells which. */
@@ -81,7 +97,11 @@ export class KafkajsRecordSource implements RecordSource {
     this.#member?.resume(topic, partition);
   }
 
-  async commit(offsets: readonly PartitionOffset[]): Promise<void> {
+  seek(topic: string, partition: number, offset: number): void {
+    this.#member?.seek(topic, partition, offset);
+  }
+
+  async commit(offsets: readonly CommittedOffset[]): Promise<void> {
     if (offsets.length === 0) return;
     if (!this.#member) throw new KafkaError('not_owned', 'not in the group');
     try {
@@ -92,14 +112,23 @@ export class KafkajsRecordSource implements RecordSource {
     }
   }
 
+  async recordFrom(topic: string, partition: number, offset: number): Promise<SourceRecord | null> {
+    if (!this.#member) throw new KafkaError('not_owned', 'not in the group');
+    try {
+      return await this.#member.recordFrom(topic, partition, offset);
+    } catch (error) {
+      throw toKafkaError(error);
+    }
+  }
+
   async readAgain(
     topic: string,
     take: (partition: number, records: readonly SourceRecord[]) => void,
   ): Promise<PartitionOffset[]> {
     const ends: PartitionOffset[] = [];
-    for (const { partition, begin, end } of await this.#positions.bounds(topic)) {
+    for (const { partition, begin } of await this.#positions.bounds(topic)) {
       if (!this.#member) throw new KafkaError('not_owned', 'not in the group');
-      const range = { topic, partition, begin, end };
+      const range = { topic, partition, begin };
       const read = this.#member.read(range, (records) => take(partition, records));
       ends.push({
         topic,
@@ -130,7 +159,7 @@ export class KafkajsRecordSource implements RecordSource {
 
   /** One member's life, or one look when there is no topic yet. */
   async #serve(sink: RecordSink): Promise<void> {
-    const topics = await this.#findTopics();
+    const topics = await this.#findTopics(sink);
     if (topics.length === 0) {
       this.#started.resolve();
       await pause(TOPIC_CHECK_MS, this.#stop.signal);
@@ -138,7 +167,14 @@ export class KafkajsRecordSource implements RecordSource {
     }
     const { groupId, sessionTimeoutMs = DEFAULT_SESSION_TIMEOUT_MS, stats } = this.#options;
     const member = new ConsumerGroupMember(
-      { connection: this.#options, positions: this.#positions, sink, logger: this.#logger, stats },
+      {
+        connection: this.#options,
+        positions: this.#positions,
+        trouble: this.#trouble,
+        sink,
+        logger: this.#logger,
+        stats,
+      },
       { groupId, topics, sessionTimeoutMs, predecessor: this.#lastMember },
     );
     this.#member = member;
@@ -147,7 +183,7 @@ export class KafkajsRecordSource implements RecordSource {
     const signal = AbortSignal.any([ended.signal, this.#stop.signal]);
     try {
       const starting = member.start().then(() => member.ended);
-      await Promise.race([starting, this.#watch(member, topics, signal), aborted(signal)]);
+      await Promise.race([starting, this.#watch(member, { topics, sink }, signal), aborted(signal)]);
     } finally {
       ended.abort();
       await member.close();
@@ -157,12 +193,16 @@ export class KafkajsRecordSource implements RecordSource {
   }
 
   /** Resolves when the member must be replaced: its topics have changed, or it hangs. */
-  async #watch(member: ConsumerGroupMember, topics: readonly string[], signal: AbortSignal): Promise<void> {
+  async #watch(
+    member: ConsumerGroupMember,
+    { topics, sink }: { topics: readonly string[]; sink: RecordSink },
+    signal: AbortSignal,
+  ): Promise<void> {
     while (!signal.aborted) {
       await pause(TOPIC_CHECK_MS, signal);
       if (signal.aborted) return;
       try {
-        const found = await this.#findTopics();
+        const found = await this.#findTopics(sink);
         if (found.join() !== topics.join()) {
           this.#logger.info('kafka topics changed, joining the group again', { topics: found });
           return;
@@ -180,27 +220,52 @@ export class KafkajsRecordSource implements RecordSource {
     }
   }
 
-  /** The topics that exist, and notes the others; makes them first if it may. */
-  async #findTopics(): Promise<string[]> {
+  /** The topics that exist and may be read, and notes the others; makes them first if it may. */
+  async #findTopics(sink: RecordSink): Promise<string[]> {
     const { topics, createTopics } = this.#options;
-    let missing = await this.#missingOf(topics);
+    let states = await this.#admin.checkTopics(topics);
+    const missing = states.filter(({ exists, forbidden }) => !exists && !forbidden).map(({ topic }) => topic);
+    await this.#noteAbsent(states, sink);
     if (missing.length > 0 && createTopics) {
       const created = await this.#admin.createTopics(missing.map((topic) => ({ topic })));
       if (created.length > 0) this.#logger.info('kafka topics created', { topics: created });
-      missing = await this.#missingOf(topics);
+      states = await this.#admin.checkTopics(topics);
     }
     this.#recovered();
-    if (missing.join() !== this.#missing.join()) {
-      if (missing.length > 0) this.#logger.warn('kafka topics missing, waiting for them', { topics: missing });
-      this.#missing = missing;
+    this.#readable = states.filter(({ exists }) => exists).map(({ topic }) => topic);
+    const troubles = new Map<string, TopicTroubleReason>();
+    for (const topic of await this.#findUnread(states)) troubles.set(topic, 'unread');
+    for (const { topic, exists, forbidden } of states) {
+      if (!exists) troubles.set(topic, forbidden ? 'forbidden' : 'missing');
     }
-    return topics.filter((topic) => !missing.includes(topic));
+    this.#trouble.list(troubles);
+    return [...this.#readable];
   }
 
-  async #missingOf(topics: readonly string[]): Promise<string[]> {
-    const missing = (await this.#admin.checkTopics(topics)).filter(({ exists }) => !exists).map(({ topic }) => topic);
-    for (const topic of missing) this.#positions.topicIsLate(topic);
-    return missing;
+  /** Where such a topic begins is counted from now: the sink remembers it, also when this process is gone. */
+  async #noteAbsent(states: readonly TopicStatus[], sink: RecordSink): Promise<void> {
+    const absent = states.filter(({ exists }) => !exists);
+    if (absent.length === 0) return;
+    const atMs = Date.now();
+    const toSight = ({ topic, forbidden }: TopicStatus): TopicSight => {
+      return { topic, state: forbidden ? 'forbidden' : 'missing', atMs };
+    };
+    await sink.sighted(absent.map(toSight)).catch((error: unknown) => {
+      this.#logger.debug('topics not noted yet', { error: String(error) });
+    });
+  }
+
+  /** Topics with a partition that nobody has read for two looks: a rebalance takes less. */
+  async #findUnread(states: readonly TopicStatus[]): Promise<string[]> {
+    if (this.#member === null) return [];
+    const read = await this.#admin.partitionsRead(this.#options.groupId);
+    if (read === null) return [...this.#unread];
+    const isUnread = ({ topic, partitions }: TopicStatus): boolean =>
+      Array.from({ length: partitions }, (_, partition) => `${topic}/${partition}`).some((name) => !read.has(name));
+    const now = new Set(states.filter(isUnread).map(({ topic }) => topic));
+    const lasting = [...now].filter((topic) => this.#unread.has(topic));
+    this.#unread = now;
+    return lasting;
   }
 
   /** An outage is one line at its beginning and one at its end, not one an attempt. */

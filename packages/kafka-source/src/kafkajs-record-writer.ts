@@ -202,12 +202,14 @@ export function toMessage({ key, value, headers }: OutgoingRecord): Message {
 }
 
 function toHeaders(headers: Readonly<Record<string, HeaderValue>>): IHeaders {
-  const result: IHeaders = {};
-  for (const [name, value] of Object.entries(headers)) {
-    // kafkajs writes null, too; its types just don't know.
-    result[name] = (Array.isArray(value) ? value.map(toHeader) : toHeader(value as HeaderValue)) as IHeaders[string];
-  }
-  return result;
+  // By entries, which make members of the object itself: a header may be named `__proto__`.
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      // kafkajs writes null, too; its types just don't know.
+      (Array.isArray(value) ? value.map(toHeader) : toHeader(value as HeaderValue)) as IHeaders[string],
+    ]),
+  );
 }
 
 function toHeader<Value>(value: Value): Value | Buffer {

@@ -22,13 +22,15 @@ export interface KafkajsRecordSourceOptions extends KafkaConnectionOptions {
   readonly groupId: string;
   /** Kafka's names. */
   readonly topics: readonly string[];
-  /** Where a group that never committed anything starts. Nothing else is decided by it. */
+  /** Where a topic starts that was there when the group first saw it: at its first record, or at its end. */
   readonly fromBeginning: boolean;
+  /** Topics that start at their first record in any case, because they hold a state. */
+  readonly wholeTopics?: readonly string[];
   /** Topics that are missing are created with the broker's defaults instead of waited for. */
   readonly createTopics: boolean;
   /** A killed member's partitions move to the others after this time. */
   readonly sessionTimeoutMs?: number;
-  readonly stats?: Pick<RouterStats, 'kafkaErrors'>;
+  readonly stats?: Pick<RouterStats, 'kafkaErrors' | 'topicTroubles'>;
 }
 
 export interface KafkajsRecordWriterOptions extends KafkaConnectionOptions {

@@ -1,18 +1,23 @@
-interface OwnedPartition {
+export interface OwnedPartition {
   readonly topic: string;
   readonly partition: number;
   /** Records may be handed over. */
   open: boolean;
+  /** The sink was told of it, and must be told when it goes. */
+  handedOut: boolean;
   /** By the router. */
   paused: boolean;
+  /** What comes next can't be read; it is tried again after a pause. */
+  unreadable: boolean;
   /** A record below it means that the partition started over. */
   nextOffset: number;
+  /** Where the sink wants to begin; null: where the group has committed. */
+  startOffset: number | null;
 }
 
 /** What the group has given to this member, and how far each is on its way into the router's hands and out of them. */
 export class OwnedPartitions {
   readonly #topics = new Map<string, Map<number, OwnedPartition>>();
-  #handedOut = false;
 
   get(topic: string, partition: number): OwnedPartition | undefined {
     return this.#topics.get(topic)?.get(partition);
@@ -21,7 +26,16 @@ export class OwnedPartitions {
   assign(assignment: Readonly<Record<string, readonly number[]>>): void {
     this.clear();
     for (const [topic, partitions] of Object.entries(assignment)) {
-      const owned = partitions.map((partition) => ({ topic, partition, open: false, paused: false, nextOffset: 0 }));
+      const owned = partitions.map((partition) => ({
+        topic,
+        partition,
+        open: false,
+        handedOut: false,
+        paused: false,
+        unreadable: false,
+        nextOffset: 0,
+        startOffset: null,
+      }));
       this.#topics.set(topic, new Map(owned.map((entry) => [entry.partition, entry])));
     }
   }
@@ -33,16 +47,13 @@ export class OwnedPartitions {
 
   clear(): void {
     this.#topics.clear();
-    this.#handedOut = false;
-  }
-
-  markHandedOut(): void {
-    this.#handedOut = true;
   }
 
   /** Those that the sink was told of and must be told of again when they go. */
   handedOut(): { topic: string; partition: number }[] {
-    return this.#handedOut ? this.all().map(({ topic, partition }) => ({ topic, partition })) : [];
+    return this.all()
+      .filter((owned) => owned.handedOut)
+      .map(({ topic, partition }) => ({ topic, partition }));
   }
 
   all(): OwnedPartition[] {

@@ -1,134 +1,123 @@
-import type { Logger, PartitionOffset } from '@ws-gateway/core';
+import { formatStartNote, type CommittedOffset, type RecordSink } from '@ws-gateway/core';
+import type { AssignedPartition, Logger, TopicSight } from '@ws-gateway/core';
 import type { ClusterAdmin, PartitionState } from './cluster-admin.js';
 import { pause } from './timing.js';
 
 const POLL_MS = 50;
-/** How long a member waits for the group's leader to commit start positions, before it begins at the earliest itself. */
-const LEADER_TIMEOUT_MS = 10_000;
-
-export interface StartPosition {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
-  /** High watermark. */
-  readonly endOffset: number;
-}
+const POLL_MAX_MS = 1_000;
+/** How long partitions that are ready wait for others whose beginning is not committed yet. */
+const OTHERS_TIMEOUT_MS = 3_000;
 
 interface StartPositionOptions {
   readonly groupId: string;
   readonly fromBeginning: boolean;
+  /** Topics that are read from their first record whatever `fromBeginning` says. */
+  readonly wholeTopics: readonly string[];
+}
+
+export interface StartPositionDeps {
+  readonly admin: ClusterAdmin;
+  readonly logger: Logger;
+}
+
+/** What a leader needs to decide. */
+export interface Beginnings {
+  readonly topics: readonly string[];
+  /** The brokers' ids of topics. */
+  readonly logs: ReadonlyMap<string, string>;
+  readonly sink: Pick<RecordSink, 'sighted'>;
+  readonly commit: (offsets: readonly CommittedOffset[]) => Promise<void>;
 }
 
 /**
- * Decides where partitions start. The rule: a group that never committed anything starts at the end of what exists (at
- * the start with `fromBeginning`), and says so to Kafka at once; any partition that comes later starts at its earliest
- * record. So nothing that is written while no node runs is skipped.
+ * Decides where partitions start that the group has committed nothing for. The rule: a topic that was there when the group
+ * first saw it begins at its end (at its first record with `fromBeginning`); everything else, be it a topic made later, one
+ * made again, or a new partition, begins at its first record. So nothing that is written while no node runs is skipped.
  *
- * Whether it is the group's first start must be decided once for all partitions, or the second of two nodes that start
- * together would take the first one's commits for a group with a past and hand over old records. So only the leader of a
- * generation commits start positions, for all partitions of all members and in one request, which the broker applies as
- * a whole and only for the current generation. The others wait until they see theirs.
+ * Kafka alone can't tell when a group first saw a topic: it forgets a deleted topic's offsets, maybe the group's only ones.
+ * So that is remembered by the sink.
+ *
+ * The decision must be one for all partitions, or the second of two nodes that start together would take the first one's
+ * commits for a group with a past and hand over old records. So only the leader of a generation commits start positions, for
+ * all partitions of all members and in one request, which the broker applies as a whole and only for the current
+ * generation. The others wait until they see theirs.
  */
 export class StartPositions {
-  readonly #admin: ClusterAdmin;
-  readonly #logger: Logger;
+  readonly #deps: StartPositionDeps;
   readonly #options: StartPositionOptions;
-  /** Topics this process has seen missing: whatever is in them is new. */
-  readonly #late = new Set<string>();
-  /** By topic and partition, the offset where the group began: goes with every commit, as its only lasting memory. */
-  readonly #origins = new Map<string, number>();
-  /** The group has committed before. Kept because the broker forgets a deleted topic's offsets, maybe its only ones. */
-  #groupKnown = false;
 
-  constructor(admin: ClusterAdmin, logger: Logger, options: StartPositionOptions) {
-    this.#admin = admin;
-    this.#logger = logger;
+  constructor(deps: StartPositionDeps, options: StartPositionOptions) {
+    this.#deps = deps;
     this.#options = options;
   }
 
-  /** From now on the topic counts as one that came later, even in a group's very first start. */
-  topicIsLate(topic: string): void {
-    this.#late.add(topic);
-  }
-
   /** As the leader: commits a start position for every partition of the topics that has none. */
-  async commitMissing(
-    topics: readonly string[],
-    commit: (offsets: readonly PartitionOffset[]) => Promise<void>,
-  ): Promise<void> {
-    const states = await this.#admin.partitionStates(this.#options.groupId, topics);
-    const firstStart = !this.#groupKnown && states.every(({ committed }) => committed === null);
-    const missing = states.filter(({ committed }) => committed === null);
-    if (missing.length > 0) {
-      const first = missing.map((state) => this.#firstPosition(state, firstStart));
-      for (const { topic, partition, offset } of first) this.#origins.set(`${topic}/${partition}`, offset);
-      await commit(first);
-      this.#logger.info('kafka start positions committed', {
-        group: this.#options.groupId,
-        partitions: missing.length,
-        firstStart,
-      });
+  async commitMissing({ topics, logs, sink, commit }: Beginnings): Promise<void> {
+    const { admin, logger } = this.#deps;
+    const states = await admin.partitionStates(this.#options.groupId, topics);
+    const fresh = topics.filter((topic) => states.some((state) => state.topic === topic && state.committed === null));
+    if (fresh.length === 0) return;
+    const now = Date.now();
+    const sights = await sink.sighted(fresh.map((topic) => ({ topic, state: 'there', atMs: now })));
+    const offsets: CommittedOffset[] = [];
+    for (const sight of sights) {
+      const ofTopic = states.filter(({ topic }) => topic === sight.topic);
+      offsets.push(...(await this.#beginningsOf(sight, ofTopic, logs.get(sight.topic) ?? '')));
     }
-    this.#groupKnown = true;
+    await commit(offsets);
+    await sink.sighted(fresh.map((topic) => ({ topic, state: 'begun', atMs: now })));
+    const fields = { group: this.#options.groupId, partitions: offsets.length };
+    logger.info('kafka start positions committed', {
+      ...fields,
+      seen: sights.map(({ topic, state }) => `${topic} ${state}`),
+    });
   }
 
-  /** What to commit beside an offset of this partition. */
-  note(topic: string, partition: number): string {
-    const origin = this.#origins.get(`${topic}/${partition}`);
-    return origin === undefined ? '' : `since ${origin}`;
-  }
-
-  /** Where each partition of the topic begins for this group, as far as Kafka still has it, and where it ends. */
-  async bounds(topic: string): Promise<{ partition: number; begin: number; end: number }[]> {
-    const states = await this.#admin.partitionStates(this.#options.groupId, [topic]);
-    return states.map(({ partition, note, low, high }) => ({
-      partition,
-      begin: Math.max(low, Math.min(high, originIn(note) ?? low)),
-      end: high,
-    }));
+  /** From the first record to the end, as far as Kafka keeps it. */
+  async bounds(topic: string): Promise<{ partition: number; begin: number }[]> {
+    const states = await this.#deps.admin.partitionStates(this.#options.groupId, [topic]);
+    return states.map(({ partition, low }) => ({ partition, begin: low }));
   }
 
   /**
-   * Where to begin in the partitions given. Waits until the leader has committed start positions for them. Rejects when
-   * Kafka can't be asked; resolves to null when the signal aborts.
+   * Where to begin in the partitions given, or in those of them whose beginning is committed when the others take their
+   * time. Rejects when Kafka can't be asked; resolves to null when the signal aborts.
    */
   async of(
     owned: readonly { topic: string; partition: number }[],
+    logs: ReadonlyMap<string, string>,
     signal: AbortSignal,
-  ): Promise<StartPosition[] | null> {
+  ): Promise<AssignedPartition[] | null> {
     const topics = [...new Set(owned.map(({ topic }) => topic))];
-    const giveUpAt = Date.now() + LEADER_TIMEOUT_MS;
-    while (!signal.aborted) {
-      const states = await this.#admin.partitionStates(this.#options.groupId, topics);
+    const giveUpAt = Date.now() + OTHERS_TIMEOUT_MS;
+    for (let pollMs = POLL_MS; !signal.aborted; pollMs = Math.min(POLL_MAX_MS, pollMs * 1.5)) {
+      const states = await this.#deps.admin.partitionStates(this.#options.groupId, topics);
       const mine = owned.map(({ topic, partition }) => findState(states, topic, partition));
-      const known = mine.filter((state) => state !== null);
-      const settled = known.filter(({ committed }) => committed !== null);
-      if (settled.length === owned.length || (known.length === owned.length && Date.now() > giveUpAt)) {
-        this.#groupKnown = true;
-        return known.map((state) => this.#position(state));
+      const known = mine.filter((state) => state !== null && state.committed !== null) as PartitionState[];
+      if (known.length === owned.length || (known.length > 0 && Date.now() > giveUpAt)) {
+        return known.map((state) => toAssigned(state, logs.get(state.topic) ?? ''));
       }
-      await pause(POLL_MS, signal);
+      await pause(pollMs, signal);
     }
     return null;
   }
 
-  #firstPosition(state: PartitionState, firstStart: boolean): PartitionOffset {
-    const { topic, partition, low, high } = state;
-    const atEnd = firstStart && !this.#options.fromBeginning && !this.#late.has(topic);
-    return { topic, partition, offset: atEnd ? high : low };
-  }
-
-  #position({ topic, partition, committed, note, low, high }: PartitionState): StartPosition {
-    const origin = originIn(note);
-    if (origin !== null) this.#origins.set(`${topic}/${partition}`, origin);
-    if (committed !== null && committed >= low && committed <= high) {
-      return { topic, partition, offset: committed, endOffset: high };
-    }
-    // The topic was deleted and made again, or its retention has overtaken us.
-    const fields = { topic, partition, committed, low, high };
-    this.#origins.set(`${topic}/${partition}`, low);
-    this.#logger.warn('kafka committed offset is out of range, starting at the earliest record', fields);
-    return { topic, partition, offset: low, endOffset: high };
+  async #beginningsOf(
+    { topic, state, atMs }: TopicSight,
+    partitions: readonly PartitionState[],
+    log: string,
+  ): Promise<CommittedOffset[]> {
+    const isFirst = state === 'there' && partitions.every(({ committed }) => committed === null);
+    const isWhole = this.#options.fromBeginning || this.#options.wholeTopics.includes(topic);
+    // Its rights came later: what was written since the group was told to read it is new.
+    const byTime = state === 'forbidden' && !isWhole ? await this.#deps.admin.offsetsAt(topic, atMs) : null;
+    const note = formatStartNote(log, state === 'begun' ? 'again' : 'first');
+    return partitions
+      .filter(({ committed }) => committed === null)
+      .map(({ partition, low, high }) => {
+        const offset = byTime?.get(partition) ?? (isFirst && !isWhole ? high : low);
+        return { topic, partition, offset, note };
+      });
   }
 }
 
@@ -136,7 +125,15 @@ function findState(states: readonly PartitionState[], topic: string, partition: 
   return states.find((state) => state.topic === topic && state.partition === partition) ?? null;
 }
 
-function originIn(note: string): number | null {
-  const digits = /^since (\d+)$/.exec(note)?.[1];
-  return digits === undefined ? null : Number(digits);
+function toAssigned({ topic, partition, committed, note, low, high }: PartitionState, log: string): AssignedPartition {
+  const offset = committed !== null && committed >= low && committed <= high ? committed : low;
+  return {
+    topic,
+    partition,
+    offset,
+    committed: committed === null ? null : { topic, partition, offset: committed, note },
+    beginOffset: low,
+    endOffset: high,
+    log,
+  };
 }

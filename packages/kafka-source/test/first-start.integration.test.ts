@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createTopics, produce, uniqueName, waitFor } from '@ws-gateway/testkit';
+import { createTopics, deleteTopics, produce, uniqueName, waitFor } from '@ws-gateway/testkit';
 import { KafkajsRecordWriter } from '../src/index.js';
 import { LogBook, Nodes } from './support/harness.js';
 
@@ -42,14 +42,38 @@ describe('the very first start of a group', () => {
     expect(second.sink.values).toEqual(['while nobody ran']);
   });
 
-  test('is over for topics that are added later: they begin at their earliest record', async () => {
-    const [topic, added] = [await topicWith(['old']), await topicWith(['first of the added one'])];
+  test('is one for each topic: one that is there when it is added begins at its end, too', async () => {
+    const [topic, added] = [await topicWith(['old']), await topicWith(['old of the added one'])];
     const groupId = uniqueName('group');
     const first = await nodes.start({ topics: [topic], groupId, fromBeginning: false });
     await first.source.stop();
     const second = await nodes.start({ topics: [topic, added], groupId, fromBeginning: false });
+    await produce(added, [{ value: 'new' }]);
     await waitFor(() => second.sink.received.length > 0);
-    expect(second.sink.values).toEqual(['first of the added one']);
+    expect(second.sink.values).toEqual(['new']);
+  });
+
+  test('is nothing to a topic that holds a state: it is read from its first record', async () => {
+    const topic = await topicWith(['old']);
+    const { sink } = await nodes.start({ topics: [topic], fromBeginning: false, wholeTopics: [topic] });
+    await waitFor(() => sink.received.length > 0);
+    expect(sink.values).toEqual(['old']);
+  });
+
+  // The broker forgets a deleted topic's offsets. When it was the only one, the group looked as if it had never been.
+  test('is over for a topic that is deleted and made again: it begins at its first record', async () => {
+    const topic = await topicWith(['old']);
+    const groupId = uniqueName('group');
+    const first = await nodes.start({ topics: [topic], groupId, fromBeginning: false });
+    const { log } = first.sink.owned.get(`${topic}/0`)!;
+    await first.source.stop();
+    await deleteTopics([topic]);
+    await waitFor(() => createTopics([topic]).then(() => true));
+    await produce(topic, [{ value: 'first of the new one' }]);
+    const second = await nodes.start({ topics: [topic], groupId, fromBeginning: false });
+    await waitFor(() => second.sink.received.length > 0);
+    expect(second.sink.values).toEqual(['first of the new one']);
+    expect(second.sink.owned.get(`${topic}/0`)!.log).not.toBe(log);
   });
 
   // If each node committed for its own partitions, the second would see the first one's commits, take the group for one

@@ -77,7 +77,7 @@ describe('members of a group', () => {
     const b = await nodes.start({ topics: [topic], groupId });
     await waitFor(() => String(ownedCounts(a, b)) === '1,1');
     const [theirs] = [...b.sink.owned.values()];
-    await expect(a.source.commit([{ ...theirs!, offset: 0 }])).rejects.toMatchObject({ code: 'not_owned' });
+    await expect(a.source.commit([{ ...theirs!, offset: 0, note: '' }])).rejects.toMatchObject({ code: 'not_owned' });
   });
 
   test('a killed sink does not keep its member from rejoining', async () => {
@@ -100,14 +100,25 @@ describe('the position of a group', () => {
     const first = await nodes.start({ topics: [topic], groupId });
     await produce(topic, spread('', 10, 1));
     await waitFor(() => first.sink.received.length === 10);
-    await first.source.commit([{ topic, partition: 0, offset: 7 }]);
+    const committed = { topic, partition: 0, offset: 7, note: 'of the first' };
+    await first.source.commit([committed]);
     await first.source.stop();
     await produce(topic, [{ value: 'while nobody ran' }]);
 
     const second = await nodes.start({ topics: [topic], groupId });
     await waitFor(() => second.sink.received.length === 4);
     expect(second.sink.values).toEqual(['7', '8', '9', 'while nobody ran']);
-    expect([...second.sink.owned.values()]).toEqual([{ topic, partition: 0, offset: 7, endOffset: 11 }]);
+    expect([...second.sink.owned.values()]).toEqual([
+      {
+        topic,
+        partition: 0,
+        offset: 7,
+        committed,
+        beginOffset: 0,
+        endOffset: 11,
+        log: expect.stringMatching(/^[0-9a-f]{32}$/),
+      },
+    ]);
   });
 
   test('no record is handed over before `assigned` has resolved', async () => {

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { PartitionOffset } from '@ws-gateway/core';
-import { createTopics, produce, testBrokers, uniqueName } from '@ws-gateway/testkit';
+import type { CommittedOffset, PartitionOffset } from '@ws-gateway/core';
+import { createTopics, produce, testBrokers, uniqueName, waitFor } from '@ws-gateway/testkit';
 import { ClusterAdmin } from '../src/cluster-admin.js';
-import { StartPositions } from '../src/start-positions.js';
-import { LogBook, Nodes } from './support/harness.js';
+import { StartPositions, type Beginnings } from '../src/start-positions.js';
+import { LogBook, Nodes, RecordingSink } from './support/harness.js';
 
 const nodes = new Nodes();
 const admins: ClusterAdmin[] = [];
@@ -16,7 +16,8 @@ function positions(groupId: string, options: { fromBeginning?: boolean } = {}): 
   const logger = new LogBook();
   const admin = new ClusterAdmin({ brokers: testBrokers().split(','), clientId: 'test', logger });
   admins.push(admin);
-  return new StartPositions(admin, logger, { groupId, fromBeginning: options.fromBeginning ?? false });
+  const { fromBeginning = false } = options;
+  return new StartPositions({ admin, logger }, { groupId, fromBeginning, wholeTopics: [] });
 }
 
 async function topicWithOneRecordEach(partitions: number): Promise<string> {
@@ -30,11 +31,16 @@ async function topicWithOneRecordEach(partitions: number): Promise<string> {
 }
 
 /** Commits nothing, so that a decision can be looked at again and again. */
-async function decisionOf(starts: StartPositions, topics: readonly string[]): Promise<readonly PartitionOffset[][]> {
+async function decisionOf(
+  starts: StartPositions,
+  topics: readonly string[],
+  sink: Beginnings['sink'] = new RecordingSink(),
+): Promise<readonly PartitionOffset[][]> {
   const calls: PartitionOffset[][] = [];
-  await starts.commitMissing(topics, async (offsets) => {
-    calls.push([...offsets]);
-  });
+  const commit = async (offsets: readonly CommittedOffset[]): Promise<void> => {
+    calls.push(offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset })));
+  };
+  await starts.commitMissing({ topics, logs: new Map(), sink, commit });
   return calls;
 }
 
@@ -56,7 +62,7 @@ describe('start positions', () => {
     const topic = await topicWithOneRecordEach(2);
     const groupId = uniqueName('group');
     let found = false;
-    const waiting = positions(groupId).of([{ topic, partition: 1 }], new AbortController().signal);
+    const waiting = positions(groupId).of([{ topic, partition: 1 }], new Map(), new AbortController().signal);
     void waiting.then(() => {
       found = true;
     });
@@ -64,29 +70,35 @@ describe('start positions', () => {
     await decisionOf(positions(groupId), [topic]);
     expect(found).toBe(false);
     await nodes.start({ topics: [topic], groupId, fromBeginning: false });
-    expect(await waiting).toEqual([{ topic, partition: 1, offset: 1, endOffset: 1 }]);
+    expect(await waiting).toMatchObject([{ topic, partition: 1, offset: 1, beginOffset: 0, endOffset: 1 }]);
   });
 
   test('are given up waiting for when the group rebalances', async () => {
     const topic = await topicWithOneRecordEach(1);
     const generation = new AbortController();
-    const waiting = positions(uniqueName('group')).of([{ topic, partition: 0 }], generation.signal);
+    const waiting = positions(uniqueName('group')).of([{ topic, partition: 0 }], new Map(), generation.signal);
     generation.abort();
     expect(await waiting).toBeNull();
   });
 
-  test('of a topic that was seen missing is its earliest record, even in the first start', async () => {
+  test('of a topic that was missing when the group first saw it are its first records', async () => {
     const topic = await topicWithOneRecordEach(1);
-    const starts = positions(uniqueName('group'));
-    starts.topicIsLate(topic);
-    expect(await decisionOf(starts, [topic])).toEqual([[{ topic, partition: 0, offset: 0 }]]);
+    const sink = new RecordingSink();
+    await sink.sighted([{ topic, state: 'missing', atMs: 1 }]);
+    expect(await decisionOf(positions(uniqueName('group')), [topic], sink)).toEqual([
+      [{ topic, partition: 0, offset: 0 }],
+    ]);
   });
 
-  // The broker forgets a deleted topic's offsets. When it was the only one the group looks as if it had never been.
-  test('of a group that has been seen before are the earliest records', async () => {
-    const [known, made] = [await topicWithOneRecordEach(1), await topicWithOneRecordEach(1)];
-    const starts = positions(uniqueName('group'));
-    await decisionOf(starts, [known]);
-    expect(await decisionOf(starts, [made])).toEqual([[{ topic: made, partition: 0, offset: 0 }]]);
+  test('of a topic that was forbidden when the group first saw it are what was written since', async () => {
+    const topic = await topicWithOneRecordEach(1);
+    const sink = new RecordingSink();
+    await sink.sighted([{ topic, state: 'forbidden', atMs: Date.now() + 1 }]);
+    await waitFor(async () => {
+      await produce(topic, [{ value: 'new' }]);
+      return Date.now() > sink.sights.get(topic)!.atMs + 1;
+    });
+    const [[decision]] = (await decisionOf(positions(uniqueName('group')), [topic], sink)) as [[PartitionOffset]];
+    expect(decision.offset).toBeGreaterThan(0);
   });
 });

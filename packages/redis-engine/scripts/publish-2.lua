@@ -12,7 +12,8 @@
 -- ARGV[8] bytes that may wait in an inbox
 -- ARGV[9] '1': the reply has a row for each item
 -- ARGV[10] source offset of each item, separated by spaces
--- ARGV[11] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history), size, ttl ms,
+-- ARGV[11] mark of the source's log that goes with the position of ARGV[2], '' for none
+-- ARGV[12] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history), size, ttl ms,
 --   connection that must not get it ('' for none)
 -- then four for each item: number of its class, origin (src/wire.ts), address (user, stream or node), head; an item of kind b
 --   has three more: block JSON ('' to lift it), its expiry ms ('' for none), command JSON ('' for none)
@@ -50,8 +51,8 @@ end
 local mayRepeat = previous ~= '' and (applied >= first or appliedItems > 0)
 
 -- What items have in common is given once: arguments are the dearest part of a call.
-local classes, at = {}, 12
-for i = 1, tonumber(ARGV[11]) do
+local classes, at = {}, 13
+for i = 1, tonumber(ARGV[12]) do
   local kind, size, ttl = ARGV[at], tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
   local hasStreamOfUser = kind == 'u' or kind == 'b'
   classes[tostring(i)] = {
@@ -275,6 +276,7 @@ if previous ~= '' then
     end
   elseif tonumber(last) > applied then
     call('SET', KEYS[2], last)
+    if ARGV[11] ~= '' then call('SET', base .. SOURCE_MARK .. string.sub(KEYS[2], #base + #SOURCE + 1), ARGV[11]) end
   end
 end
 reply[4] = sendOutbox()

@@ -21,6 +21,11 @@ export class Calls {
     return this.all.every((link) => link.identified);
   }
 
+  /** Names of the processes that the links lead to. */
+  get servers(): readonly string[] {
+    return this.all.map(({ server }) => server);
+  }
+
   stop(): void {
     for (const link of this.all) link.stop();
   }

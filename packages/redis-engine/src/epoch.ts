@@ -22,6 +22,11 @@ export function serverName(info: string): string {
   return String(100_000 + (crc32(runId) % 900_000));
 }
 
+/** One name for the processes and data sets that make up a store. */
+export function storeName(parts: readonly string[]): string {
+  return crc32(parts.join()).toString(36);
+}
+
 /** The process on which an epoch began. */
 export function serverOf(epoch: string): number {
   return Number(epoch.slice(0, 6));

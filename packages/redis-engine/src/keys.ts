@@ -48,6 +48,13 @@ export const keyKinds = {
   INBOX: 'in:',
   /** String, last source offset applied. */
   SOURCE: 'src:',
+  /**
+   * String, `<offset> <proof> <log>` of a record at or before that offset. Beside it and not in it: nodes of the release
+   * before would take more text for a record that is half applied.
+   */
+  SOURCE_MARK: 'log:',
+  /** Hash, topic → how the consumer group first saw it (partition 0). */
+  TOPICS: 'topics:',
   /** String, JSON of the layout that all nodes agree on (partition 0). */
   LAYOUT: 'layout',
   /** String, random: another value says that Redis came back without its data. */
@@ -101,5 +108,9 @@ export class Keys {
 
   source(partition: number, topic: string, kafkaPartition: number): string {
     return this.key(partition, 'SOURCE', `${topic}:${kafkaPartition}`);
+  }
+
+  sourceMark(partition: number, topic: string, kafkaPartition: number): string {
+    return this.key(partition, 'SOURCE_MARK', `${topic}:${kafkaPartition}`);
   }
 }

@@ -69,6 +69,11 @@ export class Membership {
     return this.#name;
   }
 
+  /** Identity of the data set of the partition that every node has an inbox in. */
+  get dataset(): string {
+    return this.#datasets[0] ?? '';
+  }
+
   get current(): boolean {
     return this.#joined && performance.now() - this.#refreshedMs < STALE_MS;
   }

@@ -1,4 +1,4 @@
-import { type NodeCommand, type PublishItem, type Retention } from '@ws-gateway/core';
+import { type NodeCommand, type PublishItem, type Retention, type SourceMark } from '@ws-gateway/core';
 import { blockArgs } from './blocks.js';
 
 /** A NodeCommand on its way to the nodes of a user (k) or of a channel (C), to one node (N) or to all (K). */
@@ -82,6 +82,8 @@ export function splitItems(
 export interface CallHead {
   /** null: without a source. */
   readonly previousOffset: number | null;
+  /** Of the source, when the chunk is the last one of its batch. */
+  readonly mark: SourceMark | null;
   /** What makes the origin of each item (see wire.ts). */
   readonly originSuffix: string;
   readonly epoch: string;
@@ -111,6 +113,7 @@ export function publishArgs(chunk: ScriptChunk, head: CallHead): (string | numbe
     head.inboxBytesMax,
     head.previousOffset === null ? '1' : '',
     offsets,
+    head.mark === null ? '' : `${head.mark.offset} ${head.mark.proof} ${head.mark.log}`,
     classes.count,
     ...classes.args,
     ...items,

@@ -13,6 +13,7 @@ import { newEpoch } from './epoch.js';
 import type { Keys } from './keys.js';
 import type { Settings } from './options.js';
 import { publishArgs, splitItems, type ScriptChunk, type CommandItem, type Item } from './publish-call.js';
+import { SourcePositions } from './source-positions.js';
 import { SourceQueues } from './source-queues.js';
 import { originSuffix } from './wire.js';
 
@@ -33,7 +34,8 @@ export class Publisher {
   readonly #settings: Settings;
   /** Nodes that what is for all may have to be handed to. */
   readonly #nodeCount: () => number;
-  readonly #lanes = new SourceQueues();
+  readonly #lanes: SourceQueues;
+  readonly sources: SourcePositions;
   readonly #partitionOf = (item: Item) => this.#partition(item);
 
   constructor(
@@ -46,6 +48,8 @@ export class Publisher {
     this.#stats = stats;
     this.#settings = settings;
     this.#nodeCount = nodeCount;
+    this.sources = new SourcePositions(calls, keys);
+    this.#lanes = new SourceQueues(this.sources);
   }
 
   publish(batch: PublishBatch): Promise<PublishResult> {
@@ -75,23 +79,17 @@ export class Publisher {
     await this.#publishUnsourced([item]);
   }
 
-  /** See Engine.claimSource. Positions of all partitions go together: a topic made again is new in each of them. */
-  async claimSource(topic: string, partition: number, endOffset: number): Promise<{ reset: boolean }> {
-    const keys = this.#keys.all().map((p) => this.#keys.source(p, topic, partition));
-    const stored = await Promise.all(keys.map((key, p) => this.#calls.of(p).command<string | null>('get', [key])));
-    const reset = stored.some((position) => position !== null && Number.parseInt(position, 10) >= endOffset);
-    if (reset) await Promise.all(keys.map((key, p) => this.#calls.of(p).command<number>('del', [key])));
-    this.#lanes.forget(topic, partition);
-    return { reset };
-  }
-
   async #publishSourced(items: readonly Item[], source: SourceRange): Promise<PublishResult> {
     // No await between these and the writes: calls in flight keep their order by it.
     const lane = this.#lanes.next(source);
     const chunks = splitItems(items, source.lastOffset, this.#partitionOf, this.#nodeCount());
     const calls = chunks.map((chunk) => {
-      const covered = chunk.partial === 0 ? chunk.lastOffset : chunk.lastOffset - 1;
-      return this.#send(chunk, source, lane.advance(chunk.partition, covered));
+      const offset = chunk.partial === 0 ? chunk.lastOffset : chunk.lastOffset - 1;
+      const call = this.#send(chunk, source, lane.advance(chunk.partition, offset));
+      return call.then((reply) => {
+        this.sources.confirm(source.topic, source.partition, { redisPartition: chunk.partition, offset });
+        return reply;
+      });
     });
     return sum(await lane.settled(calls));
   }
@@ -110,8 +108,10 @@ export class Publisher {
     const { inboxBytesMax } = this.#settings;
     const link = this.#calls.of(chunk.partition);
     const { server } = link;
+    const isLast = source !== null && chunk.partial === 0 && chunk.lastOffset === source.lastOffset;
     const head = {
       previousOffset,
+      mark: isLast ? (source.mark ?? null) : null,
       originSuffix: originSuffix(source),
       epoch: newEpoch(server),
       server,

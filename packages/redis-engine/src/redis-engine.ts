@@ -19,6 +19,9 @@ import {
   type ReleasedConnection,
   type RetainedStream,
   type Revocation,
+  type SourceClaim,
+  type SourcePosition,
+  type TopicSight,
 } from '@ws-gateway/core';
 import type { Redis } from 'ioredis';
 import { Blocks } from './blocks.js';
@@ -27,6 +30,7 @@ import { History } from './history.js';
 import { InboxReader, type InboxListener } from './inbox-reader.js';
 import { EvictionPolicies } from './eviction-policies.js';
 import { InboxReaders } from './inbox-readers.js';
+import { storeName } from './epoch.js';
 import { Keys } from './keys.js';
 import { Layout } from './layout.js';
 import { Membership } from './membership.js';
@@ -99,6 +103,11 @@ export class RedisEngine implements Engine {
     return parts.readers.ready && parts.membership.current;
   }
 
+  get store(): string {
+    const parts = this.#parts;
+    return parts === null ? '' : storeName([...parts.calls.servers, parts.membership.dataset]);
+  }
+
   async start(inbox: Inbox): Promise<void> {
     const parts = this.#build(inbox);
     this.#parts = parts;
@@ -137,8 +146,16 @@ export class RedisEngine implements Engine {
     return this.#started((parts) => parts.publisher.publish(batch));
   }
 
-  claimSource(topic: string, partition: number, endOffset: number): Promise<{ reset: boolean }> {
-    return this.#started((parts) => parts.publisher.claimSource(topic, partition, endOffset));
+  sourcePositions(topic: string, partition: number): Promise<readonly SourcePosition[]> {
+    return this.#started((parts) => parts.publisher.sources.positions(topic, partition));
+  }
+
+  claimSource(topic: string, partition: number, claim: SourceClaim): Promise<boolean> {
+    return this.#started((parts) => parts.publisher.sources.claim(topic, partition, claim));
+  }
+
+  noteTopics(group: string, sights: readonly TopicSight[]): Promise<readonly TopicSight[]> {
+    return this.#started((parts) => parts.publisher.sources.noteTopics(group, sights));
   }
 
   admit(request: AdmitRequest): Promise<AdmitResult> {

@@ -1,4 +1,5 @@
 import { EngineError, type SourceRange } from '@ws-gateway/core';
+import type { SourcePositions } from './source-positions.js';
 
 /**
  * What was sent of each source partition since it was taken up, so that a call can name the one it must follow. With
@@ -7,13 +8,19 @@ import { EngineError, type SourceRange } from '@ws-gateway/core';
  */
 export class SourceQueues {
   readonly #lanes = new Map<string, SourceQueue>();
+  readonly #sources: Pick<SourcePositions, 'confirmed'>;
+
+  constructor(sources: Pick<SourcePositions, 'confirmed'>) {
+    this.#sources = sources;
+  }
 
   /** The lane for a call. A call that follows nothing this process sent can't be proved to be in order. */
   next(source: SourceRange): SourceQueue {
     const key = laneKey(source.topic, source.partition);
     let lane = this.#lanes.get(key);
     if (source.previousOffset < 0) {
-      lane = new SourceQueue();
+      const { topic, partition } = source;
+      lane = new SourceQueue((redisPartition) => this.#sources.confirmed(topic, partition, redisPartition));
       this.#lanes.set(key, lane);
     } else if (lane === undefined || lane.broken || lane.lastOffset !== source.previousOffset) {
       throw sourceGap(source.previousOffset);
@@ -21,20 +28,21 @@ export class SourceQueues {
     lane.lastOffset = source.lastOffset;
     return lane;
   }
-
-  forget(topic: string, partition: number): void {
-    this.#lanes.delete(laneKey(topic, partition));
-  }
 }
 
 export class SourceQueue {
   lastOffset = -1;
   broken = false;
   readonly #sent = new Map<number, number>();
+  readonly #confirmed: (partition: number) => number;
 
-  /** Notes what is sent to a Redis partition now; returns what was sent before it, -1 for nothing. */
+  constructor(confirmed: (partition: number) => number) {
+    this.#confirmed = confirmed;
+  }
+
+  /** Notes what is sent to a Redis partition now; returns what was sent before it, or is known to be there, or -1. */
   advance(partition: number, lastOffset: number): number {
-    const previous = this.#sent.get(partition) ?? -1;
+    const previous = this.#sent.get(partition) ?? this.#confirmed(partition);
     this.#sent.set(partition, lastOffset);
     return previous;
   }

@@ -4,7 +4,7 @@ import { EngineStats, type Logger } from '@ws-gateway/core';
 import { testRedisUrl } from '@ws-gateway/testkit';
 import { RedisEngine, type RedisEngineOptions } from '../src/index.js';
 
-const silent: Logger = {
+export const silent: Logger = {
   error: () => undefined,
   warn: () => undefined,
   info: () => undefined,

@@ -143,6 +143,9 @@ describe('an outage of Redis', () => {
     expect(await admit(engine, 'c1', { rejoin: true })).toMatchObject({ status: 'admitted' });
     // The lane goes on behind a call that this Redis has never seen.
     await expect(engine.publish(batch(3, 4, 4))).rejects.toMatchObject({ code: 'source_gap' });
+    // Nor does it take the call for a beginning, until somebody has looked at what is there.
+    await expect(engine.publish(batch(-1, 4, 4))).rejects.toMatchObject({ code: 'source_gap' });
+    await engine.claimSource('t', 0, { seen: await engine.sourcePositions('t', 0), forget: false });
     await engine.publish(batch(-1, 4, 4));
     await inbox.waitForTexts(4);
     expect(inbox.messages[3]).toMatchObject({ text: '4', offset: 1 });

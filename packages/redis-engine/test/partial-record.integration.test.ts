@@ -33,6 +33,7 @@ it('repeats only the rest of a record that was applied in part', async () => {
 
   // Cut elsewhere than before: what is split how makes no difference.
   await admin.set(key, '7 10');
+  await engine.claimSource('t', 0, { seen: await engine.sourcePositions('t', 0), forget: false });
   const rest = { source: { ...source, lastOffset: 8 }, items: items(8, 400) };
   expect(await engine.publish(rest)).toEqual({ duplicates: 10, offline: 390, routed: 0 });
   expect(await admin.get(key)).toBe('8');

@@ -73,6 +73,7 @@ describe('a batch published again because its outcome was unknown, to a Redis th
 
     // Of these the last was not in the call before; offset 6 is of a topic that was made again.
     const again = [kept(5, 1000), fleeting(6, 9999), toAll(7, 1002), kept(8, 1003)];
+    await router.claimSource('k', 3, { seen: await router.sourcePositions('k', 3), forget: false });
     await router.publish(batch(again, true));
     await inbox.waitForTexts(3);
     expect(inbox.messages.map(({ text, seen }) => [text, seen])).toEqual([

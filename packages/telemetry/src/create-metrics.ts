@@ -23,8 +23,6 @@ export interface MetricsInput {
   readonly engine: EngineStats;
   /** For each part of the node, whether it is as /ready wants it. */
   readonly readiness: () => Readonly<Record<string, boolean>>;
-  /** Kafka topics that are configured and do not exist. */
-  readonly missingTopics: () => readonly string[];
   /** Counts of lines for Loki; null: lines are not pushed to Loki. */
   readonly loki?: LokiCounts | null;
   /** Labels of `build_info`: version, node, role. */

@@ -14,7 +14,6 @@ export interface MetricSources {
   /** Rate of records that were taken, per second and topic. */
   readonly processed: Rates;
   readonly readiness: () => Readonly<Record<string, boolean>>;
-  readonly missingTopics: () => readonly string[];
   readonly loki?: LokiCounts | null;
   readonly info: Readonly<Record<string, string>>;
 }

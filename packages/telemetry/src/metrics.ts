@@ -1,4 +1,4 @@
-import type { LabelCounter } from '@ws-gateway/core';
+import type { LabelCounter, RouterStats } from '@ws-gateway/core';
 import { backendMetrics } from './backend-metrics.js';
 import type { MetricDefinition } from './metric-definition.js';
 import { processMetrics } from './process-metrics.js';
@@ -137,7 +137,7 @@ const kafkaMetrics: readonly MetricDefinition[] = [
   {
     ...{ name: 'kafka_topics_missing', type: 'gauge', labels: ['topic'], aggregator: 'max' },
     help: 'Always 1, for each configured Kafka topic that does not exist. Create it, or mend the name in the configuration.',
-    read: ({ missingTopics }) => new Map(missingTopics().map((topic) => [topic, 1])),
+    read: ({ router }) => missingIn(router.topicTroubles),
   },
   {
     ...{ name: 'kafka_deserialize_errors_total', type: 'counter', labels: [] },
@@ -158,6 +158,16 @@ const kafkaMetrics: readonly MetricDefinition[] = [
     ...{ name: 'kafka_records_skipped_total', type: 'counter', labels: ['topic'] },
     help: 'Records that became no message because the when or tombstone key of their topic says so. Nothing is wrong with them.',
     read: ({ router }) => router.skipped,
+  },
+  {
+    ...{ name: 'kafka_dead_letters_lost_total', type: 'counter', labels: ['code'] },
+    help: 'Dead letters that the broker refused for good, by its code. The log says where each of them came from.',
+    read: ({ router }) => router.deadLettersLost,
+  },
+  {
+    ...{ name: 'kafka_topic_trouble', type: 'gauge', labels: ['topic', 'reason'], aggregator: 'max' },
+    help: '1 while a topic (Kafka’s name) is missing, forbidden, unreadable or unread, while the others may flow.',
+    read: ({ router }) => troublesByTopic(router.topicTroubles),
   },
   {
     ...{ name: 'kafka_events_dropped_total', type: 'counter', labels: ['topic'] },
@@ -344,4 +354,17 @@ function total(counter: LabelCounter): number {
   let sum = 0;
   for (const value of counter.values.values()) sum += value;
   return sum;
+}
+
+function troublesByTopic(troubles: RouterStats['topicTroubles']): Map<string, Map<string, number>> {
+  const topics = new Map<string, Map<string, number>>();
+  for (const { topic, reason } of troubles) {
+    const reasons = topics.get(topic) ?? new Map<string, number>();
+    topics.set(topic, reasons.set(reason, 1));
+  }
+  return topics;
+}
+
+function missingIn(troubles: RouterStats['topicTroubles']): Map<string, number> {
+  return new Map(troubles.filter(({ reason }) => reason === 'missing').map(({ topic }) => [topic, 1]));
 }

@@ -20,7 +20,7 @@ function setUp({ redis = true, ...options }: { redis?: boolean; perUser?: boolea
   const info = { version: '1.0.0', node: 'n1', role: 'all' };
   metrics = createMetrics(
     { namespace: 'ws_gateway', perUser: false, ...options },
-    { ...stats, missingTopics: () => [], readiness: () => ({ kafka: true, redis }), info },
+    { ...stats, readiness: () => ({ kafka: true, redis }), info },
   );
   return { ...stats, metrics };
 }

@@ -1,10 +1,11 @@
-import type { Edge, Engine, RecordSource } from '@ws-gateway/core';
+import type { Edge, Engine, RecordSource, RouterStats } from '@ws-gateway/core';
 
 /** What the state of a process is made of. `edge` and `source` are absent where the node has not that role. */
 export interface NodeParts {
   readonly engine: Engine;
   readonly edge: Edge | null;
   readonly source: RecordSource | null;
+  readonly stats: { readonly router: Pick<RouterStats, 'deadLettersLostMs'> };
 }
 
 interface JsonAnswer {
@@ -17,15 +18,19 @@ interface JsonAnswer {
 export interface NodeState {
   readonly connections: number;
   readonly failing: readonly Failing[];
-  readonly missingTopics: readonly string[];
+  /** What a person should look at, and no reason to send clients elsewhere. */
+  readonly warnings: readonly string[];
 }
 
 /** In the order they are told. The last two are said of workers by the process that started them. */
 const FAILINGS = ['kafka', 'redis', 'draining', 'starting', 'unresponsive'] as const;
 type Failing = (typeof FAILINGS)[number];
 
-/** A topic that doesn't exist yet fails nothing: the others flow, so it is only named. */
-export function stateOf({ edge, engine, source }: NodeParts): NodeState {
+/** So long a lost dead letter is told. */
+const DEAD_LETTERS_MS = 600_000;
+
+/** A topic in trouble fails nothing: the others flow, so it is only named. */
+export function stateOf({ edge, engine, source, stats }: NodeParts): NodeState {
   const failing: Failing[] = [];
   // Kafka is read when the engine is there: until then nothing is known about it, and the engine is what to look at.
   // A node that drains has left the group on purpose.
@@ -33,7 +38,9 @@ export function stateOf({ edge, engine, source }: NodeParts): NodeState {
   if (readsKafka && !source.status.healthy) failing.push('kafka');
   if (!engine.healthy) failing.push('redis');
   if (edge?.draining === true) failing.push('draining');
-  return { connections: edge?.connectionCount ?? 0, failing, missingTopics: source?.status.missingTopics ?? [] };
+  const warnings = (source?.status.troubles ?? []).map(({ topic, reason }) => `topic:${topic}:${reason}`);
+  if (performance.now() - stats.router.deadLettersLostMs < DEAD_LETTERS_MS) warnings.push('dead_letters');
+  return { connections: edge?.connectionCount ?? 0, failing, warnings };
 }
 
 /** 200 as long as the process can serve at all: a liveness probe must not kill a node because Redis is away. */
@@ -44,9 +51,10 @@ export function health(states: readonly NodeState[]): JsonAnswer {
 /** 503 with what is failing in any of the processes while new clients should go elsewhere. */
 export function ready(states: readonly NodeState[]): JsonAnswer {
   const failing = FAILINGS.filter((one) => states.some((state) => state.failing.includes(one)));
-  if (failing.length > 0) return json(503, { status: 'unready', failing });
-  const missing = [...new Set(states.flatMap(({ missingTopics }) => missingTopics))];
-  return json(200, { status: 'ready', ...(missing.length > 0 ? { missing_topics: missing } : {}) });
+  const warnings = [...new Set(states.flatMap((state) => state.warnings))];
+  const told = warnings.length > 0 ? { warnings } : {};
+  if (failing.length > 0) return json(503, { status: 'unready', failing, ...told });
+  return json(200, { status: 'ready', ...told });
 }
 
 /** Of one process, as a metric: what it knows about itself. */

@@ -90,10 +90,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const stats: Stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
   const metrics = createMetrics(
     { namespace: config.metrics.namespace, perUser: config.metrics.perUser },
-    {
-      ...{ ...stats, loki, readiness: () => readiness(stateOf(parts)), info: { version, node, role: config.role } },
-      missingTopics: () => stateOf(parts).missingTopics,
-    },
+    { ...stats, loki, readiness: () => readiness(stateOf(parts)), info: { version, node, role: config.role } },
   );
   const outgoing = createOutgoing(config, { node, stats, logger: logger.child({ part: 'kafka' }) });
   const engine = createEngine(config, node, {
@@ -117,7 +114,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const transport = createTransport(config, { sockets, edge, metrics, logger });
   const kafka = readsKafka(config) ? createKafka(config, { engine, writer: outgoing.writer!, stats, logger }) : null;
 
-  const parts = { engine, edge, source: kafka?.source ?? null };
+  const parts = { engine, edge, source: kafka?.source ?? null, stats };
   const notifier = new EngineNotifier(engine, { roomRetention: roomRetention(config) });
   const grpc = new GrpcPorts(config, { notifier, logger: logger.child({ part: 'grpc' }) });
   const group = await join({ state: () => stateOf(parts), metrics, openGrpc: () => grpc.open() });
@@ -226,6 +223,8 @@ function createKafka(
     groupId: config.kafka.groupId,
     topics: [...config.topics.values()].map(({ kafkaTopic }) => kafkaTopic),
     fromBeginning: config.kafka.fromBeginning,
+    // Who is blocked is a state: it does not begin when somebody begins to listen.
+    wholeTopics: [...config.topics.values()].filter(({ blocks }) => blocks).map(({ kafkaTopic }) => kafkaTopic),
     createTopics: config.kafka.createTopics,
     stats: stats.router,
   });

@@ -219,7 +219,7 @@ export class Supervisor {
   #states(): NodeState[] {
     return this.#places.map(({ process }) => {
       const state = process?.listening === true ? process.lastAnswer('state') : undefined;
-      if (process === null || state === undefined) return { connections: 0, failing: ['starting'], missingTopics: [] };
+      if (process === null || state === undefined) return { connections: 0, failing: ['starting'], warnings: [] };
       const silent = (this.#unanswered.get(process) ?? 0) >= UNANSWERED_CHECKS_TOLD;
       return silent ? { ...state, failing: [...state.failing, 'unresponsive'] } : state;
     });

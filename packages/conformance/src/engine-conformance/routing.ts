@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import type { NodeCommand, PublishItem } from '@ws-gateway/core';
+import type { NodeCommand, PublishBatch, PublishItem, SourceMark } from '@ws-gateway/core';
 import {
   admit,
   allItem,
@@ -278,13 +278,68 @@ export const sources: ConformanceTests = {
     expect(counts(await node.engine.publish(sourced(2, [[3, userItem('u0', 'next')]])))).toEqual([0, 1, 0]);
   },
 
-  'forgets the position of a topic that was made again': async (fixture) => {
+  'remembers how far a source partition was applied, and the mark of its log': async (fixture) => {
+    const { engine } = await fixture.node();
+    await engine.publish(marked(-1, [[99, userItem('u1', 'a')]]));
+    await engine.publish(marked(99, [[100, userItem('u2', 'b')]]));
+    const rows = await engine.sourcePositions(topic, 0);
+    const newest = rows.reduce((a, b) => (b.offset > a.offset ? b : a));
+    expect([newest.offset, newest.mark, newest.confirmed]).toEqual([100, markOf(100), 100]);
+    expect((await engine.sourcePositions('another', 0)).map(({ offset, mark }) => [offset, mark])).toEqual(
+      rows.map(() => [-1, null]),
+    );
+  },
+
+  'forgets the position in a log that is another one now, and applies the new log from its first record': async (
+    fixture,
+  ) => {
     const { engine } = await fixture.node();
     await engine.publish(sourced(-1, [[100, userItem('u1', 'old')]]));
-    expect(await engine.claimSource(topic, 0, 101)).toEqual({ reset: false });
     expect(counts(await engine.publish(sourced(-1, [[3, userItem('u1', 'new')]])))).toEqual([0, 0, 1]);
-    expect(await engine.claimSource(topic, 0, 5)).toEqual({ reset: true });
-    expect(await engine.claimSource(topic, 0, 5)).toEqual({ reset: false });
+    const seen = await engine.sourcePositions(topic, 0);
+    expect(await engine.claimSource(topic, 0, { seen, forget: true })).toBe(true);
+    expect((await engine.sourcePositions(topic, 0)).every(({ offset }) => offset === -1)).toBe(true);
     expect(counts(await engine.publish(sourced(-1, [[3, userItem('u1', 'new')]])))).toEqual([0, 1, 0]);
   },
+
+  'forgets no position that another router has moved since it was read': async (fixture) => {
+    const { engine } = await fixture.node();
+    await engine.publish(sourced(-1, [[100, userItem('u1', 'a')]]));
+    const seen = await engine.sourcePositions(topic, 0);
+    await engine.publish(sourced(-1, [[101, userItem('u1', 'b')]]));
+    expect(await engine.claimSource(topic, 0, { seen, forget: true })).toBe(false);
+    expect(counts(await engine.publish(sourced(-1, [[101, userItem('u1', 'b')]])))).toEqual([0, 0, 1]);
+  },
+
+  'keeps for good how a group first saw a topic, until it has begun to read it': async (fixture) => {
+    const { engine } = await fixture.node();
+    const [missing, there, begun] = [
+      { topic: 'a', state: 'missing', atMs: 1 },
+      { topic: 'a', state: 'there', atMs: 2 },
+      { topic: 'a', state: 'begun', atMs: 3 },
+    ] as const;
+    const other = { topic: 'b', state: 'there', atMs: 2 } as const;
+    expect(await engine.noteTopics('group', [missing])).toEqual([missing]);
+    expect(await engine.noteTopics('group', [other, there])).toEqual([other, missing]);
+    expect(await engine.noteTopics('group', [begun])).toEqual([begun]);
+    expect(await engine.noteTopics('group', [there])).toEqual([begun]);
+    expect(await engine.noteTopics('another group', [there])).toEqual([there]);
+  },
+
+  'keeps the position when it is claimed': async (fixture) => {
+    const { engine } = await fixture.node();
+    await engine.publish(sourced(-1, [[100, userItem('u1', 'a')]]));
+    const seen = await engine.sourcePositions(topic, 0);
+    expect(await engine.claimSource(topic, 0, { seen, forget: false })).toBe(true);
+    expect(counts(await engine.publish(sourced(-1, [[100, userItem('u1', 'a')]])))).toEqual([0, 0, 1]);
+  },
 };
+
+function markOf(offset: number): SourceMark {
+  return { offset, proof: `proof-${offset}`, log: 'some-log' };
+}
+
+function marked(previousOffset: number, records: Parameters<typeof sourced>[1]): PublishBatch {
+  const { source, items } = sourced(previousOffset, records);
+  return { source: { ...source!, mark: markOf(source!.lastOffset) }, items };
+}

@@ -18,10 +18,14 @@ import type {
   PublishItem,
   PublishResult,
   ReleasedConnection,
+  SourceClaim,
+  SourceMark,
+  SourcePosition,
   SourceRange,
   UserItem,
 } from '../engine.js';
 import { EngineError } from '../errors.js';
+import type { TopicSight } from '../record-source.js';
 import type { Revocation } from '../revocation.js';
 import type { EngineStats } from '../stats.js';
 import { userStream, type Position, type RetainedStream, type Retention, type StreamName } from '../streams.js';
@@ -40,6 +44,13 @@ type ItemResult = NonNullable<PublishResult['items']>[number];
 
 const NOWHERE: ItemResult = { nodes: 0, position: null };
 
+interface SourceRow {
+  readonly offset: number;
+  readonly mark: SourceMark | null;
+}
+
+const NO_ROW: SourceRow = { offset: -1, mark: null };
+
 /** How often forgotten streams and blocks that ran out are looked for. */
 const SWEEP_MS = 60_000;
 
@@ -52,7 +63,8 @@ export class MemoryEngine implements Engine {
   readonly #clock: () => number;
   readonly #stats: EngineStats;
   readonly #streams = new Map<StreamName, MemoryStream>();
-  readonly #sources = new Map<string, number>();
+  readonly #sources = new Map<string, SourceRow>();
+  readonly #sights = new Map<string, TopicSight>();
   readonly #watched = new Set<StreamName>();
   readonly #sessions = new MemoryPresence();
   #blocksKnown = false;
@@ -79,6 +91,10 @@ export class MemoryEngine implements Engine {
 
   get healthy(): boolean {
     return this.#queue !== null;
+  }
+
+  get store(): string {
+    return '';
   }
 
   async start(inbox: Inbox): Promise<void> {
@@ -108,18 +124,37 @@ export class MemoryEngine implements Engine {
       routed += result.nodes;
       results?.push(result);
     }
-    if (source !== null && source.lastOffset > applied) this.#sources.set(sourceKey(source), source.lastOffset);
+    if (source !== null && source.lastOffset > applied) {
+      this.#sources.set(sourceKey(source), { offset: source.lastOffset, mark: source.mark ?? null });
+    }
     if (queue.endBatch()) this.#stats.publications++;
     const counts = { routed, offline: items.length - routed - duplicates, duplicates };
     return results === undefined ? counts : { ...counts, items: results };
   }
 
-  async claimSource(topic: string, partition: number, endOffset: number): Promise<{ reset: boolean }> {
+  async sourcePositions(topic: string, partition: number): Promise<readonly SourcePosition[]> {
+    this.#running();
+    const { offset, mark } = this.#sources.get(sourceKey({ topic, partition })) ?? NO_ROW;
+    return [{ offset, mark, confirmed: offset, row: String(offset) }];
+  }
+
+  async claimSource(topic: string, partition: number, { seen, forget }: SourceClaim): Promise<boolean> {
     this.#running();
     const key = sourceKey({ topic, partition });
-    const reset = (this.#sources.get(key) ?? -1) >= endOffset;
-    if (reset) this.#sources.delete(key);
-    return { reset };
+    if (seen[0]?.row !== String((this.#sources.get(key) ?? NO_ROW).offset)) return !forget;
+    if (forget) this.#sources.delete(key);
+    return true;
+  }
+
+  async noteTopics(group: string, sights: readonly TopicSight[]): Promise<readonly TopicSight[]> {
+    this.#running();
+    return sights.map((sight) => {
+      const key = `${group} ${sight.topic}`;
+      const kept = this.#sights.get(key);
+      if (kept !== undefined && sight.state !== 'begun') return kept;
+      this.#sights.set(key, sight);
+      return sight;
+    });
   }
 
   async admit(request: AdmitRequest): Promise<AdmitResult> {
@@ -191,7 +226,7 @@ export class MemoryEngine implements Engine {
     const queue = this.#running();
     let restored = 0;
     for (const [user, word] of words) {
-      if (word.offset <= (this.#sources.get(sourceKey(word)) ?? -1)) continue;
+      if (word.offset <= (this.#sources.get(sourceKey(word)) ?? NO_ROW).offset) continue;
       restored++;
       this.#block(user, word.block, queue);
     }
@@ -242,7 +277,7 @@ export class MemoryEngine implements Engine {
   }
 
   #appliedBefore(source: SourceRange): number {
-    const applied = this.#sources.get(sourceKey(source)) ?? -1;
+    const applied = (this.#sources.get(sourceKey(source)) ?? NO_ROW).offset;
     if (source.previousOffset >= 0 && applied < source.previousOffset) {
       throw new EngineError('source_gap', `the call up to source offset ${source.previousOffset} was not applied`);
     }

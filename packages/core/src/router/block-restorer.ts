@@ -1,12 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BlockWord, Engine } from '../engine.js';
 import type { Logger } from '../logger.js';
-import type { RecordSource, SourceRecord } from '../record-source.js';
+import type { RecordSource, SourceRecord, TopicTroubleReason } from '../record-source.js';
 import { RecordDecoder } from '../records/record-decoder.js';
 import type { TopicPolicy } from '../topics.js';
+import { Backoff } from './backoff.js';
 
 /** How often to check whether the engine has lost its blocks. */
 const CHECK_MS = 1000;
+
+/** There is nothing to be read of such a topic. */
+const ABSENT: ReadonlySet<TopicTroubleReason> = new Set(['missing', 'forbidden']);
 
 interface BlockRestorerDeps {
   readonly source: RecordSource;
@@ -31,6 +35,7 @@ interface DatedWord extends BlockWord {
 export class BlockRestorer {
   readonly #deps: BlockRestorerDeps;
   readonly #options: BlockRestorerOptions;
+  #restoring: Promise<void> | null = null;
 
   constructor(deps: BlockRestorerDeps, options: BlockRestorerOptions) {
     this.#deps = deps;
@@ -39,16 +44,35 @@ export class BlockRestorer {
 
   /** Looks every second until the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const { engine, source, logger } = this.#deps;
+    const { engine } = this.#deps;
     if (!this.#options.topics.some(({ blocks }) => blocks)) return;
     while (!signal.aborted) {
-      try {
-        if (engine.healthy && source.status.healthy && !(await engine.blocksKnown())) await this.#restore();
-      } catch (error) {
-        logger.warn('blocks cannot be read again yet', { error: String(error) });
-      }
+      if (engine.healthy) await this.ensure(signal);
       await delay(CHECK_MS, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  /**
+   * Resolves when the engine knows the blocks, or the signal aborts. Before that no record of such a topic may be applied:
+   * the engine takes what lies before an applied record for known.
+   */
+  async ensure(signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      try {
+        this.#restoring ??= this.#restoreUnknown().finally(() => (this.#restoring = null));
+        await this.#restoring;
+        return;
+      } catch (error) {
+        const level = backoff.isFresh ? 'warn' : 'debug';
+        this.#deps.logger[level]('blocks cannot be read again yet', { error: String(error) });
+        await backoff.wait(signal);
+      }
+    }
+  }
+
+  async #restoreUnknown(): Promise<void> {
+    if (!(await this.#deps.engine.blocksKnown())) await this.#restore();
   }
 
   async #restore(): Promise<void> {
@@ -56,7 +80,8 @@ export class BlockRestorer {
     const blocking = this.#options.topics.filter(({ blocks }) => blocks);
     const words = new Map<string, DatedWord>();
     for (const policy of blocking) {
-      if (source.status.missingTopics.includes(policy.kafkaTopic)) continue;
+      if (source.status.troubles.some(({ topic, reason }) => topic === policy.kafkaTopic && ABSENT.has(reason)))
+        continue;
       // The records of blocks are read without a schema registry; its format is checked with the configuration.
       const decoder = new RecordDecoder(policy, null);
       const take = (partition: number, records: readonly SourceRecord[]): void =>

@@ -4,6 +4,7 @@ import type { Rejection } from '../records/decoded.js';
 import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
 import { Backoff } from './backoff.js';
+import { DeadLetterLog } from './dead-letter-log.js';
 
 /** A record that can't be used, and why. */
 export interface DeadLetter {
@@ -23,22 +24,32 @@ export interface DeadLetterWriterDeps {
   readonly logger: Logger;
 }
 
-/** Keeps records that can't be used: writes them to the dead letter topic, however long that takes. */
+export interface DeadLetterWriterOptions {
+  readonly topic: string;
+  readonly groupId: string;
+}
+
+/**
+ * Keeps records that can't be used: writes them to the dead letter topic, however long Kafka is away. What the broker
+ * refuses for good is lost, and says so: one bad record must not stop all that is behind it.
+ */
 export class DeadLetterWriter {
   readonly #deps: DeadLetterWriterDeps;
-  readonly #topic: string;
+  readonly #options: DeadLetterWriterOptions;
+  readonly #log: DeadLetterLog;
 
-  constructor(deps: DeadLetterWriterDeps, topic: string) {
+  constructor(deps: DeadLetterWriterDeps, options: DeadLetterWriterOptions) {
     this.#deps = deps;
-    this.#topic = topic;
+    this.#options = options;
+    this.#log = new DeadLetterLog(deps.logger);
   }
 
   /**
-   * Says whether the broker has acknowledged all letters; false only when the signal aborted first. A repeated attempt
-   * may write a letter twice, never not at all.
+   * Says whether each letter was acknowledged or refused for good; false only when the signal aborted first. A repeated
+   * attempt may write a letter twice.
    */
   async write(origin: DeadLetterOrigin, deadLetters: readonly DeadLetter[], signal: AbortSignal): Promise<boolean> {
-    const outgoing = deadLetters.map((deadLetter) => toDeadLetterRecord(origin, deadLetter));
+    const outgoing = deadLetters.map((deadLetter) => toDeadLetterRecord(origin, deadLetter, this.#options.groupId));
     const backoff = new Backoff();
     for (;;) {
       if (signal.aborted) return false;
@@ -49,54 +60,92 @@ export class DeadLetterWriter {
       } catch (error) {
         const { stats, logger } = this.#deps;
         stats.kafkaErrors.add('dead_letter_write');
-        const level = backoff.isFresh ? 'warn' : 'debug';
-        logger[level]('dead letters not written, will be tried again', { topic: this.#topic, error: String(error) });
+        const fields = { topic: this.#options.topic, error: String(error) };
+        logger[backoff.isFresh ? 'warn' : 'debug']('dead letters not written, will be tried again', fields);
         await backoff.wait(signal);
       }
     }
   }
 
-  async #writeOnce(deadLetters: readonly OutgoingRecord[]): Promise<void> {
-    try {
-      await this.#deps.writer.write(this.#topic, deadLetters);
-    } catch (error) {
-      if (!isTooLarge(error)) throw error;
-      for (const deadLetter of deadLetters) await this.#writeAlone(deadLetter);
-    }
+  /** Rejects only when the same attempt may succeed later. */
+  async #writeOnce(letters: readonly OutgoingRecord[]): Promise<void> {
+    const refusal = await this.#refusalOf(letters);
+    if (refusal === null) return;
+    // A compacted topic takes no record without a key.
+    const keyed = letters.map(withKey);
+    if (!isAboutWriter(refusal) && (await this.#refusalOf(keyed)) === null) return;
+    for (const letter of keyed) await this.#writeAlone(letter);
   }
 
   /**
    * With its headers a dead letter is larger than the record was, so the broker may refuse what it accepted before, and
    * would refuse it for ever. Then the headers alone must do: they say where the record itself can be read.
    */
-  async #writeAlone(deadLetter: OutgoingRecord): Promise<void> {
-    try {
-      await this.#deps.writer.write(this.#topic, [deadLetter]);
-    } catch (error) {
-      if (!isTooLarge(error)) throw error;
-      const headers = Object.fromEntries(
-        Object.entries(deadLetter.headers ?? {}).filter(([name]) => name.startsWith('dlq-')),
-      );
-      this.#deps.logger.error('dead letter too large for the broker, written without key and value', headers);
-      await this.#deps.writer.write(this.#topic, [{ key: null, value: null, headers }]);
+  async #writeAlone(letter: OutgoingRecord): Promise<void> {
+    let refusal = await this.#refusalOf([letter]);
+    if (refusal?.code === 'record_too_large') {
+      const bare = withoutContent(letter);
+      this.#deps.logger.error('dead letter too large for the broker, written without its value', { ...bare.headers });
+      refusal = await this.#refusalOf([bare]);
     }
+    if (refusal !== null) this.#lose(letter, refusal);
+  }
+
+  /** null: the broker has them. Rejects when the same attempt may succeed later. */
+  async #refusalOf(letters: readonly OutgoingRecord[]): Promise<Refusal | null> {
+    try {
+      await this.#deps.writer.write(this.#options.topic, letters);
+      return null;
+    } catch (error) {
+      const refusal = toRefusal(error);
+      if (refusal === null) throw error;
+      return refusal;
+    }
+  }
+
+  #lose(letter: OutgoingRecord, { code, reason }: Refusal): void {
+    const { stats, logger } = this.#deps;
+    stats.deadLettersLost.add(reason);
+    stats.deadLettersLostMs = performance.now();
+    const { topic } = this.#options;
+    const from = Object.fromEntries(Object.entries(letter.headers ?? {}).filter(([name]) => name.startsWith('dlq-')));
+    logger.error('dead letter refused by the broker, the record is lost', { ...from, topic, code, refusal: reason });
   }
 
   #count({ policy, partition }: DeadLetterOrigin, deadLetters: readonly DeadLetter[]): void {
-    const { stats, logger } = this.#deps;
-    const counter = stats.deadLetters.get(policy.name);
+    const counter = this.#deps.stats.deadLetters.get(policy.name);
     for (const { record, reason } of deadLetters) {
       counter?.add(reason.error);
-      logger.debug('dead letter', { topic: policy.kafkaTopic, partition, offset: record.offset, reason: reason.error });
+      this.#log.add({ topic: policy.kafkaTopic, partition, offset: record.offset, reason });
     }
   }
 }
 
-function isTooLarge(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === 'record_too_large';
+interface Refusal {
+  readonly code: string;
+  /** The broker's own word. */
+  readonly reason: string;
 }
 
-function toDeadLetterRecord({ policy, partition }: DeadLetterOrigin, { record, reason }: DeadLetter): OutgoingRecord {
+/** Codes of errors that are not retryable and yet speak of the connection, not of what was to be written. */
+const OF_THE_CONNECTION = new Set(['authentication_failed', 'stopped']);
+
+function toRefusal(error: unknown): Refusal | null {
+  const { code, retryable, reason } = error as { code?: unknown; retryable?: unknown; reason?: unknown };
+  if (retryable !== false || typeof code !== 'string' || OF_THE_CONNECTION.has(code)) return null;
+  return { code, reason: typeof reason === 'string' ? reason : code };
+}
+
+/** No other form of the letters would be taken. */
+function isAboutWriter({ code }: Refusal): boolean {
+  return code === 'not_authorized' || code === 'record_too_large';
+}
+
+function toDeadLetterRecord(
+  { policy, partition }: DeadLetterOrigin,
+  { record, reason }: DeadLetter,
+  groupId: string,
+): OutgoingRecord {
   return {
     key: record.key,
     value: record.value,
@@ -105,8 +154,28 @@ function toDeadLetterRecord({ policy, partition }: DeadLetterOrigin, { record, r
       'dlq-topic': policy.kafkaTopic,
       'dlq-partition': String(partition),
       'dlq-offset': String(record.offset),
+      'dlq-timestamp': timeText(record.timestamp),
+      'dlq-group': groupId,
       'dlq-error': reason.error,
       'dlq-message': reason.message,
     },
   };
+}
+
+/** A producer may have written any number. */
+function timeText(timestampMs: number): string {
+  const time = new Date(timestampMs);
+  return Number.isNaN(time.getTime()) ? '' : time.toISOString();
+}
+
+function withKey(letter: OutgoingRecord): OutgoingRecord {
+  if (letter.key !== null) return letter;
+  const { headers = {} } = letter;
+  const place = [headers['dlq-topic'], headers['dlq-partition'], headers['dlq-offset']].map(String);
+  return { ...letter, key: place.join(':') };
+}
+
+function withoutContent({ headers = {}, ...letter }: OutgoingRecord): OutgoingRecord {
+  const own = Object.entries(headers).filter(([name]) => name.startsWith('dlq-'));
+  return { key: withKey({ ...letter, headers, key: null }).key, value: null, headers: Object.fromEntries(own) };
 }

@@ -1,15 +1,19 @@
 import { endByDefect } from '../defects.js';
 import type { Engine, PublishResult } from '../engine.js';
 import type { Logger } from '../logger.js';
-import type { RecordSource, SourceRecord } from '../record-source.js';
+import { EngineError } from '../errors.js';
+import type { ReadUpTo, RecordSource, SourceRecord } from '../record-source.js';
 import type { RecordDecoder } from '../records/record-decoder.js';
 import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
+import type { AppliedPast } from './applied-past.js';
 import { Backoff } from './backoff.js';
 import { ChangeSignal } from './change-signal.js';
 import { ChunkDecoder, type Chunk, type ChunkLimits } from './chunk.js';
 import type { DeadLetterWriter, DeadLetter } from './dead-letter-writer.js';
 import { Isolation, isRefusal, type EngineProgress, type IsolationWork } from './isolation.js';
+import { LastBlocks } from './last-blocks.js';
+import { markOf } from './log-identity.js';
 import type { LoopTurns } from './loop-turns.js';
 import { OffsetTracker } from './offset-tracker.js';
 import { RecordQueue } from './record-queue.js';
@@ -19,6 +23,9 @@ const IN_FLIGHT_MAX = 2;
 
 /** Chunks whose dead letters are being written. While the writer can't be reached, the partition waits behind them. */
 const WRITING_MAX = 4;
+
+/** How long blocks wait for those behind them: the end may be a transaction that stays open. */
+const LOOK_AHEAD_MS = 5000;
 
 export interface PartitionLaneDeps {
   readonly source: RecordSource;
@@ -32,14 +39,22 @@ export interface PartitionLaneDeps {
   /** Shared by all lanes of the router. */
   readonly progress: EngineProgress;
   readonly now: () => number;
+  /** The engine lacks what it had before: resolves when the lane may go on, or is closed because another one reads it again. */
+  readonly onGap: (lane: PartitionLane) => Promise<void>;
 }
 
 export interface PartitionLaneOptions extends ChunkLimits {
   readonly policy: TopicPolicy;
   readonly partition: number;
-  /** See AssignedPartition. */
+  /** Where it begins. */
   readonly offset: number;
+  /** See PartitionStart. */
+  readonly repeatedBefore: number;
+  readonly store: string;
+  readonly past: AppliedPast;
+  /** See AssignedPartition. */
   readonly endOffset: number;
+  readonly log: string;
   /** Records held unsettled; reached, the partition is paused until half of it is settled. */
   readonly laneQueueBytes: number;
 }
@@ -54,6 +69,10 @@ export class PartitionLane {
   readonly #options: PartitionLaneOptions;
   readonly #decoder: ChunkDecoder;
   readonly #isolation: Isolation;
+  /** Of records that were there when the lane began, in a topic that blocks users. */
+  readonly #lastBlocks: LastBlocks | null;
+  /** Waits for all of these before the first is applied. */
+  #looksAhead: boolean;
   readonly #queue = new RecordQueue();
   /** Taken from the queue, from the first unsettled one on. */
   readonly #chunks: Chunk[] = [];
@@ -72,14 +91,24 @@ export class PartitionLane {
   #paused = false;
   #draining = false;
   /** Of everything handed over. */
-  #firstOffset: number | null = null;
   #lastOffset = -1;
+  /** Behind all that was handed over, and what the log holds besides. */
+  #nextOffset: number;
   #endOffset: number;
+  /** Engine.store, for which all that the lane has settled is known to be there. */
+  store: string;
 
   constructor(deps: PartitionLaneDeps, options: PartitionLaneOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.store = options.store;
+    this.#nextOffset = options.offset;
+    this.#lastOffset = options.offset - 1;
     this.#endOffset = options.endOffset;
+    const isBehind = options.policy.blocks && options.offset < options.endOffset;
+    this.#lastBlocks = isBehind ? new LastBlocks(deps.decoder) : null;
+    this.#looksAhead = isBehind;
+    if (isBehind) setTimeout(() => this.#lookAheadNoMore(), LOOK_AHEAD_MS).unref();
     const readable = (): void => this.#changes.notify();
     this.#decoder = new ChunkDecoder({ ...deps, readable }, options, options);
     this.#isolation = new Isolation(deps, options);
@@ -93,9 +122,27 @@ export class PartitionLane {
     return this.#options.partition;
   }
 
-  /** What to commit; null while nothing is settled. */
-  get position(): number | null {
-    return this.#tracker.position;
+  /** What to commit: all before it is settled. */
+  get position(): number {
+    const settled = this.#tracker.position ?? this.#options.offset;
+    return this.isIdle ? Math.max(settled, this.#nextOffset) : settled;
+  }
+
+  /** Behind everything that was handed over. */
+  get nextOffset(): number {
+    return Math.max(this.#nextOffset, this.#lastOffset + 1);
+  }
+
+  get past(): AppliedPast {
+    return this.#options.past;
+  }
+
+  get log(): string {
+    return this.#options.log;
+  }
+
+  get endOffset(): number {
+    return this.#endOffset;
   }
 
   /** Everything handed over is settled. */
@@ -108,29 +155,27 @@ export class PartitionLane {
     return this.#closing.signal;
   }
 
-  /** The log ends before what this lane has seen: the topic was deleted and made again. */
-  hasForeignPast(endOffset: number): boolean {
-    return endOffset <= this.#lastOffset;
-  }
-
   /** Records that were handed over before (the driver went back) are left out. */
-  push(records: readonly SourceRecord[], endOffset: number): void {
+  push(records: readonly SourceRecord[], { nextOffset, endOffset }: ReadUpTo): void {
+    if (this.closed.aborted) return;
     this.#endOffset = endOffset;
+    this.#nextOffset = Math.max(this.#nextOffset, nextOffset);
     const fresh =
       (records[0]?.offset ?? 0) > this.#lastOffset ? records : records.filter((r) => r.offset > this.#lastOffset);
     const last = fresh.at(-1);
-    if (last === undefined || this.closed.aborted) return;
-    const bytesBefore = this.#queue.bytes;
-    this.#queue.push(fresh);
-    this.#unsettledBytes += this.#queue.bytes - bytesBefore;
-    if (!this.#paused && this.#unsettledBytes >= this.#options.laneQueueBytes) this.#pause();
-    this.#lastOffset = last.offset;
-    this.#firstOffset ??= fresh[0]!.offset;
-    this.#reportLag();
+    if (last !== undefined) {
+      this.#noteBlocks(fresh);
+      const bytesBefore = this.#queue.bytes;
+      this.#queue.push(fresh);
+      this.#unsettledBytes += this.#queue.bytes - bytesBefore;
+      if (!this.#paused && this.#unsettledBytes >= this.#options.laneQueueBytes) this.#pause();
+      this.#lastOffset = last.offset;
+    }
     this.#changes.notify();
+    this.#reportLag();
   }
 
-  /** Begins to work. Records may be pushed before. */
+  /** Begins to work. */
   async run(): Promise<void> {
     this.#reportLag();
     while (!this.closed.aborted) {
@@ -156,6 +201,8 @@ export class PartitionLane {
   /** Takes nothing more. Resolves when no call of this lane is under way, or the signal aborts. */
   async close(signal: AbortSignal): Promise<void> {
     this.#closing.abort();
+    // What is let go here must not count as settled when the calls under way are.
+    if (this.#queue.length > 0) this.#nextOffset = this.#options.offset;
     this.#queue.clear();
     const wake = (): void => this.#changes.notify();
     signal.addEventListener('abort', wake);
@@ -170,8 +217,21 @@ export class PartitionLane {
     this.#deps.source.pause(this.kafkaTopic, this.partition);
   }
 
+  /** What was there of blocks when the lane began waits until it is known what became of each. */
+  #noteBlocks(records: readonly SourceRecord[]): void {
+    const { endOffset, partition } = this.#options;
+    if (this.#lastBlocks === null || records[0]!.offset >= endOffset) return;
+    this.#lastBlocks.note(records, { ...this.#options, partition, nowMs: this.#deps.now() });
+  }
+
+  #lookAheadNoMore(): void {
+    this.#looksAhead = false;
+    this.#changes.notify();
+  }
+
   #hasWork(): boolean {
     if (this.#readyChunk() !== undefined) return true;
+    if (this.#looksAhead && this.#nextOffset < this.#options.endOffset && !this.#paused) return false;
     return this.#queue.length > 0 && !this.#decoder.waiting && this.#writing < WRITING_MAX;
   }
 
@@ -211,7 +271,8 @@ export class PartitionLane {
       partition: this.partition,
       previousOffset: this.#previousOffset,
       lastOffset: chunk.lastOffset,
-      repeated: chunk.tried,
+      mark: markOf(chunk.records.at(-1)!, this.#options.log),
+      repeated: chunk.tried || chunk.records[0]!.offset < this.#options.repeatedBefore,
     };
     this.#previousOffset = chunk.lastOffset;
     chunk.tried = true;
@@ -219,7 +280,7 @@ export class PartitionLane {
     this.#inFlight++;
     let result: PublishResult | null = null;
     try {
-      result = await this.#deps.engine.publish({ source, items: chunk.items });
+      result = await this.#deps.engine.publish({ source, items: this.#lastBlocks?.apply(chunk.items) ?? chunk.items });
     } catch (error) {
       chunk.state = 'ready';
       this.#failure ??= error;
@@ -248,7 +309,8 @@ export class PartitionLane {
 
   /**
    * Starts over with the first chunk that was not applied. `previousOffset` -1 tells the engine not to expect the call
-   * before; what it did apply of a call with unknown outcome, it recognises by the source offset.
+   * before; what it did apply of a call with unknown outcome, it recognises by the source offset. A store that lacks what
+   * it confirmed before refuses that, too: then what it lost is read again.
    */
   async #recover(): Promise<void> {
     while (this.#inFlight > 0 && !this.closed.aborted) await this.#changes.changed();
@@ -259,6 +321,10 @@ export class PartitionLane {
     if (isRefusal(failure)) {
       this.#deps.logger.error('engine refused a batch, trying its records one by one', fields);
       await this.#isolate();
+    } else if (failure instanceof EngineError && failure.code === 'source_gap') {
+      await this.#deps.onGap(this);
+      if (this.closed.aborted) return;
+      await this.#backoff.wait(this.closed);
     } else {
       // Once an outage is enough: each lane comes by here every second.
       this.#deps.logger[this.#backoff.isFresh ? 'warn' : 'debug']('engine call failed, will be tried again', fields);
@@ -323,7 +389,6 @@ export class PartitionLane {
     const { name } = this.#options.policy;
     let partitions = lag.get(name);
     if (partitions === undefined) lag.set(name, (partitions = new Map()));
-    const next = this.#tracker.position ?? this.#firstOffset ?? this.#options.offset;
-    partitions.set(this.partition, Math.max(0, this.#endOffset - next));
+    partitions.set(this.partition, Math.max(0, this.#endOffset - this.position));
   }
 }

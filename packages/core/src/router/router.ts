@@ -1,13 +1,15 @@
 import { endByDefect } from '../defects.js';
-import type { Engine } from '../engine.js';
+import type { Engine, SourcePosition } from '../engine.js';
 import type { Logger } from '../logger.js';
 import type {
   AssignedPartition,
-  PartitionOffset,
+  CommittedOffset,
+  ReadUpTo,
   RecordSink,
   RecordSource,
   RecordWriter,
   SourceRecord,
+  TopicSight,
 } from '../record-source.js';
 import { rejectionCodes } from '../records/decoded.js';
 import { RecordDecoder } from '../records/record-decoder.js';
@@ -15,11 +17,15 @@ import type { SchemaReader } from '../records/schema-reader.js';
 import { LabelCounter, type RouterStats } from '../stats.js';
 import type { Retention } from '../streams.js';
 import type { TopicPolicy } from '../topics.js';
+import { AppliedPast } from './applied-past.js';
 import { Backoff } from './backoff.js';
 import { BlockRestorer } from './block-restorer.js';
+import type { ChunkLimits } from './chunk.js';
+import { formatCommitNote, parseCommitNote } from './commit-note.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
 import type { EngineProgress } from './isolation.js';
-import { PartitionLane } from './partition-lane.js';
+import { PartitionLane, type PartitionLaneOptions } from './partition-lane.js';
+import { PartitionOpener } from './partition-opener.js';
 import { LoopTurns } from './loop-turns.js';
 
 export interface RouterDeps {
@@ -79,9 +85,14 @@ export class Router implements RecordSink {
   readonly #stopping = new AbortController();
   readonly #turns = new LoopTurns();
   readonly #progress: EngineProgress = { accepted: 0 };
+  readonly #opener: PartitionOpener;
   readonly #lanes = new Map<string, PartitionLane>();
+  /** Partitions that are ours and not open yet. */
+  readonly #opening = new Map<string, AbortController>();
+  /** Lanes that are looked at because the store may have lost something. */
+  readonly #checking = new WeakSet<PartitionLane>();
   /** What is committed of each lane of this member. */
-  readonly #committed = new WeakMap<PartitionLane, number>();
+  readonly #committed = new WeakMap<PartitionLane, string>();
   /** The commit under way: they are made one at a time, so that an older one never lands last. */
   #committing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
@@ -102,8 +113,10 @@ export class Router implements RecordSink {
       stats.skipped.add(name, 0);
       stats.deadLetters.set(name, LabelCounter.of(rejectionCodes));
     }
+    this.#opener = new PartitionOpener(deps);
     this.#blocks = new BlockRestorer({ source, engine, logger, now: clock }, options);
-    this.#deadLetters = new DeadLetterWriter(deps, options.deadLetterTopic || `${options.groupId}-dlq`);
+    const { groupId, deadLetterTopic } = options;
+    this.#deadLetters = new DeadLetterWriter(deps, { topic: deadLetterTopic || `${groupId}-dlq`, groupId });
   }
 
   /** Resolves when the driver is running. */
@@ -118,6 +131,7 @@ export class Router implements RecordSink {
           running = false;
         })
         .catch(endByDefect);
+      this.#checkStore();
     }, this.#options.commitIntervalMs);
     await this.#deps.source.start(this);
     this.#blocks.run(this.#stopping.signal).catch(endByDefect);
@@ -134,6 +148,7 @@ export class Router implements RecordSink {
   async stop(signal: AbortSignal): Promise<void> {
     this.#stopping.abort();
     await this.drain(signal);
+    for (const opening of this.#opening.values()) opening.abort();
     await this.#drop([...this.#lanes.values()]);
     if (this.#timer !== null) clearInterval(this.#timer);
     await this.#deps.source.stop();
@@ -144,70 +159,122 @@ export class Router implements RecordSink {
   }
 
   async revoked(partitions: readonly { topic: string; partition: number }[]): Promise<void> {
+    for (const { topic, partition } of partitions) this.#opening.get(laneKey(topic, partition))?.abort();
     const lanes = partitions.map(({ topic, partition }) => this.#lanes.get(laneKey(topic, partition)));
     await this.#drop(lanes.filter((lane) => lane !== undefined));
   }
 
-  records(topic: string, partition: number, records: readonly SourceRecord[], endOffset: number): void {
+  records(topic: string, partition: number, records: readonly SourceRecord[], upTo: ReadUpTo): void {
     const lane = this.#lanes.get(laneKey(topic, partition));
-    if (lane === undefined) {
-      this.#deps.logger.debug('records of a partition that is not ours', { topic, partition });
-    } else if (lane.hasForeignPast(endOffset)) {
-      this.#reopen({ topic, partition, offset: records[0]?.offset ?? endOffset, endOffset }, records);
-    } else {
-      lane.push(records, endOffset);
-    }
+    // The driver may have begun where this router won't: it is told by `seek` when that is decided.
+    if (lane === undefined) this.#deps.logger.debug('records of a partition that is not open', { topic, partition });
+    else lane.push(records, upTo);
   }
 
-  /** The lane is there at once, so that records that come early find it; it begins to work when the engine knows of it. */
+  sighted(sights: readonly TopicSight[]): Promise<readonly TopicSight[]> {
+    return this.#deps.engine.noteTopics(this.#options.groupId, sights);
+  }
+
   async #open(assigned: AssignedPartition): Promise<void> {
-    const { topic, partition, offset, endOffset } = assigned;
-    const configured = this.#topics.get(topic);
-    if (configured === undefined) {
+    const { topic, partition } = assigned;
+    const policy = this.#topics.get(topic)?.policy;
+    if (policy === undefined) {
       this.#deps.logger.error('assigned a topic that is not configured', { topic, partition });
       return;
     }
-    const previous = this.#lanes.get(laneKey(topic, partition));
+    const key = laneKey(topic, partition);
+    const previous = this.#lanes.get(key);
+    this.#opening.get(key)?.abort();
+    const opening = new AbortController();
+    this.#opening.set(key, opening);
+    this.#deps.source.pause(topic, partition);
+    // Assigned twice without being revoked: the driver starts over from what was committed, and so does the lane.
+    if (previous !== undefined) await this.#drop([previous]);
+    if (policy.blocks) await this.#blocks.ensure(opening.signal);
+    const start = await this.#opener.open(assigned, opening.signal);
+    if (start === null || opening.signal.aborted) return;
+    this.#opening.delete(key);
+    const { offset, minuteBefore, repeatedBefore, store } = start;
+    const past = new AppliedPast(minuteBefore);
+    const { endOffset, log } = assigned;
+    const lane = this.#createLane({ policy, partition, offset, endOffset, log, repeatedBefore, store, past });
+    if (assigned.committed?.offset === offset) this.#committed.set(lane, commitState(assigned.committed));
+    this.#begin(lane, offset);
+  }
+
+  #createLane(options: Omit<PartitionLaneOptions, keyof ChunkLimits | 'laneQueueBytes'>): PartitionLane {
     const { source, engine, stats, logger, clock = Date.now } = this.#deps;
-    const { policy, decoder } = configured;
+    const { decoder } = this.#topics.get(options.policy.kafkaTopic)!;
     const deps = { source, engine, stats, logger, decoder, deadLetters: this.#deadLetters, turns: this.#turns };
-    const lane = new PartitionLane(
-      { ...deps, progress: this.#progress, now: clock },
-      { ...this.#options, policy, partition, offset, endOffset },
+    return new PartitionLane(
+      { ...deps, progress: this.#progress, now: clock, onGap: (lane) => this.#repeatLost(lane) },
+      { ...this.#options, ...options },
     );
-    this.#lanes.set(laneKey(topic, partition), lane);
-    // Assigned twice without being revoked: the driver starts over from what was committed, and so does the lane. The
-    // pause of the lane before would outlive it; lifted at once, as the new lane may have reason to pause any moment.
-    source.resume(topic, partition);
-    await previous?.close(AbortSignal.timeout(this.#options.revokeTimeoutMs));
-    await this.#claim(lane, endOffset);
+  }
+
+  #begin(lane: PartitionLane, offset: number): void {
+    const { source } = this.#deps;
+    this.#lanes.set(laneKey(lane.kafkaTopic, lane.partition), lane);
+    source.seek(lane.kafkaTopic, lane.partition, offset);
+    // The pause of a lane before would outlive it.
+    source.resume(lane.kafkaTopic, lane.partition);
     // Never rejects: a lane deals with all failures itself.
     lane.run().catch(endByDefect);
   }
 
-  #reopen(assigned: AssignedPartition, records: readonly SourceRecord[]): void {
-    const { topic, partition, endOffset } = assigned;
-    this.#deps.logger.warn('the topic was made anew, its partition starts over', { topic, partition, endOffset });
-    this.#open(assigned).catch(endByDefect);
-    this.#lanes.get(laneKey(topic, partition))?.push(records, endOffset);
-  }
-
-  /** Asks until the engine answers, or the lane is closed. */
-  async #claim(lane: PartitionLane, endOffset: number): Promise<void> {
+  /**
+   * Reads again what the store was given and does not have any more, if there is anything: then the lane is closed, and
+   * another one stands in its place when this resolves.
+   */
+  async #repeatLost(lane: PartitionLane): Promise<void> {
     const { engine, logger } = this.#deps;
-    const fields = { topic: lane.kafkaTopic, partition: lane.partition, endOffset };
+    const { kafkaTopic: topic, partition } = lane;
     const backoff = new Backoff();
     while (!lane.closed.aborted) {
       try {
-        const { reset } = await engine.claimSource(lane.kafkaTopic, lane.partition, endOffset);
-        if (reset) logger.warn('remembered position lay beyond the partition, starting over', fields);
+        const { store } = engine;
+        const seen = await engine.sourcePositions(topic, partition);
+        if (lane.closed.aborted) return;
+        const lost = seen.filter(({ offset, confirmed }) => offset < confirmed);
+        if (lost.length > 0) await this.#repeatFrom(lane, { seen, lost, store });
+        else {
+          await engine.claimSource(topic, partition, { seen, forget: false });
+          lane.store = store;
+        }
         return;
       } catch (error) {
         const level = backoff.isFresh ? 'warn' : 'debug';
-        logger[level]('engine call failed, will be tried again', { ...fields, error: String(error) });
+        logger[level]('positions not known yet', { topic, partition, error: String(error) });
         await backoff.wait(lane.closed);
       }
     }
+  }
+
+  async #repeatFrom(
+    lane: PartitionLane,
+    rows: { seen: readonly SourcePosition[]; lost: readonly SourcePosition[]; store: string },
+  ): Promise<void> {
+    const { engine, source, logger } = this.#deps;
+    const { kafkaTopic: topic, partition, nextOffset: repeatedBefore, endOffset, log, past } = lane;
+    const { seen, lost, store } = rows;
+    // Where a part of the store came back without its row, the last minute is what it may not have saved.
+    const from = lost.map((row) => (row.offset >= 0 ? row.offset + 1 : past.minuteAgo));
+    const offset = Math.min(repeatedBefore, ...from);
+    logger.warn('the store lost records that it had confirmed, reading them again', {
+      topic,
+      partition,
+      offset,
+      confirmed: lost.map(({ confirmed }) => confirmed),
+    });
+    past.goBack(offset);
+    source.pause(topic, partition);
+    await lane.close(AbortSignal.timeout(this.#options.revokeTimeoutMs));
+    await engine.claimSource(topic, partition, { seen, forget: false });
+    const { policy } = this.#topics.get(topic)!;
+    if (policy.blocks) await this.#blocks.ensure(this.#stopping.signal);
+    // Taken away meanwhile.
+    if (this.#lanes.get(laneKey(topic, partition)) !== lane) return;
+    this.#begin(this.#createLane({ policy, partition, offset, endOffset, log, repeatedBefore, store, past }), offset);
   }
 
   /** Waits, bounded, for the calls under way, so that what they settle can still be committed. */
@@ -228,23 +295,49 @@ export class Router implements RecordSink {
   }
 
   async #commitNow(lanes: readonly PartitionLane[]): Promise<void> {
-    const moved = new Map<PartitionLane, PartitionOffset>();
+    const moved = new Map<PartitionLane, { readonly state: string; readonly commit: CommittedOffset }>();
+    const { clock = Date.now } = this.#deps;
     for (const lane of lanes) {
-      const { position } = lane;
-      if (position === null || position === this.#committed.get(lane)) continue;
-      moved.set(lane, { topic: lane.kafkaTopic, partition: lane.partition, offset: position });
+      const { position: offset, kafkaTopic: topic, partition, log, store, past } = lane;
+      past.note(clock(), offset);
+      const note = formatCommitNote({ log, store, minuteBefore: past.minuteAgo, begins: null });
+      const commit = { topic, partition, offset, note };
+      const state = commitState(commit);
+      if (state !== this.#committed.get(lane)) moved.set(lane, { state, commit });
     }
     if (moved.size === 0) return;
     try {
-      await this.#deps.source.commit([...moved.values()]);
-      for (const [lane, { offset }] of moved) this.#committed.set(lane, offset);
+      await this.#deps.source.commit([...moved.values()].map(({ commit }) => commit));
+      for (const [lane, { state }] of moved) this.#committed.set(lane, state);
     } catch (error) {
       this.#deps.stats.kafkaErrors.add('commit');
       this.#deps.logger.warn('offsets not committed, will be tried again', { error: String(error) });
+    }
+  }
+
+  /** Another process answers for the store, or other data: a lane with nothing to publish would not notice. */
+  #checkStore(): void {
+    const { engine } = this.#deps;
+    if (!engine.healthy) return;
+    for (const lane of this.#lanes.values()) {
+      if (lane.store === engine.store || this.#checking.has(lane)) continue;
+      this.#checking.add(lane);
+      this.#repeatLost(lane)
+        .finally(() => this.#checking.delete(lane))
+        .catch(endByDefect);
     }
   }
 }
 
 function laneKey(topic: string, partition: number): string {
   return `${topic}/${partition}`;
+}
+
+/**
+ * What makes a commit worth another one. When a partition has rested for a minute that is told: nobody shall read again
+ * then what came before.
+ */
+function commitState(committed: CommittedOffset): string {
+  const { log, store, minuteBefore } = parseCommitNote(committed);
+  return `${committed.offset} ${log} ${store} ${minuteBefore === committed.offset ? 'rests' : ''}`;
 }

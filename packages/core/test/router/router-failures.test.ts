@@ -7,7 +7,7 @@ import {
   type PublishBatch,
   type RouterOptions,
 } from '../../src/index.js';
-import { range, recordsOf, RouterHarness, sourceRecord, until } from './router-kit.js';
+import { range, recordsOf, RouterHarness, sourceRecord, until, type LogLine } from './router-kit.js';
 
 let harness: RouterHarness;
 
@@ -54,6 +54,8 @@ describe('a record that cannot be used', () => {
         'dlq-topic': 'notifications',
         'dlq-partition': '0',
         'dlq-offset': '7',
+        'dlq-timestamp': new Date(record.timestamp).toISOString(),
+        'dlq-group': 'gw',
         'dlq-error': 'no_audience',
         'dlq-message': expect.stringMatching(/./),
       },
@@ -85,7 +87,8 @@ describe('a record that cannot be used', () => {
     await harness.committed(100);
     expect(source.paused.size).toBe(0);
     expect(writer.header('dlq-offset')).toEqual(['2']);
-    expect(harness.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+    const isRetry = ({ level, message }: LogLine) => level === 'warn' && message.includes('tried again');
+    expect(harness.lines.filter(isRetry)).toHaveLength(1);
   });
 
   it('makes the partition wait when many of them cannot be written', async () => {
@@ -102,7 +105,7 @@ describe('a record that cannot be used', () => {
 
   it('too large for the broker with its new headers leaves a note instead', async () => {
     const { writer } = await started();
-    const tooLarge = Object.assign(new Error('too large'), { code: 'record_too_large' });
+    const tooLarge = Object.assign(new Error('too large'), { code: 'record_too_large', retryable: false });
     writer.refuse = (records) => (records.some(({ value }) => (value?.length ?? 0) > 50) ? tooLarge : null);
     harness.push([sourceRecord(0, 'poison'), sourceRecord(1, 'poison'.repeat(20)), sourceRecord(2, 'poison')]);
     await harness.committed(3);
@@ -110,6 +113,52 @@ describe('a record that cannot be used', () => {
     expect(writer.written.map(({ record }) => record.value === null)).toEqual([false, true, false]);
     expect(writer.written[1]!.record.headers).toMatchObject({ 'dlq-error': 'not_json' });
     expect(harness.lines.some(({ level }) => level === 'error')).toBe(true);
+  });
+
+  // Retried for ever, four such letters stopped their partition for good.
+  it('is lost when the broker refuses its letter for good: that is told and counted, and the partition goes on', async () => {
+    const { writer, stats, engine } = await started();
+    const refusal = { code: 'not_authorized', reason: 'TOPIC_AUTHORIZATION_FAILED', retryable: false };
+    writer.refuse = () => Object.assign(new Error('refused'), refusal);
+    harness.push([...recordsOf(0, 6, () => 'poison'), ...recordsOf(6, 8)]);
+    await harness.committed(8);
+    expect(engine.offsets).toEqual([6, 7]);
+    expect(stats.deadLettersLost.values.get('TOPIC_AUTHORIZATION_FAILED')).toBe(6);
+    expect(performance.now() - stats.deadLettersLostMs).toBeLessThan(60_000);
+    const errors = harness.lines.filter(({ level }) => level === 'error');
+    expect(errors.map(({ fields }) => fields['dlq-offset'])).toEqual(['0', '1', '2', '3', '4', '5']);
+    expect(errors[0]!.fields).toMatchObject({ 'dlq-topic': 'notifications', 'dlq-partition': '0' });
+  });
+
+  it('without a key is given one when the broker wants one for its letter', async () => {
+    const { writer, stats } = await started();
+    const refusal = { code: 'internal', reason: 'INVALID_RECORD', retryable: false };
+    writer.refuse = (records) =>
+      records.some(({ key }) => key === null) ? Object.assign(new Error('refused'), refusal) : null;
+    harness.push([{ ...sourceRecord(0, 'poison'), key: null }, sourceRecord(1, 'poison')]);
+    await harness.committed(2);
+    expect(writer.written.map(({ record }) => String(record.key))).toEqual(['notifications:0:0', 'k']);
+    expect(stats.deadLettersLost.values.size).toBe(0);
+  });
+
+  it('is a line in the log, the first one of its topic and reason', async () => {
+    await started();
+    harness.push([...recordsOf(0, 5, () => 'poison'), sourceRecord(5, { payload: 1 })]);
+    await harness.committed(6);
+    const lines = harness.lines.filter(({ message }) => message === 'dead letter');
+    expect(lines.map(({ level, fields }) => [level, fields['offset'], fields['reason']])).toEqual([
+      ['warn', 0, 'not_json'],
+      ['warn', 5, 'no_audience'],
+    ]);
+    expect(lines[0]!.fields).toMatchObject({ topic: 'notifications', partition: 0 });
+  });
+
+  it('keeps a header named like a member of every object', async () => {
+    const { writer } = await started();
+    const headers = JSON.parse('{"__proto__":"a","constructor":"b"}') as Record<string, string>;
+    harness.push([{ ...sourceRecord(0, 'poison'), headers }]);
+    await harness.committed(1);
+    expect(Object.entries(writer.written[0]!.record.headers!).slice(0, 2)).toEqual(Object.entries(headers));
   });
 });
 
@@ -122,7 +171,8 @@ describe('an engine that cannot be reached', () => {
     await harness.committed(100);
     expect(engine.offsets).toEqual(range(0, 100));
     expect(harness.writer.written).toHaveLength(0);
-    expect(harness.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+    const isRetry = ({ level, message }: LogLine) => level === 'warn' && message.includes('tried again');
+    expect(harness.lines.filter(isRetry)).toHaveLength(1);
   });
 
   it('whose answers are lost gets the same records again, and no position to expect', async () => {
@@ -178,7 +228,7 @@ describe('an engine that cannot be reached', () => {
     const before = Date.now();
     await router.revoked([{ topic: 'notifications', partition: 0 }]);
     expect(Date.now() - before).toBeLessThan(10_000);
-    expect(harness.committedNow).toBeUndefined();
+    expect(harness.committedNow).toBe(0);
   });
 });
 
@@ -219,8 +269,8 @@ describe('a record that the engine refuses', () => {
   });
 
   it('is given up when the engine works for other partitions meanwhile', async () => {
-    const { engine, router, writer } = await started();
-    await router.assigned([{ topic: 'notifications', partition: 1, offset: 0, endOffset: 0 }]);
+    const { engine, writer } = await started();
+    await harness.assign({ partition: 1, endOffset: 0 });
     engine.refuse = ({ source }) => (source!.partition === 0 ? defect : null);
     harness.push(recordsOf(0, 2));
     let next = 0;

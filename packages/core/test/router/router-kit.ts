@@ -3,6 +3,7 @@ import {
   RouterStats,
   Router,
   type AssignedPartition,
+  type CommittedOffset,
   type Engine,
   type Logger,
   type OutgoingRecord,
@@ -14,7 +15,11 @@ import {
   type RecordSource,
   type RecordWriter,
   type RouterOptions,
+  type SourceClaim,
+  type SourceMark,
+  type SourcePosition,
   type SourceRecord,
+  type TopicSight,
 } from '../../src/index.js';
 import { topicPolicy } from '../policies.js';
 
@@ -28,10 +33,15 @@ export async function until(condition: () => boolean, what: string): Promise<voi
 }
 
 class TestSource implements RecordSource {
-  readonly status = { started: true, healthy: true, missingTopics: [] };
+  readonly status = { started: true, healthy: true, troubles: [] };
   readonly paused = new Set<string>();
-  /** Newest committed offset of each partition, and how many commits there were. */
+  /** Newest committed offset of each partition, with its note, and how many commits there were. */
   readonly committed = new Map<string, number>();
+  readonly notes = new Map<string, string>();
+  /** Where each partition was told to go on, in order. */
+  readonly seeks: { topic: string; partition: number; offset: number }[] = [];
+  /** What partition 0 holds: what `recordFrom` finds. */
+  log: readonly SourceRecord[] = [];
   commits = 0;
   commitFailures = 0;
   sink: RecordSink | null = null;
@@ -49,13 +59,24 @@ class TestSource implements RecordSource {
     this.paused.delete(`${topic}/${partition}`);
   }
 
-  async commit(offsets: readonly PartitionOffset[]): Promise<void> {
+  seek(topic: string, partition: number, offset: number): void {
+    this.seeks.push({ topic, partition, offset });
+  }
+
+  async recordFrom(_topic: string, _partition: number, offset: number): Promise<SourceRecord | null> {
+    return this.log.find((record) => record.offset >= offset) ?? null;
+  }
+
+  async commit(offsets: readonly CommittedOffset[]): Promise<void> {
     this.commits++;
     if (this.commitFailures > 0) {
       this.commitFailures--;
       throw new Error('rebalancing');
     }
-    for (const { topic, partition, offset } of offsets) this.committed.set(`${topic}/${partition}`, offset);
+    for (const { topic, partition, offset, note } of offsets) {
+      this.committed.set(`${topic}/${partition}`, offset);
+      this.notes.set(`${topic}/${partition}`, note);
+    }
   }
 
   async readAgain(): Promise<PartitionOffset[]> {
@@ -72,8 +93,12 @@ class TestEngine {
   /** Applied items in order. */
   readonly items: PublishItem[] = [];
   readonly batches: PublishBatch[] = [];
-  readonly claims: Omit<AssignedPartition, 'offset'>[] = [];
   readonly applied = new Map<string, number>();
+  readonly marks = new Map<string, SourceMark | null>();
+  /** What this engine confirmed: what it lost is behind it in `applied`. */
+  readonly confirmed = new Map<string, number>();
+  healthy = true;
+  store = 'first';
   inFlight = 0;
   inFlightMax = 0;
   /** Asked before a batch is applied; what it returns is thrown. */
@@ -97,16 +122,43 @@ class TestEngine {
     }
   }
 
-  async claimSource(topic: string, partition: number, endOffset: number): Promise<{ reset: boolean }> {
+  async sourcePositions(topic: string, partition: number): Promise<SourcePosition[]> {
     if (this.claimFailures > 0) {
       this.claimFailures--;
       throw new EngineError('unavailable', 'not yet');
     }
-    this.claims.push({ topic, partition, endOffset });
     const key = `${topic}/${partition}`;
-    const reset = (this.applied.get(key) ?? -1) >= endOffset;
-    if (reset) this.applied.delete(key);
-    return { reset };
+    const offset = this.applied.get(key) ?? -1;
+    const [mark, confirmed] = [this.marks.get(key) ?? null, this.confirmed.get(key) ?? -1];
+    return [{ offset, mark, confirmed, row: String(offset) }];
+  }
+
+  async claimSource(topic: string, partition: number, { seen, forget }: SourceClaim): Promise<boolean> {
+    const key = `${topic}/${partition}`;
+    this.onClaim();
+    const { offset } = seen[0]!;
+    if (forget && offset !== (this.applied.get(key) ?? -1)) return false;
+    if (forget) this.applied.delete(key);
+    this.confirmed.set(key, forget ? -1 : offset);
+    return true;
+  }
+
+  async blocksKnown(): Promise<boolean> {
+    return true;
+  }
+
+  async noteTopics(_group: string, sights: readonly TopicSight[]): Promise<TopicSight[]> {
+    return [...sights];
+  }
+
+  /** Called before a claim is looked at. */
+  onClaim: () => void = () => undefined;
+
+  /** Goes back to what it was when it had applied up to this offset, as another process. */
+  lose(key: string, applied: number): void {
+    if (applied < 0) this.applied.delete(key);
+    else this.applied.set(key, applied);
+    this.store = `behind ${this.store}`;
   }
 
   #apply(batch: PublishBatch): PublishResult {
@@ -119,11 +171,14 @@ class TestEngine {
     const { topic, partition, previousOffset, lastOffset } = batch.source;
     const key = `${topic}/${partition}`;
     const applied = this.applied.get(key) ?? -1;
-    if (applied < previousOffset) throw new EngineError('source_gap', `${applied} < ${previousOffset}`);
+    const expected = previousOffset < 0 ? (this.confirmed.get(key) ?? -1) : previousOffset;
+    if (applied < expected) throw new EngineError('source_gap', `${applied} < ${expected}`);
     const fresh = batch.items.filter(({ sourceOffset }) => sourceOffset > applied);
     this.items.push(...fresh);
+    if (lastOffset > applied) this.marks.set(key, batch.source.mark ?? null);
     this.applied.set(key, Math.max(applied, lastOffset));
     if (this.loseAnswer(batch)) throw new EngineError('unavailable', 'no answer');
+    this.confirmed.set(key, lastOffset);
     return { routed: fresh.length, offline: 0, duplicates: batch.items.length - fresh.length };
   }
 
@@ -154,10 +209,14 @@ class TestWriter implements RecordWriter {
 export interface LogLine {
   readonly level: string;
   readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 function recordingLogger(lines: LogLine[]): Logger {
-  const log = (level: string) => (message: string) => void lines.push({ level, message });
+  const log =
+    (level: string) =>
+    (message: string, fields = {}) =>
+      void lines.push({ level, message, fields });
   const logger: Logger = {
     error: log('error'),
     warn: log('warn'),
@@ -177,9 +236,9 @@ export class RouterHarness {
   readonly lines: LogLine[] = [];
   readonly router: Router;
 
-  constructor(options: Partial<RouterOptions> = {}, engine?: Engine) {
+  constructor(options: Partial<RouterOptions> = {}, engine?: Engine, clock: () => number = Date.now) {
     const { source, writer, stats } = this;
-    const deps = { source, writer, stats, logger: recordingLogger(this.lines) };
+    const deps = { source, writer, stats, clock, logger: recordingLogger(this.lines) };
     this.router = new Router(
       { ...deps, engine: engine ?? (this.engine as unknown as Engine) },
       {
@@ -198,11 +257,27 @@ export class RouterHarness {
   /** Starts with partition 0 of notifications. */
   async start(endOffset = 0): Promise<void> {
     await this.router.start();
-    await this.router.assigned([{ topic: 'notifications', partition: 0, offset: 0, endOffset }]);
+    await this.assign({ endOffset });
+  }
+
+  /** Partition 0 of notifications, unless it is said otherwise; by a group that has committed nothing. */
+  async assign(own: Partial<AssignedPartition> = {}): Promise<void> {
+    const committed = own.committed ?? null;
+    const offset = own.offset ?? committed?.offset ?? 0;
+    const defaults = { topic: 'notifications', partition: 0, beginOffset: 0, endOffset: offset, log: '' };
+    await this.router.assigned([{ ...defaults, ...own, committed, offset }]);
+  }
+
+  /** What the router commits, as it comes back with the partition. */
+  get commit(): CommittedOffset {
+    const key = 'notifications/0';
+    const { committed, notes } = this.source;
+    return { topic: 'notifications', partition: 0, offset: committed.get(key)!, note: notes.get(key)! };
   }
 
   push(records: readonly SourceRecord[], partition = 0): void {
-    this.router.records('notifications', partition, records, records.at(-1)!.offset + 1);
+    const nextOffset = records.at(-1)!.offset + 1;
+    this.router.records('notifications', partition, records, { nextOffset, endOffset: nextOffset });
   }
 
   async committed(offset: number, partition = 0): Promise<void> {
@@ -210,8 +285,9 @@ export class RouterHarness {
     await until(() => this.source.committed.get(key) === offset, `${key} is committed up to ${offset}`);
   }
 
-  get committedNow(): number | undefined {
-    return this.source.committed.get('notifications/0');
+  /** 0 also where nothing is committed yet. */
+  get committedNow(): number {
+    return this.source.committed.get('notifications/0') ?? 0;
   }
 
   async stop(timeoutMs = 2000): Promise<void> {

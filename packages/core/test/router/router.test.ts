@@ -29,6 +29,7 @@ describe('a lane', () => {
         partition: 0,
         previousOffset: i * 10 - 1,
         lastOffset: i * 10 + 9,
+        mark: expect.objectContaining({ offset: i * 10 + 9, log: '' }),
         repeated: false,
       })),
     );
@@ -41,8 +42,8 @@ describe('a lane', () => {
   });
 
   it('knows the lag of a partition before its first record comes', async () => {
-    const { router, stats } = await started();
-    await router.assigned([{ topic: 'notifications', partition: 1, offset: 3, endOffset: 7 }]);
+    const { stats } = await started();
+    await harness.assign({ partition: 1, offset: 3, endOffset: 7 });
     expect([...stats.lag.get('notifications')!]).toEqual([
       [0, 0],
       [1, 4],
@@ -100,13 +101,13 @@ describe('a lane', () => {
   });
 
   it('does not wait for another one', async () => {
-    const { engine, router } = await started({ chunkRecords: 5 });
-    await router.assigned([{ topic: 'notifications', partition: 1, offset: 0, endOffset: 0 }]);
+    const { engine } = await started({ chunkRecords: 5 });
+    await harness.assign({ partition: 1, endOffset: 0 });
     engine.refuse = ({ source }) => (source!.partition === 0 ? new Error('defect') : null);
     harness.push(recordsOf(0, 3));
     harness.push(recordsOf(0, 50), 1);
     await harness.committed(50, 1);
-    expect(harness.committedNow).toBeUndefined();
+    expect(harness.committedNow).toBe(0);
     engine.refuse = () => null;
     await harness.committed(3);
   });
@@ -121,16 +122,6 @@ describe('a lane', () => {
     await harness.committed(16);
     expect(harness.engine.offsets).toEqual(range(0, 16));
     expect(harness.stats.messagesProcessed.values.get('notifications')).toBe(16);
-  });
-
-  it('starts over when its topic was deleted and made again', async () => {
-    const { engine } = await started();
-    harness.push(recordsOf(0, 10));
-    await harness.committed(10);
-    harness.router.records('notifications', 0, recordsOf(0, 3), 3);
-    await harness.committed(3);
-    expect(engine.claims.map(({ endOffset }) => endOffset)).toEqual([0, 3]);
-    expect(engine.offsets).toEqual([...range(0, 10), ...range(0, 3)]);
   });
 
   it('counts messages by user when told to', async () => {
@@ -155,17 +146,20 @@ describe('a lane', () => {
 });
 
 describe('the router', () => {
-  it('asks the engine about each partition before the first publish, as often as it takes', async () => {
+  it('opens a partition when the engine has told its position, as often as that takes, and reads nothing before', async () => {
     harness = new RouterHarness();
-    const { engine, router } = harness;
+    const { engine, router, source } = harness;
     engine.claimFailures = 1;
     await router.start();
-    const assigned = router.assigned([{ topic: 'notifications', partition: 0, offset: 0, endOffset: 7 }]);
+    const assigned = harness.assign({ offset: 4, endOffset: 7 });
+    expect(source.paused.size).toBe(1);
     harness.push(recordsOf(4, 7));
-    expect(engine.batches).toHaveLength(0);
     await assigned;
-    expect(engine.claims).toEqual([{ topic: 'notifications', partition: 0, endOffset: 7 }]);
+    expect(source.seeks).toEqual([{ topic: 'notifications', partition: 0, offset: 4 }]);
+    expect(source.paused.size).toBe(0);
+    harness.push(recordsOf(4, 7));
     await harness.committed(7);
+    expect(engine.offsets).toEqual([4, 5, 6]);
   });
 
   it('commits only when something moved, and again when a commit failed', async () => {
@@ -201,27 +195,28 @@ describe('the router', () => {
     harness.push(recordsOf(0, 10));
     await until(() => engine.inFlight === 1, 'a call is in flight');
     await router.revoked([{ topic: 'notifications', partition: 0 }]);
-    expect(harness.committedNow).toBeUndefined();
+    expect(harness.committedNow).toBe(0);
   });
 
   it('goes on from the committed offset when a partition comes back, without duplicates', async () => {
-    const { engine, router } = await started();
-    harness.push(recordsOf(0, 10));
+    const { engine, router, source } = await started();
+    source.log = recordsOf(0, 12);
+    harness.push(source.log.slice(0, 10));
     await harness.committed(10);
     await router.revoked([{ topic: 'notifications', partition: 0 }]);
-    await router.assigned([{ topic: 'notifications', partition: 0, offset: 0, endOffset: 12 }]);
-    harness.push(recordsOf(8, 12));
+    await harness.assign({ endOffset: 12, committed: { ...harness.commit, offset: 8 } });
+    harness.push(source.log.slice(8));
     await harness.committed(12);
     expect(engine.offsets).toEqual(range(0, 12));
     expect(harness.stats.duplicates).toBe(2);
   });
 
   it('lifts the pause of a partition that is assigned again', async () => {
-    const { engine, router, source } = await started({ laneQueueBytes: 500, revokeTimeoutMs: 20 });
+    const { engine, source } = await started({ laneQueueBytes: 500, revokeTimeoutMs: 20 });
     engine.gate = new Promise(() => {});
     harness.push(recordsOf(0, 10));
     expect(source.paused.size).toBe(1);
-    await router.assigned([{ topic: 'notifications', partition: 0, offset: 0, endOffset: 10 }]);
+    await harness.assign({ partition: 0, endOffset: 10 });
     expect(source.paused.size).toBe(0);
   });
 
@@ -241,13 +236,13 @@ describe('the router', () => {
     harness.push(recordsOf(0, 10));
     await harness.stop(20);
     expect(source.stopped).toBe(true);
-    expect(harness.committedNow).toBeUndefined();
+    expect(harness.committedNow).toBe(0);
   });
 
   it('takes no notice of topics and partitions that are not its own', async () => {
     const { router, engine } = await started();
-    await router.assigned([{ topic: 'other', partition: 0, offset: 0, endOffset: 0 }]);
-    router.records('other', 0, recordsOf(0, 5), 5);
+    await harness.assign({ topic: 'other' });
+    router.records('other', 0, recordsOf(0, 5), { nextOffset: 5, endOffset: 5 });
     harness.push(recordsOf(0, 5), 9);
     harness.push(recordsOf(0, 5));
     await harness.committed(5);

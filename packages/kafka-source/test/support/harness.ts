@@ -1,4 +1,12 @@
-import type { AssignedPartition, Logger, RecordSink, SourceRecord } from '@ws-gateway/core';
+import type {
+  AssignedPartition,
+  CommittedOffset,
+  Logger,
+  ReadUpTo,
+  RecordSink,
+  SourceRecord,
+  TopicSight,
+} from '@ws-gateway/core';
 import { testBrokers, uniqueName } from '@ws-gateway/testkit';
 import { KafkajsRecordSource, type KafkajsRecordSourceOptions } from '../../src/index.js';
 
@@ -41,6 +49,10 @@ export class RecordingSink implements RecordSink {
   readonly violations: string[] = [];
   /** Offset of the next record of each partition while it is owned. */
   readonly next = new Map<string, number>();
+  /** How far each partition was read. */
+  readonly upTo = new Map<string, ReadUpTo>();
+  /** How the group first saw its topics: may be shared by the members of a group. */
+  sights = new Map<string, TopicSight>();
   assignments = 0;
   onRevoked: () => Promise<void> = async () => undefined;
   onAssigned: () => Promise<void> = async () => undefined;
@@ -62,7 +74,7 @@ export class RecordingSink implements RecordSink {
     }
   }
 
-  records(topic: string, partition: number, records: readonly SourceRecord[]): void {
+  records(topic: string, partition: number, records: readonly SourceRecord[], upTo: ReadUpTo): void {
     const name = key({ topic, partition });
     if (!this.owned.has(name)) this.violations.push(`records of ${name}, which is not owned`);
     for (const record of records) {
@@ -71,6 +83,15 @@ export class RecordingSink implements RecordSink {
       this.next.set(name, record.offset + 1);
       this.received.push({ ...record, topic, partition });
     }
+    if (upTo.nextOffset < (this.next.get(name) ?? 0)) this.violations.push(`${name}: says less than it hands over`);
+    this.upTo.set(name, upTo);
+  }
+
+  async sighted(sights: readonly TopicSight[]): Promise<readonly TopicSight[]> {
+    return sights.map((sight) => {
+      if (sight.state === 'begun' || !this.sights.has(sight.topic)) this.sights.set(sight.topic, sight);
+      return this.sights.get(sight.topic)!;
+    });
   }
 
   get values(): string[] {
@@ -78,10 +99,10 @@ export class RecordingSink implements RecordSink {
   }
 
   /** What a router would commit that has settled all. */
-  positions(): { topic: string; partition: number; offset: number }[] {
+  positions(): CommittedOffset[] {
     return [...this.owned.values()].flatMap(({ topic, partition }) => {
       const offset = this.next.get(key({ topic, partition }));
-      return offset === undefined ? [] : [{ topic, partition, offset }];
+      return offset === undefined ? [] : [{ topic, partition, offset, note: '' }];
     });
   }
 }
@@ -99,20 +120,27 @@ export interface Node {
 /** Makes sources and stops those that are left when a test is over. */
 export class Nodes {
   readonly #nodes: Node[] = [];
+  /** What each group has seen of its topics, which outlives its members. */
+  readonly #sights = new Map<string, Map<string, TopicSight>>();
 
   create(options: Partial<KafkajsRecordSourceOptions> & { readonly topics: readonly string[] }): Node {
     const log = new LogBook();
+    const groupId = options.groupId ?? uniqueName('group');
     const source = new KafkajsRecordSource({
       brokers: testBrokers().split(','),
       clientId: 'kafka-source-test',
-      groupId: uniqueName('group'),
       fromBeginning: true,
       createTopics: false,
       sessionTimeoutMs: 10_000,
       logger: log,
       ...options,
+      groupId,
     });
-    const node = { source, sink: new RecordingSink(), log };
+    const sights = this.#sights.get(groupId) ?? new Map<string, TopicSight>();
+    this.#sights.set(groupId, sights);
+    const sink = new RecordingSink();
+    sink.sights = sights;
+    const node = { source, sink, log };
     this.#nodes.push(node);
     return node;
   }

@@ -147,6 +147,8 @@ export class Subscription implements SubscriptionTarget, StreamMember {
   /** Live frames that wait for the history before them; null when live. */
   held: HeldFrame[] | null = [];
   heldBytes = 0;
+  /** It was live when the store lost something: what came to this node before, and comes again now, it has had. */
+  outlivedLoss = false;
   /**
    * A history longer than a page is being sent: `paced` while its socket takes a page (what comes live is in the history),
    * `reading` while the next page is read (it may be the last, so what comes live is held); null: it is not.

@@ -125,6 +125,8 @@ export class Delivery {
   }
 
   #serve(subscription: Subscription, message: StreamMessage): void {
+    // A store that lost its newest minute is given it again.
+    if (message.seen && subscription.outlivedLoss) return;
     const isOwn = message.except !== '' && message.except === subscription.connection.id;
     if (subscription.held !== null) {
       this.#hold(subscription, message, isOwn);
@@ -219,8 +221,8 @@ function deservesNativeFanOut({ shared, size }: LocalStream<Subscription>): bool
 }
 
 /**
- * The subscription got the message when it came first. Its position stays in the epoch that was lost, where the next
- * repeated message will be looked at, too. Who joined since is in the new epoch.
+ * The subscription got the message when it came first, though the node has not heard of the loss yet. Its position stays in
+ * the epoch that was lost, where the next repeated message will be looked at, too. Who joined since is in the new epoch.
  */
 function deliveredBefore(subscription: Subscription, { epoch, offset }: StreamMessage): boolean {
   return offset === 0 || subscription.epoch !== epoch;

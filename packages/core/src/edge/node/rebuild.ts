@@ -69,6 +69,7 @@ export class Rebuild {
       const isProvable = subscription.retained !== null && (subscription.held === null || held.includes(subscription));
       // One that is still joining has read its history before the loss, and what it holds now may have a hole.
       if (!isProvable && loss.missed(place)) this.#unproven.add(connection);
+      if (subscription.held === null || held.includes(subscription)) subscription.outlivedLoss = true;
       if (subscription.retained === null || subscription.held !== null) continue;
       this.#deps.delivery.demote(subscription);
       subscription.held = [];

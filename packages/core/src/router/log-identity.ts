@@ -1,0 +1,57 @@
+import { crc32 } from 'node:zlib';
+import type { SourceMark, SourcePosition } from '../engine.js';
+import type { SourceRecord } from '../record-source.js';
+
+/** A partition as it is now. */
+export interface PresentLog {
+  /** See AssignedPartition. */
+  readonly log: string;
+  readonly beginOffset: number;
+  readonly endOffset: number;
+  /** See RecordSource.recordFrom. */
+  readonly recordFrom: (offset: number) => Promise<SourceRecord | null>;
+}
+
+/**
+ * `same`: the remembered position is one in this log. `cut`: it is this log, but what was applied last is no longer in it
+ * (an unclean election, a broker restored from a copy). `other`: the name is all that the two have in common.
+ */
+export type Comparison = 'same' | 'cut' | 'other';
+
+/** What a record of another log at the same offset has not: the time and the content of this one. */
+export function markOf(record: SourceRecord, log: string): SourceMark {
+  const content = crc32(record.value ?? '', crc32(record.key ?? ''));
+  return { offset: record.offset, proof: `${record.timestamp}-${content.toString(36)}`, log };
+}
+
+/** Whether the position belongs to the log, told by the record that stood there and by the broker's own identity. */
+export async function compareLog(position: SourcePosition, present: PresentLog): Promise<Comparison> {
+  const { mark } = position;
+  // Of a release that left no marks: the end is all there is to compare with.
+  if (mark === null) return position.offset < present.endOffset ? 'same' : 'other';
+  const sameId = mark.log === '' || present.log === '' ? null : mark.log === present.log;
+  // Its retention has passed the record.
+  if (mark.offset < present.beginOffset) return sameId === false ? 'other' : 'same';
+  const found = mark.offset < present.endOffset ? await present.recordFrom(mark.offset) : null;
+  if (found?.offset === mark.offset && markOf(found, '').proof === mark.proof) return 'same';
+  // Compaction took the record away, in the middle of the log.
+  if (found !== null && found.offset > mark.offset) return sameId === false ? 'other' : 'same';
+  return sameId === true ? 'cut' : 'other';
+}
+
+/**
+ * Where a log that was cut goes on with records that nobody was given: behind its end, or, when it has grown past the old
+ * end since, at its first record that is newer than the one that was applied last.
+ */
+export async function firstBehindCut(mark: SourceMark, present: PresentLog): Promise<number> {
+  if (mark.offset >= present.endOffset) return present.endOffset;
+  const appliedMs = Number.parseInt(mark.proof, 10);
+  let [from, to] = [present.beginOffset, mark.offset];
+  while (from < to) {
+    const middle = Math.floor((from + to) / 2);
+    const record = await present.recordFrom(middle);
+    if (record === null || record.timestamp > appliedMs) to = middle;
+    else from = record.offset + 1;
+  }
+  return from;
+}

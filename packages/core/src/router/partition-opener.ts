@@ -1,0 +1,168 @@
+import type { Engine, SourcePosition } from '../engine.js';
+import type { Logger } from '../logger.js';
+import type { AssignedPartition, RecordSource } from '../record-source.js';
+import { Backoff } from './backoff.js';
+import { parseCommitNote, type CommitNote } from './commit-note.js';
+import { compareLog, firstBehindCut, type PresentLog } from './log-identity.js';
+
+export interface PartitionOpenerDeps {
+  readonly source: RecordSource;
+  readonly engine: Engine;
+  readonly logger: Logger;
+}
+
+/** Where a partition begins that was assigned. */
+export interface PartitionStart {
+  readonly offset: number;
+  /** Records before it may have been applied, and forgotten by the store. */
+  readonly repeatedBefore: number;
+  /** See AppliedPast.minuteAgo. */
+  readonly minuteBefore: number;
+  /** Engine.store when this was decided. */
+  readonly store: string;
+}
+
+/** Where to read, and what to do with the rows of before. */
+interface Decision {
+  readonly offset: number;
+  readonly forget: boolean;
+  /** The store is not the one that the commit was made for. */
+  readonly storeChanged: boolean;
+  /** What a person should hear. */
+  readonly finding: string | null;
+}
+
+/**
+ * The one place that decides where a partition is read: by what Kafka has committed, by what the store remembers to have
+ * applied, and by whether the two speak of the log that is there now. A log is more than its name: a topic can be deleted
+ * and made again, Kafka can be wiped, another cluster can stand beside the same store.
+ */
+export class PartitionOpener {
+  readonly #deps: PartitionOpenerDeps;
+
+  constructor(deps: PartitionOpenerDeps) {
+    this.#deps = deps;
+  }
+
+  /** Asks until engine and Kafka answer; null when the signal aborts before. */
+  async open(assigned: AssignedPartition, signal: AbortSignal): Promise<PartitionStart | null> {
+    const { logger } = this.#deps;
+    const { topic, partition } = assigned;
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      try {
+        const start = await this.#openOnce(assigned);
+        if (start !== null) return start;
+      } catch (error) {
+        const level = backoff.isFresh ? 'warn' : 'debug';
+        logger[level]('partition can not be opened yet', { topic, partition, error: String(error) });
+        await backoff.wait(signal);
+      }
+    }
+    return null;
+  }
+
+  /** null when another router went on applying meanwhile: what was read is outdated. */
+  async #openOnce(assigned: AssignedPartition): Promise<PartitionStart | null> {
+    const { engine, source, logger } = this.#deps;
+    const { topic, partition, beginOffset, endOffset, log, committed } = assigned;
+    const { store } = engine;
+    const seen = await engine.sourcePositions(topic, partition);
+    const note = parseCommitNote(committed);
+    const recordFrom = (offset: number) => source.recordFrom(topic, partition, offset);
+    const present: PresentLog = { log, beginOffset, endOffset, recordFrom };
+    const decision = await decide({ assigned, note, seen, present, store });
+    const { offset, forget, finding, storeChanged } = decision;
+    if (!(await engine.claimSource(topic, partition, { seen, forget }))) return null;
+    if (finding !== null) {
+      const applied = seen.map((row) => row.offset);
+      const fields = {
+        topic,
+        partition,
+        applied,
+        committed: committed?.offset ?? null,
+        beginOffset,
+        endOffset,
+        offset,
+      };
+      logger.warn(finding, fields);
+    }
+    const minuteBefore = forget ? offset : Math.min(offset, note.minuteBefore ?? offset);
+    return { offset, minuteBefore, store, repeatedBefore: storeChanged ? endOffset : 0 };
+  }
+}
+
+interface Knowledge {
+  readonly assigned: AssignedPartition;
+  readonly note: CommitNote;
+  readonly seen: readonly SourcePosition[];
+  readonly present: PresentLog;
+  readonly store: string;
+}
+
+async function decide(knowledge: Knowledge): Promise<Decision> {
+  const { assigned, note, seen, present } = knowledge;
+  const { committed, beginOffset, endOffset, log } = assigned;
+  const rows = seen.filter(({ offset }) => offset >= 0);
+  if (rows.length === 0) return decideByCommit(knowledge);
+  const newest = rows.reduce((a, b) => (b.offset > a.offset ? b : a));
+  switch (await compareLog(newest, present)) {
+    case 'same':
+      return decideInSameLog(knowledge, rows);
+    case 'cut': {
+      const offset = await firstBehindCut(newest.mark!, present);
+      const finding = 'the end of a partition was lost, it goes on behind what is left of it';
+      return { offset, forget: true, storeChanged: false, finding };
+    }
+    case 'other': {
+      // What the group has committed in the new log is good; what it had in the old one is not.
+      const isOfThisLog = note.begins !== null || (note.log !== '' && note.log === log);
+      const offset = isOfThisLog && committed !== null ? clamp(committed.offset, beginOffset, endOffset) : beginOffset;
+      return {
+        offset,
+        forget: true,
+        storeChanged: false,
+        finding: 'the topic is another one than before, its partition starts over',
+      };
+    }
+  }
+}
+
+/** Nothing was applied of it that the store would know of. */
+function decideByCommit({ assigned, note, store }: Knowledge): Decision {
+  const { committed, beginOffset, endOffset, offset, log } = assigned;
+  if (committed !== null && committed.offset > endOffset) {
+    const isSame = log !== '' && note.log === log;
+    const finding = isSame
+      ? 'the end of a partition was lost, it goes on behind what is left of it'
+      : 'the committed offset is not in the log, starting at its first record';
+    return { offset: isSame ? endOffset : beginOffset, forget: false, storeChanged: false, finding };
+  }
+  const storeChanged = isAnotherStore(note, store);
+  const before = storeChanged ? Math.min(offset, note.minuteBefore ?? offset) : offset;
+  const start = clamp(before, beginOffset, endOffset);
+  return { offset: start, forget: false, storeChanged, finding: start < offset ? STORE_LOST : null };
+}
+
+function decideInSameLog({ assigned, note, seen, store }: Knowledge, rows: readonly SourcePosition[]): Decision {
+  const { committed, beginOffset, endOffset } = assigned;
+  const behindRows = Math.min(...rows.map(({ offset }) => offset)) + 1;
+  const isUsable = committed !== null && note.begins !== 'again' && committed.offset <= endOffset;
+  const offset = isUsable ? committed.offset : behindRows;
+  const storeChanged = isAnotherStore(note, store);
+  const isWhole = rows.length === seen.length;
+  const lostFrom = isWhole ? behindRows : (note.minuteBefore ?? offset);
+  const start = clamp(storeChanged ? Math.min(offset, lostFrom) : offset, beginOffset, endOffset);
+  const byRows = isUsable ? null : 'the committed offset is gone, going on where the store says';
+  return { offset: start, forget: false, storeChanged, finding: start < offset ? STORE_LOST : byRows };
+}
+
+const STORE_LOST = 'the store may have lost what was applied last, reading it again';
+
+function isAnotherStore(note: CommitNote, store: string): boolean {
+  return note.store !== '' && store !== '' && note.store !== store;
+}
+
+function clamp(offset: number, begin: number, end: number): number {
+  return Math.max(begin, Math.min(end, offset));
+}
