@@ -26,21 +26,14 @@ export interface SseHandshake {
 
 /** Subprotocol with which the gateway lets everybody in and then says by a frame whom it refuses, and why. */
 const REASONS_PROTOCOL = 'wsg.v1';
-/**
- * A gateway that does not know the name passes over it beside a token, but answers a list of nothing else in a way that
- * ends the connection. To be turned on as soon as all gateways in use select it.
- */
-const OFFER_ALONE = false;
 
 /** Address and subprotocols of one attempt; topics and positions ride in the query, percent-encoded. */
 export function webSocketHandshake(base: string, options: HandshakeOptions): WebSocketHandshake {
   const { token, tokenIn } = options;
   const url = address(base, options);
-  const protocols: string[] = [];
   // As a subprotocol the token stays out of the access logs of proxies on the way.
-  if (token !== '' && tokenIn === 'protocol') protocols.push('bearer', token);
-  if (protocols.length > 0 || OFFER_ALONE) protocols.push(REASONS_PROTOCOL);
-  return { url: url.href, protocols };
+  const bearer = token !== '' && tokenIn === 'protocol' ? ['bearer', token] : [];
+  return { url: url.href, protocols: [...bearer, REASONS_PROTOCOL] };
 }
 
 export function sseHandshake(base: string, options: HandshakeOptions): SseHandshake {

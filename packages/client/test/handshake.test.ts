@@ -21,14 +21,14 @@ describe('a handshake', () => {
   it('carries it in the query only if that is wanted', () => {
     expect(webSocketHandshake('wss://host/ws', { ...options, tokenIn: 'query' })).toEqual({
       url: 'wss://host/ws?token=h.p.s&topics=a%2Cb',
-      protocols: [],
+      protocols: ['wsg.v1'],
     });
   });
 
   it('of a guest without topics is the bare address', () => {
     expect(webSocketHandshake('ws://host/web', { ...options, token: '', topics: [] })).toEqual({
       url: 'ws://host/web',
-      protocols: [],
+      protocols: ['wsg.v1'],
     });
   });
 

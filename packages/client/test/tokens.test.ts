@@ -163,6 +163,6 @@ describe('a token without a callback', () => {
 
   it('that is absent is a guest', async () => {
     const { gateway } = await play({ token: '' });
-    expect(gateway.last.protocols).toEqual([]);
+    expect(gateway.last.protocols).toEqual(['wsg.v1']);
   });
 });
