@@ -36,6 +36,8 @@ export class PresenceRegistry {
   readonly #settings: Settings;
   /** Rows to be released with the next write, by connection and user: a connection may have changed its user. */
   readonly #releases = new Map<string, ReleasedConnection>();
+  /** Being released. One that was admitted again meanwhile is not among them: its row is not to be taken away once more. */
+  readonly #underWay = new Map<string, ReleasedConnection>();
   #flushing: Promise<void> | null = null;
 
   constructor(parts: SessionsParts, { stats, settings }: { stats: EngineStats; settings: Settings }) {
@@ -47,7 +49,9 @@ export class PresenceRegistry {
   async admit(request: AdmitRequest): Promise<AdmitResult> {
     const { user, streams, connection } = request;
     if (user === null) return { status: 'admitted', positions: await this.#parts.history.positions(streams) };
-    this.#releases.delete(rowKey({ connection, user }));
+    const key = rowKey({ connection, user });
+    this.#releases.delete(key);
+    this.#underWay.delete(key);
     try {
       const result = await this.registered(() => this.#admitUser(request, user));
       if (result.status === 'admitted') this.#stats.registrations++;
@@ -175,7 +179,8 @@ export class PresenceRegistry {
     const { keys } = this.#parts;
     const chunks = new Map<number, ReleasedConnection[]>();
     const writes: Promise<void>[] = [];
-    for (const released of this.#releases.values()) {
+    for (const [key, released] of this.#releases) {
+      this.#underWay.set(key, released);
       const partition = keys.partitionOf(released.user);
       let chunk = chunks.get(partition);
       if (chunk === undefined) chunks.set(partition, (chunk = []));
@@ -199,8 +204,14 @@ export class PresenceRegistry {
       this.#stats.unregistrations += removed;
     } catch {
       // Counted by the link. They wait for the next refresh that works.
-      for (const released of chunk) this.#forget(released);
+      for (const released of chunk) if (this.#isUnderWay(released)) this.#forget(released);
+    } finally {
+      for (const released of chunk) if (this.#isUnderWay(released)) this.#underWay.delete(rowKey(released));
     }
+  }
+
+  #isUnderWay(released: ReleasedConnection): boolean {
+    return this.#underWay.get(rowKey(released)) === released;
   }
 }
 
