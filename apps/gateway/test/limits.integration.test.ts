@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { WsClient, type WsRefusedError } from '@ws-gateway/testkit';
+import { waitFor, WsClient, type WsRefusedError } from '@ws-gateway/testkit';
 import { GatewayCluster, record, token, type NodeOptions } from './gateway-cluster.js';
 
 let cluster: GatewayCluster | null = null;
@@ -103,5 +103,30 @@ describe('handshakes', () => {
       expect(Number(headers['retry-after'])).toBeGreaterThan(0);
     }
     await Promise.all(clients.map((client) => client.close()));
+  }, 60_000);
+});
+
+describe('a process that holds limits.connections sockets', () => {
+  it('refuses more with 503 full and says so in /ready; /health, /metrics and the open sockets go on', async () => {
+    await open({ config: { limits: { connections: 2 } } });
+    const node = cluster!.nodes[0]!;
+    const get = async (path: string) => {
+      const response = await fetch(`http://127.0.0.1:${node.port}${path}`);
+      return { status: response.status, body: await response.text() };
+    };
+    const { clients, refusals } = await handshakes(['ann', 'bob', 'cleo', 'dora'].map((user) => url(0, user)));
+    expect(clients).toHaveLength(2);
+    for (const { status, headers, body } of refusals) {
+      expect([status, errorCode(body)]).toEqual([503, 'full']);
+      expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+    }
+    expect(await get('/ready')).toEqual({ status: 503, body: '{"status":"unready","failing":["full"]}' });
+    expect(await get('/health')).toEqual({ status: 200, body: '{"status":"ok","client_count":2}' });
+    expect((await get('/metrics')).body).toMatch(/websocket_connections_limit 2\n/);
+    expect((await clients[0]!.request('ping')).status).toBe('ok');
+    await clients[0]!.close();
+    await waitFor(async () => (await get('/ready')).status === 200, { what: '/ready is 200 again' });
+    await (await WsClient.open(url(0, 'cleo'))).close();
+    await clients[1]!.close();
   }, 60_000);
 });

@@ -37,6 +37,7 @@ const options: Partial<EdgeOptions> = {
   node: 'fanout',
   topics: [policy],
   topicsPerConnection: 1,
+  connectionsMax: 0,
   subscriptionsPerConnection: 1,
   heartbeatMs: 0,
   tokenParameters: [],

@@ -69,6 +69,8 @@ const CONNECTION_BOUNDS_SECONDS = [1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400]
 export class EdgeStats {
   activeConnections = 0;
   users = 0;
+  /** Sockets that this process may hold; 0: no limit. */
+  connectionsMax = 0;
   connectionsTotal = 0;
   unexpectedCloses = 0;
   readonly authErrors = new LabelCounter();

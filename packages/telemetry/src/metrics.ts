@@ -10,6 +10,11 @@ const websocketMetrics: readonly MetricDefinition[] = [
     read: ({ edge }) => edge.activeConnections,
   },
   {
+    ...{ name: 'websocket_connections_limit', type: 'gauge', labels: [] },
+    help: 'Sockets that this process holds at most (limits.connections). Close to websocket_active_connections: add nodes.',
+    read: ({ edge }) => edge.connectionsMax,
+  },
+  {
     ...{ name: 'websocket_active_users', type: 'gauge', labels: [] },
     help: 'Users with at least one open socket here. Summed over workers, so a user with sockets on two counts twice.',
     read: ({ edge }) => edge.users,

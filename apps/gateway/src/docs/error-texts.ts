@@ -57,6 +57,10 @@ export const refusalTexts: Texts<keyof typeof refusalStatuses> = {
     'Wait `Retry-After` seconds. Operator: `limits.connectionsPer…`, `sessions.max`.',
   ],
   draining: ['The node is going away.', 'Connect again; the balancer picks another node.'],
+  full: [
+    'The process holds as many connections as `limits.connections`, or has no file descriptors left.',
+    'Wait `Retry-After` seconds; a balancer picks another node. Operator: add nodes.',
+  ],
   unavailable: [REDIS_AWAY, 'Wait `Retry-After` seconds and try again. Operator: see `/ready`.'],
 };
 

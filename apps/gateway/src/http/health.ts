@@ -23,7 +23,7 @@ export interface NodeState {
 }
 
 /** In the order they are told. The last two are said of workers by the process that started them. */
-const FAILINGS = ['kafka', 'redis', 'draining', 'starting', 'unresponsive'] as const;
+const FAILINGS = ['kafka', 'redis', 'full', 'draining', 'starting', 'unresponsive'] as const;
 type Failing = (typeof FAILINGS)[number];
 
 /** So long a lost dead letter is told. */
@@ -37,6 +37,7 @@ export function stateOf({ edge, engine, source, stats }: NodeParts): NodeState {
   const readsKafka = source !== null && edge?.draining !== true && (source.status.started || engine.healthy);
   if (readsKafka && !source.status.healthy) failing.push('kafka');
   if (!engine.healthy) failing.push('redis');
+  if (edge?.full === true) failing.push('full');
   if (edge?.draining === true) failing.push('draining');
   const warnings = (source?.status.troubles ?? []).map(({ topic, reason }) => `topic:${topic}:${reason}`);
   if (performance.now() - stats.router.deadLettersLostMs < DEAD_LETTERS_MS) warnings.push('dead_letters');
@@ -59,7 +60,7 @@ export function ready(states: readonly NodeState[]): JsonAnswer {
 
 /** Of one process, as a metric: what it knows about itself. */
 export function readiness({ failing }: NodeState): Readonly<Record<string, boolean>> {
-  const parts = ['kafka', 'redis', 'draining'] as const;
+  const parts = ['kafka', 'redis', 'full', 'draining'] as const;
   return Object.fromEntries(parts.map((part) => [part, !failing.includes(part)]));
 }
 

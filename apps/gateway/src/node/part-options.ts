@@ -10,6 +10,7 @@ import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import type { UwsTransportOptions } from '@ws-gateway/uws-transport';
 import type { AdminDeps } from '../admin/route-context.js';
 import type { Config } from '../config/config.js';
+import { connectionsMax, descriptorLimit } from './descriptors.js';
 import { tlsOptions } from './engines.js';
 import { listenHost } from './listen-host.js';
 import type { LiveConfig } from './live-config.js';
@@ -23,11 +24,15 @@ export function edgeOptions(live: LiveConfig, node: string): EdgeOptions {
   const { config } = live;
   const { auth, limits, server } = config;
   const proxies = new TrustedProxies(server.trustProxy);
+  const descriptors = descriptorLimit();
   return {
     node,
     topics: [...config.topics.values()],
     get topicsPerConnection() {
       return live.config.limits.topicsPerConnection;
+    },
+    get connectionsMax() {
+      return connectionsMax(live.config.limits.connections, descriptors);
     },
     heartbeatMs: server.heartbeatMs,
     tokenParameters: auth.queryParams,

@@ -32,6 +32,7 @@ import {
   transportOptions,
 } from './part-options.js';
 import { Certificates } from './certificates.js';
+import { descriptorLimit, DescriptorWatch, warnOfFewDescriptors } from './descriptors.js';
 import { createEngine } from './engines.js';
 import { createIdentities } from './identities.js';
 import { firstContact } from './first-contact.js';
@@ -208,7 +209,12 @@ function makeEdge(
   verifier.start();
   live.add(verifier);
   stopping.addEventListener('abort', () => verifier.stop());
-  const edgeDeps = { ...deps, verifier, identifier, stats: deps.stats.edge, logger };
+  warnOfFewDescriptors(descriptorLimit(), logger);
+  const descriptors = new DescriptorWatch(logger);
+  descriptors.start();
+  stopping.addEventListener('abort', () => descriptors.stop());
+  const hasRoom = (): boolean => !descriptors.isExhausted;
+  const edgeDeps = { ...deps, verifier, identifier, hasRoom, stats: deps.stats.edge, logger };
   return createEdge(edgeDeps, edgeOptions(live, deps.node));
 }
 

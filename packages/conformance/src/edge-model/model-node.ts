@@ -54,6 +54,7 @@ export class ModelNode implements Inbox {
       node: name,
       topics,
       topicsPerConnection: 8,
+      connectionsMax: 0,
       heartbeatMs: 25_000,
       tokenParameters: ['token'],
       allowedOrigins: [],

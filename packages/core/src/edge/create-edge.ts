@@ -28,6 +28,7 @@ import { FramedEndpoint } from './framed-endpoint.js';
 import { Handshaker, type HandshakeOptions } from './handshake/handshaker.js';
 import { RefusalLog } from './handshake/refusal-log.js';
 import { CloseLog } from './node/close-log.js';
+import { Capacity } from './node/capacity.js';
 import { ClusterSurvey } from './node/cluster-survey.js';
 import { Rebuild } from './node/rebuild.js';
 import { Reloads } from './node/reloads.js';
@@ -58,6 +59,8 @@ export interface EdgeDeps {
   /** null: nobody is told which subscription ids there are. */
   readonly subscriptions: SubscriptionEvents | null;
   readonly logger: Logger;
+  /** False while the process cannot hold one more socket, whatever the limit says; absent: it can. */
+  readonly hasRoom?: (() => boolean) | undefined;
 }
 
 /** Limits and origins are read where they are used: the application may give them new values at any time. */
@@ -72,6 +75,8 @@ export interface EdgeLimits extends RequestLimits {
 export interface EdgeOptions extends HandshakeOptions {
   readonly topics: readonly TopicPolicy[];
   readonly topicsPerConnection: number;
+  /** Sockets of this process; 0: no limit. */
+  readonly connectionsMax: number;
   readonly heartbeatMs: number;
   readonly limits: EdgeLimits;
   readonly subscriptionsPerConnection: number;
@@ -88,6 +93,7 @@ export interface EdgeOptions extends HandshakeOptions {
 export function createEdge(deps: EdgeDeps, options: EdgeOptions): Edge {
   const { engine, links, stats, logger, onDrain = () => undefined } = deps;
   const parts = createDelivery(deps, options);
+  const capacity = new Capacity({ ...deps, ...parts }, options);
   const loginChanges = new LoginChanges({ ...deps, ...parts }, options);
   const reloads = new Reloads({ ...deps, ...parts });
   const commands = createCommands({ ...deps, ...parts, loginChanges, reloads }, options);
@@ -97,7 +103,7 @@ export function createEdge(deps: EdgeDeps, options: EdgeOptions): Edge {
     ...parts,
     loginChanges,
     endpoints,
-    handshaker: new Handshaker({ ...deps, ...parts, endpoints }, options),
+    handshaker: new Handshaker({ ...deps, ...parts, endpoints, capacity }, options),
     reloads,
     rebuild: new Rebuild({ ...deps, ...parts }),
     engine,
@@ -107,6 +113,7 @@ export function createEdge(deps: EdgeDeps, options: EdgeOptions): Edge {
     closeLog: new CloseLog(logger),
     clientAddress: options.clientAddress,
     presence: deps.presence,
+    capacity,
     startLinks: () => links.start(pipes),
     onDrain,
   });

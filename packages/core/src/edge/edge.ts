@@ -13,6 +13,7 @@ import type { Delivery } from './delivery/delivery.js';
 import type { Sender } from './delivery/sender.js';
 import type { Endpoints } from './endpoints.js';
 import type { Handshaker } from './handshake/handshaker.js';
+import type { Capacity } from './node/capacity.js';
 import type { ClusterSurvey } from './node/cluster-survey.js';
 import { Drain } from './node/drain.js';
 import type { Rebuild } from './node/rebuild.js';
@@ -38,6 +39,7 @@ export interface EdgeParts {
   readonly sender: Sender;
   readonly delivery: Delivery;
   readonly loginChanges: LoginChanges;
+  readonly capacity: Capacity;
   readonly survey: ClusterSurvey;
   readonly reloads: Reloads;
   readonly rebuild: Rebuild;
@@ -78,6 +80,11 @@ export class Edge implements EdgeHandler, Inbox {
 
   get userCount(): number {
     return this.#parts.connections.users;
+  }
+
+  /** No room for one more connection. */
+  get full(): boolean {
+    return this.#parts.capacity.isFull;
   }
 
   get draining(): boolean {
@@ -247,6 +254,7 @@ export class Edge implements EdgeHandler, Inbox {
 
   #requireOpen(): void {
     if (this.#draining) throw draining();
+    this.#parts.capacity.check();
     if (!this.#parts.engine.healthy)
       throw new RefusalError('unavailable', 'the gateway cannot admit connections right now');
   }

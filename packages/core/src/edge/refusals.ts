@@ -19,6 +19,7 @@ export const refusalStatuses = {
   too_many_connections: 429,
   draining: 503,
   unavailable: 503,
+  full: 503,
 } as const;
 
 export type RefusalCode = keyof typeof refusalStatuses;
@@ -27,6 +28,7 @@ const RETRY_AFTER_SECONDS: Partial<Record<RefusalCode, number>> = {
   too_many_connections: 10,
   draining: 1,
   unavailable: 2,
+  full: 10,
 };
 
 /** Thrown while a handshake or a command is looked at; becomes an HTTP answer or an error payload. */

@@ -288,6 +288,7 @@ const edgeOptions = {
   node: 'n1',
   topics: [topicPolicy('notifications'), topicPolicy('news', { guests: true })],
   topicsPerConnection: 8,
+  connectionsMax: 0,
   subscriptionsPerConnection: 8,
   heartbeatMs: 25_000,
   tokenParameters: ['token'],

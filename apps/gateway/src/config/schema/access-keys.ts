@@ -77,6 +77,13 @@ export const accessKeys = {
     topicsPerConnection: live(key(whole(0), 64, 'Topics a connection may subscribe to.')),
     subscriptionsPerConnection: live(key(whole(0), 64, 'Subscription ids (of commands) a connection may hold.')),
     roomsPerConnection: live(key(whole(0), 64, 'Rooms a connection may be in.')),
+    connections: live(
+      key(
+        whole(0),
+        0,
+        'Connections of one process; above it 503 `full`. 0: the hard limit of file descriptors, less a tenth and 64.',
+      ),
+    ),
     connectionsPerUser: live(key(whole(0), 0, 'Connections of one user on one node.')),
     connectionsPerAddress: live(key(whole(0), 0, 'Connections from one address on one node.')),
     handshakesPerSecond: live(key(whole(0), 0, 'New connections a second on one node.')),

@@ -20,6 +20,7 @@ import type { Endpoints } from '../endpoints.js';
 import { parseHandshakeQuery, type HandshakeQuery } from './handshake-query.js';
 import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
 import { RefusalError } from '../refusals.js';
+import type { Capacity } from '../node/capacity.js';
 import type { Sender } from '../delivery/sender.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
 
@@ -48,6 +49,7 @@ interface AdmissionDeps {
   readonly access: TopicAccess;
   readonly endpoints: Endpoints;
   readonly sender: Pick<Sender, 'close'>;
+  readonly capacity: Capacity;
   readonly stats: EdgeStats;
 }
 
@@ -98,7 +100,8 @@ export class Handshaker {
     const login = new Login(identity, bearer.authorization, Date.now());
     const requests = this.#requests(endpoint, query, login);
     endpoint.checkOpen();
-    // The address may have filled up while the token was verified.
+    // Node and address may have filled up while the token was verified.
+    this.#deps.capacity.check();
     this.#checkAddress(address);
     this.#checkUserLimit(login, endpoint);
     signal.throwIfAborted();

@@ -126,7 +126,13 @@ beforeEach(async () => {
   } as unknown as EdgeDeps;
   const options = {
     ...{ node: 'n1', topics: [TOPIC], topicsPerConnection: 8, subscriptionsPerConnection: 2 },
-    ...{ tokenParameters: ['token'], subprotocols: [], allowedOrigins: [], clientAddress: () => '::1' },
+    ...{
+      tokenParameters: ['token'],
+      subprotocols: [],
+      connectionsMax: 0,
+      allowedOrigins: [],
+      clientAddress: () => '::1',
+    },
     ...{ connectionsPerUser: 0, connectionsPerAddress: 0, handshakesPerSecond: 0, maxLifetimeMs: 0, sessions: null },
     ...{ limits: unlimited, hubs: [], pipes: [] },
     rooms: { policy: { ...TOPIC, retention: null }, roomsPerConnection: 8 },
