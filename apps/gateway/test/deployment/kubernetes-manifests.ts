@@ -104,9 +104,10 @@ export function asApplied(manifest: Manifest): object {
   return Object.fromEntries(Object.entries(manifest).filter(([name]) => name !== 'file'));
 }
 
+/** Folders of manifests; the chart holds templates. */
 export function subfolders(): string[] {
   return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => entry.isDirectory() && entry.name !== 'chart')
     .map(({ name }) => name)
     .toSorted();
 }
