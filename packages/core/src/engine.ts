@@ -10,7 +10,7 @@ import type { Position, RetainedStream, Retention, StreamName } from './streams.
  * Guarantees of every implementation (the conformance suite holds them to it):
  * - A record whose source offset was applied before is skipped: publishing a batch twice is harmless.
  * - What is published after `admit` resolved reaches the inbox of the admitted connection's node.
- * - Inbox batches arrive in publishing order, each once; when that can't be kept, `Inbox.rebuild` is called before
+ * - Inbox batches arrive in publishing order, each once; when that cannot be kept, `Inbox.rebuild` is called before
  *   anything that was published behind the hole.
  * - All calls reject with an EngineError; `retryable` says whether the same call may be made again.
  */
@@ -94,10 +94,10 @@ export interface Engine {
   nodes(): Promise<NodeRow[]>;
   presence(user: string): Promise<PresenceRow[]>;
 
-  /** What this node tells the others about itself with each lease refresh. */
+  /** Sets what this node tells the others about itself with each lease refresh. */
   report(status: NodeStatus): void;
 
-  /** False while the engine can't be reached: routers pause, edges refuse new connections, /ready says so. */
+  /** False while the engine cannot be reached: routers pause, edges refuse new connections, /ready says so. */
   readonly healthy: boolean;
 
   /** Removes this node and all its rows. The inbox gets nothing afterwards. */
@@ -118,13 +118,13 @@ export interface Inbox {
    * watch), paced, and read what followed each connection's own position. Resolves when that is done.
    */
   rebuild(loss: ContinuityLoss): Promise<void>;
-  /** Whether this connection is here, and is this user's. */
+  /** Tells whether this connection is here, and is this user's. */
   holds(connection: string, user: string): boolean;
 }
 
-/** What an engine lost. Places are user ids, for the user's row and own streams, and the names of all other streams. */
+/** Loss of an engine. Places are user ids, for the user's row and own streams, and the names of all other streams. */
 export interface ContinuityLoss {
-  /** For the log. */
+  /** Reason for the log. */
   readonly reason: string;
   readonly concerns: (place: string) => boolean;
   /**
@@ -144,7 +144,7 @@ export interface StreamMessage {
   /** '' for a stream without history. */
   epoch: string;
   offset: number;
-  /** When the record was made (Kafka's timestamp, ms since the epoch): for message age. */
+  /** Time of the record (Kafka's timestamp, ms since the epoch), for the age of messages. */
   recordTimeMs: number;
   /** The finished frame in UTF-8. */
   frame: Uint8Array;
@@ -158,7 +158,7 @@ export interface StreamMessage {
 }
 
 export interface PublishBatch {
-  /** null: not from Kafka (API, gRPC, rooms), so nothing to recognise a repetition by. */
+  /** Source of the records; null: not from Kafka (API, gRPC, rooms), so nothing to recognise a repetition by. */
   readonly source: SourceRange | null;
   readonly items: readonly PublishItem[];
 }
@@ -220,7 +220,7 @@ interface ItemBase {
   readonly recordTimeMs: number;
   readonly head: string;
 }
-/** To `<topic>/u/<user>`: the nodes are those of the user's presence rows. */
+/** Message to `<topic>/u/<user>`: the nodes are those of the user's presence rows. */
 export interface UserItem extends ItemBase {
   readonly kind: 'user';
   readonly topic: string;
@@ -229,14 +229,14 @@ export interface UserItem extends ItemBase {
   /** Id of a connection that must not get it: nobody is told what he sent. */
   readonly except?: string;
 }
-/** To a public stream, room, hub or subscription id: the nodes are those that watch it. */
+/** Message to a public stream, room, hub or subscription id: the nodes are those that watch it. */
 export interface ChannelItem extends ItemBase {
   readonly kind: 'channel';
   readonly stream: StreamName;
   readonly retention: Retention | null;
   readonly except?: string;
 }
-/** To every connection of every node, without a position. */
+/** Message to every connection of every node, without a position. */
 export interface AllItem extends ItemBase {
   readonly kind: 'all';
 }
@@ -254,7 +254,7 @@ export interface BlockItem extends ItemBase {
 
 export interface Block {
   readonly reason: string;
-  /** ms since the epoch; null: until unblocked. */
+  /** End of the block in ms since the epoch; null: until unblocked. */
   readonly expiresAtMs: number | null;
 }
 
@@ -274,22 +274,22 @@ export interface PublishResult {
   readonly offline: number;
   /** Items skipped because their source offset had been applied before. */
   readonly duplicates: number;
-  /** Only for batches without a source, one per item: what the HTTP API answers. */
+  /** Results, one per item, for batches without a source only: what the HTTP API answers. */
   readonly items?: readonly { readonly nodes: number; readonly position: Position | null }[];
 }
 
 export interface AdmitRequest {
   readonly connection: string;
-  /** null: a guest; no block, no limit, no presence row. */
+  /** User; null: a guest, with no block, no limit and no presence row. */
   readonly user: string | null;
   readonly endpoint: string;
   readonly sinceMs: number;
   /** Streams with history whose positions are wanted. The user's own and public ones may be mixed. */
   readonly streams: readonly RetainedStream[];
   readonly sessions: SessionLimit | null;
-  /** What the user came with; null: nothing that could be revoked. */
+  /** Token that the user came with; null: nothing that could be revoked. */
   readonly token?: TokenTraits | null;
-  /** One connection per user and `endpoint` in the whole cluster, for endpoints that are piped to a backend. */
+  /** Rule for endpoints that are piped to a backend: one connection per user and `endpoint` in the whole cluster. */
   readonly exclusive?: SessionLimit['policy'] | null;
   /**
    * true: the connection is open already (rebuild): the session limit is not applied, and of two in one exclusive place
@@ -331,15 +331,15 @@ export type ControlTarget =
   | { readonly kind: 'channel'; readonly stream: StreamName }
   | { readonly kind: 'all' };
 
-/** What one node may ask of another. JSON on the wire. */
+/** Command that one node gives another. JSON on the wire. */
 export type NodeCommand =
   | {
       readonly command: 'close';
-      /** null: a guest, who is known by `connection` only. */
+      /** User; null: a guest, who is known by `connection` only. */
       readonly user: string | null;
-      /** Only this one of the user's connections. */
+      /** Restricts the close to this one of the user's connections. */
       readonly connection?: string;
-      /** Only connections of this endpoint. */
+      /** Restricts the close to connections of this endpoint. */
       readonly endpoint?: string;
       readonly close: CloseReason;
     }

@@ -18,24 +18,24 @@ export interface RecordSource {
   seek(topic: string, partition: number, offset: number): void;
   /** `offset` is the next one to read (Kafka's convention). Rejects when the group no longer owns the partition. */
   commit(offsets: readonly CommittedOffset[]): Promise<void>;
-  /** The first record at the offset or behind it; null where the log ends before. Rejects when Kafka can't be asked now. */
+  /** The first record at the offset or behind it; null where the log ends before. Rejects when Kafka cannot be asked now. */
   recordFrom(topic: string, partition: number, offset: number): Promise<SourceRecord | null>;
   /**
    * Reads again what a topic holds, from its first record on, beside the group and whatever is committed. Resolves to the end of each partition: all records before it were given to `take`, in
-   * order within a partition. Rejects when Kafka can't be asked now; records may have been given then.
+   * order within a partition. Rejects when Kafka cannot be asked now; records may have been given then.
    */
   readAgain(
     topic: string,
     take: (partition: number, records: readonly SourceRecord[]) => void,
   ): Promise<PartitionOffset[]>;
-  /** What /ready asks. */
+  /** Status for /ready. */
   readonly status: RecordSourceStatus;
   /** Leaves the group. The router has drained and committed before. */
   stop(): Promise<void>;
 }
 
 export interface RecordSourceStatus {
-  /** In the group and in touch with a broker. */
+  /** True when it is in the group and in touch with a broker. */
   readonly healthy: boolean;
   /** `start` was called. */
   readonly started: boolean;
@@ -84,7 +84,7 @@ export interface ReadUpTo {
 
 /** The router's side. The driver calls it from one place at a time. */
 export interface RecordSink {
-  /** Before any record of the partition; the driver waits for it (bounded) before it fetches. */
+  /** Announces partitions before any record of them; the driver waits for it (bounded) before it fetches. */
   assigned(partitions: readonly AssignedPartition[]): Promise<void>;
   /**
    * The group takes the partitions away (or is about to stop). The driver waits (bounded by the rebalance) so that
@@ -92,13 +92,13 @@ export interface RecordSink {
    */
   revoked(partitions: readonly { topic: string; partition: number }[]): Promise<void>;
   /**
-   * In order of offset; returns at once. Compacted or aborted offsets may be missing between two records; there may be no
-   * record at all where the log holds none up to `nextOffset`.
+   * Hands records over in order of offset; returns at once. Compacted or aborted offsets may be missing between two
+   * records; there may be no record at all where the log holds none up to `nextOffset`.
    */
   records(topic: string, partition: number, records: readonly SourceRecord[], upTo: ReadUpTo): void;
   /**
    * The group's lasting memory of its topics, which Kafka does not give: keeps each sight of a topic that was never seen
-   * before, and any that says `begun`. Resolves to what is kept now, in the order asked; rejects when that can't be said.
+   * before, and any that says `begun`. Resolves to what is kept now, in the order asked; rejects when that cannot be said.
    */
   sighted(sights: readonly TopicSight[]): Promise<readonly TopicSight[]>;
 }
@@ -107,7 +107,7 @@ export interface RecordSink {
 export interface TopicSight {
   readonly topic: string;
   readonly state: 'there' | 'missing' | 'forbidden' | 'begun';
-  /** ms since the epoch. */
+  /** Time of this sight, ms since the epoch. */
   readonly atMs: number;
 }
 
@@ -117,7 +117,7 @@ type OneHeaderValue = Uint8Array | string | null;
 
 export interface SourceRecord {
   readonly offset: number;
-  /** ms since the epoch. */
+  /** Time of the record, ms since the epoch. */
   readonly timestamp: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;

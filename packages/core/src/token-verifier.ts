@@ -5,11 +5,11 @@ export interface Identity {
   readonly expiresAtMs: number | null;
   readonly issuedAtMs: number | null;
   readonly tokenId: string | null;
-  /** Only topics allowed; null: no limit. */
+  /** Topics that are allowed; null: no limit. */
   readonly topics: ReadonlySet<string> | null;
-  /** Only rooms allowed; null: no limit. */
+  /** Rooms that are allowed; null: no limit. */
   readonly rooms: ReadonlySet<string> | null;
-  /** True when it may ask for the presence of others. */
+  /** True: it may ask for the presence of others. */
   readonly presence: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface TokenVerifier {
   recall?(token: string): Identity | null;
 }
 
-/** What is known of a handshake that brings no token. */
+/** Facts that are known of a handshake that brings no token. */
 export interface TokenlessHandshake {
   readonly path: string;
   /** Query as it came, without the question mark. */

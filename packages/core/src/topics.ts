@@ -5,11 +5,11 @@ import type { Retention } from './streams.js';
 
 /** How one kind of stream is kept and delivered: what topics, rooms, hubs and subscription ids have in common. */
 export interface StreamPolicy {
-  /** What metrics and queues call it; of a topic what clients subscribe to. */
+  /** Name for metrics and queues; of a topic the name that clients subscribe to. */
   readonly name: string;
   /** The `type` of messages that name none. */
   readonly type: string;
-  /** null: no history. */
+  /** Retention; null: no history. */
   readonly retention: Retention | null;
   readonly slow: SlowPolicyName;
   /** Limit of a slow client's queue. */
@@ -51,13 +51,13 @@ const streamDefaults = { slow: 'queue', queueBytes: 256 * 1024, snapshot: false,
 export interface TopicPolicy extends StreamPolicy {
   /** The Kafka topic that feeds it. */
   readonly kafkaTopic: string;
-  /** What its records look like. */
+  /** Format of its records. */
   readonly format: RecordFormat;
-  /** Where a record says what a message needs; {} for formats without a map. */
+  /** Map of where a record has what a message needs; {} for formats without a map. */
   readonly map: RecordMap;
   /** Records that do not meet all of these become no message. */
   readonly when: readonly Condition[];
-  /** What a record without a value is. `delete` is for topics of mode `latest`. */
+  /** Meaning of a record without a value. `delete` is for topics of mode `latest`. */
   readonly tombstone: 'dead-letter' | 'skip' | 'delete';
   /** Records older than this on arrival are not delivered; 0: any age will do. */
   readonly ttlMs: number;

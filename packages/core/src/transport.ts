@@ -58,7 +58,7 @@ export interface Refusal {
 
 /** One open socket. No method throws after the close: it does nothing and says 'closed'. */
 export interface Socket {
-  /** What carries it: fan-out to its groups goes this way. */
+  /** Transport that carries it: fan-out to its groups goes this way. */
   readonly transport: Transport;
   send(frame: Uint8Array | string): 'sent' | 'buffered' | 'closed';
   /** Runs `write` so that all its sends leave in one system call. */
@@ -75,7 +75,7 @@ export interface Socket {
 }
 
 /**
- * What carries sockets. A node may have several transports; each serves the groups of its own sockets and knows nothing of
+ * Carries sockets. A node may have several transports; each serves the groups of its own sockets and knows nothing of
  * the others.
  */
 export interface Transport {

@@ -4,7 +4,7 @@ import { isForbiddenTopic, isUnknownTopic, toKafkaError } from './errors.js';
 import type { KafkaConnectionOptions } from './options.js';
 import { withDeadline } from './timing.js';
 
-/** One call: callers retry by their own rules. */
+/** Time limit in ms of one call: callers retry by their own rules. */
 const DEADLINE_MS = 10_000;
 const DISCONNECT_TIMEOUT_MS = 2_000;
 const RETRY: RetryOptions = { initialRetryTime: 100, maxRetryTime: 500, retries: 2 };
@@ -22,7 +22,7 @@ export interface TopicStatus {
   readonly exists: boolean;
   /** The broker tells nothing about it, not even whether it exists. */
   readonly forbidden: boolean;
-  /** 0 when it does not exist. */
+  /** Number of partitions; 0 when the topic does not exist. */
   readonly partitions: number;
 }
 
@@ -31,7 +31,7 @@ export interface PartitionState {
   readonly topic: string;
   readonly partition: number;
   readonly committed: number | null;
-  /** What was committed with it. */
+  /** Note that was committed with the offset. */
   readonly note: string;
   readonly low: number;
   readonly high: number;
@@ -73,7 +73,7 @@ export class ClusterAdmin {
     });
   }
 
-  /** All partitions of the topics. Rejects when one of them does not exist. */
+  /** Reads all partitions of the topics. Rejects when one of them does not exist. */
   async partitionStates(groupId: string, topics: readonly string[]): Promise<PartitionState[]> {
     return this.#call('offset query', async (admin) => {
       const committed = await admin.fetchOffsets({ groupId, topics: [...topics] });
@@ -149,12 +149,12 @@ export class ClusterAdmin {
   }
 }
 
-/** For the command line: connects, makes what is missing, disconnects. */
+/** Connects, makes the topics that are missing, and disconnects, for the command line. */
 export async function createTopics(options: KafkaConnectionOptions, specs: readonly TopicSpec[]): Promise<string[]> {
   return once(options, (admin) => admin.createTopics(specs));
 }
 
-/** For the command line: connects, asks, disconnects. */
+/** Connects, asks for the topics, and disconnects, for the command line. */
 export async function checkTopics(options: KafkaConnectionOptions, topics: readonly string[]): Promise<TopicStatus[]> {
   return once(options, (admin) => admin.checkTopics(topics));
 }

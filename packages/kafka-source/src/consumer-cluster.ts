@@ -6,7 +6,7 @@ import { errorLabel, KafkaError, toKafkaError } from './errors.js';
 import { subscriptionAssigner } from './subscription-assigner.js';
 import { fetchTopicIds, type RequestingBroker } from './topic-ids.js';
 
-/** What kafkajs' broker object can do beyond its published type. */
+/** Methods of kafkajs' broker object beyond its published type. */
 interface WholeBroker extends RequestingBroker {
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
   fetch(request: object): Promise<{ responses: { partitions: object[] }[] }>;
@@ -33,7 +33,7 @@ const EMPTY_ANSWERS_MAX = 50;
  *   and from then on the broker refuses commits of the old generation; some rejoins (new partitions, stale metadata) are
  *   not even announced by an event. But the first thing of every join is to ask for the group's coordinator.
  * - A consumer must survive the loss of its only broker. kafkajs may forget it and then crash for want of any (one of
- *   five kills); the crashed member can't leave, and the group waits for its session to end.
+ *   five kills); the crashed member cannot leave, and the group waits for its session to end.
  */
 export class ConsumerCluster {
   readonly #beforeJoin: () => Promise<void>;
@@ -44,7 +44,7 @@ export class ConsumerCluster {
     this.#beforeJoin = beforeJoin;
   }
 
-  /** To be given to the consumer. */
+  /** Assigner for the consumer. */
   readonly assigner: PartitionAssigner = (config) => {
     const { cluster } = config;
     this.#cluster = cluster;

@@ -27,7 +27,10 @@ const METADATA_AGE_MS = 5_000;
 /** Handlers return at once, so this only has to be enough that one waiting for its heartbeat holds up no other. */
 const HANDLERS = 16;
 
-/** How long the router may take to settle and commit; heartbeats rest meanwhile, so far below the session timeout. */
+/**
+ * Time in ms that the router may take to settle and commit. Heartbeats rest meanwhile, so it is far below the session
+ * timeout.
+ */
 const REVOKE_TIMEOUT_MS = 3_000;
 const ASSIGN_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 2_000;
@@ -179,8 +182,8 @@ export class ConsumerGroupMember {
   }
 
   /**
-   * One at a time: kafkajs repeats a commit that met a dead connection, and an older one must not overtake a newer one.
-   * Rejects late ones, which then are not sent any more.
+   * Commits, one request at a time: kafkajs repeats a commit that met a dead connection, and an older one must not
+   * overtake a newer one. Rejects late ones, which then are not sent any more.
    */
   async commit(offsets: readonly CommittedOffset[]): Promise<void> {
     for (const { topic, partition } of offsets) {

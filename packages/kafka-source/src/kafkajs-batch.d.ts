@@ -10,7 +10,7 @@ declare module 'kafkajs/src/consumer/batch.js' {
     readonly messages: KafkaMessage[];
     /** Of the log's last entry in the answer, whatever that is; null: there was none. (Patched.) */
     readonly lastOffsetRead: number | null;
-    /** Why the messages end where they do, when what follows can't be read. (Patched.) */
+    /** Why the messages end where they do, when what follows cannot be read. (Patched.) */
     readonly unreadable: Error | null;
     lastOffset(): string;
   }

@@ -19,11 +19,11 @@ import { aborted, pause } from './timing.js';
 import { TopicTrouble } from './topic-trouble.js';
 
 /**
- * How long the partitions of a killed router rest. A false alarm costs a rebalance and nothing else, since what is read
- * twice is recognised; brokers allow 6 s at least.
+ * Time in ms that the partitions of a killed router rest. A false alarm costs a rebalance and nothing else, since what
+ * is read twice is recognised; brokers allow 6 s at least.
  */
 const DEFAULT_SESSION_TIMEOUT_MS = 8_000;
-/** How often topics are looked for: one that appears or vanishes is noticed within this. */
+/** Time in ms between two looks at topics: one that appears or vanishes is noticed within this. */
 const TOPIC_CHECK_MS = 5_000;
 /** `start` returns after this even if Kafka is away: a node must be able to say so in /ready. */
 const START_TIMEOUT_MS = 10_000;
@@ -45,7 +45,7 @@ export class KafkajsRecordSource implements RecordSource {
   readonly #positions: StartPositions;
   readonly #stop = new AbortController();
   readonly #started = Promise.withResolvers<void>();
-  /** null before the start. */
+  /** Run under way; null before the start. */
   #running: Promise<void> | null = null;
   #member: ConsumerGroupMember | null = null;
   #lastMember: string | null = null;
@@ -75,7 +75,7 @@ export class KafkajsRecordSource implements RecordSource {
     const refused = new Set(
       troubles.filter(({ reason }) => reason !== 'missing' && reason !== 'unread').map(({ topic }) => topic),
     );
-    // Of topics that are made later nothing is kept back; of topics that can't be read there is.
+    // Of topics that are made later nothing is kept back; of topics that cannot be read there is.
     const flows = refused.size === 0 || this.#options.topics.some((topic) => !refused.has(topic));
     const healthy = flows && (this.#member?.healthy ?? (this.#readable.length === 0 && inTouch));
     return { started: this.#running !== null, healthy, troubles };
@@ -157,7 +157,7 @@ export class KafkajsRecordSource implements RecordSource {
     }
   }
 
-  /** One member's life, or one look when there is no topic yet. */
+  /** Serves one member's life, or looks once when there is no topic yet. */
   async #serve(sink: RecordSink): Promise<void> {
     const topics = await this.#findTopics(sink);
     if (topics.length === 0) {

@@ -108,9 +108,9 @@ export class KafkajsRecordWriter implements RecordWriter {
   }
 
   /**
-   * Never rejects. When a request of several writes is refused each is sent alone: one bad record hurts nobody else. When
-   * Kafka is away, what waits behind the request fails with it: the last of a long queue would otherwise wait for many
-   * such attempts, and be told so after others that came later.
+   * Sends writes; never rejects. When a request of several writes is refused each is sent alone: one bad record hurts
+   * nobody else. When Kafka is away, what waits behind the request fails with it: the last of a long queue would
+   * otherwise wait for many such attempts, and be told so after others that came later.
    */
   async #sendAll(writes: readonly Write[]): Promise<void> {
     try {

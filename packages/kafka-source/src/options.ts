@@ -12,7 +12,7 @@ export interface KafkaConnectionOptions {
   /** host:port; at least one. */
   readonly brokers: readonly string[];
   readonly clientId: string;
-  /** true: TLS with the system's authorities. */
+  /** TLS options; true: TLS with the system's authorities. */
   readonly tls?: ConnectionOptions | boolean;
   readonly sasl?: KafkaSasl;
   readonly logger: Logger;

@@ -5,9 +5,9 @@ export interface OwnedPartition {
   open: boolean;
   /** The sink was told of it, and must be told when it goes. */
   handedOut: boolean;
-  /** By the router. */
+  /** True when the router has paused it. */
   paused: boolean;
-  /** What comes next can't be read; it is tried again after a pause. */
+  /** What comes next cannot be read; it is tried again after a pause. */
   unreadable: boolean;
   /** A record below it means that the partition started over. */
   nextOffset: number;
@@ -15,7 +15,10 @@ export interface OwnedPartition {
   startOffset: number | null;
 }
 
-/** What the group has given to this member, and how far each is on its way into the router's hands and out of them. */
+/**
+ * Partitions that the group has given to this member, and how far each is on its way into the router's hands and out of
+ * them.
+ */
 export class OwnedPartitions {
   readonly #topics = new Map<string, Map<number, OwnedPartition>>();
 
@@ -40,7 +43,7 @@ export class OwnedPartitions {
     }
   }
 
-  /** Nothing more is handed over; commits are still allowed. */
+  /** Ends the handing over; commits are still allowed. */
   shut(): void {
     for (const owned of this.all()) owned.open = false;
   }
@@ -49,7 +52,7 @@ export class OwnedPartitions {
     this.#topics.clear();
   }
 
-  /** Those that the sink was told of and must be told of again when they go. */
+  /** Lists the partitions that the sink was told of and must be told of again when they go. */
   handedOut(): { topic: string; partition: number }[] {
     return this.all()
       .filter((owned) => owned.handedOut)

@@ -89,7 +89,7 @@ export class PartitionFeed {
     this.#parts.sink.records(topic, partition, [], { nextOffset: last + 1, endOffset: end });
   }
 
-  /** What comes next can't be read: the partition waits, and no other one does. */
+  /** What comes next cannot be read: the partition waits, and no other one does. */
   #rest(owned: OwnedPartition, error: Error): void {
     const { topic, partition, nextOffset } = owned;
     const waitMs = this.#parts.trouble.unreadable(topic, partition, { offset: nextOffset, error });

@@ -34,7 +34,7 @@ export interface Beginnings {
  * first saw it begins at its end (at its first record with `fromBeginning`); everything else, be it a topic made later, one
  * made again, or a new partition, begins at its first record. So nothing that is written while no node runs is skipped.
  *
- * Kafka alone can't tell when a group first saw a topic: it forgets a deleted topic's offsets, maybe the group's only ones.
+ * Kafka alone cannot tell when a group first saw a topic: it forgets a deleted topic's offsets, maybe the group's only ones.
  * So that is remembered by the sink.
  *
  * The decision must be one for all partitions, or the second of two nodes that start together would take the first one's
@@ -51,7 +51,7 @@ export class StartPositions {
     this.#options = options;
   }
 
-  /** As the leader: commits a start position for every partition of the topics that has none. */
+  /** Commits, as the leader, a start position for every partition of the topics that has none. */
   async commitMissing({ topics, logs, sink, commit }: Beginnings): Promise<void> {
     const { admin, logger } = this.#deps;
     const states = await admin.partitionStates(this.#options.groupId, topics);
@@ -80,8 +80,8 @@ export class StartPositions {
   }
 
   /**
-   * Where to begin in the partitions given, or in those of them whose beginning is committed when the others take their
-   * time. Rejects when Kafka can't be asked; resolves to null when the signal aborts.
+   * Finds where to begin in the partitions given, or in those of them whose beginning is committed when the others take
+   * their time. Rejects when Kafka cannot be asked; resolves to null when the signal aborts.
    */
   async of(
     owned: readonly { topic: string; partition: number }[],

@@ -94,7 +94,7 @@ export class TopicTrouble {
 
 const texts: Readonly<Record<TopicTroubleReason, string>> = {
   missing: 'does not exist, waiting for it',
-  forbidden: 'can not be read for want of rights, or does not exist',
-  unreadable: 'has a batch that can not be read, the partition waits',
+  forbidden: 'cannot be read for want of rights, or does not exist',
+  unreadable: 'has a batch that cannot be read, the partition waits',
   unread: 'is read by no member of the group',
 };

@@ -88,7 +88,7 @@ describe('a broker that is killed', () => {
   }, 60_000);
 });
 
-describe('a batch that can not be read', () => {
+describe('a batch that cannot be read', () => {
   // One partition's codec ended the consumer, and with it all other partitions, again and again.
   test('makes its own partition wait, says so, and is read when it can be', async () => {
     const { CompressionCodecs, CompressionTypes } = kafkajs;

@@ -61,7 +61,7 @@ describe('a record arrives as it was written', () => {
   });
 
   // kafkajs looks up a header's name in a plain object, finds Object.prototype.constructor and makes a list with it. And
-  // it can't write a header without a value, which a dead letter may have to. Both are mended by our patch of kafkajs.
+  // it cannot write a header without a value, which a dead letter may have to. Both are mended by our patch of kafkajs.
   test('headers named like object members, and headers without a value', async () => {
     const topic = await freshTopic();
     const { sink } = await nodes.start({ topics: [topic] });

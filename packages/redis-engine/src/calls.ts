@@ -16,7 +16,7 @@ export class Calls {
     return this.all.every((link) => link.ready);
   }
 
-  /** False while one of the servers does not say which process it is. */
+  /** Tells whether each of the servers says which process it is. */
   get identified(): boolean {
     return this.all.every((link) => link.identified);
   }

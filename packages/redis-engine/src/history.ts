@@ -29,7 +29,7 @@ export class History {
     this.#recent = recent;
   }
 
-  /** In the order asked; one call a partition. */
+  /** Reads positions in the order asked, with one call a partition. */
   async positions(streams: readonly RetainedStream[]): Promise<Position[]> {
     const places = new Map<number, number[]>();
     for (const [place, stream] of streams.entries()) {
@@ -67,7 +67,7 @@ export class History {
       mode === 'latest' ? 'l' : 'o',
       mode === 'latest' ? 1 : size,
       ttlMs,
-      // A position comes from outside: one that can't be is treated as one of another epoch.
+      // A position comes from outside: one that cannot be is treated as one of another epoch.
       after === null ? '' : after.epoch || '-',
       after !== null && Number.isSafeInteger(after.offset) && after.offset >= 0
         ? after.offset

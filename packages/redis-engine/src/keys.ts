@@ -78,7 +78,7 @@ export class Keys {
     this.#bases = Array.from({ length: partitions }, (_, partition) => `${prefix}:{${partition}}:`);
   }
 
-  /** Where a user's presence, block and own streams are, or a channel's history and interests. */
+  /** Partition of a user's presence, block and own streams, or of a shared stream's history and interests. */
   partitionOf(userOrStream: string): number {
     return this.partitions === 1 ? 0 : crc32(userOrStream) % this.partitions;
   }

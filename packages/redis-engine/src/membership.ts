@@ -10,7 +10,7 @@ import type { Settings } from './options.js';
 import type { OwnRows } from './own-rows.js';
 import type { Reaper } from './reaper.js';
 
-/** Without a refresh for so long the node does not count as registered any more. */
+/** Time in ms without a refresh after which the node does not count as registered any more. */
 const STALE_MS = 3000;
 /** Leases looked at with each refresh. A dead node's is among those refreshed longest ago. */
 const LEASES_SHOWN = 32;
@@ -88,7 +88,7 @@ export class Membership {
     return this.#dead;
   }
 
-  /** Told with the next refresh; that the node drains is told at once. */
+  /** Sets the status, which the next refresh tells; that the node drains is told at once. */
   report(status: NodeStatus): void {
     const begins = status.draining && !this.#draining;
     this.#draining = status.draining;
@@ -97,7 +97,7 @@ export class Membership {
     if (begins && this.#joined) this.check().catch(() => undefined);
   }
 
-  /** Nothing is known of the registration until the next check, nor of the other nodes: the connection broke. */
+  /** Doubts the registration, and the other nodes, until the next check: the connection broke. */
   doubt(): void {
     this.#refreshedMs = -Infinity;
     this.#interruptObserver();
@@ -146,7 +146,7 @@ export class Membership {
     this.#repair('inbox batches lost', { broken: [partition], missed: [partition] }).catch(endByDefect);
   }
 
-  /** So much was read from this inbox that Redis must hear of it before the next refresh. */
+  /** Called when so much was read from this inbox that Redis must hear of it before the next refresh. */
   inboxSwallowed(key: string): void {
     const partition = this.#inboxPartition(key);
     if (partition >= 0 && this.#joined) this.#checkInbox(partition).catch(() => undefined);
@@ -193,7 +193,10 @@ export class Membership {
     repaired.then(() => reaper.clear(before)).catch(() => undefined);
   }
 
-  /** What is in the inboxes from before bears epochs of before: it must not come to a socket that has read on. */
+  /**
+   * Waits until the inboxes are read. What is in them from before bears epochs of before: it must not come to a socket
+   * that has read on.
+   */
   async #reach(states: readonly InboxState[], partitions: readonly number[]): Promise<void> {
     await this.#parts.readers.reach(states.map(({ sequence }, p) => (partitions.includes(p) ? sequence : UNKNOWN)));
   }
@@ -237,7 +240,9 @@ export class Membership {
     };
   }
 
-  /** Whether no inbox is left of a node that has no lease. With one partition there is nothing to compare with. */
+  /**
+   * Tells whether no inbox is left of a node that has no lease. With one partition there is nothing to compare with.
+   */
   #isGoneEverywhere(states: readonly InboxState[]): boolean {
     return states.length === 1 || states.some(({ kind }, p) => p > 0 && (kind === 'lost' || kind === 'emptied'));
   }
@@ -296,7 +301,7 @@ const UNKNOWN = -1;
 interface InboxState {
   /** `emptied`: Redis came back without its data. `lost`: with older data, or the inbox alone is gone. */
   readonly kind: 'known' | 'emptied' | 'lost' | 'unknown';
-  /** How far the inbox goes. */
+  /** Number of the newest batch in the inbox. */
   readonly sequence: number;
 }
 
@@ -305,7 +310,7 @@ type LeaseState = 'held' | 'gone' | 'reaped';
 
 interface Refresh {
   readonly lease: LeaseState | 'unknown';
-  /** By partition. */
+  /** States by partition. */
   readonly states: readonly InboxState[];
   /** Why something is unknown, if it is. */
   readonly failure: unknown;

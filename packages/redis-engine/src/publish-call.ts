@@ -15,7 +15,7 @@ export type Item = PublishItem | CommandItem;
 export interface ScriptChunk {
   readonly partition: number;
   readonly items: Item[];
-  /** Where each item stands in the batch. */
+  /** Place of each item in the batch. */
   readonly places: number[];
   /** Items of the first record that went in the chunk before. */
   readonly ordinal: number;
@@ -24,7 +24,7 @@ export interface ScriptChunk {
   handOuts: number;
   /** Last source offset covered. */
   lastOffset: number;
-  /** 0, or how many items of the last record are covered so far: it goes on in the next chunk. */
+  /** Number of items of the last record that are covered so far, when it goes on in the next chunk; else 0. */
   partial: number;
 }
 
@@ -80,11 +80,11 @@ export function splitItems(
 }
 
 export interface CallHead {
-  /** null: without a source. */
+  /** Offset of the call before; null: without a source. */
   readonly previousOffset: number | null;
   /** Of the source, when the chunk is the last one of its batch. */
   readonly mark: SourceMark | null;
-  /** What makes the origin of each item (see wire.ts). */
+  /** Suffix that makes the origin of each item (see wire.ts). */
   readonly originSuffix: string;
   readonly epoch: string;
   /** The Redis process that the call is meant for (see newEpoch). */
@@ -120,7 +120,10 @@ export function publishArgs(chunk: ScriptChunk, head: CallHead): (string | numbe
   ];
 }
 
-/** What items of one call have in common, numbered from 1. A batch knows few: one a kind and topic, as a rule. */
+/**
+ * Classes of what items of one call have in common, numbered from 1. A batch knows few: one for each kind and topic, as
+ * a rule.
+ */
 class ItemClasses {
   readonly args: (string | number)[] = [];
   readonly #known: ItemClass[] = [];
@@ -170,7 +173,7 @@ function sizeOf(item: Item): number {
 
 interface ItemContext {
   readonly classes: ItemClasses;
-  /** What follows the record's time. */
+  /** Text that follows the record's time. */
   readonly origin: string;
 }
 

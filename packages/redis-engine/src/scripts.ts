@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { keyKinds } from './keys.js';
 
-/** One file a script under scripts/, the number of its keys behind the name. */
+/** Number of keys of each script: one file a script under scripts/, with this number behind its name. */
 const keyCounts = {
   publish: 2,
   'forget-source': 2,

@@ -2,9 +2,9 @@ import { EngineError, type SourceRange } from '@ws-gateway/core';
 import type { SourcePositions } from './source-positions.js';
 
 /**
- * What was sent of each source partition since it was taken up, so that a call can name the one it must follow. With
- * several Redis partitions each has its own source position, and a partition that got nothing from the call before must
- * not be taken for one that missed it: so the offset to follow is remembered for each.
+ * Knows what was sent of each source partition since it was taken up, so that a call can name the one it must follow.
+ * With several Redis partitions each has its own source position, and a partition that got nothing from the call before
+ * must not be taken for one that missed it: so the offset to follow is remembered for each.
  */
 export class SourceQueues {
   readonly #lanes = new Map<string, SourceQueue>();
@@ -14,7 +14,7 @@ export class SourceQueues {
     this.#sources = sources;
   }
 
-  /** The lane for a call. A call that follows nothing this process sent can't be proved to be in order. */
+  /** The lane for a call. A call that follows nothing this process sent cannot be proved to be in order. */
   next(source: SourceRange): SourceQueue {
     const key = laneKey(source.topic, source.partition);
     let lane = this.#lanes.get(key);

@@ -3,7 +3,7 @@ import type { HttpRequest as UwsRequest, HttpResponse } from 'uWebSockets.js';
 import { addressText } from './remote-address.js';
 import { TransportError } from './transport-error.js';
 
-/** What can be read off a request before it is known which route it is for. */
+/** Parts that can be read off a request before it is known which route it is for. */
 export type RequestHead = Omit<HttpRequest, 'params' | 'body'> & {
   /** False: the answer is the connection's last one. */
   readonly keepAlive: boolean;
@@ -11,7 +11,7 @@ export type RequestHead = Omit<HttpRequest, 'params' | 'body'> & {
   readonly isAmbiguous: boolean;
 };
 
-/** Whether what this peer says by the PROXY protocol is believed. */
+/** Tells whether what this peer says by the PROXY protocol is believed. */
 export type ProxyTrust = (peer: string) => boolean;
 
 /** Repeated headers are joined, as RFC 9110 has it: proxies and clients do split X-Forwarded-For and protocols. */

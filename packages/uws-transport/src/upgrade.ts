@@ -130,7 +130,7 @@ function malformed(head: RequestHead): HttpAnswer | null {
   return null;
 }
 
-/** Whether the client wants a WebSocket at all, well-formed or not. */
+/** Tells whether the client wants a WebSocket at all, well-formed or not. */
 export function asksForWebSocket(head: RequestHead): boolean {
   return head.method === 'GET' && !head.isAmbiguous && hasToken(head.header('upgrade'), 'websocket');
 }

@@ -2,7 +2,7 @@ import { cutReason, type Socket, type Transport, type TransportConnection } from
 import type { WebSocket } from 'uWebSockets.js';
 import { TransportError } from './transport-error.js';
 
-/** What uWebSockets.js keeps for each socket; it copies the members onto its own object. */
+/** Data that uWebSockets.js keeps for each socket; it copies the members onto its own object. */
 export interface SocketData {
   readonly socket: UwsSocket;
 }

@@ -36,10 +36,10 @@ export interface UwsTransportOptions {
   readonly proxyProtocol?: ProxyTrust | undefined;
   /** Paths that speak WebSocket: a plain request there is answered 426 instead of 404. */
   readonly isEndpoint?: ((path: string) => boolean) | undefined;
-  /** What a request for any other path is told. Default: `unknown_endpoint`. */
+  /** Answer to a request for any other path. Default: `unknown_endpoint`. */
   readonly unknownEndpoint?: ((path: string) => Refusal) | undefined;
   readonly onRequest?: RequestObserver | undefined;
-  /** What a handler threw. The socket concerned is closed with 1011. Default: logged. */
+  /** Called with what a handler threw. The socket concerned is closed with 1011. Default: logged. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 

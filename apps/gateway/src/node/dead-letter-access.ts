@@ -14,7 +14,7 @@ export function deadLetterAccess(config: Config, logger: Logger): AdminDeps['dea
       return await work(new DeadLetterArchive(reader, config.kafka.deadLetterTopic));
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
-      logger.warn('dead letters can not be read', { error });
+      logger.warn('dead letters cannot be read', { error });
       throw new AdminError('unavailable', 'Kafka does not answer; try again');
     } finally {
       await reader.close();

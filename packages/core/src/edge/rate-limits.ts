@@ -38,7 +38,7 @@ export class ConnectionBuckets {
 }
 
 const WINDOW_MS = 1000;
-/** So many windows in a row over the limit, or so many times the limit within one, end the connection (4503). */
+/** Number of windows in a row over the limit, or times the limit within one window, that end the connection (4503). */
 const PATIENCE = 10;
 
 export type LimitVerdict = 'allowed' | 'rate_limited' | 'close';

@@ -36,7 +36,7 @@ import { MemoryStream } from './memory-stream.js';
 export interface MemoryEngineOptions {
   readonly node: string;
   readonly stats: EngineStats;
-  /** ms since the epoch. Default Date.now. */
+  /** Clock in ms since the epoch. Default Date.now. */
   readonly clock?: () => number;
 }
 
@@ -51,7 +51,7 @@ interface SourceRow {
 
 const NO_ROW: SourceRow = { offset: -1, mark: null };
 
-/** How often forgotten streams and blocks that ran out are looked for. */
+/** Time in ms between two looks for forgotten streams and blocks that ran out. */
 const SWEEP_MS = 60_000;
 
 /**
@@ -367,7 +367,7 @@ function sourceKey({ topic, partition }: Pick<SourceRange, 'topic' | 'partition'
   return `${topic}:${partition}`;
 }
 
-/** At least six characters of base 36. */
+/** Makes an epoch of at least six characters of base 36. */
 function newEpoch(): string {
   return Math.floor(36 ** 5 + Math.random() * (36 ** 9 - 36 ** 5)).toString(36);
 }

@@ -6,7 +6,7 @@ import { RecordDecoder } from '../records/record-decoder.js';
 import type { TopicPolicy } from '../topics.js';
 import { Backoff } from './backoff.js';
 
-/** How often to check whether the engine has lost its blocks. */
+/** Time in ms between two looks whether the engine has lost its blocks. */
 const CHECK_MS = 1000;
 
 /** There is nothing to be read of such a topic. */

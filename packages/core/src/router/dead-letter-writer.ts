@@ -6,13 +6,13 @@ import type { TopicPolicy } from '../topics.js';
 import { Backoff } from './backoff.js';
 import { DeadLetterLog } from './dead-letter-log.js';
 
-/** A record that can't be used, and why. */
+/** A record that cannot be used, and why. */
 export interface DeadLetter {
   readonly record: SourceRecord;
   readonly reason: Rejection;
 }
 
-/** Where a letter comes from. */
+/** Topic and partition that a dead letter comes from. */
 export interface DeadLetterOrigin {
   readonly policy: TopicPolicy;
   readonly partition: number;
@@ -30,7 +30,7 @@ export interface DeadLetterWriterOptions {
 }
 
 /**
- * Keeps records that can't be used: writes them to the dead letter topic, however long Kafka is away. What the broker
+ * Keeps records that cannot be used: writes them to the dead letter topic, however long Kafka is away. What the broker
  * refuses for good is lost, and says so: one bad record must not stop all that is behind it.
  */
 export class DeadLetterWriter {

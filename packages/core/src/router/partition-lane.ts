@@ -18,10 +18,10 @@ import type { LoopTurns } from './loop-turns.js';
 import { OffsetTracker } from './offset-tracker.js';
 import { RecordQueue } from './record-queue.js';
 
-/** Two hide the round trip; more would only lengthen what is repeated after a failure. */
+/** Number of calls in flight: two hide the round trip; more would only lengthen what is repeated after a failure. */
 const IN_FLIGHT_MAX = 2;
 
-/** Chunks whose dead letters are being written. While the writer can't be reached, the partition waits behind them. */
+/** Chunks whose dead letters are being written. While the writer cannot be reached, the partition waits behind them. */
 const WRITING_MAX = 4;
 
 /** How long blocks wait for those behind them: the end may be a transaction that stays open. */
@@ -32,7 +32,7 @@ export interface PartitionLaneDeps {
   readonly engine: Engine;
   readonly deadLetters: DeadLetterWriter;
   readonly stats: RouterStats;
-  /** Of the topic; its lanes share it. */
+  /** Decoder of the topic; its lanes share it. */
   readonly decoder: RecordDecoder;
   readonly logger: Logger;
   readonly turns: LoopTurns;
@@ -60,8 +60,8 @@ export interface PartitionLaneOptions extends ChunkLimits {
 }
 
 /**
- * Takes the records of one partition to the engine, strictly in order. A record that can't be used becomes a dead letter
- * beside the way; an engine or a writer that can't be reached makes the lane wait, and the partition with it once the
+ * Takes the records of one partition to the engine, strictly in order. A record that cannot be used becomes a dead letter
+ * beside the way; an engine or a writer that cannot be reached makes the lane wait, and the partition with it once the
  * lane holds `laneQueueBytes`.
  */
 export class PartitionLane {
@@ -74,23 +74,23 @@ export class PartitionLane {
   /** Waits for all of these before the first is applied. */
   #looksAhead: boolean;
   readonly #queue = new RecordQueue();
-  /** Taken from the queue, from the first unsettled one on. */
+  /** Chunks taken from the queue, from the first unsettled one on. */
   readonly #chunks: Chunk[] = [];
   readonly #tracker = new OffsetTracker();
   readonly #changes = new ChangeSignal();
   readonly #closing = new AbortController();
   readonly #backoff = new Backoff();
   #inFlight = 0;
-  /** Of the first call that failed; no other is made until it was dealt with. */
+  /** Error of the first call that failed; no other call is made until it was dealt with. */
   #failure: unknown = null;
   /** Dead letters being written. */
   #writing = 0;
   #previousOffset = -1;
-  /** Of everything handed over, from the first unsettled record on. */
+  /** Bytes of everything handed over, from the first unsettled record on. */
   #unsettledBytes = 0;
   #paused = false;
   #draining = false;
-  /** Of everything handed over. */
+  /** First offset of everything handed over. */
   #lastOffset = -1;
   /** Behind all that was handed over, and what the log holds besides. */
   #nextOffset: number;
@@ -122,7 +122,7 @@ export class PartitionLane {
     return this.#options.partition;
   }
 
-  /** What to commit: all before it is settled. */
+  /** Offset to commit: all before it is settled. */
   get position(): number {
     const settled = this.#tracker.position ?? this.#options.offset;
     return this.isIdle ? Math.max(settled, this.#nextOffset) : settled;
@@ -145,7 +145,7 @@ export class PartitionLane {
     return this.#endOffset;
   }
 
-  /** Everything handed over is settled. */
+  /** True when everything handed over is settled. */
   get isIdle(): boolean {
     return this.#queue.length === 0 && this.#chunks.length === 0;
   }
@@ -242,7 +242,7 @@ export class PartitionLane {
     if (chunk?.state === 'ready') this.#publish(chunk).catch(endByDefect);
   }
 
-  /** How much of a full chunk the next one is. */
+  /** Share of a full chunk that the next one will be. */
   #shareOfTurn(): number {
     const { chunkRecords, chunkBytes } = this.#options;
     const waiting = Math.max(this.#queue.length / chunkRecords, this.#queue.bytes / chunkBytes);
@@ -264,7 +264,7 @@ export class PartitionLane {
     return chunk;
   }
 
-  /** Never rejects: how it went is in the chunk's state and in #failure. */
+  /** Publishes a chunk; never rejects: how it went is in the chunk's state and in #failure. */
   async #publish(chunk: Chunk): Promise<void> {
     const source = {
       topic: this.kafkaTopic,
@@ -366,8 +366,8 @@ export class PartitionLane {
   }
 
   /**
-   * What lies behind an unsettled chunk keeps counting: were it let go, a dead letter that can't be written would not
-   * stop the partition, and all that went by would be read again after a restart.
+   * Settles a chunk. What lies behind an unsettled chunk keeps counting: were it let go, a dead letter that cannot be
+   * written would not stop the partition, and all that went by would be read again after a restart.
    */
   #settle(chunk: Chunk): void {
     this.#tracker.settle(chunk.lastOffset);

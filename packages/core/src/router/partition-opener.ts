@@ -55,7 +55,7 @@ export class PartitionOpener {
         if (start !== null) return start;
       } catch (error) {
         const level = backoff.isFresh ? 'warn' : 'debug';
-        logger[level]('partition can not be opened yet', { topic, partition, error: String(error) });
+        logger[level]('partition cannot be opened yet', { topic, partition, error: String(error) });
         await backoff.wait(signal);
       }
     }

@@ -31,13 +31,13 @@ import { LoopTurns } from './loop-turns.js';
 export interface RouterDeps {
   readonly source: RecordSource;
   readonly engine: Engine;
-  /** For dead letters. */
+  /** Writer of dead letters. */
   readonly writer: RecordWriter;
   /** Needed by topics whose format is described by a schema registry. */
   readonly schemas?: SchemaReader | null;
   readonly stats: RouterStats;
   readonly logger: Logger;
-  /** ms since the epoch. Default Date.now. */
+  /** Clock in ms since the epoch. Default Date.now. */
   readonly clock?: () => number;
 }
 
@@ -56,7 +56,7 @@ export interface RouterOptions {
   readonly laneQueueBytes?: number;
   /** 200 ms. */
   readonly commitIntervalMs?: number;
-  /** How long revoked partitions wait for calls under way: 3 s. */
+  /** Time in ms that revoked partitions wait for calls under way: 3 s. */
   readonly revokeTimeoutMs?: number;
 }
 
@@ -78,7 +78,7 @@ const defaults = {
 export class Router implements RecordSink {
   readonly #deps: RouterDeps;
   readonly #options: RouterOptions & typeof defaults;
-  /** By Kafka topic. */
+  /** Topics by the name of their Kafka topic. */
   readonly #topics: ReadonlyMap<string, { readonly policy: TopicPolicy; readonly decoder: RecordDecoder }>;
   readonly #deadLetters: DeadLetterWriter;
   readonly #blocks: BlockRestorer;
@@ -91,7 +91,7 @@ export class Router implements RecordSink {
   readonly #opening = new Map<string, AbortController>();
   /** Lanes that are looked at because the store may have lost something. */
   readonly #checking = new WeakSet<PartitionLane>();
-  /** What is committed of each lane of this member. */
+  /** Offset that is committed of each lane of this member. */
   readonly #committed = new WeakMap<PartitionLane, string>();
   /** The commit under way: they are made one at a time, so that an older one never lands last. */
   #committing: Promise<void> = Promise.resolve();

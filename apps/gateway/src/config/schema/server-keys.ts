@@ -75,7 +75,7 @@ export const server = section('The port that clients connect to.', {
   }),
 });
 
-/** What operators and backends see of the gateway. */
+/** Keys of what operators and back ends see of the gateway. */
 export const operationKeys = {
   ops: section(
     'A port of its own for operators: health, readiness, ping, metrics, the HTTP API and the console, in plain HTTP.',

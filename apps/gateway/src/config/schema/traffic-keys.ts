@@ -8,7 +8,7 @@ const SLOW_DOC = `What happens to a client that reads too slowly: ${slowPolicyNa
   .map((name) => `\`${name}\` (${slowPolicies[name].summary})`)
   .join(', ')}.`;
 
-/** One topic. The defaults here are those of `notifications` and of every name that has no kind of its own. */
+/** Keys of one topic. The defaults here are those of `notifications` and of every name that has no kind of its own. */
 const topic = section('', {
   kafkaTopic: key(kafkaTopic, '', 'Kafka topic that feeds it. Empty: the same name.'),
   type: key(text, '', 'Type of a message that brings none. Empty: that of the kind, else the name of the topic.'),

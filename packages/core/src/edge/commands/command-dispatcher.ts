@@ -101,7 +101,7 @@ export class CommandDispatcher {
     else this.#wait(connection, request, waiting);
   }
 
-  /** Behind an `authentication` in flight: whose request this is will be known when that is answered. */
+  /** Waits for an `authentication` in flight: whose request this is will be known when that is answered. */
   #wait(connection: Connection, request: ClientRequest, waiting: WaitingRequests): void {
     if (!waiting.add(request)) {
       this.#answer(connection, request, rateLimited('too much waits for the answer to an authentication'));
@@ -155,7 +155,7 @@ export class CommandDispatcher {
       .catch((error: unknown) => this.#failed(error));
   }
 
-  /** Nothing that a client sends ends the process. */
+  /** Logs a failure: nothing that a client sends ends the process. */
   #failed(error: unknown): void {
     this.#deps.logger.error('request failed', { error });
   }
@@ -225,12 +225,12 @@ export class CommandDispatcher {
 /** Text of requests that may wait behind an `authentication`, in characters. */
 const WAITING_CHARS_MAX = 256 * 1024;
 
-/** What one connection has asked for behind its `authentication`, in order. */
+/** Requests that one connection has made behind its `authentication`, in order. */
 class WaitingRequests {
   readonly #requests: ClientRequest[] = [];
   #chars = 0;
 
-  /** False: too much waits already. */
+  /** Adds a request; false: too much waits already. */
   add(request: ClientRequest): boolean {
     if (this.#chars + request.text.length > WAITING_CHARS_MAX) return false;
     this.#chars += request.text.length;

@@ -10,7 +10,7 @@ import { RefusalError } from '../refusals.js';
 import { isRecord, own, type ClientRequest } from './client-request.js';
 import { requireRoom } from './room-commands.js';
 
-/** Also told of each message: the way to Kafka for backends. Resolves when the message can't be lost any more. */
+/** Takes each message on its way to Kafka, for backends. Resolves when the message cannot be lost any more. */
 export interface SentMessages {
   write(message: SentMessage): Promise<void>;
 }
@@ -36,7 +36,7 @@ export interface SendOptions {
 
 interface SendDeps {
   readonly engine: Engine;
-  /** null: messages of clients don't go to Kafka. */
+  /** Way to Kafka; null: messages of clients do not go there. */
   readonly sent: SentMessages | null;
   readonly localStreams: LocalStreams;
 }
@@ -44,7 +44,7 @@ interface SendDeps {
 /** Members of a room or hub on this node that a send may reach at the price of one. */
 const MEMBERS_PER_SEND = 100;
 
-/** What `to` says, one of the three. */
+/** Address that `to` names, one of the three. */
 type Address = { readonly user: string } | { readonly room: string } | { readonly hub: string };
 
 /**

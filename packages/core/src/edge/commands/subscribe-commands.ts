@@ -62,7 +62,7 @@ export class SubscribeCommands {
     return { status: 'ok', payload: { topics: left } };
   }
 
-  /** Only a way out: an id could be guessed, so it never is a way in. */
+  /** Takes ids only to leave them: an id could be guessed, so it is never a way in. */
   #unsubscribeIds(connection: Connection, request: ClientRequest): Outcome {
     const ids = own(request.options, 'ids');
     if (!Array.isArray(ids) || !ids.every((id) => typeof id === 'string'))

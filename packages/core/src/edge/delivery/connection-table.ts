@@ -3,7 +3,7 @@ import { addressGroup } from '../address-group.js';
 import type { Login } from '../login.js';
 import type { Connection } from './connection.js';
 
-/** Whom a close is for. */
+/** Target of a close. */
 export type CloseTarget = Pick<Extract<NodeCommand, { command: 'close' }>, 'user' | 'connection' | 'endpoint'>;
 
 /** Every admitted connection of this node: by id, by user and by address. */
@@ -63,7 +63,7 @@ export class ConnectionTable {
     }
   }
 
-  /** Those that the close is for. A copy: closing one takes it out of the table. */
+  /** Lists the connections that the close is for. The list is a copy: closing one takes it out of the table. */
   concernedBy({ user, connection: id, endpoint }: CloseTarget): Connection[] {
     const guest = user === null && id !== undefined ? this.get(id) : undefined;
     const candidates = user === null ? (guest === undefined ? [] : [guest]) : [...this.ofUser(user)];

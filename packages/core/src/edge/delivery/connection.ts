@@ -17,7 +17,7 @@ export class Connection {
   readonly id: string;
   readonly endpoint: Endpoint;
   readonly address: string;
-  /** What it was let in with; swapped by the command `authentication` only (see ConnectionTable.changeLogin). */
+  /** Login; only the command `authentication` swaps it (see ConnectionTable.changeLogin). */
   login: Login;
   socket: Socket | null = null;
   /** `admitted`: the engine knows it, the upgrade is not complete. */
@@ -25,7 +25,7 @@ export class Connection {
   readonly subscriptions: Subscription[] = [];
   /** Frames of the current batch; sent together at its end. */
   readonly outbox: Uint8Array[] = [];
-  /** Set while the socket does not keep up. */
+  /** Queue of a socket that does not keep up; null while it does. */
   slowQueue: SlowQueue | null = null;
   /** Why the gateway closed it; null: it did not. */
   closing: CloseReason | null = null;
@@ -33,9 +33,9 @@ export class Connection {
   pendingClose: CloseReason | null = null;
   /** Next connection of the same user on this node. */
   nextOfUser: Connection | null = null;
-  /** When it came, ms on the monotonic clock. */
+  /** Time it came, in ms of the monotonic clock. */
   readonly cameAtMs: number;
-  /** When its lifetime ends, ms on the monotonic clock; 0: never. */
+  /** Time its lifetime ends, in ms of the monotonic clock; 0: never. */
   closeAtMs = 0;
   badRequests = 0;
   rateWindowMs = 0;
@@ -122,7 +122,7 @@ export interface SubscribeRequest extends SubscriptionTarget {
   readonly stream: StreamName;
   /** False for a user's own stream. */
   readonly shared: boolean;
-  /** Where the client was in it; null: it brought no position. */
+  /** Position that the client brought; null: none. */
   readonly after: Position | null;
 }
 
@@ -140,7 +140,7 @@ export class Subscription implements SubscriptionTarget, StreamMember {
   offset = 0;
   index = -1;
   group: FanOutGroup | null = null;
-  /** What made a subscription id's subscription: asked again by a reload. */
+  /** Request that made a subscription id's subscription; a reload makes it again. */
   query: { readonly command: string; readonly call: BackendRequest } | null = null;
   /** A reload came before the first answer did; it is made up for behind that answer. */
   reloadMissed = false;
@@ -179,7 +179,7 @@ export class Subscription implements SubscriptionTarget, StreamMember {
     this.#settled = null;
   }
 
-  /** null: a stream without history. */
+  /** Stream with what is kept of it; null: a stream without history. */
   get retained(): RetainedStream | null {
     const { retention } = this.policy;
     return retention === null ? null : { stream: this.localStream.stream, retention, user: this.#user };

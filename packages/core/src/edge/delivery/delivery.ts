@@ -6,7 +6,10 @@ import type { LocalStream } from './local-streams.js';
 import type { Connection, Frame, LocalStreams, NativeSubscribers, Subscription } from './connection.js';
 import type { Sender } from './sender.js';
 
-/** Fewer subscribers than this are served one by one: joining the transport's channel pays only for a crowd. */
+/**
+ * Number of subscribers from which a stream is served by its transport's own fan-out: joining a group pays only for
+ * many.
+ */
 const NATIVE_FROM = 16;
 
 /**
@@ -100,7 +103,7 @@ export class Delivery {
     }
   }
 
-  /** From native to single service, at the position where the channel is. */
+  /** Moves a subscription from native to single service, at the position where the stream is. */
   demote(subscription: Subscription): void {
     const { localStream } = subscription;
     if (subscription.group === null) return;
@@ -118,7 +121,7 @@ export class Delivery {
     if (this.#sender.publish(native, message.frame)) this.#count(native.members[0]!, message, native.members.length);
   }
 
-  /** The sender of a message is left out of it, and native fan-out can't leave anybody out. */
+  /** The sender of a message is left out of it, and native fan-out cannot leave anybody out. */
   #single(localStream: LocalStream<Subscription>, connection: string): void {
     const sender = localStream.native?.members.find((subscription) => subscription.connection.id === connection);
     if (sender !== undefined) this.demote(sender);
@@ -215,7 +218,7 @@ function isAhead(subscription: Subscription, { epoch, offset }: LocalStream<Subs
   return offset > 0 && (subscription.epoch !== epoch || subscription.offset > offset);
 }
 
-/** Those that join a crowd, or have caught up, do not wait until they are one by themselves. */
+/** Subscriptions of a stream that many are subscribed to do not wait until they are many by themselves. */
 function deservesNativeFanOut({ shared, size }: LocalStream<Subscription>): boolean {
   return shared && size >= NATIVE_FROM;
 }

@@ -7,7 +7,7 @@ import { WaitingFrames } from './waiting-frames.js';
 /** Bytes that a slow socket may have in the transport's own buffer before its queue waits for it. */
 const SOCKET_BUFFER_BYTES = 64 * 1024;
 
-/** Nothing drained for so long: the peer is gone or stalled for good, and is closed with 4001. */
+/** Time in ms without any progress after which the peer is gone or stalled for good, and is closed with 4001. */
 const STALLED_MS = 30_000;
 
 /** Frames sent in one cork while a queue drains, so that one recovering socket doesn't hold the loop. */
@@ -189,8 +189,8 @@ export class Sender {
   }
 
   /**
-   * What the engine hands over is a view into a batch many times as large, so slow queues keep a copy: one for all of
-   * them, because a message for many meets all the slow ones at once.
+   * Copies a frame once for all slow queues. What the engine hands over is a view into a batch many times as large, and
+   * a message for many meets all the slow queues at once.
    */
   #copyOf(frame: Uint8Array): Uint8Array {
     if (this.#copied !== frame) {

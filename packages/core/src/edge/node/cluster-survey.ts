@@ -19,7 +19,7 @@ const SUBSCRIPTIONS = subscriptionStream('');
 export interface ClusterSurveyDeps {
   readonly engine: Pick<Engine, 'control'>;
   readonly logger: Logger;
-  /** What this node answers from; absent on a node without sockets. */
+  /** Streams that this node answers from; absent on a node without sockets. */
   readonly localStreams?: LocalStreams;
   readonly connections?: ConnectionTable;
 }

@@ -179,7 +179,7 @@ export class Rebuild {
     }
   }
 
-  /** False when trying again cannot help. */
+  /** Repeats a step until it succeeds; false when trying again cannot help. */
   async #insist(step: () => Promise<void>): Promise<boolean> {
     for (;;) {
       try {
@@ -198,7 +198,7 @@ export class Rebuild {
   }
 }
 
-/** By which the engine knows where the stream is: a user's own streams lie where the user's row is. */
+/** Place by which the engine knows where the stream is: a user's own streams lie where the user's row is. */
 function placeOf({ localStream, connection }: Subscription): string {
   return localStream.shared ? localStream.stream : (connection.user ?? localStream.stream);
 }

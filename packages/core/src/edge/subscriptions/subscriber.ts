@@ -107,7 +107,7 @@ export class Subscriber {
     await Promise.all(retained.map((part, at) => this.#readPart(part, positions[at]!)));
   }
 
-  /** What the client is told of topics, before `complete`. */
+  /** Rows that the client is told of topics, before `complete`. */
   describe(pending: PendingSubscriptions): SubscribedTopic[] {
     const topics = new Map<string, SubscribedTopic>();
     for (const part of pending) {
@@ -134,7 +134,7 @@ export class Subscriber {
     });
   }
 
-  /** null for a stream without history. */
+  /** Row of one stream; null for a stream without history. */
   describeStream(part: PendingSubscription): SubscribedStream | null {
     const { subscription, recovered } = part;
     if (subscription.retained === null) return null;
@@ -197,7 +197,7 @@ export class Subscriber {
     part.replayed = part.replay.length;
   }
 
-  /** Where a client without a position goes on in a topic with acknowledgements. */
+  /** Position where a client without one resumes in a topic with acknowledgements. */
   async #acknowledged(subscription: Subscription): Promise<Position | null> {
     if (!subscription.policy.ack || subscription.localStream.shared) return null;
     const acknowledged = await this.#deps.engine.acknowledged(subscription.retained!);
