@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { Config } from '../config/config.js';
 import { explain, explanationJson, type Explanation, type RecordPlace } from '../records/explanation.js';
 import { lastRecords, type PlacedRecord } from '../records/last-records.js';
-import { TopicDecoding, topicOf } from '../records/topic-decoding.js';
+import { topicOf, withDecoding, type TopicDecoding } from '../records/topic-decoding.js';
 import { configOption, configured, flag, type ConfigFlags } from './configured.js';
 import { badUsage, CliError, exitCodes, failure, reasonOf } from './exit.js';
 import { brokersOption, toolConnection } from './kafka.js';
@@ -57,7 +57,18 @@ async function explainRecords(topic: string, flags: ExplainFlags): Promise<void>
     throw badUsage(`${topic}: no topic of the configuration; there are: ${[...config.topics.keys()].join(', ')}`);
   }
   const records = await recordsOf(config, policy.kafkaTopic, flags);
-  const decoding = new TopicDecoding(config, policy, null);
+  const letters = await withDecoding(config, policy, (decoding) => explainAll(decoding, records, flags));
+  if (letters > 0) {
+    throw new CliError(exitCodes.failure, flags.json ? '' : `${letters} of ${records.length} would be dead letters`);
+  }
+}
+
+/** Returns how many would be dead letters. */
+async function explainAll(
+  decoding: TopicDecoding,
+  records: readonly PlacedRecord[],
+  flags: ExplainFlags,
+): Promise<number> {
   let letters = 0;
   for (const { partition, record } of records) {
     const signal = AbortSignal.timeout(REGISTRY_TIMEOUT_MS);
@@ -65,12 +76,10 @@ async function explainRecords(topic: string, flags: ExplainFlags): Promise<void>
       throw failure(`schema registry: ${reasonOf(error)}`, error);
     });
     if (verdict.kind === 'dead_letter') letters++;
-    const place = { topic: policy.kafkaTopic, partition, offset: record.offset };
+    const place = { topic: decoding.policy.kafkaTopic, partition, offset: record.offset };
     report(place, explain(verdict), flags);
   }
-  if (letters > 0) {
-    throw new CliError(exitCodes.failure, flags.json ? '' : `${letters} of ${records.length} would be dead letters`);
-  }
+  return letters;
 }
 
 async function recordsOf(config: Config, topic: string, flags: ExplainFlags): Promise<PlacedRecord[]> {

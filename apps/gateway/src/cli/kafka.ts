@@ -3,7 +3,7 @@ import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import type { Config } from '../config/config.js';
 
 /** Logger of short commands: the command itself reports a failure once, and not each attempt of the driver. */
-const silent: Logger = {
+export const silent: Logger = {
   error: () => undefined,
   warn: () => undefined,
   info: () => undefined,

@@ -2,7 +2,7 @@ import type { OutgoingRecord, SourceRecord, TopicPolicy } from '@ws-gateway/core
 import type { RecordProducer, WrittenRecord } from '@ws-gateway/kafka-source';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Config } from '../config/config.js';
-import { TopicDecoding } from '../records/topic-decoding.js';
+import { withDecoding } from '../records/topic-decoding.js';
 import { brokersOption, toolConnection } from './kafka.js';
 import { configOption, configured, flag, type ConfigFlags } from './configured.js';
 import { badUsage, failure, reasonOf } from './exit.js';
@@ -80,8 +80,10 @@ async function requireUsable(config: Config, policy: TopicPolicy, outgoing: Outg
     value: bytes(outgoing.value),
     headers: outgoing.headers ?? {},
   };
-  const decoding = new TopicDecoding(config, policy, null);
-  const verdict = await decoding.decode(record, 0, AbortSignal.timeout(DECODE_TIMEOUT_MS)).catch((error: unknown) => {
+  const decoded = withDecoding(config, policy, (decoding) =>
+    decoding.decode(record, 0, AbortSignal.timeout(DECODE_TIMEOUT_MS)),
+  );
+  const verdict = await decoded.catch((error: unknown) => {
     throw failure(`schema registry: ${reasonOf(error)}`, error);
   });
   if (verdict.kind !== 'dead_letter') return;

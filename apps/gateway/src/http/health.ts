@@ -6,6 +6,14 @@ export interface NodeParts {
   readonly edge: Edge | null;
   readonly source: RecordSource | null;
   readonly stats: { readonly router: Pick<RouterStats, 'deadLettersLostMs'> };
+  readonly schemas: SchemaRegistryState | null;
+}
+
+/** Whether the schema registry answers. */
+export interface SchemaRegistryState {
+  readonly healthy: boolean;
+  /** No topic of the node can be read without it. */
+  readonly needed: boolean;
 }
 
 interface JsonAnswer {
@@ -23,14 +31,14 @@ export interface NodeState {
 }
 
 /** In the order they are told. The last two are said of workers by the process that started them. */
-const FAILINGS = ['kafka', 'redis', 'full', 'draining', 'starting', 'unresponsive'] as const;
+const FAILINGS = ['kafka', 'redis', 'full', 'draining', 'schema-registry', 'starting', 'unresponsive'] as const;
 type Failing = (typeof FAILINGS)[number];
 
 /** So long a lost dead letter is told. */
 const DEAD_LETTERS_MS = 600_000;
 
 /** A topic in trouble fails nothing: the others flow, so it is only named. */
-export function stateOf({ edge, engine, source, stats }: NodeParts): NodeState {
+export function stateOf({ edge, engine, source, stats, schemas }: NodeParts): NodeState {
   const failing: Failing[] = [];
   // Kafka is read when the engine is there: until then nothing is known about it, and the engine is what to look at.
   // A node that drains has left the group on purpose.
@@ -41,6 +49,10 @@ export function stateOf({ edge, engine, source, stats }: NodeParts): NodeState {
   if (edge?.draining === true) failing.push('draining');
   const warnings = (source?.status.troubles ?? []).map(({ topic, reason }) => `topic:${topic}:${reason}`);
   if (performance.now() - stats.router.deadLettersLostMs < DEAD_LETTERS_MS) warnings.push('dead_letters');
+  if (schemas?.healthy === false) {
+    warnings.push('schema-registry');
+    if (schemas.needed) failing.push('schema-registry');
+  }
   return { connections: edge?.connectionCount ?? 0, failing, warnings };
 }
 

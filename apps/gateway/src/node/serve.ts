@@ -14,6 +14,7 @@ import {
   type RecordWriter,
 } from '@ws-gateway/core';
 import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
+import type { RegistrySchemaReader } from '@ws-gateway/schema-registry';
 import { createMetrics, type LokiSink, type Metrics } from '@ws-gateway/telemetry';
 import { createUwsTransport, type UwsTransport, type UwsTransportOptions } from '@ws-gateway/uws-transport';
 import { createBackendCommands } from './backend-commands.js';
@@ -42,6 +43,7 @@ import { readiness, stateOf, type NodeState } from '../http/health.js';
 import { addOperations } from '../http/operations.js';
 import type { WorkerGroup } from '../http/routes.js';
 import { reloaded, type LiveConfig } from './live-config.js';
+import { createSchemaReader, schemasOf } from './schema-registry.js';
 import { nodeName, version } from './node-name.js';
 import { NoSockets } from './no-sockets.js';
 import { shutDown, type Stoppable } from './shutdown.js';
@@ -115,13 +117,13 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const transport = createTransport(config, { sockets, edge, metrics, logger });
   const kafka = readsKafka(config) ? createKafka(config, { engine, writer: outgoing.writer!, stats, logger }) : null;
 
-  const parts = { engine, edge, source: kafka?.source ?? null, stats };
+  const { source = null, router = null, schemas = null } = kafka ?? {};
+  const parts = { engine, edge, source, stats, schemas: schemasOf(config, schemas) };
   const notifier = new EngineNotifier(engine, { roomRetention: roomRetention(config) });
   const grpc = new GrpcPorts(config, { notifier, logger: logger.child({ part: 'grpc' }) });
   const group = await join({ state: () => stateOf(parts), metrics, openGrpc: () => grpc.open() });
   const ops = createOpsServer(config, { engine, metrics, logger });
-  const { survey } = sockets;
-  addOperations(ops ?? transport, live, { node, engine, writer: outgoing.writer, survey, group, logger });
+  addOperations(ops ?? transport, live, { node, engine, writer: made.writer, survey: sockets.survey, group, logger });
   await ops?.listen();
   const { port } = await transport.listen();
   const { role, engine: engineName, server } = config;
@@ -129,12 +131,11 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   logger.info('listening', { pid: process.pid, ...at, role, engine: engineName, version });
   firstContact(config, { kafka: outgoing.writer !== null }, logger).catch(endByDefect);
 
-  const router = kafka?.router ?? null;
   // Nothing of a node that the engine refuses would be found by the others, so it must not look well.
   const refuse = (error: unknown): void => void gateway.stop('the engine refuses', error).catch(() => undefined);
   const started = startParts({ engine, inbox: sockets, router, logger, refuse }, stopping.signal);
   edge?.start();
-  const stoppable = { started, edge, router, outgoing, server: transport, ops, grpc, backends, links, engine, logger };
+  const stoppable = { ...made, started, edge, router, outgoing, schemas, server: transport, ops, grpc };
   const certificates = new Certificates(config, { server: transport, grpc }, logger);
   certificates.watch();
   const gateway = running({ live, port, stoppable, loki }, () => {
@@ -221,9 +222,10 @@ function makeEdge(
 function createKafka(
   config: Config,
   deps: PartDeps & { writer: RecordWriter },
-): { source: KafkajsRecordSource; router: Router } {
+): { source: KafkajsRecordSource; router: Router; schemas: RegistrySchemaReader | null } {
   const { engine, writer, stats } = deps;
   const logger = deps.logger.child({ part: 'kafka' });
+  const schemas = createSchemaReader(config, logger);
   const source = new KafkajsRecordSource({
     ...kafkaConnection(config, logger),
     groupId: config.kafka.groupId,
@@ -234,8 +236,8 @@ function createKafka(
     createTopics: config.kafka.createTopics,
     stats: stats.router,
   });
-  const router = new Router({ source, engine, writer, stats: stats.router, logger }, routerOptions(config));
-  return { source, router };
+  const router = new Router({ source, engine, writer, schemas, stats: stats.router, logger }, routerOptions(config));
+  return { source, router, schemas };
 }
 
 function running(

@@ -12,6 +12,7 @@ export interface Stoppable {
   readonly ops: HttpServer | null;
   readonly engine: Engine;
   readonly outgoing: { stop(): Promise<void> };
+  readonly schemas: { stop(): Promise<void> } | null;
   readonly grpc: { drain(): void; close(): Promise<void> };
   readonly backends: { close(): Promise<void> };
   readonly links: { close(): Promise<void> };
@@ -54,7 +55,7 @@ export async function shutDown(parts: Stoppable, times: ShutdownTimes): Promise<
 }
 
 async function stopInOrder(parts: Stoppable, times: ShutdownTimes, deadline: AbortSignal): Promise<true> {
-  const { edge, router, outgoing, server, ops, grpc, backends, links, engine, logger } = parts;
+  const { edge, router, outgoing, schemas, server, ops, grpc, backends, links, engine, logger } = parts;
   edge?.beginDrain();
   grpc.drain();
   await parts.started;
@@ -76,6 +77,7 @@ async function stopInOrder(parts: Stoppable, times: ShutdownTimes, deadline: Abo
   edge?.stop();
   await engine.stop();
   await outgoing.stop();
+  await schemas?.stop();
   await ops?.close();
   return true;
 }

@@ -1,4 +1,5 @@
 import {
+  formats,
   RecordDecoder,
   type DecodeContext,
   type Decoded,
@@ -9,6 +10,7 @@ import {
 } from '@ws-gateway/core';
 import type { Config } from '../config/config.js';
 import { roomRetention } from '../node/part-options.js';
+import { silent } from '../cli/kafka.js';
 
 /** What a router would make of a record. */
 export type Verdict = Exclude<Decoded, Pending>;
@@ -46,4 +48,19 @@ async function readyOr({ ready }: Pending, signal: AbortSignal): Promise<void> {
 /** The topic of this name, or the one that this Kafka topic feeds. */
 export function topicOf(config: Config, name: string): TopicPolicy | undefined {
   return config.topics.get(name) ?? [...config.topics.values()].find(({ kafkaTopic }) => kafkaTopic === name);
+}
+
+/** Runs a tool's work with what reads the topic, the schema registry included. */
+export async function withDecoding<T>(
+  config: Config,
+  policy: TopicPolicy,
+  work: (decoding: TopicDecoding) => Promise<T>,
+): Promise<T> {
+  const { createSchemaReader } = await import('../node/schema-registry.js');
+  const schemas = formats[policy.format].needsRegistry ? createSchemaReader(config, silent) : null;
+  try {
+    return await work(new TopicDecoding(config, policy, schemas));
+  } finally {
+    await schemas?.stop();
+  }
 }

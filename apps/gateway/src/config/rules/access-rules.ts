@@ -103,14 +103,16 @@ export const accessRules: readonly Rule[] = [
       'grpc.tls',
       'grpc.descriptorFiles',
       'kafka.tls',
+      'schemaRegistry.tls',
       'redis.tlsFiles',
       'auth.publicKeyFile',
       'auth.issuers',
     ],
-    check: ({ server, grpc, kafka, redis, auth }, purpose) => [
+    check: ({ server, grpc, kafka, schemaRegistry, redis, auth }, purpose) => [
       ...certificatePair('server.tls', server.tls),
       ...certificatePair('grpc.tls', grpc.tls),
       ...certificatePair('kafka.tls', kafka.tls),
+      ...certificatePair('schemaRegistry.tls', schemaRegistry.tls),
       ...certificatePair('redis.tlsFiles', redis.tlsFiles),
       ...unreadable('grpc.tls.clientCaFile', grpc.tls.clientCaFile),
       ...when(

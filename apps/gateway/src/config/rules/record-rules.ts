@@ -42,6 +42,19 @@ export const recordRules: readonly Rule[] = [
       ),
   },
   {
+    doc: 'Formats `avro` and `json-schema` need `schemaRegistry.url`, and are not for `user-blocks`, which is read again without one.',
+    reads: ['topics', 'schemaRegistry.url'],
+    check: ({ topics, schemaRegistry }) =>
+      Object.entries(topics).flatMap(([name, topic]) => {
+        if (!formatOf(topic).needsRegistry) return [];
+        const path = `topics.${name}.format`;
+        return [
+          ...when(schemaRegistry.url === '', path, `${topic.format} needs schemaRegistry.url`),
+          ...when(name === 'user-blocks', path, `cannot be ${topic.format} for user-blocks`),
+        ];
+      }),
+  },
+  {
     doc: '`tombstone: delete` needs mode `latest` and a history.',
     reads: ['topics'],
     check: ({ topics }) =>

@@ -1,5 +1,16 @@
-import { addresses, choice, kafkaTopic, names, optionalAddresses, pattern, text, whole } from '../language/formats.js';
-import { flagKey, section, key, secret } from '../language/schema-node.js';
+import {
+  addresses,
+  choice,
+  duration,
+  kafkaTopic,
+  names,
+  optionalAddresses,
+  pattern,
+  text,
+  url,
+  whole,
+} from '../language/formats.js';
+import { durationKey, flagKey, section, key, secret } from '../language/schema-node.js';
 
 export const kafka = section('Where records come from.', {
   bootstrapServers: key(addresses, 'localhost:9092', 'Brokers to begin with.'),
@@ -31,6 +42,24 @@ export const kafka = section('Where records come from.', {
     username: key(text, '', 'User name.'),
     password: secret('Password.'),
   }),
+});
+
+export const schemaRegistry = section('Where the schemas of formats `avro` and `json-schema` are.', {
+  url: key(url('http', 'https'), '', 'Its address, such as https://registry:8081. Empty: none.'),
+  username: key(text, '', 'User name. Empty: no login.'),
+  password: secret('Password.'),
+  token: secret('Bearer token; it takes the place of user name and password.'),
+  tls: section('For https.', {
+    caFile: key(text, '', 'Authorities to trust, PEM. Empty: those of the system.'),
+    certFile: key(text, '', 'Own certificate, PEM; together with `keyFile`.'),
+    keyFile: key(text, '', 'Own private key, PEM.'),
+    verify: flagKey(true, 'Check the certificate of the registry.'),
+  }),
+  timeout: durationKey(
+    '5s',
+    'How long an answer may take. Without one the topics that need a schema wait.',
+    duration(100),
+  ),
 });
 
 export const redis = section('The server that nodes share.', {

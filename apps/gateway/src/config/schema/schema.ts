@@ -1,6 +1,6 @@
 import { accessKeys } from './access-keys.js';
 import { backendKeys } from './backends-keys.js';
-import { kafka, redis } from './links-keys.js';
+import { kafka, redis, schemaRegistry } from './links-keys.js';
 import { operationKeys, server } from './server-keys.js';
 import { choice } from '../language/formats.js';
 import { section, key, type Resolved } from '../language/schema-node.js';
@@ -10,6 +10,7 @@ import { trafficKeys } from './traffic-keys.js';
 export const schema = section('', {
   server,
   kafka,
+  schemaRegistry,
   redis,
   engine: key(
     choice('redis', 'memory'),

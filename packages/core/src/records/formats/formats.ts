@@ -4,11 +4,12 @@ import type { Dialect } from '../map/dialect.js';
 import { MappedDecoder } from '../map/mapped-decoder.js';
 import type { RecordMap, Vocabulary } from '../map/selector.js';
 import type { DecodeInput, Message } from '../message.js';
-import type { SchemaReader } from '../schema-reader.js';
+import type { SchemaFormat, SchemaReader } from '../schema-reader.js';
 import { cloudEventsDialect } from './cloudevents.js';
 import { debeziumDialect } from './debezium.js';
 import { decodeEnvelope } from './envelope.js';
 import { jsonDialect } from './json.js';
+import { registeredDialect } from './registered.js';
 import { decodeSubscriptionUpdate } from './subscription-update.js';
 import { textDialect } from './text.js';
 
@@ -26,6 +27,8 @@ export interface Format {
   /** What the map of a topic says unless the topic says otherwise; null: the format takes no map. */
   readonly map: RecordMap | null;
   readonly vocabulary: Vocabulary;
+  /** Values can be read only with a schema registry. */
+  readonly needsRegistry: boolean;
   decoder(policy: TopicPolicy, schemas: SchemaReader | null): FormatDecoder;
 }
 
@@ -43,6 +46,8 @@ export const formats = {
     payload: ['data:', 'value:/data_base64'],
   }),
   debezium: mapped(debeziumDialect, { type: ['op'], timestamp: ['value:/ts_ms'], payload: ['row:'] }),
+  avro: registered('avro'),
+  'json-schema': registered('json-schema'),
 } satisfies Readonly<Record<string, Format>>;
 
 export type RecordFormat = keyof typeof formats;
@@ -50,7 +55,7 @@ export type RecordFormat = keyof typeof formats;
 export const recordFormats = Object.keys(formats) as readonly RecordFormat[];
 
 function fixed(decoder: FormatDecoder): Format {
-  return { map: null, vocabulary: { scopes: ['value'], words: [] }, decoder: () => decoder };
+  return { map: null, vocabulary: { scopes: ['value'], words: [] }, needsRegistry: false, decoder: () => decoder };
 }
 
 function mapped(dialect: () => Dialect, map: RecordMap): Format {
@@ -59,6 +64,19 @@ function mapped(dialect: () => Dialect, map: RecordMap): Format {
     map,
     vocabulary: { scopes: Object.keys(scopes), words: Object.keys(words) },
 
+    needsRegistry: false,
     decoder: (policy) => new MappedDecoder(policy, dialect()),
+  };
+}
+
+function registered(format: SchemaFormat): Format {
+  return {
+    map: { payload: ['value:'] },
+    vocabulary: { scopes: ['value'], words: [] },
+    needsRegistry: true,
+    decoder(policy, schemas) {
+      if (schemas === null) throw new Error(`format ${format} needs a schema registry`);
+      return new MappedDecoder(policy, registeredDialect(format, schemas));
+    },
   };
 }

@@ -1,0 +1,76 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { waitFor } from '@ws-gateway/testkit';
+import { GatewayCluster } from './gateway-cluster.js';
+
+/** Avro: {owner: "…", n: <long>} */
+const SCHEMA = {
+  ...{ type: 'record', name: 'Order' },
+  fields: [
+    { name: 'owner', type: 'string' },
+    { name: 'n', type: 'long' },
+  ],
+};
+
+let registry: Server;
+let isAway = true;
+let cluster: GatewayCluster;
+
+beforeAll(async () => {
+  registry = createServer((request, response) => {
+    response.statusCode = isAway ? 503 : request.url === '/schemas/ids/7' ? 200 : 404;
+    response.end(JSON.stringify({ schema: JSON.stringify(SCHEMA) }));
+  });
+  await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
+  cluster = await GatewayCluster.open({
+    nodes: [{ config: { schemaRegistry: { url } } }],
+    topics: { orders: { format: 'avro', map: { user: 'value:/owner' } } },
+    partitions: 1,
+  });
+}, 60_000);
+afterAll(async () => {
+  await cluster.close();
+  registry.closeAllConnections();
+  await new Promise((resolve) => registry.close(resolve));
+}, 30_000);
+
+function order(schemaId: number, owner: string, n: number): Buffer {
+  const name = Buffer.from(owner);
+  return Buffer.concat([Buffer.from([0, 0, 0, 0, schemaId, 2 * name.length]), name, Buffer.from([2 * n])]);
+}
+
+async function ready(): Promise<{ status: number; body: Record<string, unknown> }> {
+  const response = await fetch(`${cluster.nodes[0]!.httpUrl}/ready`);
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+it('waits with the records of a topic while the registry is away, says so, and delivers them afterwards', async () => {
+  const client = await cluster.connect(0, 'ann', 'orders,notifications');
+  await cluster.produce('orders', { key: 'k', value: order(7, 'ann', 1) }, { key: 'k', value: order(7, 'ann', 2) });
+  await waitFor(async () => (await ready()).body['warnings'] !== undefined);
+  expect(await ready()).toMatchObject({ status: 200, body: { warnings: ['schema-registry'] } });
+  // Other topics flow meanwhile.
+  await cluster.produce('notifications', { key: 'ann', value: { user_id: 'ann', payload: 'meanwhile' } });
+  await client.next(({ payload }) => payload === 'meanwhile');
+
+  isAway = false;
+  const frames = [await client.next('orders'), await client.next('orders')];
+  expect(frames.map(({ payload }) => payload)).toEqual([
+    { owner: 'ann', n: 1 },
+    { owner: 'ann', n: 2 },
+  ]);
+  await waitFor(async () => (await ready()).body['warnings'] === undefined);
+  await client.close();
+});
+
+it('makes dead letters of what is not framed and of schemas that do not exist', async () => {
+  await cluster.produce('orders', { key: 'k', value: '{"owner":"ann"}' }, { key: 'k', value: order(8, 'ann', 1) });
+  await waitFor(async () => {
+    const metrics = await (await fetch(`${cluster.nodes[0]!.httpUrl}/metrics`)).text();
+    return ['bad_magic', 'unknown_schema'].every((reason) =>
+      metrics.includes(`ws_gateway_kafka_dead_letters_total{topic="orders",reason="${reason}"} 1`),
+    );
+  });
+});

@@ -1,0 +1,1 @@
+export { RegistrySchemaReader, type RegistrySchemaReaderOptions } from './registry-schema-reader.js';
