@@ -133,6 +133,8 @@ export interface ContinuityLoss {
    * lost is published again by whoever has it.
    */
   readonly missed: (place: string) => boolean;
+  /** This node was taken for dead: others have been told that rows which are not there any more expired. */
+  readonly reaped?: boolean;
 }
 
 /**
@@ -305,7 +307,8 @@ export interface SessionLimit {
 }
 
 export type AdmitResult =
-  | { readonly status: 'admitted'; readonly positions: readonly Position[] }
+  /** `renewed`: the connection's row was there already. */
+  | { readonly status: 'admitted'; readonly positions: readonly Position[]; readonly renewed?: boolean }
   | { readonly status: 'blocked'; readonly block: Block }
   | { readonly status: 'revoked' }
   | { readonly status: 'session_limit' }

@@ -22,7 +22,7 @@
 -- ARGV[14] id of the token, '' for none
 -- ARGV[15] when it was issued, ms; 0 when it does not say; '' without a token
 -- then two for each stream: name, ttl of its meta in ms
--- Returns {'admitted', epoch, offset, …}, {'blocked', block JSON}, {'revoked'}, {'session_limit'} or {'already_connected'}. A refusal changes nothing.
+-- Returns {'admitted' or, where the row was there, 'renewed', epoch, offset, …}, {'blocked', block JSON}, {'revoked'}, {'session_limit'} or {'already_connected'}. A refusal changes nothing.
 -- Errors: UNKNOWN_NODE.
 local base, blockKey, presence, itsConnections, sequence = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local connection, user, node, since, endpoint = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -105,7 +105,8 @@ if exclusive ~= '' or isOver then
 end
 
 local row = node .. ' ' .. since .. ' ' .. endpoint
-if redis.call('HSETNX', presence, connection, row) == 1 then
+local isNew = redis.call('HSETNX', presence, connection, row) == 1
+if isNew then
   countRow(user, node)
 else
   -- Registered again: the row may be one of the node's former life.
@@ -119,7 +120,7 @@ end
 redis.call('SADD', itsConnections, connection .. ' ' .. user)
 sendOutbox()
 
-local reply = { 'admitted' }
+local reply = { isNew and 'admitted' or 'renewed' }
 for i = 16, #ARGV, 2 do
   local top = topOf(base .. META .. ARGV[i], epochForNew, ARGV[i + 1])
   reply[#reply + 1] = top.epoch

@@ -47,7 +47,7 @@ export class Membership {
   #statusJson: string;
   #draining = false;
   /** Partitions that a registration which failed half way leaves to the next one; null: there was none. */
-  #missedBefore: readonly number[] | null = null;
+  #owed: Omit<Repair, 'broken'> | null = null;
   #dead: ShownLease | null = null;
   #nodeCount = 1;
 
@@ -154,14 +154,14 @@ export class Membership {
 
   async #check(): Promise<void> {
     const { calls, keys } = this.#parts;
-    if (!this.#joined) return this.#registerAgain('not registered', this.#missedBefore ?? keys.all());
+    if (!this.#joined) return this.#registerAgain('not registered', this.#owed ?? { missed: keys.all() });
     const servers = keys.all().map((p) => calls.of(p).server);
     const { lease, states, failure } = await this.#refresh();
     const lost = placesOf(states, 'lost');
     const emptied = placesOf(states, 'emptied');
     if (lease === 'reaped' || (lease === 'gone' && this.#isGoneEverywhere(states))) {
       const missed = keys.all().filter((p) => !emptied.includes(p));
-      return this.#registerAgain('registration lost', missed);
+      return this.#registerAgain('registration lost', { missed, reaped: emptied.length === 0 });
     }
     // The other partitions know this node: the one that lists the nodes has forgotten it.
     if (lease === 'gone') await this.#lease(true);
@@ -178,15 +178,15 @@ export class Membership {
   }
 
   /** The node was taken for dead, or nothing of it is left: it begins a new life, so that nobody reaps its new rows. */
-  async #registerAgain(reason: string, missed: readonly number[]): Promise<void> {
+  async #registerAgain(reason: string, owed: Omit<Repair, 'broken'>): Promise<void> {
     const { keys, reaper } = this.#parts;
     const before = this.#name;
     this.#logger.warn('registering again', { reason });
-    this.#missedBefore = missed;
+    this.#owed = owed;
     await this.#parts.layout.check();
     await this.join();
-    this.#missedBefore = null;
-    const repaired = this.#repair(reason, { broken: keys.all(), missed });
+    this.#owed = null;
+    const repaired = this.#repair(reason, { ...owed, broken: keys.all() });
     // What is left under the name of before are rows of connections that ended meanwhile. Their end has been told, so they
     // must not expire; should this process die as well, others take them away.
     await reaper.retire(before, OWN_CLAIM_LEASES * this.#settings.leaseMs);
@@ -206,13 +206,13 @@ export class Membership {
     this.#parts.readers.startOver(partitions.map((p) => this.#inboxKey(p)));
   }
 
-  async #repair(reason: string, { broken, missed }: Repair): Promise<void> {
+  async #repair(reason: string, { broken, missed, reaped = false }: Repair): Promise<void> {
     const { keys, ownRows } = this.#parts;
     this.#logger.warn('writing rows again', { reason, partitions: broken.length, incomplete: missed.length });
     ownRows.doubt(broken);
     const isIn = (partitions: readonly number[]) => (place: string) => partitions.includes(keys.partitionOf(place));
     try {
-      await this.#inbox.rebuild({ reason, concerns: isIn(broken), missed: isIn(missed) });
+      await this.#inbox.rebuild({ reason, concerns: isIn(broken), missed: isIn(missed), reaped });
       ownRows.written(broken);
     } catch (error) {
       this.#logger.error('rows could not be written again', { error });
@@ -320,6 +320,8 @@ interface Refresh {
 interface Repair {
   readonly broken: readonly number[];
   readonly missed: readonly number[];
+  /** Others took this node for dead. */
+  readonly reaped?: boolean;
 }
 
 function placesOf(states: readonly InboxState[], kind: InboxState['kind']): number[] {

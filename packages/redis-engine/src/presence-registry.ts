@@ -144,7 +144,7 @@ export class PresenceRegistry {
     if (status === 'revoked' || status === 'session_limit' || status === 'already_connected') return { status };
     const nearPositions = toPositions(reply);
     const positions = isNear.map((near) => (near ? nearPositions : farPositions).shift()!);
-    return { status: 'admitted', positions };
+    return { status: 'admitted', positions, ...(status === 'renewed' && { renewed: true }) };
   }
 
   #admitArgs(request: AdmitRequest, user: string, server: string): (string | number)[] {

@@ -3,6 +3,7 @@ import { closeReason } from '../../close-codes.js';
 import { EngineError } from '../../errors.js';
 import type { ContinuityLoss, Engine } from '../../engine.js';
 import type { Logger } from '../../logger.js';
+import type { PresenceEvents } from '../../outgoing/presence-events.js';
 import type { Position } from '../../streams.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import type { Connection, Subscription } from '../delivery/connection.js';
@@ -24,6 +25,7 @@ interface RebuildDeps {
   readonly interests: Interests;
   readonly delivery: Delivery;
   readonly sender: Pick<Sender, 'close'>;
+  readonly presence: Pick<PresenceEvents, 'connected'> | null;
   readonly logger: Logger;
 }
 
@@ -119,6 +121,7 @@ export class Rebuild {
       subscription.heldBytes = 0;
     }
     const { login, endpoint } = connection;
+    const { presence } = this.#deps;
     const result = await this.#deps.engine.admit({
       connection: connection.id,
       user: login.user,
@@ -138,6 +141,8 @@ export class Rebuild {
     }
     if (result.status === 'revoked') this.#deps.sender.close(connection, closeReason('revoked'));
     if (result.status !== 'admitted') return;
+    // Who counts has counted it out, and would count its end a second time.
+    if (result.renewed !== true && losses.some(({ reaped }) => reaped === true)) presence?.connected(connection);
     await Promise.all(waiting.map((subscription, at) => this.#catchUp(subscription, result.positions[at]!, losses)));
   }
 

@@ -44,6 +44,9 @@ class Node {
   readonly delivery = this.underTest.delivery;
   readonly rebuild: Rebuild;
   readonly admitted: string[] = [];
+  readonly told: string[] = [];
+  /** Rows that the store still has. */
+  readonly rows = new Set<string>();
   watch = async (): Promise<void> => undefined;
   top: (stream: string) => Position = () => ({ epoch: NEW_EPOCH, offset: 3 });
   read: (stream: string, after: Position) => Promise<HistoryPage> = async () => {
@@ -53,14 +56,16 @@ class Node {
   constructor() {
     const admit = async ({ connection, streams }: { connection: string; streams: RetainedStream[] }) => {
       this.admitted.push(connection);
-      return { status: 'admitted', positions: streams.map(({ stream }) => this.top(stream)) } satisfies AdmitResult;
+      const positions = streams.map(({ stream }) => this.top(stream));
+      return { status: 'admitted', positions, renewed: this.rows.has(connection) } satisfies AdmitResult;
     };
     const read = ({ stream }: RetainedStream, after: Position) => this.read(stream, after);
     const { connections, delivery } = this;
     const engine = { admit, read } as unknown as Engine;
     const interests = { renew: () => this.watch() } as unknown as Interests;
     const { sender } = this.underTest;
-    this.rebuild = new Rebuild({ engine, connections, interests, delivery, sender, logger: silent });
+    const presence = { connected: ({ id }: Connection) => void this.told.push(id) };
+    this.rebuild = new Rebuild({ engine, presence, connections, interests, delivery, sender, logger: silent });
   }
 
   /** An open socket of a user, subscribed to a stream and up to date. */
@@ -178,6 +183,20 @@ describe('messages that may not have come to a node', () => {
     expect(closed()).toBeLessThan(20);
     await until(() => closed() === crowd.length);
   }, 20_000);
+
+  // The reaper told that its connections expired, and when it woke up it told that they disconnected: whoever counts got
+  // below zero.
+  it('at a node that was taken for dead are told to be connected again, but for those whose row was still there', async () => {
+    const node = new Node();
+    node.top = () => ({ epoch: '', offset: 0 });
+    node.open('kept', 'notifications/u/kept');
+    node.open('reaped', 'notifications/u/reaped');
+    node.rows.add('c-kept');
+    await node.rebuild.run(nothingMissed);
+    expect(node.told).toEqual([]);
+    await node.rebuild.run({ ...nothingMissed, reaped: true });
+    expect(node.told).toEqual(['c-reaped']);
+  });
 
   it('are looked for again when a second loss comes while the first is repaired', async () => {
     const node = new Node();
