@@ -86,9 +86,12 @@ describe('server.tls', () => {
     const url = `wss://127.0.0.1:${port}/ws?token=${token('ann')}`;
     const connect = async (ca: string[]): Promise<{ socket: WebSocket; name: string }> => {
       const socket = new WebSocket(url, { ca });
-      const upgraded = once(socket, 'upgrade') as Promise<[IncomingMessage]>;
-      await once(socket, 'open');
-      const name = ((await upgraded)[0].socket as TLSSocket).getPeerCertificate().subject.CN;
+      // Both reject when the handshake is refused.
+      const [[upgraded]] = await Promise.all([
+        once(socket, 'upgrade') as Promise<[IncomingMessage]>,
+        once(socket, 'open'),
+      ]);
+      const name = (upgraded.socket as TLSSocket).getPeerCertificate().subject.CN;
       return { socket, name: String(name) };
     };
     await waitFor(() => connect([first]).then(({ socket }) => (socket.close(), true)), { timeoutMs: 25_000 });

@@ -14,14 +14,14 @@ afterEach(async () => {
 
 type Line = Readonly<Record<string, string>>;
 
-/** The lines of the log of a gateway whose servers are these, until both have been named or are known to be well. */
-async function linesOf(servers: { redis: object; kafka: object }, until: string): Promise<Line[]> {
+/** The lines of the log of a gateway with these servers, until there is one with each of the texts. */
+async function linesOf(servers: { redis: object; kafka: object }, ...texts: string[]): Promise<Line[]> {
   const file = configFile({
     server: { host: '127.0.0.1', port: await freePort() },
     ...{ auth: { secret: TEST_SECRET }, grpc: { enabled: false }, ...servers },
   });
   running = start(['serve', '-c', file]);
-  await running.line(until);
+  for (const text of texts) await running.line(text);
   const lines = running.stdout().split('\n').filter(Boolean);
   expect(running.stderr()).toBe('');
   return lines.map((line) => JSON.parse(line) as Line);
@@ -43,7 +43,7 @@ describe('a server that cannot be reached at the start', () => {
       redis: { addr: 'nosuchredis.invalid:6379' },
       kafka: { bootstrapServers: `127.0.0.1:${port}` },
     };
-    const named = unreachable(await linesOf(servers, 'redis cannot be reached'));
+    const named = unreachable(await linesOf(servers, 'redis cannot be reached', 'kafka cannot be reached'));
     expect(named).toEqual(
       expect.arrayContaining([
         expect.objectContaining({
