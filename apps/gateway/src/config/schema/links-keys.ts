@@ -27,7 +27,7 @@ export const kafka = section('Where records come from.', {
   createTopics: flagKey(false, 'Create missing topics when the node starts. Otherwise they are waited for.'),
   fromBeginning: flagKey(
     false,
-    'At the very first start of a group: read what is there already. Later starts go on where the group was.',
+    'Read what is already in a topic that exists when the group first sees it. Topics made later begin at their first record.',
   ),
   deadLetterTopic: key(kafkaTopic, '', 'Where unusable records go. Empty: `<groupId>-dlq`.'),
   tls: section('TLS towards the brokers.', {
