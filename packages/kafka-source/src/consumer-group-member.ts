@@ -80,6 +80,8 @@ export class ConsumerGroupMember {
   readonly #ended = Promise.withResolvers<EndReason>();
   readonly #ready = Promise.withResolvers<void>();
   #memberId: string | null = null;
+  /** As they were when the partitions were assigned. */
+  #topicIds: ReadonlyMap<string, string> = new Map();
   #lastContact = Date.now();
   #joining = true;
   /** An assignment was prepared: at least once the group's positions were known. */
@@ -198,6 +200,12 @@ export class ConsumerGroupMember {
   /** See ConsumerCluster.read. */
   read(range: PartitionRange, take: (records: readonly SourceRecord[]) => void): Promise<number> {
     return this.#cluster.read(range, take);
+  }
+
+  /** Whether one of its topics was deleted and made again, perhaps so fast that kafkajs read on in it. */
+  async hasOtherTopics(): Promise<boolean> {
+    const now = await this.#cluster.topicIds(this.#options.topics);
+    return [...this.#topicIds].some(([topic, id]) => now.has(topic) && now.get(topic) !== id);
   }
 
   /** See ConsumerCluster.recordFrom. */
@@ -334,6 +342,7 @@ export class ConsumerGroupMember {
       try {
         const topics = this.#options.topics;
         const logs = await this.#cluster.topicIds(topics);
+        this.#topicIds = logs;
         const isValid = (): boolean => !this.#crashed && !signal.aborted;
         const commit = (offsets: readonly CommittedOffset[]) => this.#committer.commit(offsets, isValid);
         if (isLeader) await positions.commitMissing({ topics, logs, sink, commit });

@@ -207,6 +207,10 @@ export class KafkajsRecordSource implements RecordSource {
           this.#logger.info('kafka topics changed, joining the group again', { topics: found });
           return;
         }
+        if (await member.hasOtherTopics()) {
+          this.#logger.warn('kafka topic was made again, joining the group again', { topics: found });
+          return;
+        }
       } catch (error) {
         this.#failed(error);
         continue;

@@ -97,6 +97,21 @@ describe('topics that come and go', () => {
     expect(sink.violations).toEqual([]);
   });
 
+  // By the next fetch the new log was longer than the old one had been: kafkajs read on in it, without its first records.
+  test('a topic that is made again while it is read, and is longer at once, is assigned anew as another log', async () => {
+    const topic = await freshTopic();
+    const { sink } = await nodes.start({ topics: [topic, await freshTopic()] });
+    await produce(topic, [{ value: 'old' }]);
+    await waitFor(() => sink.received.length === 1);
+    const before = sink.owned.get(`${topic}/0`)!.log;
+    await deleteTopics([topic]);
+    await waitFor(() => createTopics([topic]).then(() => true));
+    await produce(topic, [{ value: 'a' }, { value: 'b' }, { value: 'c' }]);
+    const log = () => sink.owned.get(`${topic}/0`)?.log;
+    await waitFor(() => log() !== undefined && log() !== before, { timeoutMs: 20_000 });
+    expect(sink.violations).toEqual([]);
+  });
+
   // kafkajs asks for all its topics at once and repeats that until none is missing: one deleted topic stops the others.
   test('a topic that is deleted for good does not stop the others', async () => {
     const [kept, deleted] = [await freshTopic(), await freshTopic()];

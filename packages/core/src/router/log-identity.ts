@@ -24,19 +24,20 @@ export function markOf(record: SourceRecord, log: string): SourceMark {
   return { offset: record.offset, proof: `${record.timestamp}-${content.toString(36)}`, log };
 }
 
-/** Whether the position belongs to the log, told by the record that stood there and by the broker's own identity. */
+/** Whether the position belongs to the log, told by the broker's own identity and by the record that stood there. */
 export async function compareLog(position: SourcePosition, present: PresentLog): Promise<Comparison> {
   const { mark } = position;
   // Of a release that left no marks: the end is all there is to compare with.
   if (mark === null) return position.offset < present.endOffset ? 'same' : 'other';
-  const sameId = mark.log === '' || present.log === '' ? null : mark.log === present.log;
+  const isSameId = mark.log === '' || present.log === '' ? null : mark.log === present.log;
+  if (isSameId === false) return 'other';
   // Its retention has passed the record.
-  if (mark.offset < present.beginOffset) return sameId === false ? 'other' : 'same';
+  if (mark.offset < present.beginOffset) return 'same';
   const found = mark.offset < present.endOffset ? await present.recordFrom(mark.offset) : null;
   if (found?.offset === mark.offset && markOf(found, '').proof === mark.proof) return 'same';
   // Compaction took the record away, in the middle of the log.
-  if (found !== null && found.offset > mark.offset) return sameId === false ? 'other' : 'same';
-  return sameId === true ? 'cut' : 'other';
+  if (found !== null && found.offset > mark.offset) return 'same';
+  return isSameId === true ? 'cut' : 'other';
 }
 
 /**
