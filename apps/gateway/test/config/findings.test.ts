@@ -163,7 +163,12 @@ describe('impossible combinations', () => {
       'topics: {a: {format: json, map: {user: key, keyed: key}}}',
       ['topics.a.map.keyed: cannot be used beside map.user'],
     ],
+    [
+      'topics: {a: {format: json, map: {keyed: key}}}',
+      ['topics.a.map.keyed: clients cannot subscribe to keys in this version'],
+    ],
     ['topics: {a: {format: cloudevents, map: {room: key}}}', []],
+    ['topics: {a: {format: avro, map: {user: key}}}', ['topics.a.format: avro needs schemaRegistry.url']],
     ['topics: {a: {map: {user: key}}}', ['topics.a.map: format envelope has members of fixed names, and no map']],
     [
       'topics: {a: {format: json, map: {user: [key, value:id]}}}',

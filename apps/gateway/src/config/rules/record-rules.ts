@@ -82,6 +82,9 @@ function audienceFindings(name: string, topic: Topic): Finding[] {
   const [first, second] = members;
   if (first === undefined) return [{ path, message: `format ${topic.format} needs one of ${others}` }];
   if (second !== undefined) return [{ path: `${path}.${second}`, message: `cannot be used beside map.${first}` }];
+  // Its records would reach nobody, and nobody would hear of it.
+  if (first === 'keyed')
+    return [{ path: `${path}.keyed`, message: 'clients cannot subscribe to keys in this version' }];
   const blocks = name === 'user-blocks' && first !== 'user' && first !== 'users';
   return when(blocks, `${path}.${first}`, 'must be map.user or map.users: records of user-blocks are about users');
 }
