@@ -29,7 +29,7 @@ afterEach(async () => {
 type Section = Readonly<Record<string, unknown>>;
 
 /** A gateway whose configuration file can be written again. */
-async function reloadable(server: Section = {}) {
+async function reloadable(server: Section = {}, more: Readonly<Record<string, Section>> = {}) {
   const port = await freePort();
   const file = join(folder, `${uniqueName('config')}.yaml`);
   const base: Record<string, Section> = {
@@ -38,6 +38,7 @@ async function reloadable(server: Section = {}) {
     redis: { addr: new URL(testRedisUrl()).host, keyPrefix: uniqueName('reload') },
     auth: { secret: TEST_SECRET },
     grpc: { enabled: false },
+    ...more,
   };
   const write = (changes: Readonly<Record<string, unknown>>): void => {
     const sections = Object.entries(changes).map(([name, section]) => [
@@ -115,6 +116,17 @@ describe('SIGHUP', () => {
     client.send({ rid: 1, command: 'ping' });
     expect(await client.next('ping')).toMatchObject({ status: 'ok' });
     await client.close();
+  });
+
+  it('takes over another admin token at once', async () => {
+    const { started, reload } = await reloadable({}, { admin: { token: 'first-admin-token' } });
+    const asked = async (secret: string): Promise<number> => {
+      const headers = { authorization: `Bearer ${secret}` };
+      return (await fetch(`${started.httpUrl}/api/nodes`, { headers })).status;
+    };
+    expect(await asked('first-admin-token')).toBe(200);
+    await reload({ admin: { token: 'second-admin-token' } });
+    expect([await asked('first-admin-token'), await asked('second-admin-token')]).toEqual([401, 200]);
   });
 
   it('changes nothing when the file is wrong, and says where', async () => {
