@@ -38,6 +38,8 @@ const EMPTY_ANSWERS_MAX = 50;
 export class ConsumerCluster {
   readonly #beforeJoin: () => Promise<void>;
   #cluster: Cluster | null = null;
+  /** What all members of the group subscribe to, as this one knew when it last led the group. */
+  groupTopics: readonly string[] = [];
   #findCoordinator: Cluster['findGroupCoordinator'] | null = null;
 
   constructor(beforeJoin: () => Promise<void>) {
@@ -51,7 +53,7 @@ export class ConsumerCluster {
     this.#findCoordinator = cluster.findGroupCoordinator.bind(cluster);
     cluster.findGroupCoordinator = (group) => this.#coordinatorForJoin(group);
     rememberNodes(cluster);
-    return subscriptionAssigner(cluster);
+    return subscriptionAssigner(cluster, (topics) => (this.groupTopics = topics));
   };
 
   /** Takes a member out of the group that could not leave by itself: the others get its partitions at once. */

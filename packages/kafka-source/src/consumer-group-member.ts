@@ -341,11 +341,14 @@ export class ConsumerGroupMember {
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
         const topics = this.#options.topics;
-        const logs = await this.#cluster.topicIds(topics);
+        const logs = await this.#cluster.topicIds([...new Set([...topics, ...this.#cluster.groupTopics])]);
         this.#topicIds = logs;
         const isValid = (): boolean => !this.#crashed && !signal.aborted;
         const commit = (offsets: readonly CommittedOffset[]) => this.#committer.commit(offsets, isValid);
-        if (isLeader) await positions.commitMissing({ topics, logs, sink, commit });
+        if (isLeader) {
+          const others = this.#cluster.groupTopics.filter((topic) => !topics.includes(topic));
+          await positions.commitMissing({ topics, others, logs, sink, commit });
+        }
         return await positions.of(partitions, logs, signal);
       } catch (error) {
         const level = attempt === 0 ? 'warn' : 'debug';

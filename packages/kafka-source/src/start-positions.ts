@@ -23,6 +23,8 @@ export interface StartPositionDeps {
 /** What a leader needs to decide. */
 export interface Beginnings {
   readonly topics: readonly string[];
+  /** Topics that only other members of the group subscribe to. */
+  readonly others?: readonly string[];
   /** The brokers' ids of topics. */
   readonly logs: ReadonlyMap<string, string>;
   readonly sink: Pick<RecordSink, 'sighted'>;
@@ -52,8 +54,11 @@ export class StartPositions {
   }
 
   /** Commits, as the leader, a start position for every partition of the topics that has none. */
-  async commitMissing({ topics, logs, sink, commit }: Beginnings): Promise<void> {
+  async commitMissing({ topics: own, others = [], logs, sink, commit }: Beginnings): Promise<void> {
     const { admin, logger } = this.#deps;
+    // One of them may be missing or forbidden here, which is no reason to keep the others waiting.
+    const found = others.length === 0 ? [] : (await admin.checkTopics(others)).filter(({ exists }) => exists);
+    const topics = [...own, ...found.map(({ topic }) => topic)];
     const states = await admin.partitionStates(this.#options.groupId, topics);
     const fresh = topics.filter((topic) => states.some((state) => state.topic === topic && state.committed === null));
     if (fresh.length === 0) return;

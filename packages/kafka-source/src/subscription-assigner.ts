@@ -14,10 +14,12 @@ export interface Subscription {
  * assigner looks at the topics of the group's leader only: while a roll-out adds a topic, its partitions go to nobody, or
  * to nodes that throw their records away.
  *
+ * `onTopics` is told all of these topics, by the leader's assigner only.
+ *
  * It bears the name of kafkajs' own and speaks its format, so that both can be in one group: the leader decides, and the
  * others take what they are given.
  */
-export function subscriptionAssigner(cluster: Cluster): Assigner {
+export function subscriptionAssigner(cluster: Cluster, onTopics: (topics: readonly string[]) => void): Assigner {
   const version = 0;
   const countOf = (topic: string): number => cluster.findTopicPartitionMetadata(topic).length;
   return {
@@ -29,7 +31,9 @@ export function subscriptionAssigner(cluster: Cluster): Assigner {
       return { name: 'RoundRobinAssigner', metadata: MemberMetadata.encode(metadata) };
     },
     async assign({ members }) {
-      const assignments = assignBySubscription(members.map(toSubscription), countOf);
+      const subscriptions = members.map(toSubscription);
+      onTopics([...new Set(subscriptions.flatMap(({ topics }) => [...topics.keys()]))]);
+      const assignments = assignBySubscription(subscriptions, countOf);
       return [...assignments].map(([memberId, topics]) => ({
         memberId,
         memberAssignment: MemberAssignment.encode({

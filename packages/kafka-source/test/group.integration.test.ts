@@ -80,6 +80,19 @@ describe('members of a group', () => {
     await expect(a.source.commit([{ ...theirs!, offset: 0, note: '' }])).rejects.toMatchObject({ code: 'not_owned' });
   });
 
+  // The leader dealt out its own topics only, and only for these it said where they begin.
+  test('with different topics read each topic where somebody knows it, whoever leads', async () => {
+    const [both, added] = [await freshTopic(1), await freshTopic(2)];
+    const groupId = uniqueName('group');
+    const leader = await nodes.start({ topics: [both], groupId });
+    const other = await nodes.start({ topics: [both, added], groupId });
+    await waitFor(() => other.sink.owned.has(`${added}/0`) && other.sink.owned.has(`${added}/1`));
+    await produce(added, spread('', 10, 2));
+    await waitFor(() => other.sink.received.length === 10);
+    expect([...leader.sink.violations, ...other.sink.violations]).toEqual([]);
+    expect(leader.sink.received).toEqual([]);
+  });
+
   test('a killed sink does not keep its member from rejoining', async () => {
     const topic = await freshTopic(2);
     const groupId = uniqueName('group');
