@@ -1,3 +1,18 @@
+/** Base of the error classes: whoever catches one branches on its code, which comes from a closed union, never on text. */
+export abstract class CodedError<Code extends string> extends Error {
+  readonly code: Code;
+
+  constructor(code: Code, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+
+  /** True when the same call may succeed later, as it was. */
+  get retryable(): boolean {
+    return false;
+  }
+}
+
 /** Why an engine call failed. `retryable` ones may be made again as they were; the others are a defect or a refusal. */
 export const engineErrorCodes = [
   /** No connection, or it broke before an answer came: the outcome is unknown. Publishing again is harmless. */
@@ -14,16 +29,10 @@ export const engineErrorCodes = [
 
 export type EngineErrorCode = (typeof engineErrorCodes)[number];
 
-export class EngineError extends Error {
+export class EngineError extends CodedError<EngineErrorCode> {
   override readonly name = 'EngineError';
-  readonly code: EngineErrorCode;
 
-  constructor(code: EngineErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.code = code;
-  }
-
-  get retryable(): boolean {
+  override get retryable(): boolean {
     return this.code === 'unavailable' || this.code === 'source_gap';
   }
 }
@@ -31,14 +40,8 @@ export class EngineError extends Error {
 /** Why a token was not accepted; also the refusal's code. */
 export type TokenErrorCode = 'token_invalid' | 'token_expired';
 
-export class TokenError extends Error {
+export class TokenError extends CodedError<TokenErrorCode> {
   override readonly name = 'TokenError';
-  readonly code: TokenErrorCode;
-
-  constructor(code: TokenErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.code = code;
-  }
 }
 
 /** The verifier itself cannot work now (JWKS URL unreachable): not the client's fault, answered 503. */
@@ -49,12 +52,6 @@ export class VerifierUnavailableError extends Error {
 /** Why the application did not let a client without a token in; also the refusal's code. */
 export type AdmissionDeniedCode = 'token_missing' | 'not_allowed';
 
-export class AdmissionDeniedError extends Error {
+export class AdmissionDeniedError extends CodedError<AdmissionDeniedCode> {
   override readonly name = 'AdmissionDeniedError';
-  readonly code: AdmissionDeniedCode;
-
-  constructor(code: AdmissionDeniedCode, message: string) {
-    super(message);
-    this.code = code;
-  }
 }

@@ -1,3 +1,5 @@
+import { CodedError } from '@ws-gateway/core';
+
 /** Reasons for which the API could not start. Trying again does not help, except that a port may become free. */
 export type GrpcApiErrorCode =
   /** A descriptor file cannot be read, or its content cannot be used. */
@@ -7,16 +9,10 @@ export type GrpcApiErrorCode =
   /** A port cannot be opened. */
   | 'listen_failed';
 
-export class GrpcApiError extends Error {
+export class GrpcApiError extends CodedError<GrpcApiErrorCode> {
   override readonly name = 'GrpcApiError';
-  readonly code: GrpcApiErrorCode;
 
-  constructor(code: GrpcApiErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.code = code;
-  }
-
-  get retryable(): boolean {
+  override get retryable(): boolean {
     return this.code === 'listen_failed';
   }
 }

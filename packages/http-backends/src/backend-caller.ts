@@ -1,18 +1,17 @@
+import { CodedError } from '@ws-gateway/core';
 import { Agent, errors, request } from 'undici';
 
 /** Why a backend gave no answer at all. */
 export type BackendCallErrorCode = 'timeout' | 'too_large' | 'unreachable';
 
-export class BackendCallError extends Error {
+export class BackendCallError extends CodedError<BackendCallErrorCode> {
   override readonly name = 'BackendCallError';
-  readonly code: BackendCallErrorCode;
 
   constructor(code: BackendCallErrorCode, options?: { cause?: unknown }) {
-    super(MESSAGES[code], options);
-    this.code = code;
+    super(code, MESSAGES[code], options);
   }
 
-  get retryable(): boolean {
+  override get retryable(): boolean {
     return this.code !== 'too_large';
   }
 }

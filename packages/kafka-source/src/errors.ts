@@ -1,3 +1,5 @@
+import { CodedError } from '@ws-gateway/core';
+
 /** Why a call to Kafka failed. */
 export type KafkaErrorCode =
   /** No broker answered in time; the outcome is unknown. */
@@ -15,21 +17,15 @@ export type KafkaErrorCode =
   | 'stopped'
   | 'internal';
 
-export class KafkaError extends Error {
+export class KafkaError extends CodedError<KafkaErrorCode> {
   override readonly name = 'KafkaError';
-  readonly code: KafkaErrorCode;
-
-  constructor(code: KafkaErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.code = code;
-  }
 
   /** Kafka's own word for it (see errorLabel). */
   get reason(): string {
     return this.cause === undefined ? this.code : errorLabel(this.cause);
   }
 
-  get retryable(): boolean {
+  override get retryable(): boolean {
     return this.code === 'unavailable' || this.code === 'rebalancing' || this.code === 'queue_full';
   }
 }

@@ -1,3 +1,5 @@
+import { CodedError } from '@ws-gateway/core';
+
 export type TransportErrorCode =
   /** Another program has the port. */
   | 'address_in_use'
@@ -12,14 +14,6 @@ export type TransportErrorCode =
   /** The client went away before its body was complete. */
   | 'request_aborted';
 
-export class TransportError extends Error {
+export class TransportError extends CodedError<TransportErrorCode> {
   override readonly name = 'TransportError';
-  readonly code: TransportErrorCode;
-  /** None of these goes away by doing the same again. */
-  readonly retryable = false;
-
-  constructor(code: TransportErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.code = code;
-  }
 }
