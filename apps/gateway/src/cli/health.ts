@@ -38,15 +38,32 @@ interface Listener {
 async function health({ pid }: HealthFlags): Promise<void> {
   const listeners = listenersOf(pid);
   if (listeners.length === 0) throw failure(`process ${pid}: listens nowhere, or belongs to another user`);
-  const asked = listeners.flatMap((listener) => [ask('http', listener), ask('https', listener)]);
-  const answers = (await Promise.allSettled(asked)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const well = answers.find(({ status }) => status === 200) ?? answers[0];
-  if (well?.status !== 200) {
+  const answer = await firstGood(listeners);
+  if (answer?.status !== 200) {
     throw failure(
-      `process ${pid}: ${well === undefined ? 'no port answers GET /health' : `GET /health is answered ${well.status}`}`,
+      `process ${pid}: ${answer === undefined ? 'no port answers GET /health' : `GET /health is answered ${answer.status}`}`,
     );
   }
-  print(well.body);
+  print(answer.body);
+}
+
+/**
+ * The first answer that is 200, else any. A port that speaks something else, as gRPC's, may never answer, so nobody waits
+ * for it once another one has.
+ */
+async function firstGood(listeners: readonly Listener[]): Promise<Answer | undefined> {
+  const enough = new AbortController();
+  const signal = AbortSignal.any([enough.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const answers: Answer[] = [];
+  const asked = listeners.flatMap((listener) => [ask('http', listener, signal), ask('https', listener, signal)]);
+  await Promise.allSettled(
+    asked.map(async (asking) => {
+      const answer = await asking;
+      answers.push(answer);
+      if (answer.status === 200) enough.abort();
+    }),
+  );
+  return answers.find(({ status }) => status === 200) ?? answers[0];
 }
 
 function listenersOf(pid: number): Listener[] {
@@ -109,10 +126,10 @@ interface Answer {
 }
 
 /** Certificates name a host, and this asks by address, so it does not look at them. */
-function ask(scheme: 'http' | 'https', { host, port }: Listener): Promise<Answer> {
+function ask(scheme: 'http' | 'https', { host, port }: Listener, signal: AbortSignal): Promise<Answer> {
   const request = scheme === 'http' ? requestHttp : requestHttps;
   return new Promise((resolve, reject) => {
-    const options = { host, port, path: '/health', agent: false, rejectUnauthorized: false, timeout: TIMEOUT_MS };
+    const options = { host, port, path: '/health', agent: false, rejectUnauthorized: false, signal };
     const asked = request(options, (response) => {
       let body = '';
       response.on('data', (chunk: Buffer) => (body += chunk.toString()));
@@ -122,7 +139,6 @@ function ask(scheme: 'http' | 'https', { host, port }: Listener): Promise<Answer
         else reject(new Error('no health here'));
       });
     });
-    asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
     asked.on('error', reject);
     asked.end();
   });

@@ -65,6 +65,16 @@ describe('health', () => {
     expect(await running.ended).toMatchObject({ code: 0 });
   });
 
+  test('does not wait for a port that never answers', async () => {
+    const port = await freePort();
+    const grpc = { enabled: true, port: 0, host: '127.0.0.1' };
+    gateway = await startGateway({ port, config: { role: 'edge', server: { port }, grpc }, ready: false });
+    const begin = performance.now();
+    expect(await healthOf(gateway.pid)).toMatchObject({ code: 0 });
+    // The image's HEALTHCHECK waits so long.
+    expect(performance.now() - begin).toBeLessThan(5000);
+  });
+
   test('exits with 1 when the process listens nowhere', async () => {
     expect(await healthOf(process.pid)).toMatchObject({ code: 1, stderr: expect.stringContaining('listens nowhere') });
   });
