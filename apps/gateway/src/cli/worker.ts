@@ -28,7 +28,7 @@ async function worker(): Promise<void> {
   });
   // A terminal and systemd send them to all processes of the group, so the supervisor's word comes as well: no second
   // signal means impatience here. Sent to a worker alone it drains just this one.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopAsked.resolve(signal));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.on(signal, () => stopAsked.resolve(signal));
   // It is for the supervisor, which tells all workers.
   process.on('SIGHUP', () => undefined);
   const { config, tree } = await link.started;
