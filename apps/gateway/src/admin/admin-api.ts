@@ -6,7 +6,7 @@ import { TokenGuard } from './token-guard.js';
 
 const RETRY_AFTER_SECONDS = 2;
 
-/** Serves the admin API. Without a token nobody calls this, so its paths don't exist. */
+/** Serves the admin API. Its paths are there without a token, too, and answer 404: a reload may bring one. */
 export function addAdminRoutes(server: HttpServer, deps: AdminDeps, token: () => string): void {
   const guard = new TokenGuard(deps, token);
   for (const route of adminRoutes) {

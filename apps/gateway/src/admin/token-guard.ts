@@ -17,7 +17,7 @@ export class TokenGuard {
   readonly #token: () => string;
   readonly #guesses = new GuessLimiter();
 
-  /** The token is asked for each time: it may be a new one. */
+  /** The token is asked for each time: it may be a new one. Empty: there is no API. */
   constructor(deps: TokenGuardDeps, token: () => string) {
     this.#deps = deps;
     this.#token = token;
@@ -25,12 +25,15 @@ export class TokenGuard {
 
   /** Rejects with AdminError. */
   async requireToken(request: HttpRequest): Promise<void> {
+    const token = this.#token();
+    // An empty text would be equal to what somebody brings who has none.
+    if (token === '') throw new AdminError('unknown_endpoint', 'no such endpoint');
     const header = request.header('authorization');
     if (header === '') throw new AdminError('token_missing', 'Authorization: Bearer <admin.token> is needed');
     const address = this.#deps.clientAddress(request);
     await this.#waitTurn(address);
     const given = BEARER.exec(header)?.[1] ?? '';
-    if (timingSafeEqual(digest(given), digest(this.#token()))) return;
+    if (timingSafeEqual(digest(given), digest(token))) return;
     const attempts = this.#guesses.wrong(address);
     if (attempts > 0) {
       const { method, path } = request;

@@ -200,6 +200,7 @@ export const adminTexts: Texts<AdminErrorCode> = {
   unknown_topic: ['There is no such topic.', 'Use one of those that the message lists.'],
   token_missing: ['No token came.', 'Send `Authorization: Bearer <admin.token>`.'],
   token_invalid: ['It is not the `admin.token` of this gateway.', 'Send the right one.'],
+  unknown_endpoint: ['There is no API while `admin.token` is empty.', 'Set `admin.token`; SIGHUP takes it over.'],
   unknown_node: ['The node has gone, or never was.', 'List them again: `ws-gateway status`.'],
   unknown_connection: ['The connection has gone, or never was.', 'List them again: `GET /api/presence/{user}`.'],
   body_too_large: ['The message is larger than `limits.maxRecordBytes`.', 'Send less, or raise the limit.'],

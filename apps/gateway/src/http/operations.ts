@@ -20,12 +20,9 @@ interface OperationsDeps {
 export function addOperations(server: HttpServer, live: LiveConfig, deps: OperationsDeps): void {
   const { config } = live;
   const { node, engine, writer, survey, group, logger } = deps;
-  if (config.admin.token !== '') {
-    const deadLetters = deadLetterAccess(config, logger.child({ part: 'kafka' }));
-    const parts = { engine, writer, survey, deadLetters, logger: logger.child({ part: 'admin' }) };
-    const admin = { ...parts, ...adminOptions(config) };
-    addAdminRoutes(server, admin, () => live.config.admin.token);
-  }
+  const deadLetters = deadLetterAccess(config, logger.child({ part: 'kafka' }));
+  const parts = { engine, writer, survey, deadLetters, logger: logger.child({ part: 'admin' }) };
+  addAdminRoutes(server, { ...parts, ...adminOptions(config) }, () => live.config.admin.token);
   if (config.console.enabled) addConsole(server, config, node);
   addRoutes(server, group, config.metrics.enabled ? config.metrics.path : null);
 }

@@ -55,6 +55,11 @@ export class RenewedVerifier implements TokenVerifier, Reloadable {
     this.#watched?.stop();
   }
 
+  /** Throws AuthConfigError. */
+  check(config: Pick<Config, 'auth'>): void {
+    createTokenVerifier(verifierOptions(config), this.#deps);
+  }
+
   reload({ auth }: Pick<Config, 'auth'>): void {
     if (JSON.stringify(auth) === JSON.stringify(this.#auth)) return;
     this.#auth = auth;

@@ -1,4 +1,5 @@
 import type { Logger, TopicPolicy } from '@ws-gateway/core';
+import { AuthConfigError } from '@ws-gateway/jwt-auth';
 import type { Config } from '../config/config.js';
 import { findingText } from '../config/language/finding.js';
 import { mergeLive } from '../config/language/live-merge.js';
@@ -9,6 +10,8 @@ import { schema } from '../config/schema/schema.js';
 
 /** A part that has to act when a live key changes. Those that read their options where they use them need not. */
 export interface Reloadable {
+  /** Throws the part's own error when it could not work with this configuration, before any part has changed. */
+  check?(config: Config): void;
   reload(config: Config): void;
 }
 
@@ -46,10 +49,11 @@ export class LiveConfig {
     this.#parts.push(part);
   }
 
-  /** `next` is complete and has no findings. */
+  /** `next` is complete and has no findings. Throws what a part says of it; then nothing has changed. */
   replace(next: Tree): ConfigChanges {
     const { tree, changed, waiting } = mergeLive(schema, this.#tree, next);
     const config = configOf(tree);
+    for (const part of this.#parts) part.check?.(config);
     this.#config = { ...config, topics: updated(this.#config.topics, config.topics) };
     this.#tree = tree;
     for (const part of this.#parts) part.reload(this.#config);
@@ -59,11 +63,15 @@ export class LiveConfig {
 
 /** `waiting` names the keys that differ from what runs and need a restart. */
 export function reloaded(live: LiveConfig, next: Pick<Loaded, 'tree' | 'findings'>, logger: Logger): void {
-  if (next.findings.length > 0) {
-    logger.error('configuration not reloaded, it has problems', { problems: next.findings.map(findingText) });
-    return;
+  const refuse = (problems: readonly string[]): void =>
+    logger.error('configuration not reloaded, it has problems', { problems });
+  if (next.findings.length > 0) return refuse(next.findings.map(findingText));
+  try {
+    logger.info('configuration reloaded', { ...live.replace(next.tree) });
+  } catch (error) {
+    if (!(error instanceof AuthConfigError)) throw error;
+    refuse([error.message]);
   }
-  logger.info('configuration reloaded', { ...live.replace(next.tree) });
 }
 
 type Topics = ReadonlyMap<string, TopicPolicy>;

@@ -129,6 +129,33 @@ describe('SIGHUP', () => {
     expect([await asked('first-admin-token'), await asked('second-admin-token')]).toEqual([401, 200]);
   });
 
+  it('opens the admin API to nobody when its token is taken away, and again when one is given', async () => {
+    const { started, reload } = await reloadable({}, { admin: { token: 'first-admin-token' } });
+    const asked = async (authorization: string): Promise<number> =>
+      (await fetch(`${started.httpUrl}/api/nodes`, { headers: { authorization } })).status;
+    await reload({ admin: { token: '' } });
+    for (const authorization of ['', 'Bearer', 'Bearer ', 'Bearer first-admin-token']) {
+      expect([authorization, await asked(authorization)]).toEqual([authorization, 404]);
+    }
+    await reload({ admin: { token: 'second-admin-token' } });
+    expect([await asked('Bearer'), await asked('Bearer second-admin-token')]).toEqual([401, 200]);
+  });
+
+  it('changes nothing when a file of keys holds none, and names its key', async () => {
+    const { started, reload } = await reloadable();
+    const publicKeyFile = join(folder, 'no-key.pem');
+    writeFileSync(publicKeyFile, 'no key');
+    const issuers = [{ issuer: 'https://id.example', publicKeyFile, algorithms: ['RS256'] }];
+    const line = await reload(
+      { limits: { connectionsPerUser: 1 }, auth: { secret: OTHER_SECRET, issuers } },
+      'configuration not reloaded, it has problems',
+    );
+    expect(line['problems']).toEqual([expect.stringMatching(/^auth\.issuers\[0\]\.publicKeyFile: .*no-key\.pem/)]);
+    const client = await WsClient.open(`${started.wsUrl}/ws?token=${token()}`);
+    expect(await statusOf(`${started.wsUrl}/ws?token=${token()}`)).toBe(101);
+    await client.close();
+  });
+
   it('changes nothing when the file is wrong, and says where', async () => {
     const { started, reload } = await reloadable();
     const line = await reload(
