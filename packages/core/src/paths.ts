@@ -5,5 +5,7 @@ export const builtInPaths = [
   { path: '/mobile', guests: true },
 ] as const;
 
+export const builtInPathNames: readonly string[] = builtInPaths.map(({ path }) => path);
+
 /** Beginning of the paths of hubs; the hub's name follows. */
 export const HUB_PATH = '/websocket/';

@@ -1,3 +1,5 @@
+import { builtInPathNames } from '@ws-gateway/core';
+
 /**
  * One command as data: which call to which backend answers it. A new command is a new entry, not a release.
  *
@@ -44,7 +46,7 @@ export interface CommandEntry {
 export type CommandEntries = Readonly<Record<string, Partial<CommandEntry>>>;
 
 export const NO_ENTRY: CommandEntry = {
-  endpoints: ['/ws', '/web', '/mobile'],
+  endpoints: builtInPathNames,
   backend: '',
   onlyWithBackend: false,
   method: 'GET',

@@ -1,3 +1,4 @@
+import { builtInPaths } from '@ws-gateway/core';
 import type { CommandEntries } from './command-entry.js';
 
 /**
@@ -6,7 +7,7 @@ import type { CommandEntries } from './command-entry.js';
  */
 export const defaultCommands = {
   authentication: {
-    endpoints: ['/web', '/mobile'],
+    endpoints: builtInPaths.filter(({ guests }) => guests).map(({ path }) => path),
     backend: 'user',
     onlyWithBackend: true,
     options: { authToken: 'credentials', update: 'boolean' },

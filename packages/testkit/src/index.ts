@@ -1,3 +1,4 @@
+export { signToken } from '@ws-gateway/load-generator';
 export { freePort } from '@ws-gateway/local-servers';
 export * from './certificates.js';
 export * from './promised-metrics.js';
@@ -10,6 +11,5 @@ export * from './redis-sentinels.js';
 export * from './secure-kafka.js';
 export * from './servers.js';
 export * from './tcp-proxy.js';
-export * from './token.js';
 export * from './wait.js';
 export * from './ws-client.js';

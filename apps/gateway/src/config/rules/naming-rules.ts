@@ -1,8 +1,9 @@
+import { builtInPathNames } from '@ws-gateway/core';
 import type { Finding } from '../language/finding.js';
 import { when, type Rule } from './rule.js';
 import type { SchemaValues } from '../schema/schema.js';
 
-const OWN_PATHS = ['/', '/ws', '/web', '/mobile', '/health', '/ready', '/ping'];
+const OWN_PATHS = ['/', ...builtInPathNames, '/health', '/ready', '/ping'];
 
 /** Rules about names that must differ from each other. */
 export const namingRules: readonly Rule[] = [

@@ -1,3 +1,4 @@
+import { builtInPathNames } from '@ws-gateway/core';
 import { defaultCommands, optionTypes } from '@ws-gateway/http-backends/default-commands';
 import {
   alsoReads,
@@ -42,7 +43,7 @@ const SOURCE = 'Option path, or `$user` for the user of the connection.';
 
 /** Option paths such as `where.types` say where in the request's `options` a value is taken from. */
 const command = section('', {
-  endpoints: key(paths, ['/ws', '/web', '/mobile'], 'Where clients may use it.'),
+  endpoints: key(paths, builtInPathNames, 'Where clients may use it.'),
   backend: key(optionalName, '', 'The entry of `backends.http` that is called.'),
   onlyWithBackend: flagKey(
     false,
