@@ -63,7 +63,6 @@ export interface EdgeDeps {
   readonly hasRoom?: (() => boolean) | undefined;
 }
 
-/** Limits and origins are read where they are used: the application may give them new values at any time. */
 /** What one connection may ask for; 0: no limit. */
 export interface EdgeLimits extends RequestLimits {
   readonly sendsPerSecond: number;
@@ -72,6 +71,7 @@ export interface EdgeLimits extends RequestLimits {
   readonly historyBytes: number;
 }
 
+/** Limits and origins are read where they are used: the application may give them new values at any time. */
 export interface EdgeOptions extends HandshakeOptions {
   readonly topics: readonly TopicPolicy[];
   readonly topicsPerConnection: number;
@@ -133,7 +133,7 @@ interface DeliveryParts {
 
 function createDelivery(deps: EdgeDeps, options: EdgeOptions): DeliveryParts {
   const { engine, stats, logger, subscriptions } = deps;
-  const connections = new ConnectionTable();
+  const connections = new ConnectionTable(stats);
   const localStreams: LocalStreams = new LocalStreamTable();
   const sender = new Sender(stats, { answerQueueBytes: ANSWER_QUEUE_BYTES });
   const delivery = new Delivery({ localStreams, sender, stats });

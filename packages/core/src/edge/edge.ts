@@ -151,7 +151,6 @@ export class Edge implements EdgeHandler, Inbox {
     connection.state = 'open';
     stats.connectionsTotal++;
     presence?.connected(connection);
-    this.#updateGauges();
     const greeting = connection.endpoint.greeting(connection, subscriber.describe(pending));
     if (greeting !== null) sender.send(connection, greeting, 'connected');
     subscriber.complete(pending);
@@ -188,7 +187,6 @@ export class Edge implements EdgeHandler, Inbox {
     sender.forget(connection);
     handshaker.undo(connection);
     connection.socket = null;
-    this.#updateGauges();
   }
 
   deliver(message: StreamMessage): void {
@@ -307,12 +305,6 @@ export class Edge implements EdgeHandler, Inbox {
       if (expiresAtMs !== null && timeMs >= expiresAtMs) sender.close(connection, closeReason('token_expired'));
     }
     sender.everySecond();
-  }
-
-  #updateGauges(): void {
-    const { connections, stats } = this.#parts;
-    stats.activeConnections = connections.size;
-    stats.users = connections.users;
   }
 }
 

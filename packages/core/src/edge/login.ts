@@ -11,7 +11,7 @@ export class Login {
   readonly identity: Identity | null;
   /** The client's `Authorization` value or `Bearer <token>`: forwarded to back ends, never logged. */
   readonly authorization: string;
-  /** Since when the connection is its user's, ms since the epoch; two logins of a connection never have the same. */
+  /** Since when the connection is its user's, ms since the epoch; a login of another user has a later one. */
   readonly sinceMs: number;
 
   constructor(identity: Identity | null, authorization: string, sinceMs: number) {

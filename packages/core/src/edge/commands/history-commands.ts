@@ -7,11 +7,10 @@ import type { Connection } from '../delivery/connection.js';
 import { ok, rateLimited, type CommandHandlers, type Outcome } from './outcome.js';
 import { connectionViews } from '../../presence-view.js';
 import { RefusalError } from '../refusals.js';
-import { isRecord, own, type ClientRequest } from './client-request.js';
+import { isRecord, own, positionOf, type ClientRequest } from './client-request.js';
 import { requireName, requireRoom } from './room-commands.js';
 import { ConnectionBuckets } from '../rate-limits.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
-import { positionOf } from './client-request.js';
 
 const DEFAULT_LIMIT = 100;
 const LIMIT_MAX = 1000;

@@ -5,8 +5,7 @@ import type { Connection, SubscribeRequest, Subscription } from '../delivery/con
 import type { Subscriber } from '../subscriptions/subscriber.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';
 import { RefusalError } from '../refusals.js';
-import { own, type ClientRequest } from './client-request.js';
-import { positionOf } from './client-request.js';
+import { own, positionOf, type ClientRequest } from './client-request.js';
 
 export interface RoomOptions {
   readonly policy: StreamPolicy;

@@ -4,10 +4,9 @@ import type { TopicPolicy } from '../../topics.js';
 import type { Connection, Subscription } from '../delivery/connection.js';
 import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
 import { RefusalError } from '../refusals.js';
-import { isRecord, own, type ClientRequest } from './client-request.js';
+import { isRecord, own, positionOf, type ClientRequest } from './client-request.js';
 import type { CommandHandlers, Outcome } from './outcome.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
-import { positionOf } from './client-request.js';
 
 interface SubscribeDeps {
   readonly subscriber: Subscriber;

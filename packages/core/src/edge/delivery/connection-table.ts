@@ -1,10 +1,13 @@
 import type { NodeCommand } from '../../engine.js';
+import type { EdgeStats } from '../../stats.js';
 import { addressGroup } from '../address-group.js';
 import type { Login } from '../login.js';
 import type { Connection } from './connection.js';
 
 /** Target of a close. */
 export type CloseTarget = Pick<Extract<NodeCommand, { command: 'close' }>, 'user' | 'connection' | 'endpoint'>;
+
+type ConnectionCounts = Pick<EdgeStats, 'activeConnections' | 'users'>;
 
 /** Every admitted connection of this node: by id, by user and by address. */
 export class ConnectionTable {
@@ -13,6 +16,12 @@ export class ConnectionTable {
   readonly #byUser = new Map<string, Connection>();
   /** By what limits count as one address. */
   readonly #perAddress = new Map<string, number>();
+  readonly #stats: ConnectionCounts;
+
+  /** `stats` tells how many there are; nobody else writes it. */
+  constructor(stats: ConnectionCounts) {
+    this.#stats = stats;
+  }
 
   get size(): number {
     return this.#byId.size;
@@ -27,6 +36,7 @@ export class ConnectionTable {
     const group = addressGroup(connection.address);
     this.#perAddress.set(group, (this.#perAddress.get(group) ?? 0) + 1);
     this.#link(connection);
+    this.#count();
   }
 
   remove(connection: Connection): void {
@@ -36,6 +46,7 @@ export class ConnectionTable {
     if (left > 0) this.#perAddress.set(group, left);
     else this.#perAddress.delete(group);
     this.#unlink(connection);
+    this.#count();
   }
 
   /** The only way to change whose a connection is: the lists by user follow. */
@@ -43,6 +54,7 @@ export class ConnectionTable {
     this.#unlink(connection);
     connection.login = login;
     this.#link(connection);
+    this.#count();
   }
 
   get(id: string): Connection | undefined {
@@ -81,6 +93,11 @@ export class ConnectionTable {
 
   countOfAddress(address: string): number {
     return this.#perAddress.get(addressGroup(address)) ?? 0;
+  }
+
+  #count(): void {
+    this.#stats.activeConnections = this.size;
+    this.#stats.users = this.users;
   }
 
   #link(connection: Connection): void {

@@ -29,8 +29,10 @@ export class Capacity {
     const { connections, hasRoom, stats } = this.#deps;
     const { connectionsMax } = this.#options;
     stats.connectionsMax = connectionsMax;
-    if (connectionsMax > 0 && connections.size < connectionsMax * ROOM_AGAIN) this.#hasWarned = false;
-    return (connectionsMax > 0 && connections.size >= connectionsMax) || hasRoom?.() === false;
+    const limit = connectionsMax === 0 ? Number.POSITIVE_INFINITY : connectionsMax;
+    if (hasRoom?.() === false || connections.size >= limit) return true;
+    if (connections.size < limit * ROOM_AGAIN) this.#hasWarned = false;
+    return false;
   }
 
   /** Throws RefusalError `full`. */

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ControlTarget, Engine, NodeCommand, NodeQuestion } from '../../engine.js';
 import { EngineError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
@@ -49,8 +50,10 @@ export class ClusterSurvey {
   readonly #deps: ClusterSurveyDeps;
   readonly #node: string;
   readonly #surveys = new Map<string, Survey>();
-  /** By room, those under way. */
-  readonly #members = new Map<string, Promise<RoomMembers>>();
+  /** By room, the question that was asked. */
+  readonly #asked = new Map<string, Promise<unknown>>();
+  /** By room, the question that is asked when the one before it is answered. */
+  readonly #next = new Map<string, Promise<RoomMembers>>();
   #sequence = 0;
 
   constructor(deps: ClusterSurveyDeps, options: { node: string }) {
@@ -58,14 +61,26 @@ export class ClusterSurvey {
     this.#node = options.node;
   }
 
-  /** Those who ask about a room while it is being asked about share the answer. */
+  /**
+   * Those who ask about a room while it is being asked about share the next question. The one under way may have been
+   * answered before they entered.
+   */
   members(room: string): Promise<RoomMembers> {
-    let members = this.#members.get(room);
-    if (members === undefined) {
-      members = this.#askMembers(room).finally(() => this.#members.delete(room));
-      this.#members.set(room, members);
+    let next = this.#next.get(room);
+    if (next === undefined) {
+      const ask = (): Promise<RoomMembers> => this.#askNext(room);
+      // What comes in the same batch shares the first question, too.
+      next = (this.#asked.get(room) ?? nextTurn()).then(ask, ask);
+      this.#next.set(room, next);
     }
-    return members;
+    return next;
+  }
+
+  #askNext(room: string): Promise<RoomMembers> {
+    this.#next.delete(room);
+    const asked = this.#askMembers(room).finally(() => this.#asked.delete(room));
+    this.#asked.set(room, asked);
+    return asked;
   }
 
   async #askMembers(room: string): Promise<RoomMembers> {

@@ -36,4 +36,19 @@ describe('a process that holds as many connections as it may', () => {
     hasRoom = true;
     await node.connect('/ws', 'ann');
   });
+
+  // Few connections said that it had room again, so each refusal that followed was warned of.
+  it('warns once, too, while it gets no descriptors and has few connections', async () => {
+    let hasRoom = false;
+    node = await new EdgeUnderTest({ deps: { hasRoom: () => hasRoom }, options: { connectionsMax: 100 } }).start();
+    const warnings = async (): Promise<number> => {
+      for (const user of ['ann', 'bob', 'cleo']) await node.handshake('/ws', user, '');
+      return node.logged.filter((line) => line.startsWith('warn full')).length;
+    };
+    expect(await warnings()).toBe(1);
+    hasRoom = true;
+    await node.connect('/ws', 'ann');
+    hasRoom = false;
+    expect(await warnings()).toBe(2);
+  });
 });

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ClusterSurvey, EngineStats, MemoryEngine, type Inbox, type Logger, type NodeCommand } from '@ws-gateway/core';
+import { turn } from '../edge-under-test.js';
 
 const silent: Logger = {
   error: () => undefined,
@@ -86,5 +87,30 @@ describe('a cluster survey', () => {
       ['b', 4],
     ]);
     expect(complete).toBe(false);
+  });
+
+  // Whoever had entered a room while another one's question was under way got an answer without himself.
+  it('tells whoever asks about a room only what was asked behind that', async () => {
+    const asked: string[] = [];
+    const answer = (user: string): void => {
+      const answers = { users: [user], connections: 1, truncated: false };
+      survey.take({ command: 'report', id: asked.at(-1)!, answer: answers });
+    };
+    const engineOfOne = {
+      control: (_: unknown, command: NodeCommand) => {
+        asked.push((command as { id: string }).id);
+        return Promise.resolve(1);
+      },
+    };
+    const survey: ClusterSurvey = new ClusterSurvey({ engine: engineOfOne, logger: silent }, { node: 'n1' });
+    const first = [survey.members('red'), survey.members('red')];
+    await turn();
+    const later = [survey.members('red'), survey.members('red')];
+    answer('before');
+    for (const { users } of await Promise.all(first)) expect(users).toEqual(['before']);
+    await turn();
+    answer('behind');
+    for (const { users } of await Promise.all(later)) expect(users).toEqual(['behind']);
+    expect(asked).toHaveLength(2);
   });
 });

@@ -16,6 +16,7 @@ import type {
   RetainedStream,
   StreamMessage,
 } from '../../../src/index.js';
+import { EdgeStats } from '../../../src/stats.js';
 import { topicPolicy } from '../../policies.js';
 import { DeliveryUnderTest, RecordingSocket } from '../delivery/recording-sockets.js';
 
@@ -39,7 +40,7 @@ const missed: ContinuityLoss = { reason: 'test', concerns: () => true, missed: (
 
 /** The parts of an edge around Rebuild, with an engine whose answers a test gives. */
 class Node {
-  readonly connections = new ConnectionTable();
+  readonly connections = new ConnectionTable(new EdgeStats());
   readonly underTest = new DeliveryUnderTest();
   readonly delivery = this.underTest.delivery;
   readonly rebuild: Rebuild;
