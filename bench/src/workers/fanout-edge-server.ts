@@ -25,7 +25,7 @@ const engine = new MemoryEngine({ node: 'fanout', stats: new EngineStats() });
 // Parts that are not used here are left out, so that using one is a failure that shows at once.
 const deps: Partial<EdgeDeps> = {
   engine,
-  verifier: { verify: async (token) => identityOf(token) },
+  verifier: { verify: async (token) => identityOf(token), recall: () => null },
   links: { start: () => undefined } as unknown as BackendLinks,
   stats: new EdgeStats(),
   sent: null,

@@ -20,7 +20,7 @@ export interface Identity {
 export interface TokenVerifier {
   verify(token: string): Promise<Identity>;
   /** Whose token it is, when that is known without looking at it again; null: it is not. */
-  recall?(token: string): Identity | null;
+  recall(token: string): Identity | null;
 }
 
 /** Facts that are known of a handshake that brings no token. */

@@ -45,6 +45,10 @@ export class RenewedVerifier implements TokenVerifier, Reloadable {
     return this.#verifier.verify(token);
   }
 
+  recall(token: string): Identity | null {
+    return this.#verifier.recall(token);
+  }
+
   start(): void {
     this.#verifier.start();
     this.#watched = new WatchedFiles(keyFiles(this.#auth), () => this.#renew());

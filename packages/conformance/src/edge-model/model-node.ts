@@ -42,7 +42,7 @@ export class ModelNode implements Inbox {
     // Parts that the model does not use are left out, so that using one is a failure that shows at once.
     const deps: Partial<EdgeDeps> = {
       engine,
-      verifier: { verify: async (token) => identityOf(token) },
+      verifier: { verify: async (token) => identityOf(token), recall: () => null },
       backends: { has: () => false, subscriptionOf: () => null } as unknown as EdgeDeps['backends'],
       stats: new EdgeStats(),
       sent: null,

@@ -105,7 +105,7 @@ export class EdgeUnderTest {
     };
     const deps = {
       engine: this.engine,
-      verifier: { verify: (token: string) => this.tokens.passing.then(() => identityOf(token)) },
+      verifier: { verify: (token: string) => this.tokens.passing.then(() => identityOf(token)), recall: () => null },
       backends: noBackends,
       links: { start: () => undefined },
       stats: this.stats,

@@ -187,7 +187,7 @@ export class Handshaker {
 
   async #identityOf(token: string | null, endpoint: Endpoint, handshake: TokenlessHandshake): Promise<Identity | null> {
     const { verifier, identifier } = this.#deps;
-    const known = token === null ? null : (verifier.recall?.(token) ?? null);
+    const known = token === null ? null : verifier.recall(token);
     if (known !== null) return known;
     if (token === null && identifier === undefined && !endpoint.guests) {
       throw new RefusalError(

@@ -120,7 +120,7 @@ beforeEach(async () => {
   const deps = {
     engine,
     backends: commands,
-    verifier: { verify: async (user: string): Promise<Identity> => identityOf(user) },
+    verifier: { verify: async (user: string): Promise<Identity> => identityOf(user), recall: () => null },
     stats: new EdgeStats(),
     ...{ links: null, sent: null, presence: null, subscriptions: null, logger },
   } as unknown as EdgeDeps;
