@@ -21,6 +21,12 @@ export function decode(policy: TopicPolicy, source: SourceRecord, changes: Parti
   return new RecordDecoder(policy, null).decode(source, { ...context, ...changes });
 }
 
+/** What one decoder makes of the last of these records. */
+export function decodeLast(policy: TopicPolicy, sources: readonly SourceRecord[]): Decoded {
+  const decoder = new RecordDecoder(policy, null);
+  return sources.map((source) => decoder.decode(source, context)).at(-1)!;
+}
+
 export function items(decoded: Decoded): readonly PublishItem[] {
   if (decoded.kind !== 'items') throw new Error(`expected items, got ${JSON.stringify(decoded)}`);
   return decoded.items;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { topicPolicy } from '../policies.js';
 import type { RecordMap, SourceRecord, TopicPolicy } from '../../src/index.js';
-import { decode, frame, items, NOW_MS, record, verdict } from './decode-kit.js';
+import { formats } from '../../src/records/formats/formats.js';
+import { decode, decodeLast, frame, items, NOW_MS, record, verdict } from './decode-kit.js';
 
 function json(map: RecordMap, changes: Partial<TopicPolicy> = {}): TopicPolicy {
   return topicPolicy('payments', { format: 'json', map: { payload: ['value:'], ...map }, ...changes });
@@ -261,6 +262,27 @@ describe('a record without a value', () => {
     const policy = json({ user: ['key'] }, { tombstone: 'delete', retention: latest, when });
     expect(verdict(decode(policy, record(null, { key })))).toBe('items');
     expect(verdict(decode(policy, record(null, { key, headers: { origin: 'test' } })))).toBe('skipped');
+  });
+
+  test('says nothing of the record before it: a CloudEvent is deleted by its headers', () => {
+    const policy = topicPolicy('events', {
+      format: 'cloudevents',
+      map: { ...formats.cloudevents.map! },
+      tombstone: 'delete',
+      retention: latest,
+    });
+    const structured = record({ specversion: '1.0', id: 'e1', type: 't', subject: 'u2', data: 1 });
+    const tombstone = record(null, { headers: { ce_subject: 'u1', ce_id: 'e2' } });
+    expect(frame(decodeLast(policy, [structured, tombstone]))).toMatchObject({ status: 'delete', user_id: 'u1' });
+  });
+
+  test('says nothing of the record before it: the op of a change is not its type', () => {
+    const map = { ...formats.debezium.map!, user: ['key'] };
+    const policy = topicPolicy('rows', { format: 'debezium', map, tombstone: 'delete', retention: latest });
+    const created = record({ op: 'c', after: { id: 'u2' } }, { key: Buffer.from('u2') });
+    const alone = frame(decodeLast(policy, [record(null, { key })]));
+    const behind = frame(decodeLast(policy, [created, record(null, { key })]));
+    expect({ ...behind, id: '' }).toEqual({ ...alone, id: '' });
   });
 
   test('deletes in an envelope by its key', () => {

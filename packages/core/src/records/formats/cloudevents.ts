@@ -46,6 +46,10 @@ export function cloudEventsDialect(): Dialect {
       attributes.variant = isBinary ? NOT_STRUCTURED : 0;
       return null;
     },
+    // Without a value there is no structured event: attributes can only be headers.
+    forget() {
+      attributes.variant = NOT_STRUCTURED;
+    },
   };
 }
 

@@ -40,5 +40,8 @@ export function debeziumDialect(): Dialect {
       row.variant = 2 * value.variant + (type === 'deleted' ? 1 : 0);
       return null;
     },
+    forget() {
+      type = null;
+    },
   };
 }

@@ -21,4 +21,6 @@ export interface Dialect {
   readonly translate?: (bytes: Buffer) => string | Rejection | Pending | null;
   /** Opens the document and says which variant of each scope counts. Returns why the record is no message, or null. */
   open(input: DecodeInput): Rejection | Skipped | Pending | null;
+  /** Forgets the record before, because the next one has no value. The document is closed by whoever calls. */
+  readonly forget?: () => void;
 }

@@ -75,6 +75,7 @@ export class RecordView {
   /** A record without a value: only key and headers are there. */
   openTombstone(record: SourceRecord): Rejection | Pending | null {
     this.#dialect.document.close();
+    this.#dialect.forget?.();
     return this.#openKey(record);
   }
 
