@@ -1,15 +1,18 @@
 import kafkajs, { type Cluster, type PartitionAssigner } from 'kafkajs';
-import Batch from 'kafkajs/src/consumer/batch.js';
 import type { SourceRecord } from '@ws-gateway/core';
-import { toSourceRecords } from './convert.js';
-import { errorLabel, KafkaError, toKafkaError } from './errors.js';
+import { errorLabel, KafkaError } from './errors.js';
+import { firstRecordFrom, readPartition } from './partition-read.js';
 import { subscriptionAssigner } from './subscription-assigner.js';
 import { fetchTopicIds, type RequestingBroker } from './topic-ids.js';
 
 /** Methods of kafkajs' broker object beyond its published type. */
-interface WholeBroker extends RequestingBroker {
+interface GroupBroker {
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
-  fetch(request: object): Promise<{ responses: { partitions: object[] }[] }>;
+}
+
+/** Member of kafkajs' cluster beyond its published type. */
+interface PooledCluster {
+  readonly brokerPool: { findConnectedBroker(): Promise<RequestingBroker> };
 }
 
 export interface PartitionRange {
@@ -17,13 +20,6 @@ export interface PartitionRange {
   readonly partition: number;
   readonly begin: number;
 }
-
-const READ_WAIT_MS = 100;
-const READ_BYTES = 1024 * 1024;
-/** For a single record: a batch that is larger comes whole. */
-const RECORD_BYTES = 16 * 1024;
-/** So often in a row an answer may hold nothing although the log goes on. */
-const EMPTY_ANSWERS_MAX = 50;
 
 /**
  * The connections of one kafkajs consumer. kafkajs hands them to partition assigners and has no other hook for what is
@@ -59,73 +55,33 @@ export class ConsumerCluster {
   /** Takes a member out of the group that could not leave by itself: the others get its partitions at once. */
   async leave(groupId: string, memberId: string): Promise<void> {
     const broker = await this.#findCoordinator?.({ groupId });
-    await (broker as WholeBroker | undefined)?.leaveGroup({ groupId, memberId });
+    await (broker as GroupBroker | undefined)?.leaveGroup({ groupId, memberId });
   }
 
-  /** See fetchTopicIds; nothing when no broker answers. */
+  /** See fetchTopicIds. */
   async topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const nodeId = this.#cluster?.getNodeIds()[0];
-    if (nodeId === undefined) return new Map();
-    const broker = (await this.#cluster!.findBroker({ nodeId: String(nodeId) })) as unknown as WholeBroker;
-    return fetchTopicIds(broker, topics);
+    if (this.#cluster === null) return new Map();
+    // Whichever answers: one of several brokers that is away must not keep partitions from being opened.
+    const { brokerPool } = this.#cluster as unknown as PooledCluster;
+    return fetchTopicIds(await brokerPool.findConnectedBroker(), topics);
   }
 
   /**
-   * Reads a partition from `begin` to its end, beside the group, which kafkajs has no call for: a consumer of its own would
-   * need a group of its own. Returns the offset behind what was read: the log's end, or its first open transaction.
+   * Reads a partition from `begin` to its end, beside the group: a consumer of its own would need a group of its own.
+   * Returns the offset behind what was read: the log's end, or its first open transaction.
    */
-  async read(
-    { topic, partition, begin }: PartitionRange,
-    take: (records: readonly SourceRecord[]) => void,
-  ): Promise<number> {
-    let next = begin;
-    for (let empty = 0; empty < EMPTY_ANSWERS_MAX;) {
-      const batch = await this.#fetch(topic, partition, { offset: next, maxBytes: READ_BYTES });
-      take(toSourceRecords(batch.messages));
-      empty = batch.lastOffsetRead === null ? empty + 1 : 0;
-      next = Math.max(next, (batch.lastOffsetRead ?? -1) + 1);
-      if (next >= Number(batch.lastStableOffset)) return next;
-    }
-    throw new KafkaError('unavailable', `${topic}/${partition} gave nothing behind offset ${next}`);
+  async read(range: PartitionRange, take: (records: readonly SourceRecord[]) => void): Promise<number> {
+    return readPartition(this.#known(), { ...range, end: Infinity }, take);
   }
 
   /** The first record at the offset or behind it; null where the log ends before. */
   async recordFrom(topic: string, partition: number, offset: number): Promise<SourceRecord | null> {
-    let next = offset;
-    for (let empty = 0; empty < EMPTY_ANSWERS_MAX;) {
-      const batch = await this.#fetch(topic, partition, { offset: next, maxBytes: RECORD_BYTES });
-      if (batch.messages.length > 0) return toSourceRecords(batch.messages.slice(0, 1))[0]!;
-      empty = batch.lastOffsetRead === null ? empty + 1 : 0;
-      next = Math.max(next, (batch.lastOffsetRead ?? -1) + 1);
-      if (next >= Number(batch.lastStableOffset)) return null;
-    }
-    throw new KafkaError('unavailable', `${topic}/${partition} gave nothing behind offset ${next}`);
+    return firstRecordFrom(this.#known(), { topic, partition, offset });
   }
 
-  /** What was compacted away, and what was never committed, is left out. */
-  async #fetch(topic: string, partition: number, from: { offset: number; maxBytes: number }): Promise<Batch> {
-    const { offset, maxBytes } = from;
-    const broker = await this.#leaderOf(topic, partition);
-    const { responses } = await broker.fetch({
-      replicaId: -1,
-      isolationLevel: 1,
-      maxWaitTime: READ_WAIT_MS,
-      minBytes: 1,
-      maxBytes,
-      topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes }] }],
-    });
-    const batch = new Batch(topic, String(offset), responses[0]!.partitions[0]!);
-    if (batch.unreadable !== null && batch.messages.length === 0) throw toKafkaError(batch.unreadable);
-    return batch;
-  }
-
-  async #leaderOf(topic: string, partition: number): Promise<WholeBroker> {
-    const cluster = this.#cluster;
-    if (cluster === null) throw new KafkaError('not_owned', 'not in the group yet');
-    const leaders = cluster.findLeaderForPartitions(topic, [partition]);
-    const leader = Object.keys(leaders)[0];
-    if (leader === undefined) throw new KafkaError('unavailable', `no leader of ${topic}/${partition} is known`);
-    return (await cluster.findBroker({ nodeId: leader })) as unknown as WholeBroker;
+  #known(): Cluster {
+    if (this.#cluster === null) throw new KafkaError('not_owned', 'not in the group yet');
+    return this.#cluster;
   }
 
   async #coordinatorForJoin(group: { groupId: string }) {

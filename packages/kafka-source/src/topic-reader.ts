@@ -46,7 +46,7 @@ export class TopicReader {
     return this.#admin.topicBounds(topic);
   }
 
-  /** Gives the records from `begin` to before `end` to `take`, in order. */
+  /** Gives the records from `begin` to before `end` to `take`, in order. Rejects at a batch that cannot be read. */
   async read(topic: string, bounds: PartitionBounds, take: (records: readonly SourceRecord[]) => void): Promise<void> {
     await this.#using(topic, (cluster) => readPartition(cluster, { topic, ...bounds }, take));
   }

@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import kafkajs from 'kafkajs';
 import type { Logger, SourceRecord } from '@ws-gateway/core';
 import { createTopics, produce, readTopic, testBrokers, uniqueName } from '@ws-gateway/testkit';
 import { RecordProducer, TopicReader } from '../src/index.js';
@@ -30,6 +31,34 @@ it('reads a part of a partition without a group, and keeps what a group that nob
   await reader.commit(group, topic, new Map([[0, 6]]));
   expect(await reader.committed(group, topic, [0])).toEqual(new Map([[0, 6]]));
   expect(await reader.bounds(uniqueName('missing'))).toBeNull();
+  await reader.close();
+});
+
+it('rejects at a batch that cannot be read, which would else look as if it had held nothing', async () => {
+  const { CompressionCodecs, CompressionTypes } = kafkajs;
+  const topic = uniqueName('read');
+  await createTopics([topic], 1);
+  await produce(topic, [{ value: 'plain' }]);
+  const reader = new TopicReader(connection);
+  // Its connection brings the codecs.
+  await reader.read(topic, { partition: 0, begin: 0, end: 1 }, () => undefined);
+  const working = CompressionCodecs[CompressionTypes.ZSTD];
+  const broken = async (): Promise<never> => {
+    throw new kafkajs.KafkaJSNotImplemented();
+  };
+  CompressionCodecs[CompressionTypes.ZSTD] = () => ({ ...working(), decompress: broken });
+  await produce(topic, [{ value: 'packed' }], { compression: CompressionTypes.ZSTD });
+  await produce(topic, [{ value: 'later' }]);
+  const values: string[] = [];
+  const read = (): Promise<void> =>
+    reader.read(topic, { partition: 0, begin: 0, end: 3 }, (some) => {
+      for (const { value } of some) values.push(String(value));
+    });
+  await expect(read()).rejects.toMatchObject({ name: 'KafkaError' });
+  expect(values).toEqual(['plain']);
+  CompressionCodecs[CompressionTypes.ZSTD] = working;
+  await read();
+  expect(values).toEqual(['plain', 'plain', 'packed', 'later']);
   await reader.close();
 });
 
