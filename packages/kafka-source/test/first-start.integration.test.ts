@@ -66,6 +66,7 @@ describe('the very first start of a group', () => {
     const groupId = uniqueName('group');
     const first = await nodes.start({ topics: [topic], groupId, fromBeginning: false });
     const { log } = first.sink.owned.get(`${topic}/0`)!;
+    expect(log).toMatch(/^[0-9a-f]{32}$/);
     await first.source.stop();
     await deleteTopics([topic]);
     await waitFor(() => createTopics([topic]).then(() => true));

@@ -122,25 +122,6 @@ describe('a batch that cannot be read', () => {
 });
 
 describe('stopping', () => {
-  // After kafkajs' stop no commit is possible any more (docs/kafkajs.md, rule 5).
-  test('lets the router commit before the group is left', async () => {
-    const topic = uniqueName('healing');
-    await createTopics([topic]);
-    const { source, sink } = await nodes.start({ topics: [topic] });
-    await produce(topic, [{ value: 'v' }]);
-    await waitFor(() => sink.received.length === 1);
-    let committed = false;
-    sink.onRevoked = async () => {
-      await source.commit(sink.positions());
-      committed = true;
-    };
-    await source.stop();
-    expect([committed, sink.owned.size, source.status.healthy]).toEqual([true, 0, false]);
-    await expect(source.commit([{ topic, partition: 0, offset: 1, note: '' }])).rejects.toMatchObject({
-      code: 'not_owned',
-    });
-  });
-
   test('ends in bounded time when the broker is away', async () => {
     const broker = await ownKafka();
     const topic = uniqueName('healing');

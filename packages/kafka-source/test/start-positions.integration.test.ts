@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { RecordingSink } from '@ws-gateway/conformance/record-source';
 import type { CommittedOffset, PartitionOffset } from '@ws-gateway/core';
 import { createTopics, produce, testBrokers, uniqueName, waitFor } from '@ws-gateway/testkit';
 import { ClusterAdmin } from '../src/cluster-admin.js';
 import { StartPositions, type Beginnings } from '../src/start-positions.js';
-import { LogBook, Nodes, RecordingSink } from './support/harness.js';
+import { LogBook, Nodes } from './support/harness.js';
 
 const nodes = new Nodes();
 const admins: ClusterAdmin[] = [];
