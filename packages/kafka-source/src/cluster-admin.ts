@@ -124,7 +124,7 @@ export class ClusterAdmin {
     if (!connection) return;
     const closing = connection.admin.then((admin) => admin.disconnect());
     await withDeadline(closing, DISCONNECT_TIMEOUT_MS, 'disconnecting').catch((error: unknown) =>
-      this.#options.logger.debug('kafka admin connection was not closed cleanly', { message: String(error) }),
+      this.#options.logger.debug('kafka admin connection was not closed cleanly', { error }),
     );
     connection.retired.abort();
   }

@@ -177,7 +177,7 @@ export class KafkajsRecordWriter implements RecordWriter {
     if (!connection) return;
     const closing = connection.producer.then((producer) => producer.disconnect());
     await withDeadline(closing, DISCONNECT_TIMEOUT_MS, 'disconnecting').catch((error: unknown) =>
-      this.#options.logger.debug('kafka producer was not closed cleanly', { message: String(error) }),
+      this.#options.logger.debug('kafka producer was not closed cleanly', { error }),
     );
     connection.retired.abort();
   }

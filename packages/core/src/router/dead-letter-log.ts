@@ -49,5 +49,5 @@ export class DeadLetterLog {
 }
 
 function fieldsOf({ topic, partition, offset, reason }: DeadLetterNote): Record<string, unknown> {
-  return { topic, partition, offset, reason: reason.error, message: reason.message };
+  return { topic, partition, offset, reason: reason.error, cause: reason.message };
 }
