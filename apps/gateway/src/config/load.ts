@@ -4,7 +4,7 @@ import type { Config } from './config.js';
 import { readEnvironment } from './language/environment.js';
 import { evaluate } from './language/evaluate.js';
 import type { Finding } from './language/finding.js';
-import { maskUrls } from './language/mask.js';
+import { maskQuoted } from './language/mask.js';
 import { readValues, resolve, withLatestRetained, withFormatMaps, withListedTopics } from './resolve.js';
 import type { Purpose } from './rules/rule.js';
 import { brokenRules } from './rules/all-rules.js';
@@ -140,7 +140,7 @@ interface Origins {
 
 /** Adds where the value came from: the entry for the path itself, else for what it is part of. */
 function described(finding: Finding, { sources, file, positions }: Origins): Finding {
-  const message = maskUrls(finding.message);
+  const message = maskQuoted(finding.message);
   const source = finding.source ?? nearest(sources, finding.path.replace(/\[\d+\]/g, ''));
   if (source === undefined || source === '') return { path: finding.path, message };
   const position = source === file ? nearest(positions, finding.path) : undefined;

@@ -148,7 +148,7 @@ describe('impossible combinations', () => {
     ['topics: {wss: {ack: true}}', ['topics.wss.ack: needs a history']],
     [
       'topics: {a: {format: json}}',
-      ['topics.a.map: format json needs one of map.user, map.users, map.room, map.hub, map.keyed, map.audience'],
+      ['topics.a.map: format json needs one of map.user, map.users, map.room, map.hub, map.audience'],
     ],
     [
       'topics: {a: {format: debezium}}',

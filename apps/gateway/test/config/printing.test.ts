@@ -49,6 +49,10 @@ backends: {http: {user: {url: "http://me:HIDE@user"}}}
   test('a wrong secret is not shown by its finding', () => {
     expect(JSON.stringify(load('redis: {password: [HIDE]}').findings)).not.toContain('HIDE');
     expect(JSON.stringify(load('redis: {password: {HIDE: 1}}').findings)).not.toContain('HIDE');
+    const [addr] = load('redis: {addr: "me:HIDE@redis:6379"}').findings;
+    expect(addr).toMatchObject({ path: 'redis.addr', message: expect.stringContaining('"me:********@redis:6379"') });
+    expect(JSON.stringify(load('redis: {addr: "redis://me:HIDE@redis:6379"}').findings)).not.toContain('HIDE');
+    expect(JSON.stringify(load('kafka: {bootstrapServers: "me:HIDE@kafka"}').findings)).not.toContain('HIDE');
     expect(JSON.stringify(load('logger: {loki: {url: "ftp://me:HIDE@loki"}}').findings)).not.toContain('HIDE');
     expect(JSON.stringify(load('auth: {secret: "HIDE ", secrets: [HIDE]}').findings)).not.toContain('HIDE');
   });

@@ -13,6 +13,11 @@ export function maskUrls(text: string): string {
   return text.replace(/(:\/\/[^/\s:@]*):[^/\s@]+@/g, `$1:${MASK}@`);
 }
 
+/** For texts that quote what somebody wrote, which may be `user:password@host` where no user belongs. */
+export function maskQuoted(text: string): string {
+  return maskUrls(text).replace(/("[^"\s:@/]*):(?!\/\/)[^"\s]+@/g, `$1:${MASK}@`);
+}
+
 function maskEach(node: Node | undefined, value: unknown): unknown {
   if (node?.kind === 'key' && node.secret === true) return maskSecret(value);
   if (typeof value === 'string') return maskUrls(value);

@@ -8,7 +8,7 @@ type Topic = SchemaValues['topics'][string];
 /** Rules of what topics say about their records. */
 export const recordRules: readonly Rule[] = [
   {
-    doc: 'A topic of a format with a map has exactly one of `map.user`, `users`, `room`, `hub`, `keyed`, `audience`; `envelope` and `wss` have no map.',
+    doc: 'A topic of a format with a map has exactly one of `map.user`, `users`, `room`, `hub`, `audience`; `envelope` and `wss` have no map.',
     reads: ['topics'],
     check: ({ topics }) => Object.entries(topics).flatMap(([name, topic]) => audienceFindings(name, topic)),
   },
@@ -78,9 +78,9 @@ function audienceFindings(name: string, topic: Topic): Finding[] {
       `format ${topic.format} has members of fixed names, and no map`,
     );
   }
-  const others = audienceMembers.map((member) => `map.${member}`).join(', ');
+  const others = audienceMembers.filter((member) => member !== 'keyed').map((member) => `map.${member}`);
   const [first, second] = members;
-  if (first === undefined) return [{ path, message: `format ${topic.format} needs one of ${others}` }];
+  if (first === undefined) return [{ path, message: `format ${topic.format} needs one of ${others.join(', ')}` }];
   if (second !== undefined) return [{ path: `${path}.${second}`, message: `cannot be used beside map.${first}` }];
   // Its records would reach nobody, and nobody would hear of it.
   if (first === 'keyed')
