@@ -150,7 +150,7 @@ describe('a record that cannot be used', () => {
       ['warn', 0, 'not_json'],
       ['warn', 5, 'no_audience'],
     ]);
-    const cause = expect.stringContaining('JSON') as string;
+    const cause: unknown = expect.stringContaining('JSON');
     expect(lines[0]!.fields).toMatchObject({ topic: 'notifications', partition: 0, cause });
   });
 

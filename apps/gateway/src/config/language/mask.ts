@@ -9,7 +9,7 @@ export function masked(schema: Section, tree: Tree): Tree {
 }
 
 /** `http://user:password@host` keeps its user. */
-export function maskUrls(text: string): string {
+function maskUrls(text: string): string {
   return text.replace(/(:\/\/[^/\s:@]*):[^/\s@]+@/g, `$1:${MASK}@`);
 }
 
