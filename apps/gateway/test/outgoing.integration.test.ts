@@ -25,6 +25,7 @@ beforeAll(async () => {
     backends: { http: { notification: { url: `http://127.0.0.1:${port}/` } } },
     presence: { enabled: true, kafkaTopic: presenceTopic },
     inbound: { enabled: true, kafkaTopic: inboundTopic },
+    limits: { sendsPerSecond: 0 },
   };
   cluster = await GatewayCluster.open({
     nodes: [
