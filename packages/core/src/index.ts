@@ -17,6 +17,7 @@ export { slowPolicies, slowPolicyNames, type SlowPolicyName } from './slow-polic
 export * from './stats.js';
 export * from './streams.js';
 export * from './token-verifier.js';
+export { unretainedPolicy, type StreamPolicy } from './stream-policy.js';
 export * from './topics.js';
 export * from './transport.js';
 export { createEdge, type EdgeDeps, type EdgeOptions } from './edge/create-edge.js';

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { isName, isUserId } from '../names.js';
 import type { SourceRecord } from '../record-source.js';
 import { hubStream, publicStream, roomStream, type Retention, type StreamName } from '../streams.js';
-import type { TopicPolicy } from '../topics.js';
+import type { RecordPolicy } from './record-policy.js';
 import { reject, type Rejection, type DecodeContext } from './decoded.js';
 import { headerText } from './headers.js';
 import type { Members } from './formats/members.js';
@@ -26,7 +26,7 @@ const all: Audience = { kind: 'all' };
 
 /** A record read so far. */
 export interface AudienceSource {
-  readonly policy: TopicPolicy;
+  readonly policy: RecordPolicy;
   readonly record: SourceRecord;
   readonly members: Members;
   readonly context: DecodeContext;

@@ -2,7 +2,7 @@ import type { Block, PublishItem } from '../engine.js';
 import { pushHead, type PushFields } from '../frame.js';
 import type { SourceRecord } from '../record-source.js';
 import { userStream } from '../streams.js';
-import type { TopicPolicy } from '../topics.js';
+import type { RecordPolicy } from './record-policy.js';
 import type { Audience, UsersAudience } from './audience.js';
 import type { DecodeContext, DecodedItems, Rejection } from './decoded.js';
 import { fanOutRefusal } from './fan-out.js';
@@ -12,7 +12,7 @@ import { readBlock } from './user-block.js';
 
 /** A record whose headers are read, and which is young enough. */
 export interface DecodeInput {
-  readonly policy: TopicPolicy;
+  readonly policy: RecordPolicy;
   readonly record: SourceRecord;
   /** Value of the record. */
   readonly value: Buffer;

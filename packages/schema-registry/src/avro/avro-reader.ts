@@ -1,7 +1,8 @@
 import type { RegisteredSchema } from '../registry-client.js';
 import { SchemaDataError, type ValueReader } from '../value-reader.js';
 import { AvroInput } from './avro-input.js';
-import { AvroTypes, type Write } from './avro-types.js';
+import { AvroTypes } from './avro-types.js';
+import type { Write } from './avro-write.js';
 
 /** Reads Avro by the schema it was written with. Throws when the schema itself cannot be used. */
 export function avroReader({ schema, references }: RegisteredSchema): ValueReader {

@@ -1,9 +1,6 @@
 import { SchemaDataError } from '../value-reader.js';
-import type { AvroInput } from './avro-input.js';
 import { logicalWrite } from './logical-types.js';
-
-/** Reads one value and appends it as JSON. */
-export type Write = (input: AvroInput) => void;
+import type { Write } from './avro-write.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
 import { SchemaDataError } from '../value-reader.js';
 import type { AvroInput } from './avro-input.js';
-import type { Write } from './avro-types.js';
+import type { Write } from './avro-write.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,7 @@
 import type { Engine, HistoryPage } from '../../engine.js';
 import { isUserId } from '../../names.js';
 import { roomStream, userStream, type RetainedStream } from '../../streams.js';
-import type { StreamPolicy } from '../../topics.js';
+import type { StreamPolicy } from '../../stream-policy.js';
 import type { ClusterSurvey } from '../node/cluster-survey.js';
 import type { Connection } from '../delivery/connection.js';
 import { ok, rateLimited, type CommandHandlers, type Outcome } from './outcome.js';

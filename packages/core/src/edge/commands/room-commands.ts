@@ -1,6 +1,6 @@
 import { isName } from '../../names.js';
 import { hubRoomStream, roomStream, type Position } from '../../streams.js';
-import type { StreamPolicy } from '../../topics.js';
+import type { StreamPolicy } from '../../stream-policy.js';
 import type { Connection, SubscribeRequest, Subscription } from '../delivery/connection.js';
 import type { Subscriber } from '../subscriptions/subscriber.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';

@@ -2,7 +2,7 @@ import type { BackendRequest } from '../../backend-commands.js';
 import type { CloseReason } from '../../close-codes.js';
 import type { ConnectedTopic } from '../../frame.js';
 import type { Position, RetainedStream, StreamName } from '../../streams.js';
-import type { StreamPolicy } from '../../topics.js';
+import type { StreamPolicy } from '../../stream-policy.js';
 import type { Socket } from '../../transport.js';
 import type { Login } from '../login.js';
 import type { FanOutGroup, NativeFanOut, StreamMember } from './fan-out-group.js';

@@ -1,6 +1,6 @@
 import { slowPolicies } from '../../slow-policies.js';
 import type { OfferedFrame, SlowShare, SlowVerdict } from '../../slow-policies/slow-policy.js';
-import type { StreamPolicy } from '../../topics.js';
+import type { StreamPolicy } from '../../stream-policy.js';
 
 /** The part of a StreamPolicy that a slow queue needs; one object stands for one bound. */
 export type SlowQueuePolicy = Pick<StreamPolicy, 'slow' | 'queueBytes'>;

@@ -1,5 +1,5 @@
 import { hubStream, hubTopic, pipeTopic, subscriptionStream, userStream } from '../../streams.js';
-import { unretainedPolicy } from '../../topics.js';
+import { unretainedPolicy } from '../../stream-policy.js';
 import type { SubscribeRequest } from '../delivery/connection.js';
 
 /** Policy of hubs: what is said there is not kept. */

@@ -1,4 +1,4 @@
-import type { TopicPolicy } from '../../topics.js';
+import type { RecordPolicy } from '../record-policy.js';
 import type { DecodedItems, Expired, Pending, Rejection, Skipped } from '../decoded.js';
 import type { Dialect } from '../map/dialect.js';
 import { MappedDecoder } from '../map/mapped-decoder.js';
@@ -29,7 +29,7 @@ export interface Format {
   readonly vocabulary: Vocabulary;
   /** Values can be read only with a schema registry. */
   readonly needsRegistry: boolean;
-  decoder(policy: TopicPolicy, schemas: SchemaReader | null): FormatDecoder;
+  decoder(policy: RecordPolicy, schemas: SchemaReader | null): FormatDecoder;
 }
 
 /** What `topics.<name>.format` may be. One more is a dialect and a line here. */

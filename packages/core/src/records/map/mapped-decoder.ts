@@ -1,6 +1,6 @@
 import { isUserId } from '../../names.js';
 import { keyStream } from '../../streams.js';
-import type { TopicPolicy } from '../../topics.js';
+import type { RecordPolicy } from '../record-policy.js';
 import {
   audienceOfHeader,
   audienceOfHub,
@@ -35,7 +35,7 @@ export class MappedDecoder {
   readonly #audience: AudienceMember;
   readonly #members: Readonly<Partial<Record<MapMember, CompiledMember>>>;
 
-  constructor(policy: TopicPolicy, dialect: Dialect) {
+  constructor(policy: RecordPolicy, dialect: Dialect) {
     this.#view = new RecordView(dialect, policy.name);
     this.#conditions = new Conditions(this.#view, policy.when);
     this.#members = compileMap(this.#view, policy.map);
