@@ -138,7 +138,9 @@ export class Edge implements EdgeHandler, Inbox {
     const connection = transportConnection as Connection;
     this.#pending.delete(connection);
     this.#parts.handshaker.undo(connection);
-    return draining().toRefusal();
+    const refusal = draining();
+    this.#parts.refusalLog.refused(refusal, connection.address);
+    return refusal.toRefusal();
   }
 
   opened(transportConnection: object, socket: Socket): void {

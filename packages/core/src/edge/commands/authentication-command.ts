@@ -91,7 +91,8 @@ export class AuthenticationCommand {
     const before = connection.login;
     if (isUpdate && before.user !== null) throw new RefusalError('user_mismatch', 'update: the token is missing');
     if (!connection.endpoint.guests) throw new RefusalError('token_missing', 'this endpoint is not for guests');
-    await this.#deps.loginChanges.change(connection, new Login(null, '', nextSinceMs(before)));
+    const sinceMs = before.user === null ? before.sinceMs : nextSinceMs(before);
+    await this.#deps.loginChanges.change(connection, new Login(null, '', sinceMs));
     return ok({ user: null });
   }
 }

@@ -163,13 +163,13 @@ export class CommandDispatcher {
   async #settle(connection: Connection, request: ClientRequest, outcome: Promise<Outcome>): Promise<void> {
     const inFlight = (connection.ridsInFlight ??= new Set());
     if (request.rid !== null) inFlight.add(request.rid);
-    const { user } = connection;
+    const { sinceMs } = connection.login;
     try {
       const settled = await outcome;
       if (request.rid !== null) inFlight.delete(request.rid);
       // What it subscribed to was left with the user whose it was.
-      if (settled.after !== undefined && connection.user !== user)
-        throw new RefusalError('user_mismatch', 'the connection is of another user now');
+      if (settled.after !== undefined && connection.login.sinceMs !== sinceMs)
+        throw new RefusalError('user_mismatch', 'the user of the connection has changed');
       this.#answer(connection, request, settled);
     } catch (error) {
       if (request.rid !== null) inFlight.delete(request.rid);

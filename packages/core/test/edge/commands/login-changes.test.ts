@@ -115,6 +115,16 @@ describe('what is sent together with an authentication', () => {
     expect(client.updates).toEqual([]);
   });
 
+  // The user was the same again, and what it had been subscribed to was gone.
+  it('is refused, too, when the change is taken back before it is done', async () => {
+    client = await node.connect('/ws', 'ann');
+    node.engine.reads.close();
+    const subscribed = client.send('subscribe', { topics: ['notifications'] });
+    for (const authToken of ['bob', 'ann']) await client.ask('authentication', { authToken });
+    node.engine.reads.open();
+    expect((await client.answer(subscribed)).payload).toMatchObject({ code: 'user_mismatch' });
+  });
+
   it('may be as much as 256 kB; what is more is answered rate_limited and the rest is done', async () => {
     client = await node.connect('/ws', 'ann');
     node.engine.admissions.close();

@@ -125,3 +125,16 @@ describe('a place that an old connection of the user holds', () => {
     expect([old.probes, other.probes]).toEqual([1, 0]);
   });
 });
+
+describe('a handshake that the beginning of a drain overtakes', () => {
+  it('is refused, and counted among the refusals', async () => {
+    await start({});
+    node.engine.admissions.close();
+    const handshake = codeOf('/ws', 'ann', '');
+    await turns();
+    node.edge.beginDrain();
+    node.engine.admissions.open();
+    expect(await handshake).toBe('draining');
+    expect([...node.stats.refusals.values].filter(([, count]) => count > 0)).toEqual([['draining', 1]]);
+  });
+});
