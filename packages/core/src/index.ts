@@ -6,6 +6,7 @@ export * from './engine.js';
 export { GuessLimiter } from './guess-limiter.js';
 export * from './errors.js';
 export * from './http-server.js';
+export { isObject, objectIn, own } from './json.js';
 export * from './logger.js';
 export * from './memory-engine/memory-engine.js';
 export * from './names.js';

@@ -1,4 +1,4 @@
-import { isName, isUserId, TokenError, type Identity } from '@ws-gateway/core';
+import { isName, isUserId, own, TokenError, type Identity } from '@ws-gateway/core';
 import type { JWTPayload } from 'jose';
 
 /** The last instant a Date can hold; an `exp` beyond it means the same. */
@@ -37,11 +37,6 @@ function namesOf(claims: JWTPayload, claim: string): ReadonlySet<string> | null 
 
 function isNameText(value: unknown): value is string {
   return typeof value === 'string' && isName(value);
-}
-
-/** Reads an own member. The claim's name is configured, and `constructor` must not find what every object inherits. */
-function own(claims: JWTPayload, claim: string): unknown {
-  return Object.hasOwn(claims, claim) ? claims[claim] : undefined;
 }
 
 function millisecondsOf(seconds: number | undefined): number | null {

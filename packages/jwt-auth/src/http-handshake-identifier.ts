@@ -3,6 +3,7 @@ import {
   AdmissionDeniedError,
   isName,
   isUserId,
+  objectIn,
   parseRfc3339,
   VerifierUnavailableError,
   type HandshakeIdentifier,
@@ -135,16 +136,6 @@ function identityIn(text: string, nowMs: number): Identity | string {
     rooms: rooms === undefined ? null : new Set(rooms),
     presence: false,
   };
-}
-
-function objectIn(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null;
-  } catch {
-    // Broken JSON is one of many unusable answers, and the caller names it.
-    return null;
-  }
 }
 
 function isNamesOrAbsent(value: unknown): value is readonly string[] | undefined {

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { HttpRequest } from '@ws-gateway/core';
+import { isObject, type HttpRequest } from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
 
 export interface JsonBody {
@@ -13,10 +13,8 @@ export async function jsonBody(request: HttpRequest, options: { mayBeEmpty: bool
   if (bytes.length === 0 && options.mayBeEmpty) return { bytes, object: {} };
   if (!isUtf8(bytes)) throw new AdminError('bad_request', 'the body is not UTF-8');
   const value = parsed(bytes.toString());
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new AdminError('bad_request', 'the body must be a JSON object');
-  }
-  return { bytes, object: value as Record<string, unknown> };
+  if (!isObject(value)) throw new AdminError('bad_request', 'the body must be a JSON object');
+  return { bytes, object: value };
 }
 
 function parsed(text: string): unknown {

@@ -1,7 +1,8 @@
+import { isObject } from '@ws-gateway/core';
 import { secretText, type EnvironmentValue } from './language/environment.js';
 import type { Finding } from './language/finding.js';
 import { jsonFromText, listFromText, port } from './language/formats.js';
-import { isTree, valueAt } from './language/tree.js';
+import { valueAt } from './language/tree.js';
 
 /** Variables by the names of the systems that the gateway replaces. WSGATEWAY_… wins over them. */
 export const plainAliases: readonly {
@@ -114,7 +115,7 @@ function hubs(
 
 function writtenHubs(written: unknown): { name?: unknown; grpcPort?: unknown }[] {
   const hubsWritten = valueAt(written, ['hubs']);
-  return Array.isArray(hubsWritten) ? hubsWritten.filter(isTree) : [{ name: 'main' }];
+  return Array.isArray(hubsWritten) ? hubsWritten.filter(isObject) : [{ name: 'main' }];
 }
 
 function splitted(text: string): string[] {

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { isObject } from '@ws-gateway/core';
 import { readAliases } from './aliases.js';
 import type { Config } from './config.js';
 import { readEnvironment } from './language/environment.js';
@@ -11,7 +12,7 @@ import { brokenRules } from './rules/all-rules.js';
 import { schema } from './schema/schema.js';
 import type { Node } from './language/schema-node.js';
 import { readYaml, YamlError, type Position } from './language/yaml-document.js';
-import { childOf, isTree, nest, overlay, valueAt, type Sources, type Tree } from './language/tree.js';
+import { childOf, nest, overlay, valueAt, type Sources, type Tree } from './language/tree.js';
 
 export interface LoadOptions {
   /** Path given by the user; without it `config.yaml` of the working directory, when there is one. */
@@ -101,7 +102,7 @@ function readFile(file: string): FileDocument {
   }
   try {
     const { value, positions } = readYaml(text);
-    return value === undefined || value === null || isTree(value)
+    return value === undefined || value === null || isObject(value)
       ? { value, positions, findings: [] }
       : failed('must be a map of keys');
   } catch (error) {

@@ -1,4 +1,5 @@
 import {
+  isObject,
   audienceMembers,
   formats,
   type AudienceMember,
@@ -10,7 +11,7 @@ import type { Config } from './config.js';
 import { evaluate, presetOf } from './language/evaluate.js';
 import { schema, type SchemaValues } from './schema/schema.js';
 import { resolvedName, type Node, type Resolved } from './language/schema-node.js';
-import { isTree, valueAt, type Tree } from './language/tree.js';
+import { valueAt, type Tree } from './language/tree.js';
 
 /** Durations and sizes of a complete and valid written tree become numbers. */
 export function readValues(tree: Tree): SchemaValues {
@@ -56,11 +57,11 @@ export function resolve(values: SchemaValues): Config {
 /** `latest` has to keep something: it is never without history by a default, only by a size of 0 that is written. */
 export function withLatestRetained(written: unknown): unknown {
   const topics = valueAt(written, ['topics']);
-  if (!isTree(topics)) return written;
+  if (!isObject(topics)) return written;
   const kept = Object.entries(topics).map(([name, topic]) => {
     const implicit = valueAt(topic, ['mode']) === 'latest' && valueAt(topic, ['history', 'size']) === undefined;
-    if (!implicit || !isTree(topic)) return [name, topic] as const;
-    const history = isTree(topic['history']) ? topic['history'] : {};
+    if (!implicit || !isObject(topic)) return [name, topic] as const;
+    const history = isObject(topic['history']) ? topic['history'] : {};
     return [name, { ...topic, history: { ...history, size: 1 } }] as const;
   });
   return { ...(written as Tree), topics: Object.fromEntries(kept) };

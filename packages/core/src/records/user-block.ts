@@ -1,6 +1,6 @@
 import type { Block } from '../engine.js';
 import { reject, type Rejection } from './decoded.js';
-import { isObject } from './json/json-object.js';
+import { isObject } from '../json.js';
 import { parseRfc3339 } from './rfc3339.js';
 
 /**

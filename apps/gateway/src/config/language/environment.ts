@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { isObject } from '@ws-gateway/core';
 import { jsonFromText } from './formats.js';
 import type { Finding } from './finding.js';
 import { walk, type AnyKey, type Section, type ListNode, type MapNode, type Node } from './schema-node.js';
-import { isTree, valueAt } from './tree.js';
+import { valueAt } from './tree.js';
 
 const ENV_PREFIX = 'WSGATEWAY_';
 const FILE_SUFFIX = '_FILE';
@@ -115,7 +116,7 @@ function addEntry(
 function entryNames(path: readonly string[], node: MapNode, written: unknown): Set<string> {
   const names = new Set(Object.keys(node.presets));
   const map = valueAt(written, path);
-  if (isTree(map)) for (const name of Object.keys(map)) names.add(name);
+  if (isObject(map)) for (const name of Object.keys(map)) names.add(name);
   const listed = node.namesFrom === undefined ? [] : valueAt(written, node.namesFrom);
   if (Array.isArray(listed)) for (const name of listed) if (typeof name === 'string') names.add(name);
   return names;

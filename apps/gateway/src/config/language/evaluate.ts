@@ -1,8 +1,9 @@
+import { isObject } from '@ws-gateway/core';
 import convict from 'convict';
 import type { Finding } from './finding.js';
 import { FormatError } from './formats.js';
 import type { AnyKey, Section, ListNode, MapNode, Node } from './schema-node.js';
-import { isTree, valueAt, type Tree } from './tree.js';
+import { valueAt, type Tree } from './tree.js';
 
 /** A written tree after the schema has been applied. */
 export interface Evaluated {
@@ -40,7 +41,7 @@ export function evaluate(
   for (const { node, at, value } of collected.collections) {
     const here = [...path, ...at];
     const preset = valueAt(defaults, at);
-    const whole = isTree(preset) && (value === undefined || isTree(value)) ? { ...preset, ...value } : value;
+    const whole = isObject(preset) && (value === undefined || isObject(value)) ? { ...preset, ...value } : value;
     const evaluated = node.kind === 'map' ? evaluateMap(node, whole, here) : evaluateList(node, whole, here);
     findings.push(...evaluated.findings);
     place(tree, at, evaluated.tree);
@@ -58,10 +59,10 @@ interface Collected {
 function collect(group: Section, written: unknown, path: readonly string[], at: readonly string[] = []): Collected {
   const found: Collected = { values: [], collections: [], findings: [] };
   const here = [...path, ...at];
-  if (written !== undefined && written !== null && !isTree(written)) {
+  if (written !== undefined && written !== null && !isObject(written)) {
     found.findings.push({ path: here.join('.') || 'configuration', message: 'must be a map of keys' });
   }
-  const tree = isTree(written) ? written : {};
+  const tree = isObject(written) ? written : {};
   for (const name of Object.keys(tree)) {
     if (Object.hasOwn(group.keys, name)) continue;
     found.findings.push({ path: [...here, name].join('.'), message: unknownKey(name, Object.keys(group.keys)) });
@@ -86,7 +87,7 @@ function collectChild(
     found.findings.push(...inner.findings);
   } else if (node.kind !== 'key') {
     found.collections.push({ node, at, value });
-  } else if (isTree(value)) {
+  } else if (isObject(value)) {
     found.findings.push({
       path: [...path, ...at].join('.'),
       message: `must be a value (${node.format.name}), not a map`,
@@ -98,8 +99,8 @@ function collectChild(
 
 function evaluateMap(node: MapNode, written: unknown, path: readonly string[]): Evaluated {
   const findings: Finding[] = [];
-  if (written !== undefined && !isTree(written)) findings.push({ path: path.join('.'), message: 'must be a map' });
-  const given = new Map(Object.entries(isTree(written) ? written : {}));
+  if (written !== undefined && !isObject(written)) findings.push({ path: path.join('.'), message: 'must be a map' });
+  const given = new Map(Object.entries(isObject(written) ? written : {}));
   const names = new Set([...(node.presetsExist ? Object.keys(node.presets) : []), ...given.keys()]);
   const entries: [string, unknown][] = [];
   for (const name of names) {
@@ -145,7 +146,7 @@ function evaluateList(
   const elements = Array.isArray(written) ? (written as unknown[]) : node.default;
   const trees = elements.flatMap((element, index) => {
     const at = [...path.slice(0, -1), `${path.at(-1)}[${index}]`];
-    if (!isTree(element)) {
+    if (!isObject(element)) {
       findings.push({ path: at.join('.'), message: 'must be a map of keys' });
       return [];
     }
@@ -176,7 +177,7 @@ function definition(
   for (const [name, node] of Object.entries(group.keys)) {
     const preset = defaults[name];
     const at = { path: [...path, name], report };
-    if (node.kind === 'group') nodes.push([name, definition(node, isTree(preset) ? preset : NO_DEFAULTS, at)]);
+    if (node.kind === 'group') nodes.push([name, definition(node, isObject(preset) ? preset : NO_DEFAULTS, at)]);
     else if (node.kind === 'key') nodes.push([name, keyDefinition(node, preset, at)]);
   }
   return Object.fromEntries(nodes) as convict.Schema<Record<string, unknown>>;

@@ -1,5 +1,6 @@
+import { isObject, own } from '@ws-gateway/core';
 import type { MapNode, Node, Section } from './schema-node.js';
-import { isTree, type Tree } from './tree.js';
+import type { Tree } from './tree.js';
 
 /** What becomes of a new configuration while the program runs. Both trees are complete. */
 export interface LiveMerge {
@@ -51,11 +52,11 @@ function byName(names: readonly string[], value: (name: string) => unknown): Tre
 }
 
 function namesOf(tree: unknown): string[] {
-  return isTree(tree) ? Object.keys(tree) : [];
+  return isObject(tree) ? Object.keys(tree) : [];
 }
 
 function valueOf(tree: unknown, name: string): unknown {
-  return isTree(tree) && Object.hasOwn(tree, name) ? tree[name] : undefined;
+  return isObject(tree) ? own(tree, name) : undefined;
 }
 
 /** Trees are plain data in the order of the schema. */

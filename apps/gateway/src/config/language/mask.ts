@@ -1,5 +1,6 @@
+import { isObject } from '@ws-gateway/core';
 import type { Node, Section } from './schema-node.js';
-import { childOf, isTree, type Tree } from './tree.js';
+import { childOf, type Tree } from './tree.js';
 
 const MASK = '********';
 
@@ -23,7 +24,7 @@ function maskEach(node: Node | undefined, value: unknown): unknown {
   if (typeof value === 'string') return maskUrls(value);
   if (Array.isArray(value))
     return value.map((element) => maskEach(node?.kind === 'list' ? node.entry : undefined, element));
-  if (!isTree(value)) return value;
+  if (!isObject(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, maskEach(childOf(node, name), inner)]));
 }
 

@@ -1,3 +1,4 @@
+import { isObject, own } from '@ws-gateway/core';
 import type { Node } from './schema-node.js';
 
 /** Configuration in written form: what YAML or JSON made of it. */
@@ -5,10 +6,6 @@ export type Tree = Readonly<Record<string, unknown>>;
 
 /** Source of each written value, by key path. */
 export type Sources = Map<string, string>;
-
-export function isTree(value: unknown): value is Tree {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 export interface Layer {
   readonly value: unknown;
@@ -24,7 +21,7 @@ export function nest(path: readonly string[], value: unknown): unknown {
 
 export function valueAt(tree: unknown, path: readonly string[]): unknown {
   let value = tree;
-  for (const name of path) value = isTree(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+  for (const name of path) value = isObject(value) ? own(value, name) : undefined;
   return value;
 }
 
@@ -36,11 +33,11 @@ export function overlay(node: Node | undefined, below: unknown, above: Layer, pa
   const { value, source, sources } = above;
   if (value === null || value === undefined) return below;
   const merges = node?.kind === 'group' || node?.kind === 'map';
-  if (!merges || !isTree(value)) {
+  if (!merges || !isObject(value)) {
     sources.set(path.join('.'), source);
     return value;
   }
-  const merged = new Map(Object.entries(isTree(below) ? below : {}));
+  const merged = new Map(Object.entries(isObject(below) ? below : {}));
   for (const [name, inner] of Object.entries(value)) {
     const layer = { value: inner, source, sources };
     merged.set(name, overlay(childOf(node, name), merged.get(name), layer, [...path, name]));

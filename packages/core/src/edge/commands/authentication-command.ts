@@ -1,4 +1,5 @@
 import type { BackendCommands, BackendOutcome } from '../../backend-commands.js';
+import { own } from '../../json.js';
 import { isUserId } from '../../names.js';
 import type { Identity, TokenVerifier } from '../../token-verifier.js';
 import type { Connection } from '../delivery/connection.js';
@@ -6,7 +7,7 @@ import { verifiedIdentity } from '../handshake/admission-checks.js';
 import { Login } from '../login.js';
 import { RefusalError } from '../refusals.js';
 import { backendRequest, throwOnMistake } from './backend-command-handler.js';
-import { own, type ClientRequest } from './client-request.js';
+import type { ClientRequest } from './client-request.js';
 import type { LoginChanges } from './login-changes.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';
 

@@ -1,3 +1,4 @@
+import { isObject, own } from '../../json.js';
 import type { Position } from '../../streams.js';
 import { RefusalError } from '../refusals.js';
 
@@ -40,7 +41,7 @@ export function parseRequest(text: string): ParsedRequest {
   } catch {
     return refuse(-1, 'error', 'the frame is not JSON');
   }
-  if (!isRecord(value)) return refuse(-1, 'error', 'a request is a JSON object');
+  if (!isObject(value)) return refuse(-1, 'error', 'a request is a JSON object');
   const action = own(value, 'action');
   // No shorter text can be deeper.
   const isTooDeep = text.length > 2 * NESTING_MAX && isDeeper(value, NESTING_MAX);
@@ -55,18 +56,9 @@ export function parseRequest(text: string): ParsedRequest {
   const command = own(value, 'command');
   if (typeof command !== 'string' || command === '') return refuse(rid, 'error', 'command: a text is needed');
   const options = own(value, 'options') ?? {};
-  if (!isRecord(options)) return refuse(rid, command, 'options: an object is needed');
+  if (!isObject(options)) return refuse(rid, command, 'options: an object is needed');
   if (isTooDeep) return refuse(rid, command, TOO_DEEP);
   return { ok: true, request: { rid, command, options, text } };
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Reads an object's own member: what a client sends must never reach the prototype's. */
-export function own(value: Readonly<Record<string, unknown>>, name: string): unknown {
-  return Object.hasOwn(value, name) ? value[name] : undefined;
 }
 
 function isDeeper(value: unknown, levels: number): boolean {

@@ -1,4 +1,5 @@
 import type { Engine, HistoryPage } from '../../engine.js';
+import { isObject, own } from '../../json.js';
 import { isUserId } from '../../names.js';
 import { roomStream, userStream, type RetainedStream } from '../../streams.js';
 import type { StreamPolicy } from '../../stream-policy.js';
@@ -7,7 +8,7 @@ import type { Connection } from '../delivery/connection.js';
 import { ok, rateLimited, type CommandHandlers, type Outcome } from './outcome.js';
 import { connectionViews } from '../../presence-view.js';
 import { RefusalError } from '../refusals.js';
-import { isRecord, own, positionOf, type ClientRequest } from './client-request.js';
+import { positionOf, type ClientRequest } from './client-request.js';
 import { requireName, requireRoom } from './room-commands.js';
 import { ConnectionBuckets } from '../rate-limits.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
@@ -59,7 +60,7 @@ export class HistoryCommands {
   async #history(connection: Connection, { options }: ClientRequest): Promise<Outcome> {
     const stream = this.#streamOf(connection, options);
     const after = own(options, 'after');
-    if (after !== undefined && !isRecord(after)) throw new RefusalError('bad_request', 'after: {"epoch","offset"}');
+    if (after !== undefined && !isObject(after)) throw new RefusalError('bad_request', 'after: {"epoch","offset"}');
     const position = after === undefined ? null : positionOf(after);
     const limit = limitOf(options);
     const bytesMax = this.#options.limits.historyBytes - ANSWER_BYTES;

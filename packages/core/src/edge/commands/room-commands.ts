@@ -1,3 +1,4 @@
+import { own } from '../../json.js';
 import { isName } from '../../names.js';
 import { hubRoomStream, roomStream, type Position } from '../../streams.js';
 import type { StreamPolicy } from '../../stream-policy.js';
@@ -5,7 +6,7 @@ import type { Connection, SubscribeRequest, Subscription } from '../delivery/con
 import type { Subscriber } from '../subscriptions/subscriber.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';
 import { RefusalError } from '../refusals.js';
-import { own, positionOf, type ClientRequest } from './client-request.js';
+import { positionOf, type ClientRequest } from './client-request.js';
 
 export interface RoomOptions {
   readonly policy: StreamPolicy;

@@ -1,5 +1,6 @@
 import type { Engine, PublishItem } from '../../engine.js';
 import { sentHead } from '../../frame.js';
+import { isObject, own } from '../../json.js';
 import { isName, isUserId } from '../../names.js';
 import { memberText } from '../../records/json/member-text.js';
 import { EVERY_CONNECTION, hubRoomStream, hubStream, hubTopic, roomStream, type Retention } from '../../streams.js';
@@ -7,7 +8,7 @@ import type { Connection, LocalStreams } from '../delivery/connection.js';
 import { ConnectionBuckets } from '../rate-limits.js';
 import { ok, rateLimited, type CommandHandlers, type Outcome } from './outcome.js';
 import { RefusalError } from '../refusals.js';
-import { isRecord, own, type ClientRequest } from './client-request.js';
+import type { ClientRequest } from './client-request.js';
 import { requireRoom } from './room-commands.js';
 
 /** Takes each message on its way to Kafka, for backends. Resolves when the message cannot be lost any more. */
@@ -109,7 +110,7 @@ export class SendCommand {
   }
 
   #address(connection: Connection, to: unknown): Address {
-    if (!isRecord(to) || Object.keys(to).length !== 1) throw badTo();
+    if (!isObject(to) || Object.keys(to).length !== 1) throw badTo();
     const [user, room, hub] = [own(to, 'user'), own(to, 'room'), own(to, 'hub')];
     if (room !== undefined) return { room: requireRoom(connection, room) };
     if (typeof user === 'string' && isUserId(user)) return { user };

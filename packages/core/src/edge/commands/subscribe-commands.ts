@@ -1,10 +1,11 @@
+import { isObject, own } from '../../json.js';
 import { isName } from '../../names.js';
 import { subscriptionStream, type Position } from '../../streams.js';
 import type { TopicPolicy } from '../../topics.js';
 import type { Connection, Subscription } from '../delivery/connection.js';
 import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
 import { RefusalError } from '../refusals.js';
-import { isRecord, own, positionOf, type ClientRequest } from './client-request.js';
+import { positionOf, type ClientRequest } from './client-request.js';
 import type { CommandHandlers, Outcome } from './outcome.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
 
@@ -100,7 +101,7 @@ function topicRequests(request: ClientRequest): TopicRequest[] {
   if (!Array.isArray(topics) || topics.length === 0) throw badRequest('topics: a list of topics is needed');
   return topics.map((entry: unknown) => {
     if (typeof entry === 'string') return { topic: requireName(entry), position: null };
-    if (!isRecord(entry)) throw badRequest('topics: each is a name or {"topic","epoch","offset"}');
+    if (!isObject(entry)) throw badRequest('topics: each is a name or {"topic","epoch","offset"}');
     return { topic: requireName(own(entry, 'topic')), position: positionOf(entry) };
   });
 }

@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ControlTarget, Engine, NodeCommand, NodeQuestion } from '../../engine.js';
 import { EngineError } from '../../errors.js';
+import { isObject } from '../../json.js';
 import type { Logger } from '../../logger.js';
 import { roomStream, subscriptionStream } from '../../streams.js';
 import type { LocalStreams, Subscription } from '../delivery/connection.js';
 import type { LocalStream } from '../delivery/local-streams.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
-import { isRecord } from '../commands/client-request.js';
 
 /** A node that died a moment ago still counts as reached, so somebody may wait as long as this. */
 const DEADLINE_MS = 1000;
@@ -89,7 +89,7 @@ export class ClusterSurvey {
     const users = new Set<string>();
     let connections = 0;
     let complete = unanswered === 0;
-    for (const answer of answers.filter(isRecord)) {
+    for (const answer of answers.filter(isObject)) {
       for (const user of answer['users'] as string[]) users.add(user);
       connections += answer['connections'] as number;
       if (answer['truncated'] === true) complete = false;
@@ -101,7 +101,7 @@ export class ClusterSurvey {
     const { answers, unanswered } = await this.#ask({ kind: 'all' }, { about: 'subscriptions' });
     const counts = new Map<string, number>();
     let complete = unanswered === 0;
-    for (const answer of answers.filter(isRecord)) {
+    for (const answer of answers.filter(isObject)) {
       for (const [id, connections] of Object.entries(answer['counts'] as Record<string, number>)) {
         counts.set(id, (counts.get(id) ?? 0) + connections);
       }
@@ -115,7 +115,7 @@ export class ClusterSurvey {
     const question = { about: 'connection', connection: id } as const;
     const { answers, unanswered } = await this.#ask({ kind: 'node', node }, question);
     if (unanswered > 0) throw new EngineError('unavailable', `node ${node} did not answer`);
-    const found = answers.find(isRecord);
+    const found = answers.find(isObject);
     return found === undefined ? null : { user: found['user'] as string | null };
   }
 

@@ -1,7 +1,7 @@
 import { cutReason, type CloseReason } from '../../close-codes.js';
+import { objectIn, own } from '../../json.js';
 import { isUserId } from '../../names.js';
 import { memberText } from '../../records/json/member-text.js';
-import { isRecord, own } from '../commands/client-request.js';
 
 /** Action that a backend asked for, as far as it could be read. */
 export type PipeAction =
@@ -22,7 +22,7 @@ export type PipeErrorCode = (typeof pipeErrorCodes)[number];
 /** Parses an action; never throws. */
 export function parsePipeAction(text: string, bytesMax: number): PipeAction {
   if (Buffer.byteLength(text) > bytesMax) return bad(`longer than ${bytesMax} bytes`);
-  const value = parseObject(text);
+  const value = objectIn(text);
   if (value === null) return bad('not a JSON object');
   const user = own(value, 'user');
   if (typeof user !== 'string' || !isUserId(user)) return bad('user: a user id is needed');
@@ -37,7 +37,7 @@ export function parsePipeAction(text: string, bytesMax: number): PipeAction {
  * short.
  */
 export function pipeErrorText(text: string, code: PipeErrorCode, message: string): string {
-  const given = text.length <= ECHOED_LENGTH_MAX && parseObject(text) !== null ? text : '{}';
+  const given = text.length <= ECHOED_LENGTH_MAX && objectIn(text) !== null ? text : '{}';
   const [user, action] = [memberText(given, 'user') ?? 'null', memberText(given, 'action') ?? 'null'];
   return `{"user":${user},"event":"error","action":${action},"code":"${code}","message":${JSON.stringify(message)}}`;
 }
@@ -61,16 +61,6 @@ function readClose(user: string, code: unknown, reason: unknown): PipeAction {
 function isCloseCode(code: unknown): code is number {
   if (typeof code !== 'number' || !Number.isInteger(code)) return false;
   return code === 1000 || (code >= 3000 && code <= 4999);
-}
-
-function parseObject(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : null;
-  } catch {
-    // What is wrong with it is for the caller to say.
-    return null;
-  }
 }
 
 function bad(problem: string): BadAction {

@@ -1,10 +1,11 @@
 import type { PublishItem } from '../../engine.js';
 import { subscriptionHead } from '../../frame.js';
+import { isObject } from '../../json.js';
 import { isName } from '../../names.js';
 import { subscriptionStream } from '../../streams.js';
 import { reject, type DecodedItems, type Rejection } from '../decoded.js';
 import { fanOutRefusal } from '../fan-out.js';
-import { isObject, parseObject } from '../json/json-object.js';
+import { parseObject } from '../json/json-object.js';
 import { memberText } from '../json/member-text.js';
 import type { DecodeInput } from '../message.js';
 import { explained, jsonText } from '../value-text.js';

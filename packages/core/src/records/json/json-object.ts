@@ -1,3 +1,4 @@
+import { isObject } from '../../json.js';
 import { reject, type Rejection } from '../decoded.js';
 
 export function parseObject(text: string): { readonly object: Readonly<Record<string, unknown>> } | Rejection {
@@ -17,8 +18,4 @@ export function notJson(error: unknown): Rejection {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
   return reject('not_json', message);
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
