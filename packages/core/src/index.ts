@@ -3,6 +3,7 @@ export * from './backend-links.js';
 export * from './close-codes.js';
 export { endByDefect } from './defects.js';
 export * from './engine.js';
+export { Backoff, type BackoffOptions } from './backoff.js';
 export { GuessLimiter } from './guess-limiter.js';
 export * from './errors.js';
 export * from './http-server.js';

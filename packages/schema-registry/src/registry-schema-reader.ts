@@ -1,6 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
+  Backoff,
   reject,
+  type BackoffOptions,
   type Logger,
   type Pending,
   type Rejection,
@@ -23,8 +24,7 @@ const FRAME_BYTES = 5;
 /** An id that the registry does not know may be known a moment later, on another of its servers. */
 const UNKNOWN_MS = 10_000;
 const UNKNOWN_MAX = 10_000;
-const BACKOFF_MIN_MS = 200;
-const BACKOFF_MAX_MS = 5_000;
+const RETRY: BackoffOptions = { firstMs: 200, maxMs: 5_000, jitter: 0 };
 
 const SCHEMA_TYPES: Readonly<Record<SchemaFormat, string>> = { avro: 'AVRO', 'json-schema': 'JSON' };
 
@@ -95,7 +95,7 @@ export class RegistrySchemaReader implements SchemaReader {
 
   /** Never rejects: asks until there is an answer, or this is stopped. */
   async #load(id: number): Promise<void> {
-    let pauseMs = BACKOFF_MIN_MS;
+    const backoff = new Backoff(RETRY);
     while (!this.#stopping.signal.aborted) {
       try {
         const schema = await this.#client.schema(id);
@@ -106,8 +106,7 @@ export class RegistrySchemaReader implements SchemaReader {
         if (this.#stopping.signal.aborted) return;
         this.#failed(id, error);
       }
-      await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-      pauseMs = Math.min(pauseMs * 2, BACKOFF_MAX_MS);
+      await backoff.wait(this.#stopping.signal);
     }
   }
 

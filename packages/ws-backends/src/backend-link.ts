@@ -1,10 +1,17 @@
-import type { BackendLinkStats, CloseReason, Logger, PipeClient, PipeHost } from '@ws-gateway/core';
+import {
+  Backoff,
+  type BackendLinkStats,
+  type CloseReason,
+  type Logger,
+  type PipeClient,
+  type PipeHost,
+} from '@ws-gateway/core';
 import { WebSocket, type RawData } from 'ws';
 import { ActionQueue } from './action-queue.js';
 import { EventQueue, eventText } from './event-queue.js';
 import type { LinkSettings, WsBackend } from './options.js';
-import { ReconnectDelay } from './reconnect-delay.js';
 
+const RECONNECT_FIRST_MS = 200;
 /** Written in one turn of the loop: a long queue must not hold up this node's sockets. */
 const EVENTS_PER_TURN = 128;
 
@@ -32,7 +39,7 @@ export class BackendLink {
   readonly #settings: LinkSettings;
   readonly #queue: EventQueue;
   readonly #actions: ActionQueue;
-  readonly #delay: ReconnectDelay;
+  readonly #backoff: Backoff;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   #host: PipeHost | null = null;
   /** The socket while it is open. */
@@ -57,7 +64,8 @@ export class BackendLink {
     this.#logger = deps.logger;
     this.#settings = settings;
     this.#queue = new EventQueue(deps.stats, backend, (client) => this.#host?.overflowed(backend.name, client));
-    this.#delay = new ReconnectDelay(settings.reconnectMsMax);
+    // All of it is random: all nodes lose a back end at the same moment, and must not come back to it at the same moment.
+    this.#backoff = new Backoff({ firstMs: RECONNECT_FIRST_MS, maxMs: settings.reconnectMsMax, jitter: 1 });
     this.#actions = new ActionQueue({
       perform: (actions) => this.#perform(actions),
       onRoom: () => this.#socket?.resume(),
@@ -142,13 +150,13 @@ export class BackendLink {
     this.#onQuiet();
     if (this.#stopping) return;
     if (wasUp) this.#stats.losses++;
-    if (wasUp && performance.now() - this.#openedMs >= STABLE_MS) this.#delay.reset();
+    if (wasUp && performance.now() - this.#openedMs >= STABLE_MS) this.#backoff.reset();
     const fields = { code, reason, error: this.#error?.message ?? '', waiting: this.#queue.length };
     if (wasUp) this.#logger.warn('backend link is lost', fields);
     else if (!this.#lost) this.#logger.warn('backend cannot be reached', fields);
     else this.#logger.debug('backend cannot be reached', fields);
     if (wasUp || !this.#lost) this.#lose();
-    this.#retry = setTimeout(() => this.#connect(), this.#delay.next());
+    this.#retry = setTimeout(() => this.#connect(), this.#backoff.next());
   }
 
   #lose(): void {

@@ -1,4 +1,4 @@
-import { endByDefect, type Logger } from '@ws-gateway/core';
+import { Backoff, endByDefect, type BackoffOptions, type Logger } from '@ws-gateway/core';
 import { GroupMetrics } from '@ws-gateway/telemetry';
 import type { Loaded } from '../config/load.js';
 import { reloaded, type LiveConfig } from '../node/live-config.js';
@@ -24,7 +24,8 @@ export class WorkerStartError extends Error {
 interface WorkerSlot {
   readonly worker: number;
   process: WorkerProcess | null;
-  failures: number;
+  /** Delay before the next start; fresh again when a worker lived long enough. */
+  readonly backoff: Backoff;
   listeningSince: number;
   restart: NodeJS.Timeout | undefined;
 }
@@ -36,8 +37,7 @@ export interface SupervisorOptions {
   readonly program?: string;
 }
 
-const RESTART_MS_MIN = 100;
-const RESTART_MS_MAX = 10_000;
+const RESTART: BackoffOptions = { firstMs: 100, maxMs: 10_000, jitter: 0 };
 /** A worker that lived so long is started again without the delay that its predecessors earned. */
 const STEADY_MS = 30_000;
 /** For all workers together; one that is busier than that is spoken for by what it said last. */
@@ -74,7 +74,7 @@ export class Supervisor {
     this.#logger = logger;
     this.#metrics = new GroupMetrics(config.metrics.namespace);
     this.#places = Array.from({ length: config.server.workers }, (_, at) => ({
-      ...{ worker: at + 1, process: null, failures: 0, listeningSince: 0, restart: undefined },
+      ...{ worker: at + 1, process: null, backoff: new Backoff(RESTART), listeningSince: 0, restart: undefined },
     }));
   }
 
@@ -178,8 +178,8 @@ export class Supervisor {
     if (this.#grpcOwner === process) this.#handGrpcTo(this.#running().find(({ listening }) => listening) ?? null);
     // The start itself failed: whoever waits for it decides.
     if (this.#checks === undefined && !process.listening) return;
-    if (process.listening && performance.now() - place.listeningSince > STEADY_MS) place.failures = 0;
-    const delayMs = Math.min(RESTART_MS_MIN * 2 ** place.failures++, RESTART_MS_MAX);
+    if (process.listening && performance.now() - place.listeningSince > STEADY_MS) place.backoff.reset();
+    const delayMs = place.backoff.next();
     const ended = { worker: place.worker, pid: process.pid, code, signal, restartInMs: delayMs };
     // 0: somebody drained it.
     if (code === 0) this.#logger.info('worker ended', ended);

@@ -4,7 +4,7 @@ import type { Logger } from '../logger.js';
 import type { RecordSource, SourceRecord, TopicTroubleReason } from '../record-source.js';
 import { RecordDecoder } from '../records/record-decoder.js';
 import type { TopicPolicy } from '../topics.js';
-import { Backoff } from './backoff.js';
+import { Backoff } from '../backoff.js';
 
 /** Time in ms between two looks whether the engine has lost its blocks. */
 const CHECK_MS = 1000;

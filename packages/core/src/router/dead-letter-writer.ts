@@ -3,7 +3,7 @@ import type { OutgoingRecord, RecordWriter, SourceRecord } from '../record-sourc
 import type { Rejection } from '../records/decoded.js';
 import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
-import { Backoff } from './backoff.js';
+import { Backoff } from '../backoff.js';
 import { DeadLetterLog } from './dead-letter-log.js';
 
 /** A record that cannot be used, and why. */

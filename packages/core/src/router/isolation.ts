@@ -3,7 +3,7 @@ import { EngineError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { reject } from '../records/decoded.js';
 import type { TopicPolicy } from '../topics.js';
-import { Backoff } from './backoff.js';
+import { Backoff } from '../backoff.js';
 import type { Chunk } from './chunk.js';
 import type { DeadLetter } from './dead-letter-writer.js';
 

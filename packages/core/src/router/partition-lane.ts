@@ -7,7 +7,7 @@ import type { RecordDecoder } from '../records/record-decoder.js';
 import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
 import type { AppliedPast } from './applied-past.js';
-import { Backoff } from './backoff.js';
+import { Backoff } from '../backoff.js';
 import { ChangeSignal } from './change-signal.js';
 import { ChunkDecoder, type Chunk, type ChunkLimits } from './chunk.js';
 import type { DeadLetterWriter, DeadLetter } from './dead-letter-writer.js';

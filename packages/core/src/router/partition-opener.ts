@@ -1,7 +1,7 @@
 import type { Engine, SourcePosition } from '../engine.js';
 import type { Logger } from '../logger.js';
 import type { AssignedPartition, RecordSource } from '../record-source.js';
-import { Backoff } from './backoff.js';
+import { Backoff } from '../backoff.js';
 import { parseCommitNote, type CommitNote } from './commit-note.js';
 import { compareLog, firstBehindCut, type PresentLog } from './log-identity.js';
 

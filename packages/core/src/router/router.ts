@@ -18,7 +18,7 @@ import { LabelCounter, type RouterStats } from '../stats.js';
 import type { Retention } from '../streams.js';
 import type { TopicPolicy } from '../topics.js';
 import { AppliedPast } from './applied-past.js';
-import { Backoff } from './backoff.js';
+import { Backoff } from '../backoff.js';
 import { BlockRestorer } from './block-restorer.js';
 import type { ChunkLimits } from './chunk.js';
 import { formatCommitNote, parseCommitNote } from './commit-note.js';
