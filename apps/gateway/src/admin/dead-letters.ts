@@ -1,5 +1,5 @@
 import { rejectionCodes, type HttpRequest, type RejectionCode } from '@ws-gateway/core';
-import type { DeadLetterArchive, LetterFilter } from '../records/dead-letter-archive.js';
+import type { DeadLetterArchive, DeadLetterFilter } from '../records/dead-letter-archive.js';
 import { deadLetterView } from '../records/dead-letter.js';
 import { AdminError } from './admin-error.js';
 import type { AdminDeps } from './route-context.js';
@@ -29,7 +29,7 @@ async function isCut(archive: DeadLetterArchive): Promise<boolean> {
   return (await archive.bounds()).some(({ begin, end }) => end - begin > NEWEST);
 }
 
-function filterOf({ topics }: AdminDeps, query: URLSearchParams): LetterFilter {
+function filterOf({ topics }: AdminDeps, query: URLSearchParams): DeadLetterFilter {
   const reason = query.get('reason') ?? undefined;
   const topic = query.get('topic') ?? undefined;
   if (reason !== undefined && !rejectionCodes.includes(reason as RejectionCode)) {

@@ -4,7 +4,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { duration } from '../config/language/formats.js';
 import type { Config } from '../config/config.js';
 import { deadLetterView, type DeadLetter } from '../records/dead-letter.js';
-import { DeadLetterArchive, type LetterFilter } from '../records/dead-letter-archive.js';
+import { DeadLetterArchive, type DeadLetterFilter } from '../records/dead-letter-archive.js';
 import { DeadLetterReplay } from '../records/dead-letter-replay.js';
 import { topicOf } from '../records/topic-decoding.js';
 import { configOption, configured, flag, type ConfigFlags } from './configured.js';
@@ -118,7 +118,7 @@ interface Archive {
   readonly archive: DeadLetterArchive;
   readonly reader: TopicReader;
   readonly producer: RecordProducer;
-  readonly filter: LetterFilter;
+  readonly filter: DeadLetterFilter;
 }
 
 async function withArchive<T>(flags: DlqFlags, work: (archive: Archive) => Promise<T>): Promise<T> {

@@ -4,7 +4,7 @@ import { readDeadLetter, type DeadLetter } from './dead-letter.js';
 /** Letters read at a time. */
 const STEP = 1000;
 
-export interface LetterFilter {
+export interface DeadLetterFilter {
   readonly reason?: string | undefined;
   /** Kafka's name. */
   readonly topic?: string | undefined;
@@ -12,7 +12,7 @@ export interface LetterFilter {
   readonly sinceMs?: number | undefined;
 }
 
-export interface LetterCount {
+export interface DeadLetterCount {
   readonly topic: string;
   readonly reason: string;
   readonly count: number;
@@ -38,7 +38,7 @@ export class DeadLetterArchive {
   }
 
   /** Letters in order, some at a time; those of a partition come one behind the other. */
-  async *letters(bounds: readonly PartitionBounds[], filter: LetterFilter): AsyncGenerator<DeadLetter[]> {
+  async *letters(bounds: readonly PartitionBounds[], filter: DeadLetterFilter): AsyncGenerator<DeadLetter[]> {
     for (const { partition, begin, end } of bounds) {
       for (let next = begin; next < end; next += STEP) {
         const found: DeadLetter[] = [];
@@ -50,7 +50,7 @@ export class DeadLetterArchive {
     }
   }
 
-  async count(bounds: readonly PartitionBounds[], filter: LetterFilter): Promise<LetterCount[]> {
+  async count(bounds: readonly PartitionBounds[], filter: DeadLetterFilter): Promise<DeadLetterCount[]> {
     const counts = new Map<string, { topic: string; reason: string; count: number; oldest: number; newest: number }>();
     for await (const letters of this.letters(bounds, filter)) {
       for (const { topic, reason, timeMs } of letters) {
@@ -69,7 +69,7 @@ export class DeadLetterArchive {
   }
 
   /** The newest ones, oldest of them first. */
-  async newest(bounds: readonly PartitionBounds[], filter: LetterFilter, limit: number): Promise<DeadLetter[]> {
+  async newest(bounds: readonly PartitionBounds[], filter: DeadLetterFilter, limit: number): Promise<DeadLetter[]> {
     let kept: DeadLetter[] = [];
     for await (const letters of this.letters(bounds, filter)) {
       kept = [...kept, ...letters].sort((a, b) => a.timeMs - b.timeMs).slice(-limit);
@@ -83,7 +83,7 @@ export function pairName(topic: string, reason: string): string {
   return `${topic}-${reason}`;
 }
 
-function matches(letter: DeadLetter, { reason, topic, sinceMs }: LetterFilter): boolean {
+function matches(letter: DeadLetter, { reason, topic, sinceMs }: DeadLetterFilter): boolean {
   if (reason !== undefined && letter.reason !== reason) return false;
   if (topic !== undefined && letter.topic !== topic) return false;
   return sinceMs === undefined || letter.timeMs >= sinceMs;

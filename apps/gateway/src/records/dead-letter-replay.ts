@@ -1,5 +1,5 @@
 import type { PartitionBounds, RecordProducer, TopicReader } from '@ws-gateway/kafka-source';
-import { pairName, type DeadLetterArchive, type LetterFilter } from './dead-letter-archive.js';
+import { pairName, type DeadLetterArchive, type DeadLetterFilter } from './dead-letter-archive.js';
 import { originalRecord, type DeadLetter } from './dead-letter.js';
 
 export interface ReplayDeps {
@@ -9,7 +9,7 @@ export interface ReplayDeps {
 }
 
 export interface ReplayOptions {
-  readonly filter: LetterFilter;
+  readonly filter: DeadLetterFilter;
   /** The gateway's group: how far letters were replayed is committed for groups that begin with its name. */
   readonly groupId: string;
   readonly dryRun: boolean;
