@@ -34,7 +34,7 @@ export interface NodeState {
 const FAILINGS = ['kafka', 'redis', 'full', 'draining', 'schema-registry', 'starting', 'unresponsive'] as const;
 type Failing = (typeof FAILINGS)[number];
 
-/** So long a lost dead letter is told. */
+/** Time that `/ready` goes on telling of a lost dead letter. */
 const DEAD_LETTERS_MS = 600_000;
 
 /** A topic in trouble fails nothing: the others flow, so it is only named. */

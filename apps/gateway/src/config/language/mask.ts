@@ -14,7 +14,7 @@ function maskUrls(text: string): string {
   return text.replace(/(:\/\/[^/\s:@]*):[^/\s@]+@/g, `$1:${MASK}@`);
 }
 
-/** For texts that quote what somebody wrote, which may be `user:password@host` where no user belongs. */
+/** Masks texts that quote what somebody wrote, which may be `user:password@host` where no user belongs. */
 export function maskQuoted(text: string): string {
   return maskUrls(text).replace(/("[^"\s:@/]*):(?!\/\/)[^"\s]+@/g, `$1:${MASK}@`);
 }

@@ -31,7 +31,7 @@ export interface HistoryOptions {
   readonly limits: {
     /** Size of an answer of `history`. */
     readonly historyBytes: number;
-    /** Of one connection; 0: no limit. Each is asked of all nodes with members of the room. */
+    /** Limit for one connection; 0: none. Each question goes to all nodes with members of the room. */
     readonly surveysPerSecond: number;
   };
 }

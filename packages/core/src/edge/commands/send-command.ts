@@ -31,7 +31,7 @@ export interface SendOptions {
   /** `send` works on every endpoint, not on hubs only. */
   readonly everywhere: boolean;
   readonly roomRetention: Retention | null;
-  /** Of one connection, weighed by the audience; 0: no limit. Looked at each time. */
+  /** Limit for one connection, weighed by the audience and looked at each time; 0: none. */
   readonly limits: { readonly sendsPerSecond: number };
 }
 

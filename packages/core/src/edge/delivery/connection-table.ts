@@ -14,7 +14,7 @@ export class ConnectionTable {
   readonly #byId = new Map<string, Connection>();
   /** First connection of each user; the others hang behind it (`nextOfUser`). */
   readonly #byUser = new Map<string, Connection>();
-  /** By what limits count as one address. */
+  /** What limits count as one address. */
   readonly #perAddress = new Map<string, number>();
   readonly #stats: ConnectionCounts;
 

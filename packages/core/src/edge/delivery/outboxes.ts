@@ -11,7 +11,7 @@ export class Outboxes {
   readonly #onSent: (connection: Connection) => void;
   /** Connections with a filled outbox. */
   #dirty: Connection[] = [];
-  /** Those with a filled outbox that wait for a turn. */
+  /** Connections with a filled outbox that wait for a turn. */
   #later: Connection[] = [];
 
   /** `onSent` is called behind each write to a socket. */

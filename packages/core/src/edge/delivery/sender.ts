@@ -27,7 +27,7 @@ export class Sender {
   readonly #answers: SlowQueuePolicy;
   readonly #now: () => number;
   readonly #slow = new Set<Connection>();
-  /** Those who wait until a slow queue is empty; told false when the connection has ended before. */
+  /** Waiters for a slow queue to become empty; each is told false when the connection ends before. */
   readonly #drains = new Map<Connection, (isOpen: boolean) => void>();
   /** The last frame that was put into a slow queue, and the copy that all slow queues share. */
   #copied: Uint8Array | null = null;
@@ -91,7 +91,7 @@ export class Sender {
     });
   }
 
-  /** From single service to native fan-out. */
+  /** Moves the subscription from single service to native fan-out. */
   joinGroup(subscription: Subscription, native: NativeSubscribers): void {
     this.#waiting.join(subscription, native);
   }

@@ -38,7 +38,7 @@ export class WaitingFrames {
     return true;
   }
 
-  /** From single service to native fan-out, for a socket that is open. */
+  /** Moves the subscription of an open socket from single service to native fan-out. */
   join(subscription: Subscription, native: NativeSubscribers): void {
     const socket = subscription.connection.socket!;
     const group = native.groupWithRoom(socket.transport);

@@ -241,7 +241,7 @@ interface IdentifiedClient {
 
 interface Bearer {
   readonly token: string | null;
-  /** For backends: the header as it came, or what it would have been. */
+  /** Value for back ends: the header as it came, or what it would have been. */
   readonly authorization: string;
   /** Selected subprotocol; null: none was offered. */
   readonly protocol: string | null;
