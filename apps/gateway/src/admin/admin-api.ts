@@ -2,18 +2,21 @@ import { EngineError, type HttpAnswer, type HttpServer } from '@ws-gateway/core'
 import { AdminError, adminStatuses } from './admin-error.js';
 import type { AdminDeps, AdminRoute } from './route-context.js';
 import { adminRoutes } from './admin-routes.js';
+import type { Operator } from './operators.js';
 import { TokenGuard } from './token-guard.js';
 
 const RETRY_AFTER_SECONDS = 2;
 
 /** Serves the admin API. Its paths are there without a token, too, and answer 404: a reload may bring one. */
-export function addAdminRoutes(server: HttpServer, deps: AdminDeps, token: () => string): void {
-  const guard = new TokenGuard(deps, token);
+export function addAdminRoutes(server: HttpServer, deps: AdminDeps, operators: () => readonly Operator[]): void {
+  const guard = new TokenGuard(deps, operators);
   for (const route of adminRoutes) {
     server.route(route.method, route.path, async (request) => {
       try {
-        await guard.requireToken(request);
-        return json(route.status ?? 200, await route.handle(deps, request));
+        const { actor } = await guard.requireOperator(request);
+        // Handlers log what they change; who it was is in each of their lines.
+        const logger = deps.logger.child({ actor, address: deps.clientAddress(request) });
+        return json(route.status ?? 200, await route.handle({ ...deps, logger }, request));
       } catch (error) {
         return refused(deps, route, error);
       }

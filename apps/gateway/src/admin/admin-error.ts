@@ -4,6 +4,7 @@ export const adminStatuses = {
   unknown_topic: 400,
   token_missing: 401,
   token_invalid: 401,
+  read_only: 403,
   unknown_endpoint: 404,
   unknown_node: 404,
   unknown_connection: 404,

@@ -25,14 +25,14 @@ export async function block(deps: AdminDeps, request: HttpRequest): Promise<obje
   const { object } = await jsonBody(request, { mayBeEmpty: true });
   const { reason = null, expires_at: expiresAt = null } = object;
   const isBlocked = await apply(deps, user, { blocked: true, reason, expires_at: expiresAt });
-  deps.logger.info('user blocked by the admin api', { user, expiresAt });
+  deps.logger.info('user blocked by the admin api', { target: user, expiresAt });
   return { user, blocked: isBlocked, reason: reason ?? '', expires_at: expiresAt };
 }
 
 export async function unblock(deps: AdminDeps, request: HttpRequest): Promise<object> {
   const user = userOf(request);
   await apply(deps, user, { blocked: false });
-  deps.logger.info('user unblocked by the admin api', { user });
+  deps.logger.info('user unblocked by the admin api', { target: user });
   return { user, blocked: false };
 }
 

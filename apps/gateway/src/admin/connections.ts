@@ -14,7 +14,7 @@ export async function revokeConnection(deps: AdminDeps, request: HttpRequest): P
   if (found === null) throw new AdminError('unknown_connection', 'no such connection; it may have closed already');
   const close = closeReason('revoked');
   await deps.engine.control({ kind: 'node', node }, { command: 'close', user: found.user, connection: id, close });
-  deps.logger.info('connection revoked by the admin api', { connection: id });
+  deps.logger.info('connection revoked by the admin api', { target: id });
   return { closed: 1 };
 }
 
@@ -24,6 +24,6 @@ export async function revokeUser(deps: AdminDeps, request: HttpRequest): Promise
   const rows = await deps.engine.presence(user);
   // Not only when there are rows: one that comes in between is closed, too.
   await deps.engine.control({ kind: 'user', user }, { command: 'close', user, close: closeReason('revoked') });
-  deps.logger.info('user disconnected by the admin api', { user, connections: rows.length });
+  deps.logger.info('user disconnected by the admin api', { target: user, connections: rows.length });
   return { closed: rows.length };
 }

@@ -16,7 +16,9 @@ export async function publish(deps: AdminDeps, request: HttpRequest): Promise<ob
   const routed = results.reduce((sum, { nodes }) => sum + nodes, 0);
   const position = results.length === 1 ? results[0]!.position : null;
   const at = position === null ? {} : { stream: streamOf(items[0]!), offset: position.offset };
-  return { id: made ?? given, routed, ...at };
+  const published = { id: made ?? given, routed, ...at };
+  deps.logger.info('message published by the admin api', { target: policy.name, ...published });
+  return published;
 }
 
 function topicOf(topics: ReadonlyMap<string, TopicPolicy>, name: unknown): TopicPolicy {

@@ -21,7 +21,11 @@ export async function revoke(deps: AdminDeps, request: HttpRequest): Promise<obj
       ? { user: requireUser(user as string), issuedBeforeMs: timeOf('issued_before', issuedBefore) ?? nowMs }
       : { tokenId: requireTokenId(jti) };
   await deps.engine.revoke(revocation, untilMs);
-  deps.logger.info('tokens revoked by the admin api', { ...revocation, untilMs });
+  deps.logger.info('tokens revoked by the admin api', {
+    target: 'user' in revocation ? revocation.user : revocation.tokenId,
+    ...revocation,
+    untilMs,
+  });
   return { revoked: true, expires_at: new Date(untilMs).toISOString() };
 }
 

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { GuessLimiter, type HttpRequest, type Logger } from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
+import type { Operator } from './operators.js';
 
 const BEARER = /^bearer +([^ ]+) *$/i;
 
@@ -11,35 +12,45 @@ export interface TokenGuardDeps {
   readonly clientAddress: (request: HttpRequest) => string;
 }
 
-/** Lets only those in who bring the token. Wrong ones are logged and slowed down, address by address. */
+/** Lets only those in who bring a token. Wrong ones are logged and slowed down, address by address. */
 export class TokenGuard {
   readonly #deps: TokenGuardDeps;
-  readonly #token: () => string;
+  readonly #operators: () => readonly Operator[];
   readonly #guesses = new GuessLimiter();
 
-  /** The token is asked for each time: it may be a new one. Empty: there is no API. */
-  constructor(deps: TokenGuardDeps, token: () => string) {
+  /** The operators are asked for each time: their tokens may be new ones. None: there is no API. */
+  constructor(deps: TokenGuardDeps, operators: () => readonly Operator[]) {
     this.#deps = deps;
-    this.#token = token;
+    this.#operators = operators;
   }
 
-  /** Rejects with AdminError. */
-  async requireToken(request: HttpRequest): Promise<void> {
-    const token = this.#token();
-    // An empty text would be equal to what somebody brings who has none.
-    if (token === '') throw new AdminError('unknown_endpoint', 'no such endpoint');
+  /** Resolves to who it is. Rejects with AdminError. */
+  async requireOperator(request: HttpRequest): Promise<Operator> {
+    const operators = this.#operators();
+    if (operators.length === 0) throw new AdminError('unknown_endpoint', 'no such endpoint');
     const header = request.header('authorization');
-    if (header === '') throw new AdminError('token_missing', 'Authorization: Bearer <admin.token> is needed');
+    if (header === '') throw new AdminError('token_missing', 'Authorization: Bearer <token of admin> is needed');
     const address = this.#deps.clientAddress(request);
     await this.#waitTurn(address);
-    const given = BEARER.exec(header)?.[1] ?? '';
-    if (timingSafeEqual(digest(given), digest(token))) return;
+    const given = digest(BEARER.exec(header)?.[1] ?? '');
+    // All are looked at, whoever it is: the time taken says nothing about the names.
+    const [found] = operators.filter(({ token }) => timingSafeEqual(given, digest(token)));
+    if (found === undefined) return this.#refuse(request, address);
+    if (!found.readOnly || request.method === 'GET') return found;
+    this.#deps.logger.warn('change refused to a read-only token', {
+      actor: found.actor,
+      address,
+      ...requested(request),
+    });
+    throw new AdminError('read_only', 'this token may only look (GET)');
+  }
+
+  #refuse(request: HttpRequest, address: string): never {
     const attempts = this.#guesses.wrong(address);
     if (attempts > 0) {
-      const { method, path } = request;
-      this.#deps.logger.warn('wrong token for the admin api', { address, attempts, method, path });
+      this.#deps.logger.warn('wrong token for the admin api', { address, attempts, ...requested(request) });
     }
-    throw new AdminError('token_invalid', 'this is not admin.token');
+    throw new AdminError('token_invalid', 'this is no token of the admin API');
   }
 
   async #waitTurn(address: string): Promise<void> {
@@ -48,6 +59,10 @@ export class TokenGuard {
       throw new AdminError('unavailable', 'too many wrong tokens from this address; come back later');
     if (waitMs > 0) await pause(waitMs);
   }
+}
+
+function requested({ method, path }: HttpRequest): { method: string; path: string } {
+  return { method, path };
 }
 
 /** Digests have one length, so the time taken says nothing about the token. */

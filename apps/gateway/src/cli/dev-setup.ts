@@ -64,7 +64,10 @@ export function devConfig(loaded: Loaded, servers: LocalServers, folders: DevFol
       ...config.auth,
       secret: signingSecret(config.auth) === '' ? kept(folders.dataDir, 'dev-secret') : config.auth.secret,
     },
-    admin: { token: config.admin.token === '' ? kept(folders.dataDir, 'dev-admin-token') : config.admin.token },
+    admin: {
+      ...config.admin,
+      token: config.admin.token === '' ? kept(folders.dataDir, 'dev-admin-token') : config.admin.token,
+    },
     console: { enabled: true },
     grpc: { ...config.grpc, ...(chosen('grpc.host') || chosen('server.host') ? {} : { host: LOOPBACK }) },
     logger: {

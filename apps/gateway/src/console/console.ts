@@ -1,4 +1,5 @@
 import type { HttpAnswer, HttpServer } from '@ws-gateway/core';
+import { operatorsOf } from '../admin/operators.js';
 import type { Config } from '../config/config.js';
 import { version } from '../node/node-name.js';
 import { consoleFiles, type PageFile } from './console-files.js';
@@ -74,7 +75,7 @@ function consoleSettings(config: Config, node: string): object {
     role,
     topics: [...topics.values()].filter(({ clientVisible }) => clientVisible).map(({ name }) => name),
     metrics: metrics.enabled ? { path: metrics.path, namespace: metrics.namespace } : null,
-    admin: admin.token !== '',
+    admin: operatorsOf(admin).length > 0,
     sockets: ops.port === 0 ? null : { port: server.port, tls: server.tls !== null },
   };
 }

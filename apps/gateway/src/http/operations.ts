@@ -1,5 +1,6 @@
 import type { ClusterSurvey, Engine, HttpServer, Logger, RecordWriter } from '@ws-gateway/core';
 import { addAdminRoutes } from '../admin/admin-api.js';
+import { operatorsOf } from '../admin/operators.js';
 import { addConsole } from '../console/console.js';
 import type { LiveConfig } from '../node/live-config.js';
 import { deadLetterAccess } from '../node/dead-letter-access.js';
@@ -22,7 +23,7 @@ export function addOperations(server: HttpServer, live: LiveConfig, deps: Operat
   const { node, engine, writer, survey, group, logger } = deps;
   const deadLetters = deadLetterAccess(config, logger.child({ part: 'kafka' }));
   const parts = { engine, writer, survey, deadLetters, logger: logger.child({ part: 'admin' }) };
-  addAdminRoutes(server, { ...parts, ...adminOptions(config) }, () => live.config.admin.token);
+  addAdminRoutes(server, { ...parts, ...adminOptions(config) }, () => operatorsOf(live.config.admin));
   if (config.console.enabled) addConsole(server, config, node);
   addRoutes(server, group, config.metrics.enabled ? config.metrics.path : null);
 }

@@ -10,6 +10,7 @@ import {
   type SentMessages,
 } from '@ws-gateway/core';
 import { KafkajsRecordWriter } from '@ws-gateway/kafka-source';
+import { operatorsOf } from '../admin/operators.js';
 import type { Config } from '../config/config.js';
 import { kafkaConnection, readsKafka } from './part-options.js';
 
@@ -32,7 +33,7 @@ interface OutgoingDeps {
 
 export function createOutgoing(config: Config, { node, stats, logger }: OutgoingDeps): Outgoing {
   const { inbound, presence, subscriptions } = config;
-  const isBlockLog = config.admin.token !== '' && [...config.topics.values()].some(({ blocks }) => blocks);
+  const isBlockLog = operatorsOf(config.admin).length > 0 && [...config.topics.values()].some(({ blocks }) => blocks);
   const needed = readsKafka(config) || inbound.enabled || presence.enabled || subscriptions.enabled || isBlockLog;
   const writer = needed ? new KafkajsRecordWriter({ ...kafkaConnection(config, logger), stats: stats.router }) : null;
   const logOf = ({ enabled, kafkaTopic }: Config['presence']): EventLog | null =>

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { operatorsOf } from '../admin/operators.js';
 import type { Config } from '../config/config.js';
 import { kafkaTopics, toolConnection } from '../cli/kafka.js';
 import { probeKafka } from './kafka-probe.js';
@@ -127,7 +128,7 @@ function checkDoors({ grpc, admin, ops }: Config): Diagnosis[] {
             : ({ check: 'grpc', state: 'ok', detail: 'callers need a token or a certificate' } as const),
         ]
       : []),
-    ...(admin.token !== '' && ops.port === 0
+    ...(operatorsOf(admin).length > 0 && ops.port === 0
       ? [
           {
             check: 'admin api',

@@ -125,8 +125,11 @@ describe('SIGHUP', () => {
       return (await fetch(`${started.httpUrl}/api/nodes`, { headers })).status;
     };
     expect(await asked('first-admin-token')).toBe(200);
-    await reload({ admin: { token: 'second-admin-token' } });
+    await reload({ admin: { token: 'second-admin-token', tokens: { alice: 'token-of-alice' } } });
     expect([await asked('first-admin-token'), await asked('second-admin-token')]).toEqual([401, 200]);
+    expect(await asked('token-of-alice')).toBe(200);
+    await reload({ admin: { readOnlyTokens: { alice: 'token-of-alice' } } });
+    expect(await asked('token-of-alice')).toBe(200);
   });
 
   it('opens the admin API to nobody when its token is taken away, and again when one is given', async () => {

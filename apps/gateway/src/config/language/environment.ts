@@ -83,8 +83,12 @@ function targetOf(targets: ReadonlyMap<string, Target>, variable: string): { nam
   if (target !== undefined || !variable.endsWith(FILE_SUFFIX)) return { name: variable, ...(target && { target }) };
   const name = variable.slice(0, -FILE_SUFFIX.length);
   const secret = targets.get(name);
-  const isSecret = secret?.node.kind === 'key' && secret.node.secret === true;
-  return isSecret ? { name, target: secret } : { name: variable };
+  return secret !== undefined && isSecret(secret.node) ? { name, target: secret } : { name: variable };
+}
+
+function isSecret(node: Node): boolean {
+  if (node.kind === 'map') return isSecret(node.entry);
+  return node.kind === 'key' && node.secret === true;
 }
 
 /** Lists both spellings of each key's variable: READ_TIMEOUT and READTIMEOUT. */

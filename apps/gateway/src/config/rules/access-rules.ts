@@ -27,8 +27,8 @@ export const accessRules: readonly Rule[] = [
     },
   },
   {
-    doc: `Secrets of HS algorithms have at least ${SECRET_BYTES_MIN} bytes. They, \`admin.token\` and \`grpc.token\` have no white space at their ends.`,
-    reads: ['auth.secret', 'auth.secrets', 'auth.issuers', 'admin.token', 'grpc.token'],
+    doc: `Secrets of HS algorithms have at least ${SECRET_BYTES_MIN} bytes. They, the tokens of \`admin\` and \`grpc.token\` have no white space at their ends.`,
+    reads: ['auth.secret', 'auth.secrets', 'auth.issuers', 'admin', 'grpc.token'],
     check: ({ auth, admin, grpc }) => [
       ...weakSecret('auth.secret', auth.secret),
       ...auth.secrets.flatMap((secret, index) => [
@@ -36,8 +36,20 @@ export const accessRules: readonly Rule[] = [
         ...weakSecret(`auth.secrets[${index}]`, secret),
       ]),
       ...auth.issuers.flatMap(({ secret }, index) => weakSecret(`auth.issuers[${index}].secret`, secret)),
-      ...untrimmed('admin.token', admin.token),
+      ...adminTokens(admin).flatMap(({ path, token }) => untrimmed(path, token)),
       ...untrimmed('grpc.token', grpc.token),
+    ],
+  },
+  {
+    doc: 'Each token of `admin` is one person’s: none is empty, none is there twice, and nobody has two or is called `admin`.',
+    reads: ['admin'],
+    check: ({ admin }, purpose) => [
+      ...adminTokens(admin).flatMap(({ path, token }) =>
+        when(token === '' && path !== 'admin.token', path, 'must not be empty'),
+      ),
+      // A tool is told one token of the gateway, beside the configuration that lists them all.
+      ...(purpose === 'tool' ? [] : repeatedTokens(admin)),
+      ...repeatedActors(admin),
     ],
   },
   {
@@ -166,6 +178,38 @@ function weakSecret(path: string, secret: string): Finding[] {
 function untrimmed(path: string, secret: string): Finding[] {
   const message = 'must not begin or end with white space; there is some, such as the line break that echo writes';
   return when(secret.trim() !== secret, path, message);
+}
+
+interface AdminToken {
+  readonly path: string;
+  readonly token: string;
+}
+
+function adminTokens({ token, tokens, readOnlyTokens }: SchemaValues['admin']): AdminToken[] {
+  const named = (group: string, entries: Readonly<Record<string, string>>): AdminToken[] =>
+    Object.entries(entries).map(([name, token]) => ({ path: `admin.${group}.${name}`, token }));
+  return [{ path: 'admin.token', token }, ...named('tokens', tokens), ...named('readOnlyTokens', readOnlyTokens)];
+}
+
+/** Of two who have the same token nobody could tell which one it was. */
+function repeatedTokens(admin: SchemaValues['admin']): Finding[] {
+  const paths = new Map<string, string>();
+  return adminTokens(admin).flatMap(({ path, token }) => {
+    const first = paths.get(token);
+    if (first === undefined) paths.set(token, path);
+    return when(token !== '' && first !== undefined, path, `must differ from ${first}: it is the same token`);
+  });
+}
+
+function repeatedActors({ tokens, readOnlyTokens }: SchemaValues['admin']): Finding[] {
+  const message = 'must be called something else: this is the actor of admin.token';
+  return [
+    ...when(Object.hasOwn(tokens, 'admin'), 'admin.tokens.admin', message),
+    ...when(Object.hasOwn(readOnlyTokens, 'admin'), 'admin.readOnlyTokens.admin', message),
+    ...Object.keys(readOnlyTokens).flatMap((name) =>
+      when(Object.hasOwn(tokens, name), `admin.readOnlyTokens.${name}`, 'must not be in admin.tokens, too'),
+    ),
+  ];
 }
 
 function issuerFindings({ issuers, issuer: own }: SchemaValues['auth']): Finding[] {

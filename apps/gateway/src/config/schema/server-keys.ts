@@ -16,6 +16,7 @@ import {
 import { durationKey, flagKey, live, section, key, map, secret, sizeKey } from '../language/schema-node.js';
 
 const HOUR_MS = 3_600_000;
+const actorName = pattern('name', /^[A-Za-z0-9._@-]{1,64}$/, 'a name: letters, digits and . _ @ -, at most 64');
 
 export const server = section('The port that clients connect to.', {
   host: key(text, '::', 'Address to listen on. `::` is all of them, IPv4 and IPv6; without IPv6 it is `0.0.0.0`.'),
@@ -106,7 +107,17 @@ export const operationKeys = {
     }),
   }),
   admin: section('The HTTP API under /api.', {
-    token: live(secret('Bearer token of the API. Empty: there is no API (404).')),
+    token: live(secret('Bearer token of the API, of the actor `admin`. Without any token there is no API (404).')),
+    tokens: map(
+      'More tokens, by the name of who has them: the log says who changed what.',
+      live(secret('Token of this actor.')),
+      { entryName: actorName },
+    ),
+    readOnlyTokens: map(
+      'Tokens that may look (GET) and change nothing, by the name of who has them.',
+      live(secret('Token of this actor.')),
+      { entryName: actorName },
+    ),
   }),
   console: section('The console page at /.', { enabled: flagKey(false, 'Serve the page. `dev` turns it on.') }),
   presence: section('Events about connections, written to Kafka.', {
