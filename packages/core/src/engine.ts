@@ -1,6 +1,8 @@
 import type { CloseReason } from './close-codes.js';
 import type { TopicSight } from './record-source.js';
 import type { Revocation, TokenTraits } from './revocation.js';
+import type { RouterBeat, ShownBeat } from './router-beat.js';
+import type { SourceClaim, SourceMark, SourcePosition } from './source-position.js';
 import type { Position, RetainedStream, Retention, StreamName } from './streams.js';
 
 /**
@@ -43,6 +45,15 @@ export interface Engine {
    * for a store that ends with its engine.
    */
   readonly store: string;
+
+  /**
+   * Shows that this router lives, and resolves to what the others of its group have shown last. null: it has left the
+   * group, and its sign of life is taken away. Rejects when that could not be written.
+   */
+  beat(group: string, beat: RouterBeat | null): Promise<readonly ShownBeat[]>;
+
+  /** Takes another router's sign of life away; false when it has shown one since, or somebody else was first. */
+  endBeat(group: string, shown: ShownBeat): Promise<boolean>;
 
   /** See RecordSink.sighted. */
   noteTopics(group: string, sights: readonly TopicSight[]): Promise<readonly TopicSight[]>;
@@ -180,32 +191,6 @@ export interface SourceRange {
   readonly mark?: SourceMark;
   /** A call with these records was made before and its outcome is unknown: it may have been applied, and forgotten. */
   readonly repeated?: boolean;
-}
-
-/** What tells a log from another one under the same name. */
-export interface SourceMark {
-  /** A record of the log. */
-  readonly offset: number;
-  /** What a record of another log at that offset has not in common with it. Without spaces. */
-  readonly proof: string;
-  /** The broker's own identity of the topic, '' where it gives none. Without spaces. */
-  readonly log: string;
-}
-
-export interface SourcePosition {
-  /** Up to here everything was applied that concerns this part of the store; -1: there is no row. */
-  readonly offset: number;
-  /** null: no row, or one without a mark. */
-  readonly mark: SourceMark | null;
-  /** Up to where this engine was told that it is applied; -1: nothing. */
-  readonly confirmed: number;
-  /** The row as it was read, for `claimSource`. */
-  readonly row: string;
-}
-
-export interface SourceClaim {
-  readonly seen: readonly SourcePosition[];
-  readonly forget: boolean;
 }
 
 /**

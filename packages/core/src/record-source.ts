@@ -30,6 +30,13 @@ export interface RecordSource {
   ): Promise<PartitionOffset[]>;
   /** Status for /ready. */
   readonly status: RecordSourceStatus;
+  /** What the group calls this member; null while it has not joined. */
+  readonly member: string | null;
+  /**
+   * Takes another member out of the group, so that its partitions need not wait for the end of its session. One that lives
+   * joins again by itself; one that has left already is no error. Works while this member waits to join.
+   */
+  evict(member: string): Promise<void>;
   /** Leaves the group. The router has drained and committed before. */
   stop(): Promise<void>;
 }

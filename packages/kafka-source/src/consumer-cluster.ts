@@ -5,11 +5,6 @@ import { firstRecordFrom, readPartition } from './partition-read.js';
 import { subscriptionAssigner } from './subscription-assigner.js';
 import { fetchTopicIds, type RequestingBroker } from './topic-ids.js';
 
-/** Methods of kafkajs' broker object beyond its published type. */
-interface GroupBroker {
-  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
-}
-
 /** Member of kafkajs' cluster beyond its published type. */
 interface PooledCluster {
   readonly brokerPool: { findConnectedBroker(): Promise<RequestingBroker> };
@@ -29,7 +24,7 @@ export interface PartitionRange {
  *   and from then on the broker refuses commits of the old generation; some rejoins (new partitions, stale metadata) are
  *   not even announced by an event. But the first thing of every join is to ask for the group's coordinator.
  * - A consumer must survive the loss of its only broker. kafkajs may forget it and then crash for want of any (one of
- *   five kills); the crashed member cannot leave, and the group waits for its session to end.
+ *   five kills).
  */
 export class ConsumerCluster {
   readonly #beforeJoin: () => Promise<void>;
@@ -51,12 +46,6 @@ export class ConsumerCluster {
     rememberNodes(cluster);
     return subscriptionAssigner(cluster, (topics) => (this.groupTopics = topics));
   };
-
-  /** Takes a member out of the group that could not leave by itself: the others get its partitions at once. */
-  async leave(groupId: string, memberId: string): Promise<void> {
-    const broker = await this.#findCoordinator?.({ groupId });
-    await (broker as GroupBroker | undefined)?.leaveGroup({ groupId, memberId });
-  }
 
   /** See fetchTopicIds. */
   async topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {

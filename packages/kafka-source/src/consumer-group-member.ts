@@ -10,6 +10,7 @@ import type {
 import { createClient, PATIENT_RETRY } from './client.js';
 import { ConsumerCluster, type PartitionRange } from './consumer-cluster.js';
 import { errorFields, errorLabel, KafkaError, toKafkaError } from './errors.js';
+import type { GroupExit } from './group-exit.js';
 import type { KafkaConnectionOptions } from './options.js';
 import { OffsetCommitter } from './offset-committer.js';
 import { OwnedPartitions, type OwnedPartition } from './owned-partitions.js';
@@ -18,8 +19,9 @@ import type { StartPositions } from './start-positions.js';
 import type { TopicTrouble } from './topic-trouble.js';
 import { pause, withDeadline } from './timing.js';
 
+/** By its next heartbeat a member hears of a rebalance, which waits for it. */
+const HEARTBEAT_INTERVAL_MS = 300;
 /** See docs/kafkajs.md, rule 2. 256 KiB a partition keeps the event loop's longest block near 100 ms. */
-const HEARTBEAT_INTERVAL_MS = 1_000;
 const FETCH_WAIT_MS = 100;
 const FETCH_BYTES_PER_PARTITION = 256 * 1024;
 const FETCH_BYTES = 4 * 1024 * 1024;
@@ -34,7 +36,6 @@ const HANDLERS = 16;
 const REVOKE_TIMEOUT_MS = 3_000;
 const ASSIGN_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 2_000;
-const LEAVE_TIMEOUT_MS = 1_000;
 const RETRY_DELAY_MS = 200;
 
 const SILENCE_MAX_MS = 10_000;
@@ -53,6 +54,7 @@ interface GroupMemberOptions {
 
 interface GroupMemberParts {
   readonly connection: KafkaConnectionOptions;
+  readonly exit: GroupExit;
   readonly positions: StartPositions;
   readonly trouble: TopicTrouble;
   readonly sink: RecordSink;
@@ -233,11 +235,9 @@ export class ConsumerGroupMember {
   }
 
   async #leaveAs(memberId: string): Promise<void> {
-    const leaving = this.#cluster.leave(this.#options.groupId, memberId);
-    // In most cases it is gone already.
-    await withDeadline(leaving, LEAVE_TIMEOUT_MS, 'leaving the group').catch((error: unknown) =>
-      this.#parts.logger.debug('kafka group not left', errorFields(error)),
-    );
+    await this.#parts.exit
+      .leave(memberId)
+      .catch((error: unknown) => this.#parts.logger.debug('kafka group not left', errorFields(error)));
   }
 
   #listen(): void {

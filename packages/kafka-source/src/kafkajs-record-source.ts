@@ -12,6 +12,7 @@ import {
 } from '@ws-gateway/core';
 import { ClusterAdmin, type TopicStatus } from './cluster-admin.js';
 import { errorFields, errorLabel, KafkaError, toKafkaError } from './errors.js';
+import { GroupExit } from './group-exit.js';
 import { ConsumerGroupMember } from './consumer-group-member.js';
 import type { KafkajsRecordSourceOptions } from './options.js';
 import { StartPositions } from './start-positions.js';
@@ -19,8 +20,8 @@ import { aborted, pause } from './timing.js';
 import { TopicTrouble } from './topic-trouble.js';
 
 /**
- * Time in ms that the partitions of a killed router rest. A false alarm costs a rebalance and nothing else, since what
- * is read twice is recognised; brokers allow 6 s at least.
+ * Time in ms that the partitions of a killed router rest when no other router has seen its death (router/group-watch.ts).
+ * A false alarm costs a rebalance and nothing else, since what is read twice is recognised; brokers allow 6 s at least.
  */
 const DEFAULT_SESSION_TIMEOUT_MS = 8_000;
 /** Time in ms between two looks at topics: one that appears or vanishes is noticed within this. */
@@ -43,6 +44,7 @@ export class KafkajsRecordSource implements RecordSource {
   readonly #logger: Logger;
   readonly #admin: ClusterAdmin;
   readonly #positions: StartPositions;
+  readonly #exit: GroupExit;
   readonly #stop = new AbortController();
   readonly #started = Promise.withResolvers<void>();
   /** Run under way; null before the start. */
@@ -66,6 +68,7 @@ export class KafkajsRecordSource implements RecordSource {
     const { groupId, fromBeginning, wholeTopics = [] } = options;
     const deps = { admin: this.#admin, logger: this.#logger };
     this.#positions = new StartPositions(deps, { groupId, fromBeginning, wholeTopics });
+    this.#exit = new GroupExit(options, groupId);
     this.#trouble = new TopicTrouble(this.#logger, options.stats);
   }
 
@@ -79,6 +82,10 @@ export class KafkajsRecordSource implements RecordSource {
     const flows = refused.size === 0 || this.#options.topics.some((topic) => !refused.has(topic));
     const healthy = flows && (this.#member?.healthy ?? (this.#readable.length === 0 && inTouch));
     return { started: this.#running !== null, healthy, troubles };
+  }
+
+  get member(): string | null {
+    return this.#member?.memberId ?? null;
   }
 
   /** Resolves when the first assignment is with the sink, or at the latest after ten seconds; `status` tells which. */
@@ -119,6 +126,10 @@ export class KafkajsRecordSource implements RecordSource {
     } catch (error) {
       throw toKafkaError(error);
     }
+  }
+
+  async evict(member: string): Promise<void> {
+    await this.#exit.leave(member).catch((error: unknown) => Promise.reject(toKafkaError(error)));
   }
 
   async readAgain(
@@ -170,6 +181,7 @@ export class KafkajsRecordSource implements RecordSource {
       {
         connection: this.#options,
         positions: this.#positions,
+        exit: this.#exit,
         trouble: this.#trouble,
         sink,
         logger: this.#logger,

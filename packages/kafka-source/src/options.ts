@@ -28,7 +28,7 @@ export interface KafkajsRecordSourceOptions extends KafkaConnectionOptions {
   readonly wholeTopics?: readonly string[];
   /** Topics that are missing are created with the broker's defaults instead of waited for. */
   readonly createTopics: boolean;
-  /** A killed member's partitions move to the others after this time. */
+  /** A killed member's partitions move to the others after this time, unless it is taken out of the group before. */
   readonly sessionTimeoutMs?: number;
   readonly stats?: Pick<RouterStats, 'kafkaErrors' | 'topicTroubles'>;
 }

@@ -55,6 +55,8 @@ export const keyKinds = {
   SOURCE_MARK: 'log:',
   /** Hash, topic → how the consumer group first saw it (partition 0). */
   TOPICS: 'topics:',
+  /** Hash, node → the sign of life of its router, of each consumer group (partition 0). */
+  BEATS: 'beats:',
   /** String, JSON of the layout that all nodes agree on (partition 0). */
   LAYOUT: 'layout',
   /** String, random: another value says that Redis came back without its data. */

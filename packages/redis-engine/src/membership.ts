@@ -1,10 +1,18 @@
-import { endByDefect, EngineError, type Inbox, type Logger, type NodeRow, type NodeStatus } from '@ws-gateway/core';
+import {
+  endByDefect,
+  EngineError,
+  LeaseObserver,
+  type Inbox,
+  type Logger,
+  type NodeRow,
+  type NodeStatus,
+  type ShownLease,
+} from '@ws-gateway/core';
 import type { Calls } from './calls.js';
 import { randomId } from './epoch.js';
 import type { InboxReaders } from './inbox-readers.js';
 import type { Keys } from './keys.js';
 import type { Layout } from './layout.js';
-import { LeaseObserver, type ShownLease } from './lease-observer.js';
 import { newIncarnation } from './node-names.js';
 import type { Settings } from './options.js';
 import type { OwnRows } from './own-rows.js';
@@ -14,6 +22,8 @@ import type { Reaper } from './reaper.js';
 const STALE_MS = 3000;
 /** Leases looked at with each refresh. A dead node's is among those refreshed longest ago. */
 const LEASES_SHOWN = 32;
+/** Refreshes between two looks that count at most: a node cannot refresh more often than that. */
+const REFRESHES_PER_LOOK = 2;
 /** Lease times until others may take away what a node left under its name of before. */
 const OWN_CLAIM_LEASES = 6;
 
@@ -60,7 +70,8 @@ export class Membership {
     this.#logger = logger;
     this.#inbox = inbox;
     this.#settings = settings;
-    this.#observer = new LeaseObserver(settings);
+    const { leaseMs, refreshMs } = settings;
+    this.#observer = new LeaseObserver({ leaseMs, lookMsMax: REFRESHES_PER_LOOK * refreshMs });
     this.#statusJson = JSON.stringify({ ...status, node: settings.node });
   }
 
@@ -255,7 +266,7 @@ export class Membership {
     const [state, nodeCount, ...shown] = await calls.of(0).run<[number, number, ...string[]]>('lease', call);
     if (state !== 1) return state === 0 ? 'gone' : 'reaped';
     this.#nodeCount = nodeCount;
-    this.#dead = this.#observer.look(othersIn(shown, this.#name), performance.now());
+    this.#dead = this.#observer.look(othersIn(shown, this.#name), performance.now())[0] ?? null;
     return 'held';
   }
 

@@ -1,7 +1,6 @@
-import type { EngineStats, Logger } from '@ws-gateway/core';
+import type { EngineStats, Logger, ShownLease } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
 import type { Keys } from './keys.js';
-import type { ShownLease } from './lease-observer.js';
 import { nodeIdOf, rowOf } from './node-names.js';
 import type { ReapedRow, RedisEngineOptions } from './options.js';
 

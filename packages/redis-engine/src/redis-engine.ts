@@ -19,6 +19,8 @@ import {
   type ReleasedConnection,
   type RetainedStream,
   type Revocation,
+  type RouterBeat,
+  type ShownBeat,
   type SourceClaim,
   type SourcePosition,
   type TopicSight,
@@ -40,6 +42,7 @@ import { Publisher } from './publisher.js';
 import { Reaper } from './reaper.js';
 import { RecentRecords } from './recent-records.js';
 import { createClients, type Clients } from './redis-client.js';
+import { RouterBeats } from './router-beats.js';
 import { ScriptLink } from './script-link.js';
 import { loadScripts } from './scripts.js';
 import { PresenceRegistry } from './presence-registry.js';
@@ -57,6 +60,7 @@ interface Parts {
   readonly blocks: Blocks;
   readonly publisher: Publisher;
   readonly sessions: PresenceRegistry;
+  readonly beats: RouterBeats;
   readonly recent: RecentRecords;
   readonly ownRows: OwnRows;
   readonly layout: Layout;
@@ -156,6 +160,14 @@ export class RedisEngine implements Engine {
 
   noteTopics(group: string, sights: readonly TopicSight[]): Promise<readonly TopicSight[]> {
     return this.#started((parts) => parts.publisher.sources.noteTopics(group, sights));
+  }
+
+  beat(group: string, beat: RouterBeat | null): Promise<readonly ShownBeat[]> {
+    return this.#started((parts) => parts.beats.beat(group, beat));
+  }
+
+  endBeat(group: string, shown: ShownBeat): Promise<boolean> {
+    return this.#started((parts) => parts.beats.end(group, shown));
   }
 
   admit(request: AdmitRequest): Promise<AdmitResult> {
@@ -306,6 +318,7 @@ export class RedisEngine implements Engine {
       blocks,
       publisher,
       sessions,
+      beats: new RouterBeats(calls, keys, settings.node),
       recent,
       ownRows,
       layout,

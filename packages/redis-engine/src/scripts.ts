@@ -7,6 +7,8 @@ const keyCounts = {
   publish: 2,
   'forget-source': 2,
   'note-topics': 1,
+  beat: 1,
+  'end-beat': 1,
   admit: 5,
   release: 2,
   positions: 1,

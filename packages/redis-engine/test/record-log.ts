@@ -76,6 +76,10 @@ export class RecordLog implements RecordSource {
     return [{ topic, partition: 0, offset: this.end(topic) }];
   }
 
+  readonly member = null;
+
+  async evict(): Promise<void> {}
+
   async stop(): Promise<void> {
     this.#sink = null;
   }

@@ -125,4 +125,32 @@ export const severalNodes: ConformanceTests = {
     expect(items!.map(({ nodes }) => nodes)).toEqual([0, 0, 1]);
     expect(await a.engine.control({ kind: 'node', node: 'b' }, { command: 'drain' })).toBe(0);
   },
+
+  'shows a router the signs of life of the others of its group': async (fixture) => {
+    const [a, b, c] = [await fixture.node('a'), await fixture.node('b'), await fixture.node('c')];
+    expect(await a.engine.beat('g', { member: 'ma', leaseMs: 1600 })).toEqual([]);
+    await c.engine.beat('another group', { member: 'mc', leaseMs: 1600 });
+    const [first] = await b.engine.beat('g', { member: null, leaseMs: 5000 });
+    expect(first).toMatchObject({ node: 'a', member: 'ma', leaseMs: 1600 });
+    const [rested] = await b.engine.beat('g', { member: null, leaseMs: 5000 });
+    expect(rested).toEqual(first);
+    expect(await a.engine.beat('g', { member: 'ma', leaseMs: 1600 })).toMatchObject([{ member: null, leaseMs: 5000 }]);
+    const [moved] = await b.engine.beat('g', { member: 'mb', leaseMs: 5000 });
+    expect(moved!.score).not.toBe(first!.score);
+    await a.engine.beat('g', null);
+    expect(await b.engine.beat('g', { member: 'mb', leaseMs: 5000 })).toEqual([]);
+  },
+
+  'lets one router alone take a silent one for dead, and nobody one that has moved': async (fixture) => {
+    const [a, b, c] = [await fixture.node('a'), await fixture.node('b'), await fixture.node('c')];
+    const beat = { member: 'm', leaseMs: 1600 };
+    await a.engine.beat('g', beat);
+    const [old] = await b.engine.beat('g', beat);
+    await a.engine.beat('g', beat);
+    expect(await b.engine.endBeat('g', old!)).toBe(false);
+    const [seen] = await b.engine.beat('g', beat);
+    const ended = await Promise.all([b, c].map(({ engine }) => engine.endBeat('g', seen!)));
+    expect(ended.filter(Boolean)).toHaveLength(1);
+    expect(await b.engine.beat('g', beat)).toEqual([]);
+  },
 };

@@ -61,6 +61,21 @@ export const members: ConformanceTests = {
     await expect(a.source.commit([{ ...theirs!, offset: 0, note: '' }])).rejects.toMatchObject({ code: 'not_owned' });
   },
 
+  async 'are taken out of the group by another one, and join again when they live'(fixture) {
+    const topic = await fixture.topic(2);
+    const groupId = uniqueName('group');
+    const a = await fixture.start({ topics: [topic], groupId });
+    const b = await fixture.start({ topics: [topic], groupId });
+    await waitFor(() => String(ownedCounts(a, b)) === '1,1');
+    const before = a.source.member;
+    expect(before).not.toBe(b.source.member);
+    await b.source.evict(before!);
+    await waitFor(() => a.source.member !== before && String(ownedCounts(a, b)) === '1,1');
+    await b.source.evict(before!);
+    await fixture.harness.produce(topic, spread('', 20, 2));
+    await waitFor(() => a.sink.received.length === 10 && b.sink.received.length === 10);
+  },
+
   // A leader that deals out its own topics only leaves the others' unread, and says of its own only where they begin.
   async 'with different topics read each topic where somebody knows it, whoever leads'(fixture) {
     const [both, added] = [await fixture.topic(), await fixture.topic(2)];

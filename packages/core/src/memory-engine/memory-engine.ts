@@ -18,15 +18,14 @@ import type {
   PublishItem,
   PublishResult,
   ReleasedConnection,
-  SourceClaim,
-  SourceMark,
-  SourcePosition,
   SourceRange,
   UserItem,
 } from '../engine.js';
 import { EngineError } from '../errors.js';
 import type { TopicSight } from '../record-source.js';
 import type { Revocation } from '../revocation.js';
+import type { ShownBeat } from '../router-beat.js';
+import type { SourceClaim, SourceMark, SourcePosition } from '../source-position.js';
 import type { EngineStats } from '../stats.js';
 import { userStream, type Position, type RetainedStream, type Retention, type StreamName } from '../streams.js';
 import { DeliveryQueue } from './delivery-queue.js';
@@ -144,6 +143,15 @@ export class MemoryEngine implements Engine {
     if (seen[0]?.row !== String((this.#sources.get(key) ?? NO_ROW).offset)) return !forget;
     if (forget) this.#sources.delete(key);
     return true;
+  }
+
+  /** There is no other router. */
+  async beat(): Promise<readonly ShownBeat[]> {
+    return [];
+  }
+
+  async endBeat(): Promise<boolean> {
+    return false;
   }
 
   async noteTopics(group: string, sights: readonly TopicSight[]): Promise<readonly TopicSight[]> {

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { SourceMark, SourcePosition } from '../engine.js';
+import type { SourceMark, SourcePosition } from '../source-position.js';
 import type { SourceRecord } from '../record-source.js';
 
 /** A partition as it is now. */

@@ -1,4 +1,5 @@
-import type { Engine, SourcePosition } from '../engine.js';
+import type { Engine } from '../engine.js';
+import type { SourcePosition } from '../source-position.js';
 import type { Logger } from '../logger.js';
 import type { AssignedPartition, RecordSource } from '../record-source.js';
 import { Backoff } from '../backoff.js';

@@ -1,5 +1,6 @@
 import { endByDefect } from '../defects.js';
-import type { Engine, SourcePosition } from '../engine.js';
+import type { Engine } from '../engine.js';
+import type { SourcePosition } from '../source-position.js';
 import type { Logger } from '../logger.js';
 import type {
   AssignedPartition,
@@ -24,6 +25,7 @@ import type { ChunkLimits } from './chunk.js';
 import { formatCommitNote, parseCommitNote } from './commit-note.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
 import type { EngineProgress } from './isolation.js';
+import { GroupWatch } from './group-watch.js';
 import { PartitionLane, type PartitionLaneOptions } from './partition-lane.js';
 import { PartitionOpener } from './partition-opener.js';
 import { LoopTurns } from './loop-turns.js';
@@ -82,6 +84,7 @@ export class Router implements RecordSink {
   readonly #topics: ReadonlyMap<string, { readonly policy: TopicPolicy; readonly decoder: RecordDecoder }>;
   readonly #deadLetters: DeadLetterWriter;
   readonly #blocks: BlockRestorer;
+  readonly #watch: GroupWatch;
   readonly #stopping = new AbortController();
   readonly #turns = new LoopTurns();
   readonly #progress: EngineProgress = { accepted: 0 };
@@ -95,6 +98,7 @@ export class Router implements RecordSink {
   readonly #committed = new WeakMap<PartitionLane, string>();
   /** The commit under way: they are made one at a time, so that an older one never lands last. */
   #committing: Promise<void> = Promise.resolve();
+  #watching: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(deps: RouterDeps, options: RouterOptions) {
@@ -114,6 +118,7 @@ export class Router implements RecordSink {
       stats.deadLetters.set(name, LabelCounter.of(rejectionCodes));
     }
     this.#opener = new PartitionOpener(deps);
+    this.#watch = new GroupWatch(deps, options.groupId);
     this.#blocks = new BlockRestorer({ source, engine, logger, now: clock }, options);
     const { groupId, deadLetterTopic } = options;
     this.#deadLetters = new DeadLetterWriter(deps, { topic: deadLetterTopic || `${groupId}-dlq`, groupId });
@@ -133,6 +138,8 @@ export class Router implements RecordSink {
         .catch(endByDefect);
       this.#checkStore();
     }, this.#options.commitIntervalMs);
+    // Not when the source runs: it may have to wait for a member that died.
+    this.#watching = this.#watch.run(this.#stopping.signal);
     await this.#deps.source.start(this);
     this.#blocks.run(this.#stopping.signal).catch(endByDefect);
   }
@@ -151,7 +158,9 @@ export class Router implements RecordSink {
     for (const opening of this.#opening.values()) opening.abort();
     await this.#drop([...this.#lanes.values()]);
     if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#watching;
     await this.#deps.source.stop();
+    await this.#watch.end();
   }
 
   async assigned(partitions: readonly AssignedPartition[]): Promise<void> {

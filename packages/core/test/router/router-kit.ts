@@ -15,6 +15,7 @@ import {
   type RecordSource,
   type RecordWriter,
   type RouterOptions,
+  type ShownBeat,
   type SourceClaim,
   type SourceMark,
   type SourcePosition,
@@ -81,6 +82,14 @@ class TestSource implements RecordSource {
 
   async readAgain(): Promise<PartitionOffset[]> {
     return [];
+  }
+
+  readonly member = 'this';
+  /** Members that were taken out of the group. */
+  readonly evicted: string[] = [];
+
+  async evict(member: string): Promise<void> {
+    this.evicted.push(member);
   }
 
   async stop(): Promise<void> {
@@ -151,6 +160,10 @@ class TestEngine {
     return [...sights];
   }
 
+  async beat(): Promise<ShownBeat[]> {
+    return [];
+  }
+
   /** Called before a claim is looked at. */
   onClaim: () => void = () => undefined;
 
@@ -212,7 +225,7 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-function recordingLogger(lines: LogLine[]): Logger {
+export function recordingLogger(lines: LogLine[]): Logger {
   const log =
     (level: string) =>
     (message: string, fields = {}) =>

@@ -4,7 +4,7 @@ import { LeaseObserver } from '../src/lease-observer.js';
 const SECOND_MS = 1000;
 
 function observe() {
-  const observer = new LeaseObserver({ leaseMs: 10_000, refreshMs: SECOND_MS });
+  const observer = new LeaseObserver({ leaseMs: 10_000, lookMsMax: 2 * SECOND_MS });
   let nowMs = 1_000_000;
   return {
     observer,
@@ -13,7 +13,7 @@ function observe() {
       for (let look = 0; look < count; look++) {
         nowMs += everyMs;
         const dead = observer.look([{ node: 'b', score: String(scoreOf(look)) }], nowMs);
-        if (dead !== null) return look;
+        if (dead.length > 0) return look;
       }
       return null;
     },
@@ -52,5 +52,14 @@ describe('a lease as another node sees it', () => {
     looks(9, () => 5);
     observer.look([], 2_000_000);
     expect(looks(9, () => 5)).toBeNull();
+  });
+
+  it('rests as long as it asks for', () => {
+    const { observer } = observe();
+    const leases = ['b', 'c'].map((node) => ({ node, score: '5', leaseMs: node === 'b' ? 3000 : 5000 }));
+    const dead = Array.from({ length: 7 }, (_, look) =>
+      observer.look(leases, look * SECOND_MS).map(({ node }) => node),
+    );
+    expect(dead).toEqual([[], [], [], ['b'], ['b'], ['b', 'c'], ['b', 'c']]);
   });
 });

@@ -1,16 +1,15 @@
-/** A lease as one refresh of our own showed it. */
+/** A lease as one look showed it. */
 export interface ShownLease {
   readonly node: string;
-  /** Redis' text for the end of the lease: another one after each refresh. */
+  /** Text that is another one after each refresh. */
   readonly score: string;
+  /** Time in ms that this one may rest; default: what the observer allows all. */
+  readonly leaseMs?: number;
 }
-
-/** Number of refreshes between two looks that count at most: a node cannot refresh more often than that. */
-const REFRESHES_PER_LOOK = 2;
 
 /**
  * Says which nodes are dead, by this process' own monotonic clock. A node is dead when its lease has not moved for a
- * lease time of looks that all succeeded. Each look is a write of our own that Redis took, so a Redis that stood still,
+ * lease time of looks that all succeeded. Each look is a write of our own that the store took, so a store that stood still,
  * refused writes or stepped its clock is nobody's death: none of the others could have shown a sign of life either.
  */
 export class LeaseObserver {
@@ -19,13 +18,14 @@ export class LeaseObserver {
   #seen = new Map<string, { readonly score: string; readonly unmovedMs: number }>();
   #lookedMs = Infinity;
 
-  constructor({ leaseMs, refreshMs }: { leaseMs: number; refreshMs: number }) {
+  /** `lookMsMax`: what the time between two looks counts at most, however long it was. */
+  constructor({ leaseMs, lookMsMax }: { leaseMs: number; lookMsMax: number }) {
     this.#leaseMs = leaseMs;
-    this.#lookMsMax = REFRESHES_PER_LOOK * refreshMs;
+    this.#lookMsMax = lookMsMax;
   }
 
-  /** Leases that were refreshed longest ago; those not among them live. Returns the one that is dead, null for none. */
-  look(leases: readonly ShownLease[], nowMs: number): ShownLease | null {
+  /** Leases that were refreshed longest ago; those not among them live. Returns those that are dead. */
+  look<Lease extends ShownLease>(leases: readonly Lease[], nowMs: number): readonly Lease[] {
     const passedMs = Math.max(0, Math.min(nowMs - this.#lookedMs, this.#lookMsMax));
     this.#lookedMs = nowMs;
     const seen = new Map<string, { score: string; unmovedMs: number }>();
@@ -35,7 +35,7 @@ export class LeaseObserver {
       seen.set(node, { score, unmovedMs });
     }
     this.#seen = seen;
-    return leases.find(({ node }) => seen.get(node)!.unmovedMs >= this.#leaseMs) ?? null;
+    return leases.filter(({ node, leaseMs = this.#leaseMs }) => seen.get(node)!.unmovedMs >= leaseMs);
   }
 
   /** A write of our own failed, or may have: what was seen before says nothing any more. */
