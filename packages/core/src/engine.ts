@@ -64,9 +64,9 @@ export interface Engine {
   /** Takes presence rows away. Never rejects for want of a server: a lost release is reaped with the node's lease. */
   release(connections: readonly ReleasedConnection[]): Promise<void>;
 
-  /** From resolution on, what is published to this channel (any stream that is not a user's) reaches this node. */
-  watch(stream: StreamName): Promise<void>;
-  unwatch(stream: StreamName): Promise<void>;
+  /** From resolution on, what is published to these channels (any streams that are not a user's) reaches this node. */
+  watch(streams: readonly StreamName[]): Promise<void>;
+  unwatch(streams: readonly StreamName[]): Promise<void>;
 
   /** Current top of each stream, in the order asked; a stream never written has offset 0 and an epoch. */
   positions(streams: readonly RetainedStream[]): Promise<Position[]>;

@@ -9,6 +9,8 @@ export interface PushFields {
   readonly event: string;
   /** A name likewise. */
   readonly topic: string;
+  /** Key, of a message to a key of the topic. */
+  readonly key?: string | undefined;
   readonly id: string;
   readonly type: string;
   readonly timestamp: string;
@@ -24,10 +26,11 @@ export interface PushFields {
  * whole.
  */
 export function pushHead(fields: PushFields, user: string | null, retainedStream: StreamName | null): string {
+  const keyMember = fields.key === undefined ? '' : `,"key":${quote(fields.key)}`;
   const userMember = user === null ? '' : `,"user_id":${quote(user)}`;
   return (
-    `{"rid":-1,"event":"${fields.event}","status":"${fields.deleted ? 'delete' : 'update'}","topic":"${fields.topic}","id":${quote(fields.id)}` +
-    `,"type":${quote(fields.type)}${userMember},"timestamp":${quote(fields.timestamp)},"payload":${fields.payload}` +
+    `{"rid":-1,"event":"${fields.event}","status":"${fields.deleted ? 'delete' : 'update'}","topic":"${fields.topic}"${keyMember}` +
+    `,"id":${quote(fields.id)},"type":${quote(fields.type)}${userMember},"timestamp":${quote(fields.timestamp)},"payload":${fields.payload}` +
     tail(retainedStream)
   );
 }
@@ -121,6 +124,17 @@ export function reconnectFrame(reason: string, afterMs: number): string {
   return responseFrame(-1, 'reconnect', 'ok', { reason, after_ms: afterMs });
 }
 
+/** Topics, or keys of them, in the form in which commands name them. */
+export type NamedTopic = string | { readonly topic: string; readonly keys: readonly string[] };
+
+/** Tells a client what it is not subscribed to any more, because its new token does not allow it. */
+export function leftFrame(payload: {
+  readonly topics: readonly NamedTopic[];
+  readonly rooms: readonly string[];
+}): string {
+  return responseFrame(-1, 'left', 'ok', payload);
+}
+
 /** The first frame after the upgrade. */
 export function connectedFrame(payload: ConnectedPayload): string {
   return responseFrame(-1, 'connected', 'ok', payload);
@@ -137,6 +151,8 @@ export interface ConnectedPayload {
 
 export interface ConnectedTopic extends ConnectedStream {
   readonly topic: string;
+  /** Key of a topic of keys, which has a row for each. */
+  readonly key?: string;
   readonly public?: ConnectedStream;
 }
 

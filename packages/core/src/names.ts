@@ -15,7 +15,7 @@ export function isName(value: string): boolean {
   return NAME.test(value);
 }
 
-/** User ids: 1 to 128 characters (code points) without control characters and without lone surrogates. */
+/** User ids, and keys of topics: 1 to 128 characters (code points) without control characters and without lone surrogates. */
 export function isUserId(value: string): boolean {
   if (value.length === 0 || value.length > 2 * USER_ID_LENGTH_MAX) return false;
   if (CONTROL.test(value) || !value.isWellFormed()) return false;

@@ -11,6 +11,8 @@ export interface Identity {
   readonly rooms: ReadonlySet<string> | null;
   /** True: it may ask for the presence of others. */
   readonly presence: boolean;
+  /** What its claims list, by claim, as far as the configuration names such claims; what is not there lists nothing. */
+  readonly lists?: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /**

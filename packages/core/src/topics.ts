@@ -25,5 +25,6 @@ export function defaultTopicPolicy(name: string): TopicPolicy {
     clientVisible: true,
     audienceFromKey: false,
     blocks: false,
+    keys: null,
   };
 }

@@ -5,7 +5,7 @@ import type { JWTPayload } from 'jose';
 const TIME_MAX_MS = 8.64e15;
 
 /** Reads what a verified token says about its bearer; throws TokenError when a claim is not of its type or shape. */
-export function identityOf(claims: JWTPayload, userClaim: string): Identity {
+export function identityOf(claims: JWTPayload, { userClaim, listClaims }: ReadClaims): Identity {
   return {
     user: userOf(claims, userClaim),
     expiresAtMs: millisecondsOf(claims.exp),
@@ -15,7 +15,31 @@ export function identityOf(claims: JWTPayload, userClaim: string): Identity {
     rooms: namesOf(claims, 'rooms'),
     // A claim of this name and another type may well be somebody else's: it grants nothing and refuses nobody.
     presence: own(claims, 'presence') === true,
+    ...listsOf(claims, listClaims),
   };
+}
+
+interface ReadClaims {
+  /** Claim that names the user. */
+  readonly userClaim: string;
+  /** Claims that list what their bearer may have. */
+  readonly listClaims: readonly string[];
+}
+
+/** Reads claims that list texts; a number is the text it is written as. What is no list lists nothing. */
+export function listsOf(claims: Readonly<Record<string, unknown>>, names: readonly string[]): Pick<Identity, 'lists'> {
+  if (names.length === 0) return {};
+  const lists = names.map((name) => {
+    const value = own(claims, name);
+    const texts = (Array.isArray(value) ? (value as unknown[]) : []).map(textOf).filter((text) => text !== null);
+    return [name, new Set(texts)] as const;
+  });
+  return { lists: new Map(lists) };
+}
+
+function textOf(value: unknown): string | null {
+  if (typeof value === 'string') return value;
+  return Number.isSafeInteger(value) ? String(value) : null;
 }
 
 function userOf(claims: JWTPayload, userClaim: string): string {

@@ -12,6 +12,7 @@ import {
   type TokenlessHandshake,
 } from '@ws-gateway/core';
 import { ask, serviceUrl, type HttpAnswer } from './http-json.js';
+import { listsOf } from './claims.js';
 import { IdentityCache } from './identity-cache.js';
 
 export interface HandshakeIdentifierOptions {
@@ -23,6 +24,8 @@ export interface HandshakeIdentifierOptions {
   readonly cacheMs: number;
   /** Headers that the application is told, as far as they came. */
   readonly headers: readonly string[];
+  /** Members of the answer that list what the client may have, as claims of a token do. */
+  readonly listClaims?: readonly string[];
 }
 
 interface HandshakeIdentifierDeps {
@@ -43,6 +46,7 @@ export class HttpHandshakeIdentifier implements HandshakeIdentifier {
   readonly #url: URL;
   readonly #timeoutMs: number;
   readonly #headers: readonly string[];
+  readonly #listClaims: readonly string[];
   readonly #cache: IdentityCache;
   readonly #clock: () => number;
   readonly #logger: Logger;
@@ -59,6 +63,7 @@ export class HttpHandshakeIdentifier implements HandshakeIdentifier {
     this.#url = serviceUrl(options.url, 'auth.callback.url');
     this.#timeoutMs = options.timeoutMs;
     this.#headers = options.headers.map((name) => name.toLowerCase());
+    this.#listClaims = options.listClaims ?? [];
     this.#cache = new IdentityCache(CACHE_ENTRIES_MAX, options.cacheMs);
     this.#clock = clock;
     this.#logger = logger;
@@ -83,7 +88,8 @@ export class HttpHandshakeIdentifier implements HandshakeIdentifier {
   async #ask(digest: string, body: string): Promise<Identity> {
     const { status, text } = await this.#answer(body);
     const nowMs = this.#clock();
-    const verdict = deniedBy(status) ?? (status === 200 ? identityIn(text, nowMs) : `its status is ${status}`);
+    const verdict =
+      deniedBy(status) ?? (status === 200 ? identityIn(text, nowMs, this.#listClaims) : `its status is ${status}`);
     if (typeof verdict === 'string') throw this.#unusable(new Error(`the answer cannot be used: ${verdict}`));
     if (this.#isAway) this.#logger.info('the application says again who may connect');
     this.#isAway = false;
@@ -116,7 +122,7 @@ function deniedBy(status: number): AdmissionDeniedError | null {
 }
 
 /** Reads the answer. A text says what is wrong with it. */
-function identityIn(text: string, nowMs: number): Identity | string {
+function identityIn(text: string, nowMs: number, listClaims: readonly string[]): Identity | string {
   const answer = objectIn(text);
   if (answer === null) return 'it is no JSON object';
   const { user, topics, rooms, expires_at: expiresAt } = answer;
@@ -135,6 +141,7 @@ function identityIn(text: string, nowMs: number): Identity | string {
     topics: topics === undefined ? null : new Set(topics),
     rooms: rooms === undefined ? null : new Set(rooms),
     presence: false,
+    ...listsOf(answer, listClaims),
   };
 }
 

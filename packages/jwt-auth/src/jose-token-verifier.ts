@@ -30,7 +30,7 @@ export function createTokenVerifier(options: TokenVerifierOptions, deps: TokenVe
  */
 export class JoseTokenVerifier implements TokenVerifier {
   readonly #clock: () => number;
-  readonly #userClaim: string;
+  readonly #claims: { readonly userClaim: string; readonly listClaims: readonly string[] };
   readonly #clockToleranceMs: number;
   /** The `auth` section itself; null when it has no key. */
   readonly #own: TrustedIssuer | null;
@@ -50,7 +50,7 @@ export class JoseTokenVerifier implements TokenVerifier {
   constructor(options: TokenVerifierOptions, deps: TokenVerifierDeps) {
     const { clock = Date.now, monotonicClock = () => performance.now(), logger, keySetReadMs: readMs } = deps;
     this.#clock = clock;
-    this.#userClaim = options.userClaim || 'sub';
+    this.#claims = { userClaim: options.userClaim || 'sub', listClaims: options.listClaims ?? [] };
     this.#clockToleranceMs = options.clockToleranceMs ?? 0;
     this.#cache = new IdentityCache(options.cacheEntriesMax ?? CACHE_ENTRIES_MAX, REMEMBERED_MS);
     const make = (entry: IssuerEntry): TrustedIssuer =>
@@ -108,7 +108,7 @@ export class JoseTokenVerifier implements TokenVerifier {
 
   async #verifyNow(digest: string, token: string): Promise<Identity> {
     const claims = await this.#issuerOf(token).claimsOf(token);
-    const identity = this.#inTolerance(identityOf(claims, this.#userClaim));
+    const identity = this.#inTolerance(identityOf(claims, this.#claims));
     this.#cache.put(digest, identity, this.#clock());
     return identity;
   }

@@ -27,6 +27,8 @@ export interface TokenVerifierOptions extends IssuerOptions {
   readonly keysOptional?: boolean;
   /** The claim that names the user; default `sub`. */
   readonly userClaim?: string;
+  /** Claims that list what their bearer may have (`Identity.lists`). */
+  readonly listClaims?: readonly string[];
   /** Refuse tokens without `exp`. */
   readonly requireExp?: boolean;
   /** Time in ms that the clocks of the issuers may be off; default 0. */

@@ -33,6 +33,7 @@ import { InboxReader, type InboxListener } from './inbox-reader.js';
 import { EvictionPolicies } from './eviction-policies.js';
 import { InboxReaders } from './inbox-readers.js';
 import { storeName } from './epoch.js';
+import { InterestRows } from './interest-rows.js';
 import { Keys } from './keys.js';
 import { Layout } from './layout.js';
 import { Membership } from './membership.js';
@@ -61,6 +62,7 @@ interface Parts {
   readonly publisher: Publisher;
   readonly sessions: PresenceRegistry;
   readonly beats: RouterBeats;
+  readonly interestRows: InterestRows;
   readonly recent: RecentRecords;
   readonly ownRows: OwnRows;
   readonly layout: Layout;
@@ -178,29 +180,12 @@ export class RedisEngine implements Engine {
     await this.#parts?.sessions.release(connections);
   }
 
-  watch(stream: string): Promise<void> {
-    return this.#started(async ({ sessions, keys, calls, membership }) => {
-      const partition = keys.partitionOf(stream);
-      await sessions.registered(async () => {
-        const watchKeys = [
-          keys.key(partition, 'INTEREST', stream),
-          keys.key(partition, 'NODE_INTERESTS', membership.name),
-          keys.key(partition, 'SEQUENCE', membership.name),
-        ];
-        await calls.of(partition).run<number>('watch', { keys: watchKeys, args: [membership.name, stream] });
-      });
-    });
+  watch(streams: readonly string[]): Promise<void> {
+    return this.#started(({ interestRows }) => interestRows.watch(streams));
   }
 
-  unwatch(stream: string): Promise<void> {
-    return this.#started(async ({ keys, calls, membership }) => {
-      const partition = keys.partitionOf(stream);
-      const unwatchKeys = [
-        keys.key(partition, 'INTEREST', stream),
-        keys.key(partition, 'NODE_INTERESTS', membership.name),
-      ];
-      await calls.of(partition).run<number>('unwatch', { keys: unwatchKeys, args: [membership.name, stream] });
-    });
+  unwatch(streams: readonly string[]): Promise<void> {
+    return this.#started(({ interestRows }) => interestRows.unwatch(streams));
   }
 
   positions(streams: readonly RetainedStream[]): Promise<Position[]> {
@@ -303,6 +288,7 @@ export class RedisEngine implements Engine {
     const blocks = new Blocks(calls, keys, { settings, logger });
     const publisher = new Publisher(publishing, keys, { stats, settings, nodeCount: () => membership.nodeCount });
     const sessions = new PresenceRegistry({ calls, keys, membership, history }, { stats, settings });
+    const interestRows = new InterestRows({ calls, keys, membership, sessions });
     for (const client of allOf(clients)) {
       client.on('error', (error: Error) => logger.debug('redis connection failed', { error: error.message }));
     }
@@ -319,6 +305,7 @@ export class RedisEngine implements Engine {
       publisher,
       sessions,
       beats: new RouterBeats(calls, keys, settings.node),
+      interestRows,
       recent,
       ownRows,
       layout,

@@ -54,7 +54,7 @@ describe('a master that dies', () => {
       const slot = keys.slot(dead);
       const master = await cluster.masterOf(slot);
       const room = await roomElsewhere(master);
-      await edge.watch(room);
+      await edge.watch([room]);
       await flow.publish(20);
       await replicaInSync(master);
       await master.kill();

@@ -214,7 +214,7 @@ describe('a dead node', () => {
         ),
       );
     await admitAll();
-    await dead.watch('room/r1');
+    await dead.watch(['room/r1']);
     proxy.cut();
     await waitFor(() => reaped.flat().length >= users.length, { what: 'rows reaped' });
     await waitFor(async () => (await others[0]!.nodes()).length === 2, { what: 'two nodes' });
@@ -243,7 +243,7 @@ describe('a dead node', () => {
     expect(inbox.holesOf('u1')).toHaveLength(1);
     await waitFor(() => dead.healthy, { what: 'healthy' });
     await admitAll({ rejoin: true });
-    await dead.watch('room/r1');
+    await dead.watch(['room/r1']);
     expect(await others[1]!.publish({ source: null, items: [room, item(-1)] })).toMatchObject({ routed: 2 });
     await inbox.waitFor(() => inbox.messages.length === 2, 'both messages');
     expect(stats.presenceRowsReaped).toBe(users.length);

@@ -104,7 +104,7 @@ function withFormatMap(format: string, written: Tree): Tree {
 type TopicValues = Resolved<typeof schema.keys.topics.entry>;
 
 function topicPolicy(name: string, topic: TopicValues): TopicPolicy {
-  const { history, audience, mode, ...rest } = topic;
+  const { history, audience, mode, keysPerConnection, keyAccess, ...rest } = topic;
   return {
     ...rest,
     name,
@@ -114,6 +114,7 @@ function topicPolicy(name: string, topic: TopicValues): TopicPolicy {
     audienceFromKey: audience.fromKey,
     when: topic.when.map(condition),
     blocks: name === 'user-blocks',
+    keys: Object.hasOwn(topic.map, 'keyed') ? { perConnection: keysPerConnection, claim: keyAccess } : null,
   };
 }
 

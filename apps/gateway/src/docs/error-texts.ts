@@ -16,6 +16,10 @@ export const refusalTexts: Texts<keyof typeof refusalStatuses> = {
     'Change the request as the message says.',
   ],
   unknown_topic: ['There is no such topic for clients.', 'Ask for one of those that the message lists.'],
+  too_many_keys: [
+    'The connection would be subscribed to more keys of the topic than `keysPerConnection`.',
+    'Ask for fewer, or unsubscribe others first. Operator: `topics.<topic>.keysPerConnection`.',
+  ],
   token_missing: [
     'No token came, and the endpoint is not for guests.',
     'Send one: header, query parameter or subprotocol.',
@@ -32,6 +36,10 @@ export const refusalTexts: Texts<keyof typeof refusalStatuses> = {
   topic_forbidden: [
     'The token does not allow the topic, or the topic is not for guests.',
     'Ask for other topics, or another token.',
+  ],
+  key_forbidden: [
+    'The claim that `keyAccess` of the topic names does not list the key, or the client has no token.',
+    'Ask for other keys, or get another token.',
   ],
   room_forbidden: [
     'The token does not allow the room, or the client is a guest.',

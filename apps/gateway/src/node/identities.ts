@@ -13,14 +13,17 @@ export interface Identities {
 
 /** Throws AuthConfigError. Nothing is asked before the first handshake, or the verifier's `start`. */
 export function createIdentities(
-  config: Pick<Config, 'auth'>,
+  config: Pick<Config, 'auth' | 'topics'>,
   deps: { readonly logger: Logger; readonly stats: EdgeStats },
 ): Identities {
   const logger = deps.logger.child({ part: 'auth' });
   const { callback } = config.auth;
   return {
     verifier: new RenewedVerifier(config, { logger, keySetReadMs: deps.stats.keySetReadMs }),
-    identifier: callback.url === '' ? undefined : new HttpHandshakeIdentifier(callback, { logger }),
+    identifier:
+      callback.url === ''
+        ? undefined
+        : new HttpHandshakeIdentifier({ ...callback, listClaims: listClaims(config) }, { logger }),
   };
 }
 
@@ -30,15 +33,21 @@ export function createIdentities(
  */
 export class RenewedVerifier implements TokenVerifier, Reloadable {
   readonly #deps: { readonly logger: Logger; readonly keySetReadMs: Map<string, number> };
+  /** Topics as they were at the start: what claims they name needs a restart. */
+  readonly #topics: Config['topics'];
   #auth: Config['auth'];
   #verifier: JoseTokenVerifier;
   #watched: WatchedFiles | null = null;
 
   /** Throws AuthConfigError. */
-  constructor({ auth }: Pick<Config, 'auth'>, deps: { logger: Logger; keySetReadMs: Map<string, number> }) {
+  constructor(
+    { auth, topics }: Pick<Config, 'auth' | 'topics'>,
+    deps: { logger: Logger; keySetReadMs: Map<string, number> },
+  ) {
     this.#deps = deps;
+    this.#topics = topics;
     this.#auth = auth;
-    this.#verifier = createTokenVerifier(verifierOptions({ auth }), deps);
+    this.#verifier = createTokenVerifier(verifierOptions({ auth, topics }), deps);
   }
 
   verify(token: string): Promise<Identity> {
@@ -60,7 +69,7 @@ export class RenewedVerifier implements TokenVerifier, Reloadable {
   }
 
   /** Throws AuthConfigError. */
-  check(config: Pick<Config, 'auth'>): void {
+  check(config: Pick<Config, 'auth' | 'topics'>): void {
     createTokenVerifier(verifierOptions(config), this.#deps);
   }
 
@@ -74,7 +83,7 @@ export class RenewedVerifier implements TokenVerifier, Reloadable {
 
   #renew(): void {
     try {
-      const next = createTokenVerifier(verifierOptions({ auth: this.#auth }), this.#deps);
+      const next = createTokenVerifier(verifierOptions({ auth: this.#auth, topics: this.#topics }), this.#deps);
       next.takeOver(this.#verifier);
       this.#verifier.stop();
       next.start();
@@ -90,6 +99,12 @@ function keyFiles({ publicKeyFile, issuers }: Config['auth']): string[] {
   return [publicKeyFile, ...issuers.map((issuer) => issuer.publicKeyFile)].filter((file) => file !== '');
 }
 
-export function verifierOptions({ auth }: Pick<Config, 'auth'>): TokenVerifierOptions {
-  return { ...auth, keysOptional: auth.callback.url !== '' };
+export function verifierOptions({ auth, topics }: Pick<Config, 'auth' | 'topics'>): TokenVerifierOptions {
+  return { ...auth, keysOptional: auth.callback.url !== '', listClaims: listClaims({ topics }) };
+}
+
+/** Claims that say which keys of a topic their bearer may have. */
+function listClaims({ topics }: Pick<Config, 'topics'>): string[] {
+  const claims = [...topics.values()].map(({ keys }) => keys?.claim ?? null).filter((claim) => claim !== null);
+  return [...new Set(claims)];
 }

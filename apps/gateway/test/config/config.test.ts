@@ -73,6 +73,7 @@ describe('a configuration without a file', () => {
       clientVisible: true,
       audienceFromKey: false,
       blocks: false,
+      keys: null,
     });
     expect(topics.get('balance-updates')).toMatchObject({
       type: 'balance_update',

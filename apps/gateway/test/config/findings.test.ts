@@ -158,7 +158,7 @@ describe('impossible combinations', () => {
     ['topics: {wss: {ack: true}}', ['topics.wss.ack: needs a history']],
     [
       'topics: {a: {format: json}}',
-      ['topics.a.map: format json needs one of map.user, map.users, map.room, map.hub, map.audience'],
+      ['topics.a.map: format json needs one of map.user, map.users, map.room, map.hub, map.keyed, map.audience'],
     ],
     [
       'topics: {a: {format: debezium}}',
@@ -173,9 +173,15 @@ describe('impossible combinations', () => {
       'topics: {a: {format: json, map: {user: key, keyed: key}}}',
       ['topics.a.map.keyed: cannot be used beside map.user'],
     ],
+    ['topics: {a: {format: json, map: {keyed: key}, keyAccess: "claim:desks"}}', []],
+    ['topics: {a: {keyAccess: "claim:desks"}}', ['topics.a.keyAccess: needs map.keyed']],
     [
-      'topics: {a: {format: json, map: {keyed: key}}}',
-      ['topics.a.map.keyed: clients cannot subscribe to keys in this version'],
+      'topics: {a: {format: json, map: {keyed: key}, ack: true}}',
+      ["topics.a.ack: cannot be used with map.keyed: acknowledgements are of a user's own stream"],
+    ],
+    [
+      'topics: {hub: {}}',
+      ['topics.hub: no topic can have this name, set kafkaTopic to it and call the topic otherwise'],
     ],
     ['topics: {a: {format: cloudevents, map: {room: key}}}', []],
     ['topics: {a: {format: avro, map: {user: key}}}', ['topics.a.format: avro needs schemaRegistry.url']],

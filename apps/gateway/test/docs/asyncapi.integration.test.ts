@@ -15,6 +15,7 @@ const PUSHES = [
   'sent',
   'notification',
   'reconnect',
+  'left',
   'error',
 ];
 let cluster: GatewayCluster;
@@ -37,7 +38,11 @@ beforeAll(async () => {
     rooms: { history: { size: 10 } },
     inbound: { enabled: true, kafkaTopic: 'ws-inbound-asyncapi' },
   };
-  const topics = { notifications: { ack: true }, 'no-history': { history: { size: 0 } } };
+  const topics = {
+    notifications: { ack: true },
+    'no-history': { history: { size: 0 } },
+    prices: { format: 'json', map: { keyed: 'key' } },
+  };
   cluster = await GatewayCluster.open({ nodes: [{ config }], topics });
 }, 90_000);
 afterAll(async () => {
@@ -93,6 +98,10 @@ describe('docs/asyncapi.yaml', () => {
     const { stream, epoch } = await client.next('notifications');
     await ask(client, 'unsubscribe', { topics: ['notifications'] });
     await ask(client, 'subscribe', { topics: [{ topic: 'notifications', epoch, offset: 0 }, 'no-history'] });
+    const keys = [{ topic: 'prices', keys: ['a', '€'], positions: { a: { epoch, offset: 0 } } }];
+    await ask(client, 'subscribe', { topics: keys });
+    await ask(client, 'history', { topic: 'prices', key: 'a' });
+    await ask(client, 'unsubscribe', { topics: [{ topic: 'prices', keys: ['a', '€'] }] });
     await ask(client, 'ack', { stream, offset: 1 });
     const kept = await ask(client, 'history', { topic: 'notifications', after: { epoch, offset: 0 }, limit: 5 });
     expect((kept['payload'] as { messages: unknown[] }).messages).toHaveLength(1);
@@ -132,12 +141,15 @@ describe('docs/asyncapi.yaml', () => {
 
   it('describes every push', async () => {
     const ann = await open('/ws', `token=${token('ann')}&topics=notifications,no-history`);
-    const bob = await open('/ws', `token=${token('bob')}`);
+    const bob = await open('/ws', `token=${token('bob')}&topics=prices,no-history&keys.prices=a,b`);
     const guest = await open('/web', '');
     const [member, other] = await Promise.all(
       ['cleo', 'dan'].map((user) => open('/websocket/main', `token=${token(user)}`)),
     );
     await ann.request('getMyNotifications', { where: { types: ['a'] } });
+    await cluster.produce('prices', { key: 'a', value: 1 });
+    await bob.next('prices');
+    await bob.request('authentication', { authToken: token('bob', { topics: [] }), update: true });
     await cluster.produce('no-history', record('ann', 1));
     await cluster.produce('notifications', { value: { payload: 2 }, headers: { 'ws-audience': 'topic' } });
     await cluster.produce('wss', news(false), news(true));
@@ -166,6 +178,7 @@ describe('docs/asyncapi.yaml', () => {
     expect([...seen].sort()).toEqual([
       'connected connected',
       'error error',
+      'left left',
       'notification broadcast',
       'notification private',
       'notification room',
@@ -178,6 +191,7 @@ describe('docs/asyncapi.yaml', () => {
       'subscriptionUpdate update',
       'update no-history',
       'update notifications',
+      'update prices',
     ]);
   });
 });

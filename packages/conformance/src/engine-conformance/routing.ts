@@ -49,7 +49,7 @@ export const routing: ConformanceTests = {
   'says which connection must not get a live message, and keeps the message in its history': async (fixture) => {
     const { engine, inbox } = await fixture.node();
     await engine.admit({ connection: 'c1', user: 'u1', endpoint: '/ws', sinceMs: 1, streams: [], sessions: null });
-    await engine.watch('room/r1');
+    await engine.watch(['room/r1']);
     const items = [
       { ...userItem('u1', 'a'), except: 'c1' },
       userItem('u1', 'b'),
@@ -74,10 +74,10 @@ export const routing: ConformanceTests = {
     const node = await fixture.node();
     const publish = (text: string) => node.engine.publish(unsourced(channelItem('room/r1', text)));
     expect(counts(await publish('before'))).toEqual([0, 1, 0]);
-    await node.engine.watch('room/r1');
+    await node.engine.watch(['room/r1']);
     expect(counts(await publish('during'))).toEqual([1, 0, 0]);
     expect(counts(await node.engine.publish(unsourced(channelItem('room/r2', 'elsewhere'))))).toEqual([0, 1, 0]);
-    await node.engine.unwatch('room/r1');
+    await node.engine.unwatch(['room/r1']);
     expect(counts(await publish('after'))).toEqual([0, 1, 0]);
     await fixture.settle(node);
     expect(node.inbox.texts()).toEqual(['during']);
@@ -119,7 +119,7 @@ export const routing: ConformanceTests = {
 
   'sends commands to the nodes that watch a channel, whatever they say': async (fixture) => {
     const { engine, inbox } = await fixture.node();
-    await engine.watch('room/r1');
+    await engine.watch(['room/r1']);
     const commands: NodeCommand[] = [
       { command: 'close', user: 'u1', endpoint: '/chat é', close: { code: 4504, reason: 'revoked' } },
       { command: 'ask', id: 'q1', from: 'node-0', question: { about: 'members', stream: 'room/r1' } },
@@ -130,7 +130,7 @@ export const routing: ConformanceTests = {
       expect(await engine.control({ kind: 'channel', stream: 'room/r1' }, command)).toBe(1);
       expect(await engine.control({ kind: 'channel', stream: 'room/r2' }, command)).toBe(0);
     }
-    await engine.unwatch('room/r1');
+    await engine.unwatch(['room/r1']);
     expect(await engine.control({ kind: 'channel', stream: 'room/r1' }, { command: 'drain' })).toBe(0);
     await fixture.settle({ engine, inbox });
     expect(inbox.commands).toEqual(commands);

@@ -8,7 +8,7 @@ export const severalNodes: ConformanceTests = {
     await admit(a, 'u1', 'c1');
     await admit(a, 'u1', 'c2');
     await admit(b, 'u1', 'c3');
-    await b.engine.watch('room/r1');
+    await b.engine.watch(['room/r1']);
     const result = await c.engine.publish(
       unsourced(userItem('u1', 'mine'), channelItem('room/r1', 'room'), allItem('all')),
     );
@@ -76,7 +76,7 @@ export const severalNodes: ConformanceTests = {
 
   'asks the nodes that watch a channel and no other': async (fixture) => {
     const [a, b, c] = [await fixture.node('a'), await fixture.node('b'), await fixture.node('c')];
-    for (const { engine } of [a, b]) await engine.watch('room/r1');
+    for (const { engine } of [a, b]) await engine.watch(['room/r1']);
     const question = { about: 'members', stream: 'room/r1' } as const;
     const asked = { command: 'ask', id: 'q1', from: 'c', question } as const;
     expect(await c.engine.control({ kind: 'channel', stream: 'room/r1' }, asked)).toBe(2);
@@ -102,7 +102,7 @@ export const severalNodes: ConformanceTests = {
   'lists nodes until they stop, and takes their rows away': async (fixture) => {
     const [a, b] = [await fixture.node('a'), await fixture.node('b')];
     await admit(b, 'u1', 'c1');
-    await b.engine.watch('room/r1');
+    await b.engine.watch(['room/r1']);
     expect((await a.engine.nodes()).map(({ node }) => node).sort()).toEqual(['a', 'b']);
     b.engine.report({
       role: 'edge',

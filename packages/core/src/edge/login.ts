@@ -1,4 +1,5 @@
 import { isRevokedBy, type Revocation } from '../revocation.js';
+import type { KeyRules } from '../records/record-policy.js';
 import type { Identity } from '../token-verifier.js';
 
 /**
@@ -36,6 +37,11 @@ export class Login {
   allowsTopic(topic: { readonly name: string; readonly guests: boolean }): boolean {
     if (this.identity === null) return topic.guests;
     return this.identity.topics === null || this.identity.topics.has(topic.name);
+  }
+
+  /** Where a claim says which keys, a client without it has none. */
+  allowsKey({ claim }: KeyRules, key: string): boolean {
+    return claim === null || this.identity?.lists?.get(claim)?.has(key) === true;
   }
 
   /** Guests enter no rooms. */

@@ -4,11 +4,13 @@ import type { Refusal } from '../transport.js';
 export const refusalStatuses = {
   bad_request: 400,
   unknown_topic: 400,
+  too_many_keys: 400,
   token_missing: 401,
   token_invalid: 401,
   token_expired: 401,
   user_blocked: 403,
   topic_forbidden: 403,
+  key_forbidden: 403,
   room_forbidden: 403,
   user_mismatch: 403,
   not_allowed: 403,

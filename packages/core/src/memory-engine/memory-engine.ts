@@ -184,14 +184,14 @@ export class MemoryEngine implements Engine {
     for (const connection of connections) if (this.#sessions.release(connection)) this.#stats.unregistrations++;
   }
 
-  async watch(stream: StreamName): Promise<void> {
+  async watch(streams: readonly StreamName[]): Promise<void> {
     this.#running();
-    this.#watched.add(stream);
+    for (const stream of streams) this.#watched.add(stream);
   }
 
-  async unwatch(stream: StreamName): Promise<void> {
+  async unwatch(streams: readonly StreamName[]): Promise<void> {
     this.#running();
-    this.#watched.delete(stream);
+    for (const stream of streams) this.#watched.delete(stream);
   }
 
   async positions(streams: readonly RetainedStream[]): Promise<Position[]> {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { isName, isUserId } from '../names.js';
 import type { SourceRecord } from '../record-source.js';
-import { hubStream, publicStream, roomStream, type Retention, type StreamName } from '../streams.js';
+import { hubStream, keyStream, publicStream, roomStream, type Retention, type StreamName } from '../streams.js';
 import type { RecordPolicy } from './record-policy.js';
 import { reject, type Rejection, type DecodeContext } from './decoded.js';
 import { headerText } from './headers.js';
@@ -20,6 +20,8 @@ export interface ChannelAudience {
   readonly kind: 'channel';
   readonly stream: StreamName;
   readonly retention: Retention | null;
+  /** Key of the topic whose stream it is. */
+  readonly key?: string;
 }
 
 const all: Audience = { kind: 'all' };
@@ -103,6 +105,12 @@ export function audienceOfHub(hub: unknown): ChannelAudience | Rejection {
   return { kind: 'channel', stream: hubStream(hub), retention: null };
 }
 
+/** What a map calls `keyed`. */
+export function audienceOfKey(key: string, { name, retention }: RecordPolicy): ChannelAudience | Rejection {
+  if (!isUserId(key)) return reject('bad_member', 'is not a key');
+  return { kind: 'channel', stream: keyStream(name, key), retention, key };
+}
+
 /** Reads `ws-audience`; null: the record has no such header. */
 export function audienceOfHeader(
   source: Pick<AudienceSource, 'record' | 'policy' | 'context'>,
@@ -132,6 +140,8 @@ export function audienceOfText(
     if (kind === 'users' && !target.split(',').includes('')) return audienceOfUsers(target.split(','));
     if (kind === 'room') return audienceOfRoom(target, context);
     if (kind === 'hub') return audienceOfHub(target);
+    if (kind === 'key' && policy.keys !== null) return audienceOfKey(target, policy);
   }
-  return reject('bad_audience', `${name} is not user:, users:, topic, room:, hub: or all`);
+  const forms = policy.keys === null ? 'user:, users:, topic' : 'key:';
+  return reject('bad_audience', `${name} is not ${forms}, room:, hub: or all`);
 }

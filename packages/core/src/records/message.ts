@@ -1,10 +1,10 @@
 import type { Block, PublishItem } from '../engine.js';
 import { pushHead, type PushFields } from '../frame.js';
 import type { SourceRecord } from '../record-source.js';
-import { userStream } from '../streams.js';
+import { publicStream, userStream } from '../streams.js';
 import type { RecordPolicy } from './record-policy.js';
 import type { Audience, UsersAudience } from './audience.js';
-import type { DecodeContext, DecodedItems, Rejection } from './decoded.js';
+import { reject, type DecodeContext, type DecodedItems, type Rejection } from './decoded.js';
 import { fanOutRefusal } from './fan-out.js';
 import type { RecordHeaders } from './headers.js';
 import { formatRfc3339 } from './rfc3339.js';
@@ -49,13 +49,26 @@ export function itemsOf(input: Omit<DecodeInput, 'value'>, message: Message): De
     timestamp: message.timestamp ?? formatRfc3339(timeMs),
     payload: message.payload,
     deleted: message.deleted === true,
+    key: audience.kind === 'channel' ? audience.key : undefined,
   };
+  const unheard = unheardAudience(policy, audience);
+  if (unheard !== null) return unheard;
   if (policy.blocks) return blockItems(input, fields, audience as UsersAudience);
   if (audience.kind === 'users') return userItems(input, fields, audience);
-  const stream = audience.kind === 'channel' && audience.retention !== null ? audience.stream : null;
-  const head = pushHead(fields, message.about, stream);
-  const item: PublishItem = { sourceOffset: record.offset, recordTimeMs: timeMs, head, ...audience };
+  const retained = audience.kind === 'channel' && audience.retention !== null ? audience.stream : null;
+  const base = { sourceOffset: record.offset, recordTimeMs: timeMs, head: pushHead(fields, message.about, retained) };
+  const item: PublishItem =
+    audience.kind === 'all'
+      ? { ...base, kind: 'all' }
+      : { ...base, kind: 'channel', stream: audience.stream, retention: audience.retention };
   return { kind: 'items', type: fields.type, items: [item] };
+}
+
+/** A topic of keys has no other streams: what is for its users or for all its subscribers would reach nobody. */
+function unheardAudience({ keys, name }: RecordPolicy, audience: Audience): Rejection | null {
+  if (keys === null || audience.kind === 'all') return null;
+  if (audience.kind === 'channel' && audience.stream !== publicStream(name)) return null;
+  return reject('bad_audience', `topic ${name} is of keys: key:, room:, hub: or all can be its audience`);
 }
 
 /** user-blocks: the frame, and what to do about the user. */

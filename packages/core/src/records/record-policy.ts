@@ -20,4 +20,13 @@ export interface RecordPolicy extends StreamPolicy {
   readonly audienceFromKey: boolean;
   /** Records block and unblock users. */
   readonly blocks: boolean;
+  /** Rules of a topic of keys, whose streams are those of its keys and no others; null: it has no keys. */
+  readonly keys: KeyRules | null;
+}
+
+export interface KeyRules {
+  /** Keys of the topic that one connection may be subscribed to. */
+  readonly perConnection: number;
+  /** Claim of the token that lists the keys which its bearer may have; null: any key. */
+  readonly claim: string | null;
 }

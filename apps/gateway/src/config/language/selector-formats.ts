@@ -28,6 +28,17 @@ export const mapMember: Format<string> = {
   fromText: (value) => value,
 };
 
+/** Who may have which keys of a topic; null: everybody any. */
+export const keyAccess: Format<string | null> = {
+  name: 'any, or claim:<name>',
+  read(written) {
+    if (written === 'any') return null;
+    const claim = typeof written === 'string' ? /^claim:(.+)$/s.exec(written)?.[1] : undefined;
+    return claim ?? fail('must be any, or claim: and the name of a claim');
+  },
+  fromText: (value) => value,
+};
+
 /** Texts, numbers, true and false. */
 export const scalars: Format<readonly Scalar[]> = {
   name: 'list of texts, numbers, true or false',

@@ -3,6 +3,9 @@ import type { Finding } from '../language/finding.js';
 import { when, type Rule } from './rule.js';
 import type { SchemaValues } from '../schema/schema.js';
 
+/** First parts of stream names with more behind them than a name: those of a topic could be the same. */
+const RESERVED = ['hub', 'pipe', 'sub'];
+
 const OWN_PATHS = ['/', ...builtInPathNames, '/health', '/ready', '/ping'];
 
 /** Rules about names that must differ from each other. */
@@ -14,6 +17,15 @@ export const namingRules: readonly Rule[] = [
       repeated(
         Object.entries(topics).map(([name, { kafkaTopic }]) => [`topics.${name}.kafkaTopic`, kafkaTopic || name]),
       ),
+  },
+  {
+    doc: 'No topic is called `hub`, `pipe` or `sub`: the streams of hubs, back ends and subscription ids begin so.',
+    reads: ['topics', 'kafka.topics'],
+    check: ({ topics }) =>
+      RESERVED.filter((name) => Object.hasOwn(topics, name)).map((name) => ({
+        path: `topics.${name}`,
+        message: 'no topic can have this name, set kafkaTopic to it and call the topic otherwise',
+      })),
   },
   {
     doc: 'The gateway never consumes what it writes: dead letters, presence and subscription events, inbound messages.',

@@ -8,9 +8,14 @@ type Topic = SchemaValues['topics'][string];
 /** Rules of what topics say about their records. */
 export const recordRules: readonly Rule[] = [
   {
-    doc: 'A topic of a format with a map has exactly one of `map.user`, `users`, `room`, `hub`, `audience`; `envelope` and `wss` have no map.',
+    doc: 'A topic of a format with a map has exactly one of `map.user`, `users`, `room`, `hub`, `keyed`, `audience`; `envelope` and `wss` have no map.',
     reads: ['topics'],
     check: ({ topics }) => Object.entries(topics).flatMap(([name, topic]) => audienceFindings(name, topic)),
+  },
+  {
+    doc: '`keyAccess` is for topics with `map.keyed`, and `ack` for those without.',
+    reads: ['topics'],
+    check: ({ topics }) => Object.entries(topics).flatMap(([name, topic]) => keyFindings(name, topic)),
   },
   {
     doc: "Selectors in `map` and `when` are of the language of the topic's format.",
@@ -68,6 +73,20 @@ export const recordRules: readonly Rule[] = [
   },
 ];
 
+/** Keys are of topics that have some, and acknowledgements of users' own streams. */
+function keyFindings(name: string, { map, keyAccess, ack }: Topic): Finding[] {
+  const path = `topics.${name}`;
+  const isKeyed = Object.hasOwn(map, 'keyed');
+  return [
+    ...when(!isKeyed && keyAccess !== null, `${path}.keyAccess`, 'needs map.keyed'),
+    ...when(
+      isKeyed && ack,
+      `${path}.ack`,
+      "cannot be used with map.keyed: acknowledgements are of a user's own stream",
+    ),
+  ];
+}
+
 function audienceFindings(name: string, topic: Topic): Finding[] {
   const path = `topics.${name}.map`;
   const members = audienceMembers.filter((member) => Object.hasOwn(topic.map, member));
@@ -78,13 +97,10 @@ function audienceFindings(name: string, topic: Topic): Finding[] {
       `format ${topic.format} has members of fixed names, and no map`,
     );
   }
-  const others = audienceMembers.filter((member) => member !== 'keyed').map((member) => `map.${member}`);
+  const choices = audienceMembers.map((member) => `map.${member}`);
   const [first, second] = members;
-  if (first === undefined) return [{ path, message: `format ${topic.format} needs one of ${others.join(', ')}` }];
+  if (first === undefined) return [{ path, message: `format ${topic.format} needs one of ${choices.join(', ')}` }];
   if (second !== undefined) return [{ path: `${path}.${second}`, message: `cannot be used beside map.${first}` }];
-  // Its records would reach nobody, and nobody would hear of it.
-  if (first === 'keyed')
-    return [{ path: `${path}.keyed`, message: 'clients cannot subscribe to keys in this version' }];
   const blocks = name === 'user-blocks' && first !== 'user' && first !== 'users';
   return when(blocks, `${path}.${first}`, 'must be map.user or map.users: records of user-blocks are about users');
 }

@@ -1,6 +1,6 @@
 import { recordFormats, slowPolicies, slowPolicyNames } from '@ws-gateway/core';
 import { choice, kafkaTopic, name, port, text, whole } from '../language/formats.js';
-import { mapMember, optionalFlag, scalars, selector, selectors } from '../language/selector-formats.js';
+import { keyAccess, mapMember, optionalFlag, scalars, selector, selectors } from '../language/selector-formats.js';
 import { durationKey, flagKey, live, section, key, list, map, sizeKey } from '../language/schema-node.js';
 
 const slow = choice(...slowPolicyNames);
@@ -49,6 +49,12 @@ const topic = section('', {
   snapshot: flagKey(false, 'Mode `latest`: a client that subscribes gets the newest message at once.'),
   guests: flagKey(false, 'Clients without a token may subscribe to its public messages.'),
   clientVisible: flagKey(true, 'Clients may subscribe. Otherwise the name is unknown to them.'),
+  keysPerConnection: key(whole(1, 100_000), 200, 'With `map.keyed`: keys that a connection may subscribe to.'),
+  keyAccess: key(
+    keyAccess,
+    'any',
+    'With `map.keyed`: who may have which keys. `claim:<name>`: those that this claim of the token lists.',
+  ),
   audience: section('Who gets a record.', {
     fromKey: flagKey(false, 'The record key is the user when nothing else in the record says who.'),
   }),

@@ -1,7 +1,7 @@
 import type { Engine, HistoryPage } from '../../engine.js';
 import { isObject, own } from '../../json.js';
 import { isUserId } from '../../names.js';
-import { roomStream, userStream, type RetainedStream } from '../../streams.js';
+import { keyStream, roomStream, userStream, type RetainedStream } from '../../streams.js';
 import type { StreamPolicy } from '../../stream-policy.js';
 import type { ClusterSurvey } from '../node/cluster-survey.js';
 import type { Connection } from '../delivery/connection.js';
@@ -11,6 +11,7 @@ import { RefusalError } from '../refusals.js';
 import { positionOf, type ClientRequest } from './client-request.js';
 import { requireName, requireRoom } from './room-commands.js';
 import { ConnectionBuckets } from '../rate-limits.js';
+import { requireKey } from './topic-requests.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
 
 const DEFAULT_LIMIT = 100;
@@ -76,13 +77,17 @@ export class HistoryCommands {
   }
 
   #streamOf(connection: Connection, options: Readonly<Record<string, unknown>>): RetainedStream {
-    const topic = own(options, 'topic');
+    const name = own(options, 'topic');
     const { user } = connection;
-    if (typeof topic === 'string') {
-      const policy = this.#deps.access.require(topic, connection.login);
-      if (policy.retention === null) throw new RefusalError('bad_request', `topic ${topic} keeps no history`);
+    if (typeof name === 'string') {
+      const key = own(options, 'key');
+      const keys = key === undefined ? undefined : [requireKey(key)];
+      const { topic } = this.#deps.access.wish({ name, keys }, connection.login);
+      const { retention } = topic;
+      if (retention === null) throw new RefusalError('bad_request', `topic ${name} keeps no history`);
       if (user === null) throw new RefusalError('not_allowed', 'guests have no history');
-      return { stream: userStream(topic, user), retention: policy.retention, user };
+      if (keys === undefined) return { stream: userStream(name, user), retention, user };
+      return { stream: keyStream(name, keys[0]!), retention, user: null };
     }
     const room = requireRoom(connection, own(options, 'room'));
     const { retention } = this.#options.roomPolicy;

@@ -1,5 +1,6 @@
 import { closeReason, type CloseReason } from '../../close-codes.js';
 import type { Engine, NodeCommand } from '../../engine.js';
+import { leftFrame } from '../../frame.js';
 import type { PresenceEvents } from '../../outgoing/presence-events.js';
 import type { Revocation } from '../../revocation.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
@@ -9,6 +10,7 @@ import { checkUserLimit, requireAdmitted } from '../handshake/admission-checks.j
 import type { HandshakeOptions } from '../handshake/handshaker.js';
 import type { Login } from '../login.js';
 import { RefusalError } from '../refusals.js';
+import { namedTopics } from './topic-requests.js';
 import type { Subscriber } from '../subscriptions/subscriber.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
 
@@ -19,7 +21,7 @@ interface LoginChangesDeps {
   readonly connections: ConnectionTable;
   readonly subscriber: Subscriber;
   readonly access: TopicAccess;
-  readonly sender: Pick<Sender, 'close'>;
+  readonly sender: Pick<Sender, 'close' | 'send'>;
   readonly presence: PresenceEvents | null;
 }
 
@@ -135,16 +137,20 @@ export class LoginChanges {
     await this.#release(connection, before.user);
   }
 
-  /** Leaves what the same user's new token does not allow any more. */
+  /** Leaves what the same user's new token does not allow any more, and says so. */
   #leaveForbidden(connection: Connection): void {
-    const { access, subscriber } = this.#deps;
+    const { access, subscriber, sender } = this.#deps;
     const { login } = connection;
-    for (const subscription of [...connection.subscriptions]) {
-      const { kind, name } = subscription;
-      const isForbidden =
-        (kind === 'topic' && !access.allows(name, login)) || (kind === 'room' && !login.allowsRoom(name));
-      if (isForbidden) subscriber.leave(subscription);
-    }
+    const forbidden = connection.subscriptions.filter(
+      (subscription) =>
+        (subscription.kind === 'topic' && !access.allows(subscription, login)) ||
+        (subscription.kind === 'room' && !login.allowsRoom(subscription.name)),
+    );
+    if (forbidden.length === 0) return;
+    for (const subscription of forbidden) subscriber.leave(subscription);
+    const rooms = new Set(forbidden.filter(({ kind }) => kind === 'room').map(({ name }) => name));
+    const topics = namedTopics(forbidden.filter(({ kind }) => kind === 'topic'));
+    sender.send(connection, leftFrame({ topics, rooms: [...rooms] }), 'left');
   }
 
   async #release({ id }: Connection, user: string | null): Promise<void> {

@@ -1,13 +1,12 @@
-import { isObject, own } from '../../json.js';
-import { isName } from '../../names.js';
-import { subscriptionStream, type Position } from '../../streams.js';
-import type { TopicPolicy } from '../../topics.js';
+import { own } from '../../json.js';
+import { keyStream, subscriptionStream, type Position } from '../../streams.js';
 import type { Connection, Subscription } from '../delivery/connection.js';
 import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
 import { RefusalError } from '../refusals.js';
-import { positionOf, type ClientRequest } from './client-request.js';
+import type { ClientRequest } from './client-request.js';
 import type { CommandHandlers, Outcome } from './outcome.js';
-import type { TopicAccess } from '../subscriptions/topic-access.js';
+import type { TopicAccess, TopicWish } from '../subscriptions/topic-access.js';
+import { namedTopics, topicRequests, type TopicRequest } from './topic-requests.js';
 
 interface SubscribeDeps {
   readonly subscriber: Subscriber;
@@ -32,34 +31,50 @@ export class SubscribeCommands {
 
   async #subscribe(connection: Connection, request: ClientRequest): Promise<Outcome> {
     const { access, subscriber } = this.#deps;
-    const wanted = topicRequests(request);
-    const known = connection.namesOf('topic');
-    const fresh = new Map<string, TopicPolicy>();
-    const recover = new Map<string, Position>();
-    for (const { topic, position } of wanted) {
-      const policy = access.require(topic, connection.login);
-      // Subscribed already: it stays as it is, and asking again is no error.
-      if (known.has(topic)) continue;
-      fresh.set(topic, policy);
-      if (position !== null) recover.set(topic, position);
-    }
-    access.requireRoomFor(known.size + fresh.size);
-    const requests = access.requests([...fresh.values()], recover, connection.user);
     // Looked up before the first await: what is made meanwhile is not what was asked for again.
-    const repeated = new Set(wanted.map(({ topic }) => topic).filter((topic) => !fresh.has(topic)));
-    const standing = connection.subscriptions.filter(({ kind, name }) => kind === 'topic' && repeated.has(name));
-    const pending = await subscriber.begin(connection, requests);
+    const { fresh, standing, recover } = this.#sort(connection, topicRequests(request));
+    const pending = await subscriber.begin(connection, access.requests(fresh, recover, connection.user));
     await subscriber.readOpen(pending);
     const topics = [...subscriber.describe(pending), ...(await this.#describeStanding(standing, pending))];
     return { status: 'ok', payload: { topics }, after: () => subscriber.complete(pending) };
   }
 
+  /** Tells what has to be subscribed from what is already: that stays as it is, and asking again is no error. */
+  #sort(connection: Connection, wanted: readonly TopicRequest[]): SortedRequests {
+    const { access } = this.#deps;
+    const known = topicSubscriptions(connection);
+    const sorted: SortedRequests = { fresh: [], standing: [], recover: new Map() };
+    for (const request of wanted) {
+      const { topic, keys } = access.wish({ name: request.topic, keys: request.keys }, connection.login);
+      const places = known.get(topic.name) ?? new Map<string | undefined, Subscription>();
+      if (topic.keys === null) {
+        if (places.size > 0) sorted.standing.push(...subscriptionsOf(connection, topic.name));
+        else sorted.fresh.push({ topic, keys });
+        if (places.size === 0 && request.position !== null) sorted.recover.set(topic.name, request.position);
+        continue;
+      }
+      const freshKeys = keys.filter((key) => !places.has(key));
+      access.requireRoomForKeys(topic, places.size + freshKeys.length);
+      if (freshKeys.length > 0) sorted.fresh.push({ topic, keys: freshKeys });
+      for (const key of keys) if (places.has(key)) sorted.standing.push(places.get(key)!);
+      for (const key of freshKeys) {
+        const position = request.positions.get(key);
+        if (position !== undefined) sorted.recover.set(keyStream(topic.name, key), position);
+      }
+    }
+    access.requireRoomFor(new Set([...known.keys(), ...sorted.fresh.map(({ topic }) => topic.name)]).size);
+    return sorted;
+  }
+
   #unsubscribe(connection: Connection, request: ClientRequest): Outcome {
-    const names = new Set(topicRequests(request).map(({ topic }) => topic));
-    const leaving = connection.subscriptions.filter(({ kind, name }) => kind === 'topic' && names.has(name));
-    const left = [...new Set(leaving.map(({ name }) => name))];
+    const requests = topicRequests(request);
+    for (const { topic, keys } of requests) this.#deps.access.requireKeys(topic, keys);
+    const leaving = requests.flatMap(({ topic, keys }) => {
+      const wanted = new Set(keys);
+      return subscriptionsOf(connection, topic).filter(({ key }) => key === undefined || wanted.has(key));
+    });
     for (const subscription of leaving) this.#deps.subscriber.leave(subscription);
-    return { status: 'ok', payload: { topics: left } };
+    return { status: 'ok', payload: { topics: namedTopics(leaving) } };
   }
 
   /** Takes ids only to leave them: an id could be guessed, so it is never a way in. */
@@ -91,24 +106,27 @@ export class SubscribeCommands {
   }
 }
 
-interface TopicRequest {
-  readonly topic: string;
-  readonly position: Position | null;
+interface SortedRequests {
+  readonly fresh: TopicWish[];
+  readonly standing: Subscription[];
+  readonly recover: Map<string, Position>;
 }
 
-function topicRequests(request: ClientRequest): TopicRequest[] {
-  const topics = own(request.options, 'topics');
-  if (!Array.isArray(topics) || topics.length === 0) throw badRequest('topics: a list of topics is needed');
-  return topics.map((entry: unknown) => {
-    if (typeof entry === 'string') return { topic: requireName(entry), position: null };
-    if (!isObject(entry)) throw badRequest('topics: each is a name or {"topic","epoch","offset"}');
-    return { topic: requireName(own(entry, 'topic')), position: positionOf(entry) };
-  });
+/** The connection's places in topics: by topic, and there by key. */
+function topicSubscriptions(connection: Connection): Map<string, Map<string | undefined, Subscription>> {
+  const topics = new Map<string, Map<string | undefined, Subscription>>();
+  for (const subscription of connection.subscriptions) {
+    const { kind, name, key } = subscription;
+    if (kind !== 'topic') continue;
+    const places = topics.get(name);
+    if (places === undefined) topics.set(name, new Map([[key, subscription]]));
+    else places.set(key, subscription);
+  }
+  return topics;
 }
 
-function requireName(value: unknown): string {
-  if (typeof value === 'string' && isName(value)) return value;
-  throw badRequest('topic: 1 to 128 characters of A-Z a-z 0-9 . _ -');
+function subscriptionsOf({ subscriptions }: Connection, topic: string): Subscription[] {
+  return subscriptions.filter(({ kind, name }) => kind === 'topic' && name === topic);
 }
 
 function badRequest(message: string): RefusalError {

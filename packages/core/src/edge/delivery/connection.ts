@@ -115,6 +115,8 @@ export interface SubscriptionTarget {
   /** Name of the topic, room, hub or back end, or the subscription id. */
   readonly name: string;
   readonly policy: StreamPolicy;
+  /** Key of the topic; absent: it is to no key. */
+  readonly key?: string | undefined;
 }
 
 /** One stream a connection is to be in. */
@@ -133,12 +135,15 @@ export class Subscription implements SubscriptionTarget, StreamMember {
   readonly kind: SubscriptionKind;
   readonly name: string;
   readonly policy: StreamPolicy;
+  readonly key: string | undefined;
   /** Whose stream it is; null for a shared one. */
   readonly #user: string | null;
   epoch = '';
   /** Newest offset this connection has been given; frames up to it are not sent again. 0 without history. */
   offset = 0;
   index = -1;
+  /** The connection is not in the stream any more. */
+  left = false;
   group: FanOutGroup | null = null;
   /** Request that made a subscription id's subscription; a reload makes it again. */
   query: { readonly command: string; readonly call: BackendRequest } | null = null;
@@ -163,12 +168,13 @@ export class Subscription implements SubscriptionTarget, StreamMember {
     this.kind = target.kind;
     this.name = target.name;
     this.policy = target.policy;
+    this.key = target.key;
     this.#user = localStream.shared ? null : connection.user;
   }
 
   /** Resolves when it is live, or was left: until then nobody can say where it is in its stream. */
   async settled(): Promise<void> {
-    if (this.held === null || !this.connection.subscriptions.includes(this)) return;
+    if (this.held === null || this.left) return;
     this.#settled ??= Promise.withResolvers();
     await this.#settled.promise;
   }

@@ -1,4 +1,4 @@
-import { isName } from '../../names.js';
+import { isName, isUserId } from '../../names.js';
 import type { Position } from '../../streams.js';
 import { RefusalError } from '../refusals.js';
 
@@ -7,6 +7,8 @@ export interface HandshakeQuery {
   readonly token: string | null;
   /** Names of topics without repetitions, in the order given. */
   readonly topics: readonly string[];
+  /** Keys by topic, of those topics only: at least one, each once. */
+  readonly keys: ReadonlyMap<string, readonly string[]>;
   /** Positions by stream name, or by bare topic name for the user's own stream of it. */
   readonly recover: ReadonlyMap<string, Position>;
 }
@@ -22,7 +24,8 @@ export function parseHandshakeQuery(query: string, tokenParameters: readonly str
   let token: string | null = null;
   for (const name of tokenParameters) token ??= parameters.get(name)?.[0] ?? null;
   const list = (name: string): string => parameters.get(name)?.join(',') ?? '';
-  return { token, topics: parseTopics(list('topics')), recover: parseRecover(list('recover')) };
+  const topics = parseTopics(list('topics'));
+  return { token, topics, keys: parseKeys(parameters, topics), recover: parseRecover(list('recover')) };
 }
 
 /**
@@ -63,6 +66,24 @@ function parseTopics(list: string): string[] {
     topics.add(name);
   }
   return [...topics];
+}
+
+/**
+ * Reads `keys.<topic>`, whose commas part keys however they are encoded, and `key.<topic>`, which is one key, commas and
+ * all.
+ */
+function parseKeys(parameters: ReadonlyMap<string, readonly string[]>, topics: readonly string[]) {
+  const keys = new Map<string, readonly string[]>();
+  for (const [name, values] of parameters) {
+    const [, form, topic = ''] = /^(keys?)\.(.*)$/s.exec(name) ?? [];
+    if (form === undefined) continue;
+    if (!topics.includes(topic)) throw new RefusalError('bad_request', `${form}.<topic>: the topic is not in topics`);
+    const named = form === 'key' ? values : values.flatMap((value) => value.split(',').filter((key) => key !== ''));
+    if (!named.every(isUserId)) throw new RefusalError('bad_request', 'keys: a key is 1 to 128 characters of text');
+    const known = keys.get(topic) ?? [];
+    if (known.length + named.length > 0) keys.set(topic, [...new Set([...known, ...named])]);
+  }
+  return keys;
 }
 
 function parseRecover(list: string): Map<string, Position> {

@@ -109,12 +109,12 @@ export class Rebuild {
     for (const subscription of held) {
       // What has a hole is never let go, or the client would come back with a position behind the hole.
       if (subscription.held === null || this.#unproven.has(connection)) continue;
-      if (isThere(subscription)) this.#deps.delivery.release(subscription, []);
+      if (!subscription.left) this.#deps.delivery.release(subscription, []);
     }
   }
 
   async #register(connection: Connection, held: readonly Subscription[], losses: readonly ContinuityLoss[]) {
-    const waiting = held.filter((subscription) => subscription.held !== null && isThere(subscription));
+    const waiting = held.filter((subscription) => subscription.held !== null && !subscription.left);
     // What came until now is in the history that is read below, perhaps in a newer epoch.
     for (const subscription of waiting) {
       subscription.held = [];
@@ -152,7 +152,7 @@ export class Rebuild {
     if (epoch === top.epoch && offset === top.offset) return;
     const page = await this.#deps.engine.read(retained!, { epoch, offset }, retained!.retention.size);
     // Another loss has come: what holds goes on holding, and is read again.
-    if (losses !== this.#losses || subscription.held === null || !isThere(subscription)) return;
+    if (losses !== this.#losses || subscription.held === null || subscription.left) return;
     if (!page.recovered && losses.some(({ missed }) => missed(placeOf(subscription)))) {
       this.#unproven.add(subscription.connection);
       return;
@@ -212,9 +212,4 @@ function stepsOf<T>(list: readonly T[]): T[][] {
   const steps: T[][] = [];
   for (let at = 0; at < list.length; at += CONNECTIONS_PER_STEP) steps.push(list.slice(at, at + CONNECTIONS_PER_STEP));
   return steps;
-}
-
-/** It may have been left while its history was read. */
-function isThere(subscription: Subscription): boolean {
-  return subscription.connection.subscriptions.includes(subscription);
 }

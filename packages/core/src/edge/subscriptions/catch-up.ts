@@ -43,12 +43,12 @@ export class CatchUp {
       subscription.replaying = 'paced';
       delivery.replay(subscription, messages);
       sender.flush();
-      if (!(await sender.whenDrained(connection)) || !isThere(subscription)) return;
+      if (!(await sender.whenDrained(connection)) || subscription.left) return;
       subscription.replaying = 'reading';
       subscription.held = [];
       subscription.heldBytes = 0;
       const page = await engine.read(retained!, after, retained!.retention.size, policy.queueBytes);
-      if (!isThere(subscription)) return;
+      if (isLeft(subscription)) return;
       if (!page.recovered) {
         sender.close(connection, closeReason('resync'));
         return;
@@ -77,6 +77,7 @@ function isReading({ replaying }: Subscription): boolean {
   return replaying === 'reading';
 }
 
-function isThere(subscription: Subscription): boolean {
-  return subscription.connection.subscriptions.includes(subscription);
+/** Asked again behind each wait. */
+function isLeft({ left }: Subscription): boolean {
+  return left;
 }

@@ -20,7 +20,7 @@ export interface SubscribedStream {
 }
 
 /** One row of `topics` in `connected` and in the answer to `subscribe`. */
-export type SubscribedTopic = { readonly topic: string } & Partial<SubscribedStream> & {
+export type SubscribedTopic = { readonly topic: string; readonly key?: string } & Partial<SubscribedStream> & {
     readonly public?: SubscribedStream;
   };
 
@@ -77,7 +77,7 @@ export class Subscriber {
     });
     const shared = pending.filter(({ subscription }) => subscription.localStream.shared);
     try {
-      await Promise.all(shared.map(({ subscription }) => interests.add(subscription.localStream.stream)));
+      await interests.add(shared.map(({ subscription }) => subscription.localStream.stream));
     } catch (error) {
       this.abandon(pending);
       throw error;
@@ -111,12 +111,14 @@ export class Subscriber {
   describe(pending: PendingSubscriptions): SubscribedTopic[] {
     const topics = new Map<string, SubscribedTopic>();
     for (const part of pending) {
-      const { kind, name, localStream } = part.subscription;
+      const { kind, name, key, localStream } = part.subscription;
       if (kind !== 'topic') continue;
-      const row = topics.get(name) ?? { topic: name };
+      const id = key === undefined ? name : localStream.stream;
+      const row = topics.get(id) ?? { topic: name, ...(key !== undefined && { key }) };
       const stream = this.describeStream(part);
-      if (stream === null) topics.set(name, part.recovered === null ? row : { ...row, recovered: false, replayed: 0 });
-      else topics.set(name, localStream.shared ? { ...row, public: stream } : { ...row, ...stream });
+      const isPublic = localStream.shared && key === undefined;
+      if (stream === null) topics.set(id, part.recovered === null ? row : { ...row, recovered: false, replayed: 0 });
+      else topics.set(id, isPublic ? { ...row, public: stream } : { ...row, ...stream });
     }
     return [...topics.values()];
   }
@@ -128,7 +130,7 @@ export class Subscriber {
   async standing(subscriptions: readonly Subscription[]): Promise<PendingSubscriptions> {
     await Promise.all(subscriptions.map((subscription) => subscription.settled()));
     return subscriptions.map((subscription) => {
-      if (!subscription.connection.subscriptions.includes(subscription))
+      if (subscription.left)
         throw new RefusalError('unavailable', `${subscription.name}: was left meanwhile; try again`);
       return { subscription, after: null, replay: [], replayed: 0, recovered: null };
     });
@@ -149,7 +151,7 @@ export class Subscriber {
   complete(pending: PendingSubscriptions): void {
     for (const { subscription, replay, replayed, recovered } of pending) {
       // It may have been left again while its history was read.
-      if (!subscription.connection.subscriptions.includes(subscription)) continue;
+      if (subscription.left) continue;
       if (recovered !== null) this.#deps.stats.resumes.add(recovered ? 'recovered' : 'lost');
       if (replayed > replay.length) this.#deps.catchUp.start(subscription, replay);
       else this.#deps.delivery.release(subscription, replay);
@@ -163,9 +165,9 @@ export class Subscriber {
   /** Takes one subscription away; nothing if that was done before. */
   leave(subscription: Subscription): void {
     const { connection, localStream } = subscription;
-    const at = connection.subscriptions.indexOf(subscription);
-    if (at < 0) return;
-    connection.subscriptions.splice(at, 1);
+    if (subscription.left) return;
+    subscription.left = true;
+    connection.subscriptions.splice(connection.subscriptions.lastIndexOf(subscription), 1);
     subscription.settle();
     this.#deps.delivery.detach(subscription);
     if (this.#deps.localStreams.dropIfEmpty(localStream)) this.#deps.subscriptions?.left(localStream.stream);
@@ -173,7 +175,8 @@ export class Subscriber {
   }
 
   leaveAll(connection: Connection): void {
-    for (const subscription of [...connection.subscriptions]) this.leave(subscription);
+    // From the end, where each is found at once: there may be thousands.
+    for (let last; (last = connection.subscriptions.at(-1)) !== undefined;) this.leave(last);
   }
 
   async #readPart(part: PendingSubscription, top: Position): Promise<void> {
@@ -182,7 +185,8 @@ export class Subscriber {
     subscription.epoch = top.epoch;
     subscription.offset = top.offset;
     const after = part.after ?? (await this.#acknowledged(subscription));
-    if (after === null && (!policy.snapshot || localStream.shared)) return;
+    const hasSnapshot = policy.snapshot && (!localStream.shared || subscription.key !== undefined);
+    if (after === null && !hasSnapshot) return;
     if (after !== null && after.epoch === top.epoch && after.offset === top.offset) {
       if (part.after !== null) part.recovered = true;
       return;

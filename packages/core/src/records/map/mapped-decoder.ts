@@ -1,9 +1,9 @@
 import { isUserId } from '../../names.js';
-import { keyStream } from '../../streams.js';
 import type { RecordPolicy } from '../record-policy.js';
 import {
   audienceOfHeader,
   audienceOfHub,
+  audienceOfKey,
   audienceOfRoom,
   audienceOfText,
   audienceOfUsers,
@@ -121,9 +121,7 @@ export class MappedDecoder {
       case 'audience':
         return audienceOfText(text, this.#named(member), input);
       case 'keyed':
-        return isUserId(text)
-          ? { kind: 'channel', stream: keyStream(policy.name, text), retention: policy.retention }
-          : reject('bad_member', `${this.#named(member)} is not a key`);
+        return said(audienceOfKey(text, policy), this.#named(member));
       default:
         return isUserId(text)
           ? { kind: 'users', users: [text] }

@@ -41,6 +41,15 @@ describe('the query of a handshake', () => {
     expect(refusal('topics=%E0%A4%A')).toBe('bad_request');
   });
 
+  it('reads keys by topic: commas part them however they are encoded, but not in a key that is named by itself', () => {
+    const { keys } = parse('topics=q,r&keys.q=A%2CB,,A&key.q=a%2Cb&keys.q=%E2%82%AC&keys.r=');
+    expect(keys).toEqual(new Map([['q', ['A', 'B', '€', 'a,b']]]));
+    expect(parse('topics=q&keys=A&keysq=B&xkeys.q=C').keys).toEqual(new Map());
+    expect(parse('topics=__proto__&keys.__proto__=__proto__').keys).toEqual(new Map([['__proto__', ['__proto__']]]));
+    for (const bad of ['keys.q=A', 'topics=r&key.q=A', 'topics=q&keys.q=A,%00', `topics=q&key.q=${'x'.repeat(129)}`])
+      expect([bad, refusal(bad)]).toEqual([bad, 'bad_request']);
+  });
+
   it('reads positions whatever the user id in the stream holds', () => {
     const stream = 'notifications/u/a:b,c d';
     const { recover } = parse(`recover=${encodeURIComponent(`${stream}:k3f9:17,balance-updates:e1:0`)}`);

@@ -1,0 +1,98 @@
+import type { NamedTopic } from '../../frame.js';
+import { isObject, own } from '../../json.js';
+import { isName, isUserId } from '../../names.js';
+import type { Position } from '../../streams.js';
+import type { Subscription } from '../delivery/connection.js';
+import { RefusalError } from '../refusals.js';
+import { positionOf, type ClientRequest } from './client-request.js';
+
+/** What a request says of one topic. */
+export interface TopicRequest {
+  readonly topic: string;
+  /** Position in the user's own stream; null: none. */
+  readonly position: Position | null;
+  /** Keys, each once; undefined: the request names none. */
+  readonly keys: readonly string[] | undefined;
+  /** Positions by key, of those keys only. */
+  readonly positions: ReadonlyMap<string, Position>;
+}
+
+/** Reads `topics` of a request: each topic once, with all that is said of it. Throws RefusalError `bad_request`. */
+export function topicRequests(request: ClientRequest): TopicRequest[] {
+  const topics = own(request.options, 'topics');
+  if (!Array.isArray(topics) || topics.length === 0) throw badRequest('topics: a list of topics is needed');
+  const requests = new Map<string, TopicRequest>();
+  for (const entry of topics as unknown[]) {
+    const next = topicRequest(entry);
+    const before = requests.get(next.topic);
+    requests.set(next.topic, before === undefined ? next : joined(before, next));
+  }
+  return [...requests.values()];
+}
+
+/** Names what subscriptions are to, in the form in which requests name it: each topic once. */
+export function namedTopics(subscriptions: readonly Pick<Subscription, 'name' | 'key'>[]): NamedTopic[] {
+  const topics = new Map<string, string[]>();
+  for (const { name, key } of subscriptions) {
+    const keys = topics.get(name) ?? [];
+    if (key !== undefined) keys.push(key);
+    topics.set(name, keys);
+  }
+  return Array.from(topics, ([topic, keys]) => (keys.length === 0 ? topic : { topic, keys }));
+}
+
+export function requireKey(value: unknown): string {
+  if (typeof value === 'string' && isUserId(value)) return value;
+  throw badRequest('key: 1 to 128 characters of text');
+}
+
+function topicRequest(entry: unknown): TopicRequest {
+  if (typeof entry === 'string') {
+    return { topic: requireTopic(entry), position: null, keys: undefined, positions: new Map() };
+  }
+  if (!isObject(entry)) throw badRequest('topics: each is a name or {"topic","epoch","offset"} or {"topic","keys"}');
+  const topic = requireTopic(own(entry, 'topic'));
+  const keys = keysOf(own(entry, 'keys'));
+  const position = positionOf(entry);
+  if (keys !== undefined && position !== null) throw badRequest('epoch, offset: of keys they are in positions');
+  return { topic, position, keys, positions: positionsOf(own(entry, 'positions'), keys) };
+}
+
+function joined(before: TopicRequest, next: TopicRequest): TopicRequest {
+  const isKeyed = before.keys !== undefined || next.keys !== undefined;
+  return {
+    topic: next.topic,
+    position: next.position ?? before.position,
+    keys: isKeyed ? [...new Set([...(before.keys ?? []), ...(next.keys ?? [])])] : undefined,
+    positions: new Map([...before.positions, ...next.positions]),
+  };
+}
+
+function keysOf(value: unknown): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value)) throw badRequest('keys: a list of texts is needed');
+  return [...new Set(value.map(requireKey))];
+}
+
+function positionsOf(value: unknown, keys: readonly string[] | undefined): Map<string, Position> {
+  const positions = new Map<string, Position>();
+  if (value === undefined) return positions;
+  if (!isObject(value)) throw badRequest('positions: {"<key>":{"epoch","offset"}}');
+  const named = new Set(keys);
+  for (const [key, entry] of Object.entries(value)) {
+    if (!named.has(key)) throw badRequest('positions: names a key that is not in keys');
+    const position = isObject(entry) ? positionOf(entry) : null;
+    if (position === null) throw badRequest('positions: of each key {"epoch","offset"}');
+    positions.set(key, position);
+  }
+  return positions;
+}
+
+function requireTopic(value: unknown): string {
+  if (typeof value === 'string' && isName(value)) return value;
+  throw badRequest('topic: 1 to 128 characters of A-Z a-z 0-9 . _ -');
+}
+
+function badRequest(message: string): RefusalError {
+  return new RefusalError('bad_request', message);
+}
