@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,9 +21,8 @@ import {
   type EnumDescriptorProto,
   type FileDescriptorProto,
 } from '@bufbuild/protobuf/wkt';
+import { importsOf, readProtoFiles, wellKnownFileNames, wellKnownFiles } from '@ws-gateway/proto-files';
 import { GrpcApiError } from './grpc-api-error.js';
-import { importsOf, readProtoFiles } from './proto-files.js';
-import { wellKnownFileNames, wellKnownFiles } from './well-known-types.js';
 
 /** Folder of the services' own files, beside src and dist. */
 const PROTO_DIRECTORY = fileURLToPath(new URL('../proto/', import.meta.url));
@@ -50,7 +50,7 @@ export interface Descriptors {
  * their name, .proto files. Rejects with GrpcApiError `bad_descriptor`.
  */
 export async function loadDescriptors(descriptorFiles: readonly string[]): Promise<Descriptors> {
-  const services = registryOf(await readProtoFiles(PROTO_DIRECTORY, SERVICE_FILES));
+  const services = registryOf(readProtoFiles(SERVICE_FILES, textsIn(PROTO_DIRECTORY)));
   const configured = new ConfiguredFiles();
   for (const path of descriptorFiles) {
     try {
@@ -79,11 +79,15 @@ function registryOfConfigured(files: readonly FileDescriptorProto[]): FileRegist
 async function readDescriptorFile(path: string): Promise<readonly FileDescriptorProto[]> {
   if (path.endsWith('.proto')) {
     const directory = await importDirectory(path);
-    return readProtoFiles(directory, [relative(directory, resolve(path)).split(sep).join('/')]);
+    return readProtoFiles([relative(directory, resolve(path)).split(sep).join('/')], textsIn(directory));
   }
   const { file } = fromBinary(FileDescriptorSetSchema, await readFile(path));
   if (file.length === 0) throw new Error('holds no descriptors');
   return file;
+}
+
+function textsIn(directory: string): (name: string) => string {
+  return (name) => readFileSync(join(directory, name), 'utf8');
 }
 
 /**

@@ -24,7 +24,7 @@ import {
 } from '@bufbuild/protobuf/wkt';
 import { anyJsonText } from '../src/any-json.js';
 import { InvalidArgument } from '../src/call-status.js';
-import { wellKnownFiles } from '../src/well-known-types.js';
+import { wellKnownFiles } from '@ws-gateway/proto-files';
 import { anyOf } from './support/messages.js';
 
 const types = createRegistry(...wellKnownFiles);

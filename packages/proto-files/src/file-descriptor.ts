@@ -11,6 +11,7 @@ import {
   type ServiceDescriptorProtoSchema,
 } from '@bufbuild/protobuf/wkt';
 import protobuf from 'protobufjs';
+import { mapEntryName, type NestedOrder } from './nested-order.js';
 
 type MessageShape = MessageInitShape<typeof DescriptorProtoSchema>;
 type FieldShape = MessageInitShape<typeof FieldDescriptorProtoSchema>;
@@ -21,6 +22,7 @@ export interface ProtoFile {
   readonly syntax: 'proto2' | 'proto3';
   readonly packageName: string;
   readonly dependencies: readonly string[];
+  readonly nestedOrder: NestedOrder;
 }
 
 /**
@@ -86,15 +88,26 @@ function messageOf(type: protobuf.Type, context: Context): MessageShape {
           }),
     })),
     oneofDecl: oneofs.map(({ name }) => ({ name })),
-    nestedType: [
-      ...nested.filter((object) => object instanceof protobuf.Type).map((inner) => messageOf(inner, context)),
-      ...mapEntries,
-    ],
+    nestedType: inOrder(
+      [
+        ...nested.filter((object) => object instanceof protobuf.Type).map((inner) => messageOf(inner, context)),
+        ...mapEntries,
+      ],
+      context.file.nestedOrder.get(nameInPackage(type, context.file)) ?? [],
+    ),
     enumType: nested.filter((object) => object instanceof protobuf.Enum).map(enumOf),
     extension: nested.filter(isExtension).map((field) => extensionOf(field, context)),
     // The parser keeps the last number of a range, a descriptor the number after it.
     extensionRange: (type.extensions ?? []).map(([start = 0, last = 0]) => ({ start, end: last + 1 })),
   };
+}
+
+function nameInPackage(type: protobuf.Type, { packageName }: ProtoFile): string {
+  return type.fullName.slice(packageName === '' ? 1 : packageName.length + 2);
+}
+
+function inOrder(messages: readonly MessageShape[], order: readonly string[]): MessageShape[] {
+  return [...messages].sort((a, b) => order.indexOf(a.name!) - order.indexOf(b.name!));
 }
 
 function isSynthetic(oneof: protobuf.OneOf): boolean {
@@ -109,7 +122,7 @@ function fieldOf(field: protobuf.Field, context: Context): FieldShape {
     jsonName: typeof jsonName === 'string' ? jsonName : protoCamelCase(field.name),
   };
   if (field instanceof protobuf.MapField) {
-    const entry = `${field.parent?.fullName ?? ''}.${mapEntryName(field)}`;
+    const entry = `${field.parent?.fullName ?? ''}.${mapEntryName(field.name)}`;
     return { ...common, label: Label.REPEATED, type: FieldType.MESSAGE, typeName: entry };
   }
   const packed: unknown = field.options?.packed;
@@ -140,17 +153,13 @@ function isExtension(object: protobuf.ReflectionObject): object is protobuf.Fiel
 function mapEntryOf(field: protobuf.MapField, context: Context): MessageShape {
   const optional = { label: Label.OPTIONAL };
   return {
-    name: mapEntryName(field),
+    name: mapEntryName(field.name),
     field: [
       { name: 'key', jsonName: 'key', number: 1, ...optional, ...typeOf(field.keyType, null, context) },
       { name: 'value', jsonName: 'value', number: 2, ...optional, ...typeOf(field.type, field.resolvedType, context) },
     ],
     options: { mapEntry: true },
   };
-}
-
-function mapEntryName({ name }: protobuf.MapField): string {
-  return `${name.replace(/(?:^|_)([a-z0-9]?)/gi, (_, first: string) => first.toUpperCase())}Entry`;
 }
 
 function typeOf(

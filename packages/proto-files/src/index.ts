@@ -1,0 +1,2 @@
+export { importsOf, readProtoFiles, type ProtoSource } from './proto-files.js';
+export { wellKnownFileNames, wellKnownFiles } from './well-known-types.js';
