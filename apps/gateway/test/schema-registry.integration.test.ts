@@ -13,20 +13,45 @@ const SCHEMA = {
   ],
 };
 
+/** Two messages in a file; the second one has another inside, behind a map, whose entries have a number as well. */
+const PROTO = `syntax = "proto3";
+package shop;
+import "shop/place.proto";
+message Parcel { string owner = 1; }
+message Shipment {
+  map<string, int64> weights = 1;
+  message Stop { string owner = 1; uint64 stop_id = 2; State state = 3; Place place = 4; }
+  enum State { UNKNOWN = 0; LEFT = 1; }
+}`;
+const PLACE = 'syntax = "proto3"; package shop; message Place { string city = 1; }';
+
+const answers: Readonly<Record<string, object>> = {
+  '/schemas/ids/7': { schema: JSON.stringify(SCHEMA) },
+  '/schemas/ids/9': {
+    ...{ schemaType: 'PROTOBUF', schema: PROTO },
+    references: [{ name: 'shop/place.proto', subject: 'place', version: 3 }],
+  },
+  '/subjects/place/versions/3': { schemaType: 'PROTOBUF', schema: PLACE },
+};
+
 let registry: Server;
 let isAway = true;
 let cluster: GatewayCluster;
 
 beforeAll(async () => {
   registry = createServer((request, response) => {
-    response.statusCode = isAway ? 503 : request.url === '/schemas/ids/7' ? 200 : 404;
-    response.end(JSON.stringify({ schema: JSON.stringify(SCHEMA) }));
+    const answer = answers[request.url!];
+    response.statusCode = isAway ? 503 : answer === undefined ? 404 : 200;
+    response.end(JSON.stringify(answer ?? {}));
   });
   await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
   cluster = await GatewayCluster.open({
     nodes: [{ config: { schemaRegistry: { url } } }],
-    topics: { orders: { format: 'avro', map: { user: 'value:/owner' } } },
+    topics: {
+      orders: { format: 'avro', map: { user: 'value:/owner' } },
+      shipments: { format: 'protobuf', map: { user: 'value:/owner', id: 'value:/stop_id', type: 'value:/state' } },
+    },
     partitions: 1,
   });
 }, 60_000);
@@ -73,4 +98,20 @@ it('makes dead letters of what is not framed and of schemas that do not exist', 
       metrics.includes(`ws_gateway_kafka_dead_letters_total{topic="orders",reason="${reason}"} 1`),
     );
   });
+});
+
+it('delivers Protobuf, of whichever message of a file and with what the file imports', async () => {
+  const client = await cluster.connect(0, 'ann', 'shipments');
+  const parcel = Buffer.from([0, 0, 0, 0, 9, 0, 10, 3, ...Buffer.from('ann')]);
+  const digits = [16, ...new Array<number>(9).fill(0xff), 1];
+  // Message 1 (Shipment), in it message 1 (Stop).
+  const head = [0, 0, 0, 0, 9, 4, 2, 2];
+  const stop = Buffer.from([...head, 10, 3, ...Buffer.from('ann'), ...digits, 24, 1, 34, 3, 10, 1, 0x58]);
+  await cluster.produce('shipments', { key: 'k', value: parcel }, { key: 'k', value: stop });
+  expect(await client.next('shipments')).toMatchObject({ payload: { owner: 'ann' } });
+  expect(await client.next('shipments')).toMatchObject({
+    ...{ id: '18446744073709551615', type: 'LEFT' },
+    payload: { owner: 'ann', stop_id: '18446744073709551615', state: 'LEFT', place: { city: 'X' } },
+  });
+  await client.close();
 });

@@ -10,6 +10,7 @@ import {
   type SchemaValue,
 } from '@ws-gateway/core';
 import { avroReader } from './avro/avro-reader.js';
+import { protobufReader } from './protobuf/protobuf-reader.js';
 import { jsonSchemaReader } from './json-schema-reader.js';
 import { RegistryClient, type RegisteredSchema, type RegistryClientOptions } from './registry-client.js';
 import { SchemaDataError, type ValueReader } from './value-reader.js';
@@ -26,7 +27,11 @@ const UNKNOWN_MS = 10_000;
 const UNKNOWN_MAX = 10_000;
 const RETRY: BackoffOptions = { firstMs: 200, maxMs: 5_000, jitter: 0 };
 
-const SCHEMA_TYPES: Readonly<Record<SchemaFormat, string>> = { avro: 'AVRO', 'json-schema': 'JSON' };
+const SCHEMA_TYPES: Readonly<Record<SchemaFormat, string>> = {
+  avro: 'AVRO',
+  protobuf: 'PROTOBUF',
+  'json-schema': 'JSON',
+};
 
 type Entry =
   | { readonly state: 'loading'; readonly ready: Promise<void> }
@@ -139,9 +144,18 @@ export class RegistrySchemaReader implements SchemaReader {
   }
 }
 
+/** What makes a reader of a schema, by the registry's name of its type. */
+const readers: Readonly<Record<string, (schema: RegisteredSchema) => ValueReader>> = {
+  AVRO: avroReader,
+  PROTOBUF: protobufReader,
+  JSON: () => jsonSchemaReader,
+};
+
 function readerOf(id: number, schema: RegisteredSchema): ValueReader | Rejection {
   try {
-    return schema.type === 'AVRO' ? avroReader(schema) : jsonSchemaReader;
+    const make = readers[schema.type];
+    if (make === undefined) throw new Error(`schemas of type ${schema.type} are not read`);
+    return make(schema);
   } catch (error) {
     return reject('unknown_schema', `schema ${id} cannot be used: ${(error as Error).message}`);
   }

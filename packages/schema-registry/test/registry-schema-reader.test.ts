@@ -1,60 +1,29 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Logger, Rejection, SchemaFormat, SchemaValue } from '@ws-gateway/core';
-import { RegistrySchemaReader, type RegistrySchemaReaderOptions } from '../src/index.js';
-import { RegistryServer } from './registry-server.js';
+import type { Rejection, SchemaFormat, SchemaValue } from '@ws-gateway/core';
+import { framed, ReaderUnderTest } from './reader-under-test.js';
+import type { RegistryServer } from './registry-server.js';
 
 interface Fixture {
   readonly records: readonly { readonly name: string; readonly schema: string; readonly value: string }[];
 }
 
 const fixture = JSON.parse(readFileSync(new URL('fixtures/avro-by-python.json', import.meta.url), 'utf8')) as Fixture;
-const errors: string[] = [];
-const logger: Logger = {
-  error: (message) => void errors.push(message),
-  ...{ warn: () => undefined, info: () => undefined, debug: () => undefined },
-  child: () => logger,
-};
 
+let tested: ReaderUnderTest;
 let registry: RegistryServer;
-let reader: RegistrySchemaReader;
-const readers: RegistrySchemaReader[] = [];
-
-function open(changes: Partial<RegistrySchemaReaderOptions> = {}): RegistrySchemaReader {
-  const login = { username: '', password: '', token: '' };
-  const made = new RegistrySchemaReader(
-    { url: registry.url, ...login, timeoutMs: 2000, jsonLengthMax: 100_000, ...changes },
-    logger,
-  );
-  readers.push(made);
-  return made;
-}
 
 beforeEach(async () => {
-  registry = await RegistryServer.start();
+  tested = await ReaderUnderTest.start();
+  ({ registry } = tested);
   for (const [index, { schema }] of fixture.records.entries()) {
     registry.answers.set(`/schemas/ids/${index + 1}`, { schema });
   }
-  reader = open();
 });
-afterEach(async () => {
-  await Promise.all(readers.splice(0).map((made) => made.stop()));
-  await registry.stop();
-  errors.length = 0;
-});
+afterEach(() => tested.stop());
 
 async function read(value: Buffer, format: SchemaFormat = 'avro'): Promise<SchemaValue | Rejection> {
-  for (;;) {
-    const result = reader.read(format, value);
-    if (result.kind !== 'pending') return result;
-    await result.ready;
-  }
-}
-
-function framed(id: number, ...bytes: number[]): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(id, 1);
-  return Buffer.concat([head, Buffer.from(bytes)]);
+  return tested.read(value, format);
 }
 
 async function readAvro(schema: unknown, bytes: readonly number[]): Promise<SchemaValue | Rejection> {
@@ -156,20 +125,21 @@ test('values of a JSON schema are passed on as they are', async () => {
 test('a registry that fails leaves records pending, is told once, and is asked until it answers', async () => {
   registry.failWith = 503;
   const value = framed(2, 2, 4, 0x75, 0x31, 14);
+  const { reader } = tested;
   const pending = reader.read('avro', value);
   expect(pending.kind).toBe('pending');
   while (registry.asked.length < 3) await new Promise((resolve) => setImmediate(resolve));
   expect([reader.healthy, reader.read('avro', value).kind]).toEqual([false, 'pending']);
   registry.failWith = 0;
   expect(await read(value)).toMatchObject({ kind: 'value' });
-  expect([reader.healthy, errors]).toEqual([true, ['schema registry not usable, records that need it wait']]);
+  expect([reader.healthy, tested.errors]).toEqual([true, ['schema registry not usable, records that need it wait']]);
 });
 
 test.each([
   [{ username: 'ann', password: 'secret' }, `Basic ${Buffer.from('ann:secret').toString('base64')}`],
   [{ username: 'ann', password: 'secret', token: 't' }, 'Bearer t'],
 ])('%j is told to the registry', async (login, expected) => {
-  reader = open(login);
+  tested.open(login);
   await read(framed(3, 2, 0x61));
   expect(registry.authorizations).toEqual([expected]);
 });

@@ -1,7 +1,7 @@
 import type { Pending, Rejection } from './decoded.js';
 
 /** The formats that a schema registry describes. */
-export type SchemaFormat = 'avro' | 'json-schema';
+export type SchemaFormat = 'avro' | 'protobuf' | 'json-schema';
 
 /**
  * The seam to a schema registry. Values carry the id of their schema; a schema that was read once is kept for good, so

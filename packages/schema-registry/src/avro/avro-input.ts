@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { utf8Text } from '../json-text.js';
 import { SchemaDataError } from '../value-reader.js';
 
 /** Levels of nested values, which a schema that refers to itself allows without end. */
@@ -91,9 +91,7 @@ export class AvroInput {
   }
 
   text(): string {
-    const bytes = this.bytes(this.index());
-    if (!isUtf8(bytes)) throw new SchemaDataError('a text is not UTF-8');
-    return bytes.toString('utf8');
+    return utf8Text(this.bytes(this.index()));
   }
 
   /** Calls `each` for every item of an array or map, which come in blocks. */

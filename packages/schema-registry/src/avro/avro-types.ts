@@ -1,3 +1,4 @@
+import { numberText, quoted, shortestFloat } from '../json-text.js';
 import { SchemaDataError } from '../value-reader.js';
 import { logicalWrite } from './logical-types.js';
 import type { Write } from './avro-write.js';
@@ -9,7 +10,7 @@ const primitives: Readonly<Record<string, Write>> = {
   boolean: (input) => input.put(input.byte() === 0 ? 'false' : 'true'),
   int: (input) => input.put(input.digits()),
   long: (input) => input.put(input.digits()),
-  float: (input) => input.put(number(shortest(input.bytes(4).readFloatLE()))),
+  float: (input) => input.put(number(shortestFloat(input.bytes(4).readFloatLE()))),
   double: (input) => input.put(number(input.bytes(8).readDoubleLE())),
   bytes: (input) => input.put(`"${input.bytes(input.index()).toString('base64')}"`),
   string: (input) => input.put(quoted(input.text())),
@@ -93,14 +94,6 @@ export class AvroTypes {
   }
 }
 
-// oxlint-disable-next-line no-control-regex -- JSON's rule is about these very characters
-const NEEDS_ESCAPE = /["\\\u0000-\u001f]/;
-
-/** Nearly all texts need no escape, and testing is far cheaper than JSON.stringify. */
-function quoted(text: string): string {
-  return NEEDS_ESCAPE.test(text) ? JSON.stringify(text) : `"${text}"`;
-}
-
 function notYet(): never {
   throw new Error('a type is used before it is complete');
 }
@@ -157,14 +150,5 @@ function fullName(name: string, namespace: string): string {
 /** JSON has no word for what is no number. */
 function number(value: number): string {
   if (!Number.isFinite(value)) throw new SchemaDataError(`${value} is no number that JSON has`);
-  return Object.is(value, -0) ? '-0.0' : String(value);
-}
-
-/** The fewest digits that are this float: 0.1 of 32 bits is 0.10000000149011612 in 64. */
-function shortest(value: number): number {
-  for (let digits = 6; digits < 9; digits++) {
-    const rounded = Number(value.toPrecision(digits));
-    if (Math.fround(rounded) === value) return rounded;
-  }
-  return value;
+  return numberText(value);
 }

@@ -47,7 +47,7 @@ export const recordRules: readonly Rule[] = [
       ),
   },
   {
-    doc: 'Formats `avro` and `json-schema` need `schemaRegistry.url`, and are not for `user-blocks`, which is read again without one.',
+    doc: 'Formats `avro`, `protobuf` and `json-schema` need `schemaRegistry.url`, and are not for `user-blocks`, which is read again without one.',
     reads: ['topics', 'schemaRegistry.url'],
     check: ({ topics, schemaRegistry }) =>
       Object.entries(topics).flatMap(([name, topic]) => {

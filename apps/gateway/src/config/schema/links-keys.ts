@@ -44,7 +44,7 @@ export const kafka = section('Where records come from.', {
   }),
 });
 
-export const schemaRegistry = section('Where the schemas of formats `avro` and `json-schema` are.', {
+export const schemaRegistry = section('Where the schemas of formats `avro`, `protobuf` and `json-schema` are.', {
   url: key(url('http', 'https'), '', 'Its address, such as https://registry:8081. Empty: none.'),
   username: key(text, '', 'User name. Empty: no login.'),
   password: secret('Password.'),

@@ -47,6 +47,7 @@ export const formats = {
   }),
   debezium: mapped(debeziumDialect, { type: ['op'], timestamp: ['value:/ts_ms'], payload: ['row:'] }),
   avro: registered('avro'),
+  protobuf: registered('protobuf'),
   'json-schema': registered('json-schema'),
 } satisfies Readonly<Record<string, Format>>;
 

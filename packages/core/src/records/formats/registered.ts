@@ -4,7 +4,7 @@ import type { SchemaFormat, SchemaReader } from '../schema-reader.js';
 
 const FRAMED = 0;
 
-/** Formats `avro` and `json-schema`: values, and keys where they are framed, become JSON by their schema. */
+/** Formats `avro`, `protobuf` and `json-schema`: values, and keys where they are framed, become JSON by their schema. */
 export function registeredDialect(format: SchemaFormat, schemas: SchemaReader): Dialect {
   const document = new JsonDocument();
   return {
