@@ -10,12 +10,17 @@ export class TokenBucket {
    * if anything is left, and waited for longer.
    */
   take(perSecond: number, nowMs: number, cost = 1): boolean {
+    if (!this.has(perSecond, nowMs)) return false;
+    if (perSecond > 0) this.#left -= cost;
+    return true;
+  }
+
+  /** Tells whether `take` would be granted now. */
+  has(perSecond: number, nowMs: number): boolean {
     if (perSecond === 0) return true;
     this.#left = Math.min(perSecond, this.#left + ((nowMs - this.#atMs) * perSecond) / 1000);
     this.#atMs = nowMs;
-    if (this.#left < 1) return false;
-    this.#left -= cost;
-    return true;
+    return this.#left >= 1;
   }
 
   /** So much time has passed that it could be forgotten. */
@@ -50,7 +55,11 @@ export interface RequestRate {
   readonly requestBytesPerSecond: number;
 }
 
-/** Counts a frame of a connection, in fixed windows kept on the connection itself: no timer, no allocation. */
+/**
+ * Counts a frame of a connection, in fixed windows kept on the connection itself: no timer, no allocation. A frame counts
+ * for no more bytes than a window allows: the limit of a frame's size may be larger, and who sends a large one after a
+ * pause has done nothing wrong. What follows in the same window is surplus.
+ */
 export function limitRequest(connection: Connection, rate: RequestRate, bytes: number, nowMs: number): LimitVerdict {
   const elapsedMs = nowMs - connection.rateWindowMs;
   if (elapsedMs >= WINDOW_MS) {
@@ -61,15 +70,15 @@ export function limitRequest(connection: Connection, rate: RequestRate, bytes: n
     connection.rateBytes = 0;
   }
   connection.rateCount++;
-  connection.rateBytes += bytes;
+  connection.rateBytes += Math.min(bytes, rate.requestBytesPerSecond);
   const times = timesOver(connection, rate);
   if (times <= 1) return 'allowed';
   return connection.rateExceededWindows >= PATIENCE - 1 || times > PATIENCE ? 'close' : 'rate_limited';
 }
 
-/** How much of what is allowed in a window the connection has used. A single frame is never too large for a window. */
+/** How much of what is allowed in a window the connection has used. */
 function timesOver({ rateCount, rateBytes }: Connection, rate: RequestRate): number {
   const byCount = rate.requestsPerSecond === 0 ? 0 : rateCount / rate.requestsPerSecond;
-  const byBytes = rate.requestBytesPerSecond === 0 || rateCount === 1 ? 0 : rateBytes / rate.requestBytesPerSecond;
+  const byBytes = rate.requestBytesPerSecond === 0 ? 0 : rateBytes / rate.requestBytesPerSecond;
   return Math.max(byCount, byBytes);
 }

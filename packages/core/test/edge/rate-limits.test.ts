@@ -43,16 +43,28 @@ describe('the request limit of a connection', () => {
     expect(new Set(flood(fresh(), 10_000, 500, 0))).toEqual(new Set(['allowed']));
   });
 
-  it('counts bytes as it counts requests, but lets a single frame pass whatever its size', () => {
-    const connection = fresh();
-    const verdicts = [500, 1, 1].map((bytes) => limitRequest(connection, rate(50, 100), bytes, 10_000));
-    expect(verdicts).toEqual(['allowed', 'rate_limited', 'rate_limited']);
-    expect(limitRequest(connection, rate(50, 100), 600, 10_500)).toBe('close');
+  it('counts bytes as it counts requests', () => {
     const patient = fresh();
     const seconds = Array.from({ length: 10 }, (_, second) =>
       [60, 60].map((bytes) => limitRequest(patient, rate(50, 100), bytes, 10_000 + second * 1000)).at(-1),
     );
     expect(seconds).toEqual([...Array(9).fill('rate_limited'), 'close']);
+    const hurried = fresh();
+    const hasty = Array.from({ length: 21 }, () => 50).map((bytes) => limitRequest(hurried, rate(0, 100), bytes, 10_000));
+    expect([hasty.at(-2), hasty.at(-1)]).toEqual(['rate_limited', 'close']);
+  });
+
+  // A frame of 64 kB was more than ten times what 1 kB a second allows: the next frame, however short, closed the socket.
+  it('lets a frame pass that is larger than the bytes of a second, and refuses what follows it without closing', () => {
+    const connection = fresh();
+    const verdicts = [64_000, 1, 1].map((bytes) => limitRequest(connection, rate(50, 1000), bytes, 10_000));
+    expect(verdicts).toEqual(['allowed', 'rate_limited', 'rate_limited']);
+    const eachSecond = Array.from({ length: 20 }, (_, at) =>
+      limitRequest(connection, rate(50, 1000), 64_000, 11_000 + at * 1000),
+    );
+    expect(new Set(eachSecond)).toEqual(new Set(['allowed']));
+    const many = Array.from({ length: 11 }, () => limitRequest(connection, rate(50, 1000), 64_000, 40_000));
+    expect([many[1], many[9], many[10]]).toEqual(['rate_limited', 'rate_limited', 'close']);
   });
 });
 

@@ -1,27 +1,28 @@
 import type { Connection } from '../delivery/connection.js';
+import { TokenBucket, type RequestRate } from '../rate-limits.js';
 
-/** Bytes that may wait of one client; more ends its connection. */
+/** Bytes that may wait of one client behind the first message that waits; more ends its connection. */
 const HELD_BYTES_MAX = 256 * 1024;
 const TICK_MS = 50;
 
-/** A bucket that holds one second's worth, and what came when it was empty. */
+/** What a connection has left of its rate, and what came when nothing was left. */
 interface Pace {
-  tokens: number;
-  countedMs: number;
+  readonly requests: TokenBucket;
+  readonly bytes: TokenBucket;
   readonly held: string[];
   heldBytes: number;
 }
 
 export interface PacerOptions {
-  /** Messages a second of one connection; 0: no limit. Read for each message. */
-  readonly perSecond: number;
+  /** Of one connection; looked at for each message. */
+  readonly rate: RequestRate;
   readonly forward: (connection: Connection, message: string) => void;
   /** Called with each change of what waits, in bytes. */
   readonly onHeld: (connection: Connection, bytes: number) => void;
 }
 
 /**
- * Lets the messages of a connection through at a rate. Nobody could answer a surplus message of a pipe, so it waits for
+ * Lets the messages of a connection through at a rate, in number and in bytes. Nobody could answer a surplus message of a pipe, so it waits for
  * its turn, in order and bounded: a burst takes longer, and nothing of it is lost.
  */
 export class MessagePacer {
@@ -37,14 +38,14 @@ export class MessagePacer {
 
   /** Takes a message; false: so much waits that the connection is to be closed, and the message was not taken. */
   take(connection: Connection, message: string): boolean {
-    const { perSecond, forward } = this.#options;
-    const pace = perSecond === 0 && !this.#waiting.has(connection) ? null : this.#paceOf(connection);
-    if (pace === null || (pace.held.length === 0 && this.#mayPass(pace))) {
-      forward(connection, message);
+    const pace = this.#isUnlimited && !this.#waiting.has(connection) ? null : this.#paceOf(connection);
+    const bytes = Buffer.byteLength(message);
+    if (pace === null || (pace.held.length === 0 && this.#mayPass(pace, bytes))) {
+      this.#options.forward(connection, message);
       return true;
     }
-    const bytes = Buffer.byteLength(message);
-    if (pace.heldBytes + bytes > HELD_BYTES_MAX) return false;
+    // One that is longer than that by itself is no surplus yet: how long it may be another limit says.
+    if (pace.held.length > 0 && pace.heldBytes + bytes > HELD_BYTES_MAX) return false;
     pace.held.push(message);
     this.#count(connection, pace, bytes);
     this.#waiting.add(connection);
@@ -70,9 +71,11 @@ export class MessagePacer {
   }
 
   #letThrough(connection: Connection, pace: Pace): void {
-    while (pace.held.length > 0 && this.#mayPass(pace)) {
-      const message = pace.held.shift()!;
-      this.#count(connection, pace, -Buffer.byteLength(message));
+    for (let message = pace.held[0]; message !== undefined; message = pace.held[0]) {
+      const bytes = Buffer.byteLength(message);
+      if (!this.#mayPass(pace, bytes)) break;
+      pace.held.shift();
+      this.#count(connection, pace, -bytes);
       this.#options.forward(connection, message);
     }
     if (pace.held.length === 0) this.#waiting.delete(connection);
@@ -89,21 +92,23 @@ export class MessagePacer {
   #paceOf(connection: Connection): Pace {
     let pace = this.#paces.get(connection);
     if (pace === undefined) {
-      pace = { tokens: this.#options.perSecond, countedMs: performance.now(), held: [], heldBytes: 0 };
+      pace = { requests: new TokenBucket(), bytes: new TokenBucket(), held: [], heldBytes: 0 };
       this.#paces.set(connection, pace);
     }
     return pace;
   }
 
-  #mayPass(pace: Pace): boolean {
-    const { perSecond } = this.#options;
-    if (perSecond === 0) return true;
+  /** Takes its price only when both buckets have something left: what waits for one costs nothing of the other. */
+  #mayPass({ requests, bytes }: Pace, byteCount: number): boolean {
+    const { requestsPerSecond, requestBytesPerSecond } = this.#options.rate;
     const nowMs = performance.now();
-    pace.tokens = Math.min(perSecond, pace.tokens + ((nowMs - pace.countedMs) * perSecond) / 1000);
-    pace.countedMs = nowMs;
-    if (pace.tokens < 1) return false;
-    pace.tokens--;
-    return true;
+    if (!bytes.has(requestBytesPerSecond, nowMs) || !requests.take(requestsPerSecond, nowMs)) return false;
+    return bytes.take(requestBytesPerSecond, nowMs, byteCount);
+  }
+
+  get #isUnlimited(): boolean {
+    const { requestsPerSecond, requestBytesPerSecond } = this.#options.rate;
+    return requestsPerSecond === 0 && requestBytesPerSecond === 0;
   }
 
   #count(connection: Connection, pace: Pace, bytes: number): void {

@@ -55,9 +55,7 @@ export class PipeEndpoint implements Endpoint {
     this.#deps = deps;
     this.#rate = rate;
     this.#pacer = new MessagePacer({
-      get perSecond() {
-        return rate.requestsPerSecond;
-      },
+      rate,
       forward: (connection, message) => this.#forward(connection, message),
       onHeld: (_, bytes) => (deps.stats.link(pipe.name).heldBytes += bytes),
     });
@@ -94,7 +92,7 @@ export class PipeEndpoint implements Endpoint {
     stats.messagesReceived.add('pipe');
     // Nobody here could answer a surplus message: it waits for its turn, and only the limit's last step ends anything.
     const isFarTooMuch = limitRequest(connection, this.#rate, text.byteLength, performance.now()) === 'close';
-    if (isFarTooMuch || !this.#pacer.take(connection, messageJson(this.#decoder.decode(text))))
+    if (isFarTooMuch || !this.#pacer.take(connection, this.#decoder.decode(text)))
       sender.close(connection, closeReason('rate_limited'));
   }
 
@@ -111,8 +109,9 @@ export class PipeEndpoint implements Endpoint {
     return null;
   }
 
-  #forward(connection: Connection, message: string): void {
-    if (!this.#deps.links.message(this.backend, clientOf(connection), message)) this.#refuse(connection);
+  /** Parses what the client wrote only now, so that the rate bounds what parsing costs, too. */
+  #forward(connection: Connection, text: string): void {
+    if (!this.#deps.links.message(this.backend, clientOf(connection), messageJson(text))) this.#refuse(connection);
   }
 
   #refuse(connection: Connection): void {

@@ -16,9 +16,9 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-function pacer(perSecond: number): MessagePacer {
+function pacer(requestsPerSecond: number, requestBytesPerSecond = 0): MessagePacer {
   return new MessagePacer({
-    perSecond,
+    rate: { requestsPerSecond, requestBytesPerSecond },
     forward: (connection, message) => passed.push(`${connection.id} ${message}`),
     onHeld: (_, bytes) => (held += bytes),
   });
@@ -59,6 +59,27 @@ describe('messages over the rate of a connection', () => {
     jest.advanceTimersByTime(5000);
     expect(passed).toHaveLength(1);
     expect(jest.getTimerCount()).toBe(0);
+  });
+
+  // Only their number was paced: 50 messages of 64 kB a second were ten times the bytes that the limit names.
+  it('are counted in bytes as well', () => {
+    const paced = pacer(0, 1000);
+    for (let n = 0; n < 20; n++) paced.take(ann, String(n).padEnd(100, '.'));
+    expect(passed).toHaveLength(10);
+    jest.advanceTimersByTime(500);
+    expect(passed).toHaveLength(15);
+    jest.advanceTimersByTime(500);
+    expect(passed.map((text) => Number.parseInt(text.slice(4), 10))).toEqual([...Array(20).keys()]);
+    expect([held, jest.getTimerCount()]).toEqual([0, 0]);
+  });
+
+  it('pass after a pause and wait behind others though one of them is larger than the bytes of a second', () => {
+    const paced = pacer(50, 100_000);
+    const large = 'x'.repeat(300_000);
+    expect([paced.take(ann, large), paced.take(ann, large), paced.take(ann, large)]).toEqual([true, true, false]);
+    expect(passed).toHaveLength(1);
+    jest.advanceTimersByTime(2500);
+    expect(passed).toHaveLength(2);
   });
 
   it('go all at once when their connection has ended: it said them before', () => {
