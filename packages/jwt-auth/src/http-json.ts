@@ -1,8 +1,8 @@
 import { AuthConfigError } from './auth-config-error.js';
 
-/** An HTTP answer whose body was read to its end. */
 export interface HttpAnswer {
   readonly status: number;
+  /** Body of a 200, read to its end; '' with any other status. */
   readonly text: string;
 }
 
@@ -16,8 +16,8 @@ export interface HttpQuestion {
 }
 
 /**
- * Asks a service that the gateway trusts. It follows no redirects, and rejects when the body is longer than allowed. It
- * asks once more when the connection ended before any answer: the other side may close a kept connection in the moment
+ * Asks a service that the gateway trusts. It follows no redirects. The body of a 200 is waited for, and one that is longer
+ * than allowed rejects; any other status is the whole answer, whatever comes behind it or never does. It asks once more when the connection ended before any answer: the other side may close a kept connection in the moment
  * it is used, and a question does no harm twice.
  */
 export async function ask({ url, timeoutMs, bytesMax, body }: HttpQuestion): Promise<HttpAnswer> {
@@ -32,7 +32,12 @@ export async function ask({ url, timeoutMs, bytesMax, body }: HttpQuestion): Pro
     if (isEndedUnanswered(error)) return attempt();
     throw error;
   });
-  return { status: response.status, text: await boundedText(response, bytesMax) };
+  const { status } = response;
+  const reading = boundedText(response, bytesMax);
+  if (status === 200) return { status, text: await reading };
+  // A body that was read to its end leaves a connection that can be used again; nobody needs this one.
+  reading.catch(() => undefined);
+  return { status, text: '' };
 }
 
 /** Throws AuthConfigError, whose message starts with `path`. */

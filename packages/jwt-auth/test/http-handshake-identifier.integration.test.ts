@@ -90,6 +90,21 @@ describe('the application that is asked about a handshake without a token', () =
     expect(asked).toHaveLength(4);
   });
 
+  // The body was read first: a page of an error that was too long, or never ended, made a refusal a 503.
+  it.each<[string, (response: ServerResponse) => void]>([
+    ['is longer than any answer may be', (response) => response.end('x'.repeat(200_000))],
+    ['never ends', (response) => response.write('x')],
+    ['breaks off', (response) => response.write('x', () => response.destroy())],
+  ])('refuses by 401 and 403 behind which comes a body that %s', async (_, send) => {
+    for (const [status, code] of [
+      [401, 'token_missing'],
+      [403, 'not_allowed'],
+    ] as const) {
+      respond = (response) => send(response.writeHead(status, { 'content-length': 200_000 }));
+      expect(await codeOf(identifier({ timeoutMs: 20_000 }).identify(HANDSHAKE))).toBe(code);
+    }
+  });
+
   it.each<[string, number, unknown]>([
     ['another status', 500, { user: 'u1' }],
     ['a success of another kind', 201, { user: 'u1' }],
