@@ -16,23 +16,42 @@ interface AcceptingApp {
   removeChildAppDescriptor(descriptor: unknown): void;
 }
 
+/** Gives an app its handlers; they call `socketClosed` at each end of a WebSocket. */
+export type ServeApp = (app: TemplatedApp, socketClosed: () => void) => void;
+
+/** An app, and how many of its connections are open. */
+interface PooledApp {
+  readonly app: TemplatedApp;
+  connections: number;
+  /** A look at the apps has found it replaced and without connections. */
+  wasIdle: boolean;
+}
+
+const LOOK_MS = 60_000;
+
 /**
  * The apps of uWebSockets.js behind one port. A certificate is an app's for good, so with TLS one app accepts connections
  * and hands each to the app with the newest certificate. A renewal replaces the latter between two connections: none is
- * refused, and sockets that are open stay with the app that they came to.
+ * refused, and sockets that are open stay with the app that they came to. One that was replaced is closed when it has no
+ * connection left, so there are never more of them than connections.
  */
 export class AppPool {
   /** The app that listens. */
   readonly listening: TemplatedApp;
-  readonly #serve: (app: TemplatedApp) => void;
+  readonly #serve: ServeApp;
+  readonly #lookMs: number;
   /** Apps that have or had connections, the newest last. */
-  readonly #apps: TemplatedApp[] = [];
+  #apps: readonly PooledApp[] = [];
+  #looking: NodeJS.Timeout | undefined;
 
-  /** `serve` gives an app its handlers. Throws TransportError `bad_certificate`. */
-  constructor(tls: TlsFiles | undefined, serve: (app: TemplatedApp) => void) {
+  /** Throws TransportError `bad_certificate`. */
+  constructor(tls: TlsFiles | undefined, serve: ServeApp, options: { readonly lookMs?: number } = {}) {
     this.#serve = serve;
+    this.#lookMs = options.lookMs ?? LOOK_MS;
     if (tls === undefined) {
-      this.listening = this.#add(loadAddon().App());
+      const app = loadAddon().App();
+      this.#add({ app, connections: 0, wasIdle: false });
+      this.listening = app;
     } else {
       this.listening = secureApp(tls);
       this.renew(tls);
@@ -42,26 +61,46 @@ export class AppPool {
   /** Connections that come from now on get the certificate that the files hold now. Throws TransportError `bad_certificate`. */
   renew(tls: TlsFiles): void {
     const before = this.#apps.at(-1);
-    const app = this.#add(secureApp(tls));
-    accepting(this.listening).addChildAppDescriptor(accepting(app).getDescriptor());
-    if (before !== undefined) {
-      accepting(this.listening).removeChildAppDescriptor(accepting(before).getDescriptor());
-    }
+    const pooled: PooledApp = { app: secureApp(tls), connections: 0, wasIdle: false };
+    // A connection that becomes a WebSocket is not counted out here.
+    pooled.app.filter((_, change) => {
+      pooled.connections += Number(change);
+    });
+    this.#add(pooled);
+    accepting(this.listening).addChildAppDescriptor(accepting(pooled.app).getDescriptor());
+    if (before === undefined) return;
+    accepting(this.listening).removeChildAppDescriptor(accepting(before.app).getDescriptor());
+    this.#looking ??= setInterval(() => this.#closeIdle(), this.#lookMs).unref();
   }
 
   publish(group: string, frame: Uint8Array): void {
-    for (const app of this.#apps) app.publish(group, frame, false, false);
+    for (const { app } of this.#apps) app.publish(group, frame, false, false);
   }
 
   close(): void {
+    clearInterval(this.#looking);
     this.listening.close();
-    for (const app of this.#apps) if (app !== this.listening) app.close();
+    for (const { app } of this.#apps) if (app !== this.listening) app.close();
   }
 
-  #add(app: TemplatedApp): TemplatedApp {
-    this.#serve(app);
-    this.#apps.push(app);
-    return app;
+  #add(pooled: PooledApp): void {
+    this.#serve(pooled.app, () => pooled.connections--);
+    this.#apps = [...this.#apps, pooled];
+  }
+
+  /** Closes one at the second look: a connection may have been on its way to it when it was replaced. */
+  #closeIdle(): void {
+    const newest = this.#apps.at(-1);
+    this.#apps = this.#apps.filter((pooled) => {
+      if (pooled === newest || pooled.connections > 0) return true;
+      if (pooled.wasIdle) pooled.app.close();
+      const isLeft = !pooled.wasIdle;
+      pooled.wasIdle = true;
+      return isLeft;
+    });
+    if (this.#apps.length > 1) return;
+    clearInterval(this.#looking);
+    this.#looking = undefined;
   }
 }
 

@@ -95,7 +95,7 @@ export class UwsTransport implements Transport, HttpServer {
       { transport: this, tasks, carrier: this.#carrier },
       { handshakeTimeoutMs, writeTimeoutMs, maxHandshakesInFlight, isEndpoint, observe, onError },
     );
-    this.#apps = new AppPool(options.tls, (app) => this.#serve(app));
+    this.#apps = new AppPool(options.tls, (app, socketClosed) => this.#serve(app, socketClosed));
   }
 
   route(method: string, path: string, handle: RouteHandler): this {
@@ -146,8 +146,8 @@ export class UwsTransport implements Transport, HttpServer {
     this.#apps.publish(group, frame);
   }
 
-  #serve(app: TemplatedApp): void {
-    app.ws('/*', this.#behavior());
+  #serve(app: TemplatedApp, socketClosed: () => void): void {
+    app.ws('/*', this.#behavior(socketClosed));
     app.any('/*', (res, req) => {
       const head = copyHead(res, req, this.#options.proxyProtocol);
       if (asksForWebSocket(head)) this.#upgrader.handle(res, head, null);
@@ -155,7 +155,7 @@ export class UwsTransport implements Transport, HttpServer {
     });
   }
 
-  #behavior(): WebSocketBehavior<SocketData> {
+  #behavior(socketClosed: () => void): WebSocketBehavior<SocketData> {
     const { maxPayloadBytes, heartbeatMs, proxyProtocol } = this.#options;
     return {
       maxPayloadLength: maxPayloadBytes + OVERSIZE_BYTES,
@@ -177,7 +177,10 @@ export class UwsTransport implements Transport, HttpServer {
       message: (ws, data, isBinary) => this.#guard(socketOf(ws), (socket) => this.#message(socket, data, isBinary)),
       pong: (ws) => socketOf(ws).heard(),
       drain: (ws) => this.#guard(socketOf(ws), (socket) => this.#handler.drained(socket.connection)),
-      close: (ws, code, reason) => this.#guard(socketOf(ws), (socket) => this.#socketClosed(socket, code, reason)),
+      close: (ws, code, reason) => {
+        socketClosed();
+        this.#guard(socketOf(ws), (socket) => this.#socketClosed(socket, code, reason));
+      },
     };
   }
 
