@@ -8,12 +8,21 @@ export interface BackendCommands {
   subscriptionOf(name: string, request: BackendRequest): BackendSubscription | null;
   /** Returns the same text for requests that would make the very same call, credentials included. */
   callKey(name: string, request: BackendRequest): string;
+  /** Executes a command. Whatever a backend does becomes an outcome; a rejection is a defect. */
+  execute(name: string, request: BackendRequest, turn?: BackendTurn): Promise<BackendOutcome>;
+}
+
+/** How a call waits among those of others. */
+export interface BackendTurn {
+  /** Client that gets no more than a part of what all share; default: nobody in particular. */
+  readonly client?: string;
   /**
-   * Executes a command. Whatever a backend does becomes an outcome; a rejection is a defect. A patient caller is never
-   * told that too much is asked at once: it waits for its turn in a line of its own, and bounds by itself how many of
-   * its calls wait.
+   * A patient caller is never told that too much is asked at once: it waits for its turn in a line of its own, and bounds
+   * by itself how many of its calls wait.
    */
-  execute(name: string, request: BackendRequest, patience?: 'patient'): Promise<BackendOutcome>;
+  readonly patient?: boolean;
+  /** Tells that nobody waits for the answer any more: a question whose turn comes then is not asked. */
+  readonly isGone?: () => boolean;
 }
 
 export interface BackendRequest {

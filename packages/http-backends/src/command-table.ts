@@ -5,13 +5,14 @@ import type {
   BackendRequest,
   BackendRequestStats,
   BackendSubscription,
+  BackendTurn,
 } from '@ws-gateway/core';
 import { BackendCaller, BackendCallError, type BackendAnswer, type BackendCall } from './backend-caller.js';
 import { CircuitBreaker, CircuitOpenError } from './circuit-breaker.js';
 import { BadOptionError, Command } from './command.js';
 import { CommandTableError } from './command-table-error.js';
 import type { CommandEntries } from './command-entry.js';
-import { ConcurrencyLimiter, QueueFullError } from './concurrency-limiter.js';
+import { CallerGoneError, ConcurrencyLimiter, QueueFullError } from './concurrency-limiter.js';
 import { mistaken, outcomeOf, refused } from './outcome.js';
 import { subscriptionOf } from './subscription-id.js';
 
@@ -97,7 +98,7 @@ export class CommandTable implements BackendCommands {
     }
   }
 
-  async execute(name: string, request: BackendRequest, patience?: 'patient'): Promise<BackendOutcome> {
+  async execute(name: string, request: BackendRequest, turn: BackendTurn = {}): Promise<BackendOutcome> {
     const command = this.#find(name, request.endpoint);
     if (command === undefined) return refused('unknown_command', 'this endpoint has no such command');
     const problem = command.problem(request.options);
@@ -107,7 +108,7 @@ export class CommandTable implements BackendCommands {
     if (backend === undefined) return refused('unavailable', `backends.http.${entry.backend}.url is not configured`);
     try {
       const call = { ...command.call(backend.base, request), timeoutMs: backend.timeoutMs };
-      const answer = await this.#ask(name, { backend, call, patient: patience === 'patient' });
+      const answer = await this.#ask(name, { backend, call, turn });
       const outcome = outcomeOf(entry, answer);
       if (outcome.status !== 'ok') this.#stats.failed(name, reasonOf(answer.status));
       return outcome;
@@ -134,12 +135,15 @@ export class CommandTable implements BackendCommands {
    */
   async #ask(
     name: string,
-    { backend, call, patient }: { backend: Backend; call: BackendCall; patient: boolean },
+    { backend, call, turn }: { backend: Backend; call: BackendCall; turn: BackendTurn },
   ): Promise<BackendAnswer> {
     const { name: backendName, timeoutMs, breaker } = backend;
+    const { client = null, patient = false } = turn;
+    // What a client has asked to be done is done, also when it leaves right behind its request.
+    const isGone = call.method === 'GET' ? turn.isGone : undefined;
     const attempt = (): Promise<BackendAnswer> => breaker.run(() => this.#timed(name, call));
     if (breaker.isOpen) return attempt();
-    return this.#limiter.run({ backend: backendName, waitMsMax: timeoutMs, patient }, attempt);
+    return this.#limiter.run({ backend: backendName, client, waitMsMax: timeoutMs, patient, isGone }, attempt);
   }
 
   async #timed(name: string, call: BackendCall): Promise<BackendAnswer> {
@@ -157,6 +161,7 @@ export class CommandTable implements BackendCommands {
       this.#stats.failed(name, 'busy');
       return refused('busy', error.message);
     }
+    if (error instanceof CallerGoneError) return refused('unavailable', error.message);
     if (error instanceof CircuitOpenError) {
       this.#stats.failed(name, 'circuit_open');
       return refused('backend_error', error.message);

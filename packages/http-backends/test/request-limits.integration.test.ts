@@ -39,7 +39,11 @@ function makeTable(
   };
   const entry = { endpoints: ['/web'] };
   table = createCommandTable(
-    { dead: { ...entry, backend: 'dead' }, alive: { ...entry, backend: 'alive' } },
+    {
+      dead: { ...entry, backend: 'dead' },
+      change: { ...entry, backend: 'dead', method: 'PUT' },
+      alive: { ...entry, backend: 'alive' },
+    },
     options,
     stats,
   );
@@ -118,11 +122,46 @@ describe('requests to backends', () => {
     await Promise.all(stuck);
   });
 
+  // One client could have all places of a backend that was slow, and all of the queue behind them.
+  it('of one client take an eighth of the places and of the queue, and those of the others come in turn with them', async () => {
+    makeTable(16, 80, { dead: 20_000 });
+    const of = (client: string, count: number) =>
+      Array.from({ length: count }, () => table.execute('dead', request, { client }));
+    const greedy = of('greedy', 40);
+    expect((await Promise.all(greedy.slice(12))).map(codeOf)).toEqual(Array(28).fill('busy'));
+    await dead.arrived(2);
+    expect(stats).toMatchObject({ inFlight: 2, queued: 10 });
+    const others = Array.from({ length: 7 }, (_, at) => of(`other ${at}`, 3)).flat();
+    await dead.arrived(16);
+    expect(stats).toMatchObject({ inFlight: 16, queued: 17 });
+    expect(dead.seen).toHaveLength(16);
+    dead.answer = (response) => response.end('1');
+    for (const response of held) response.end('1');
+    for (const outcome of await Promise.all([...greedy.slice(0, 12), ...others])) expect(outcome.status).toBe('ok');
+    expect(stats).toMatchObject({ inFlight: 0, queued: 0 });
+  });
+
+  // They were asked in their turn all the same: who came, asked much and left, again and again, kept the places.
+  it('of a client that has gone are not made when their turn comes, but for those that change something', async () => {
+    makeTable(1, 10, { dead: 20_000 });
+    const [first] = many('dead', 1);
+    await dead.arrived(1);
+    let isGone = false;
+    const waiting = ['dead', 'change'].map((name) => table.execute(name, request, { client: 'a', isGone: () => isGone }));
+    const kept = table.execute('dead', request, { client: 'b', isGone: () => false });
+    isGone = true;
+    dead.answer = (response) => response.end('1');
+    held[0]?.end('1');
+    expect((await Promise.all([first!, kept, ...waiting])).map(({ status }) => status)).toEqual(['ok', 'ok', 'error', 'ok']);
+    expect(dead.seen.map(({ method }) => method)).toEqual(['GET', 'GET', 'PUT']);
+    expect(stats.errors.size).toBe(0);
+  });
+
   it('of the patient wait beside the others, are never refused for them, and take turns with them', async () => {
     makeTable(1, 1, { dead: 20_000 });
     const [first] = many('dead', 1);
     await dead.arrived(1);
-    const patient = Array.from({ length: 5 }, () => table.execute('dead', request, 'patient'));
+    const patient = Array.from({ length: 5 }, () => table.execute('dead', request, { patient: true }));
     const [second, third] = many('dead', 2);
     expect(codeOf(await third!)).toBe('busy');
     expect(stats.queued).toBe(6);

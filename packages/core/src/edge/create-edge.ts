@@ -127,6 +127,7 @@ interface DeliveryParts {
   readonly delivery: Delivery;
   readonly interests: Interests;
   readonly subscriber: Subscriber;
+  readonly catchUp: CatchUp;
   readonly access: TopicAccess;
   readonly survey: ClusterSurvey;
 }
@@ -142,7 +143,7 @@ function createDelivery(deps: EdgeDeps, options: EdgeOptions): DeliveryParts {
   const subscriber = new Subscriber({ engine, localStreams, delivery, interests, catchUp, stats, subscriptions });
   const access = new TopicAccess(options.topics, options);
   const survey = new ClusterSurvey({ engine, logger, localStreams, connections }, options);
-  return { connections, localStreams, sender, delivery, interests, subscriber, access, survey };
+  return { connections, localStreams, sender, delivery, interests, subscriber, catchUp, access, survey };
 }
 
 type CommandDeps = EdgeDeps & DeliveryParts & { readonly loginChanges: LoginChanges; readonly reloads: Reloads };

@@ -234,6 +234,7 @@ export class Edge implements EdgeHandler, Inbox {
   }
 
   rebuild(loss: ContinuityLoss): Promise<void> {
+    this.#parts.loginChanges.lost(loss);
     return this.#parts.rebuild.run(loss);
   }
 

@@ -6,10 +6,10 @@ import type { Connection } from '../delivery/connection.js';
 import { verifiedIdentity } from '../handshake/admission-checks.js';
 import { Login } from '../login.js';
 import { RefusalError } from '../refusals.js';
-import { backendRequest, throwOnMistake } from './backend-command-handler.js';
+import { backendRequest, backendTurn, throwOnMistake } from './backend-command-handler.js';
 import type { ClientRequest } from './client-request.js';
 import type { LoginChanges } from './login-changes.js';
-import { ok, type CommandHandlers, type Outcome } from './outcome.js';
+import { ok, requireOpen, type CommandHandlers, type Outcome } from './outcome.js';
 
 /** Claims of somebody whom a back end knows: what a token of ours could limit is not limited. */
 const NO_CLAIMS: Omit<Identity, 'user'> = {
@@ -56,6 +56,7 @@ export class AuthenticationCommand {
     const outcome = await this.#askBackend(connection, request);
     if (outcome !== null && outcome.status !== 'ok') return outcome;
     const { identity, authorization } = await this.#identityOf(token, connection, outcome);
+    requireOpen(connection);
     const before = connection.login;
     const isSameUser = before.user === identity.user;
     if (isUpdate && !isSameUser) throw new RefusalError('user_mismatch', 'update: the token is of another user');
@@ -85,7 +86,8 @@ export class AuthenticationCommand {
   async #askBackend(connection: Connection, request: ClientRequest): Promise<BackendOutcome | null> {
     const { backends } = this.#deps;
     if (!backends.has(request.command, connection.endpoint.path)) return null;
-    return throwOnMistake(await backends.execute(request.command, backendRequest(connection, request)));
+    const call = backendRequest(connection, request);
+    return throwOnMistake(await backends.execute(request.command, call, backendTurn(connection)));
   }
 
   async #becomeGuest(connection: Connection, isUpdate: boolean): Promise<Outcome> {

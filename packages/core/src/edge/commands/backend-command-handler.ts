@@ -1,4 +1,4 @@
-import type { BackendCommands, BackendOutcome, BackendRequest } from '../../backend-commands.js';
+import type { BackendCommands, BackendOutcome, BackendRequest, BackendTurn } from '../../backend-commands.js';
 import type { SubscriptionEvents } from '../../outgoing/subscription-events.js';
 import { memberText } from '../../records/json/member-text.js';
 import { subscriptionStream } from '../../streams.js';
@@ -8,7 +8,7 @@ import { RefusalError } from '../refusals.js';
 import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
 import { idSubscription } from '../subscriptions/unretained-streams.js';
 import type { ClientRequest } from './client-request.js';
-import type { CommandHandler, Outcome } from './outcome.js';
+import { requireOpen, type CommandHandler, type Outcome } from './outcome.js';
 
 interface BackendCommandDeps {
   readonly backends: BackendCommands;
@@ -52,12 +52,14 @@ export class BackendCommandHandler {
     const { command } = request;
     const call = backendRequest(connection, request);
     const wanted = backends.subscriptionOf(command, call);
-    if (wanted === null) return throwOnMistake(await backends.execute(command, call));
+    const turn = backendTurn(connection);
+    if (wanted === null) return throwOnMistake(await backends.execute(command, call, turn));
     // Subscribed before the backend looks, so that what changes after its look is not missed; given back if it fails.
     const shared = this.#own(connection, wanted.id);
     try {
       const pending = await shared.begun;
-      const outcome = await backends.execute(command, call);
+      requireOpen(connection);
+      const outcome = await backends.execute(command, call, turn);
       if (outcome.status !== 'ok') return throwOnMistake(outcome);
       shared.granted = true;
       // What a `reload` asks again.
@@ -117,6 +119,12 @@ export function backendRequest(connection: Connection, request: ClientRequest): 
     authorization: connection.login.authorization,
     user: connection.user,
   };
+}
+
+/** The connections of a user share a part of what all clients share; a guest's has one for itself. */
+export function backendTurn(connection: Connection): BackendTurn {
+  const { user, id } = connection;
+  return { client: user === null ? `guest ${id}` : `user ${user}`, isGone: () => connection.state !== 'open' };
 }
 
 /** Throws RefusalError, so that the client's mistake counts among the bad requests of the connection. */

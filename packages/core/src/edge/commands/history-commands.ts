@@ -5,7 +5,7 @@ import { keyStream, roomStream, userStream, type RetainedStream } from '../../st
 import type { StreamPolicy } from '../../stream-policy.js';
 import type { ClusterSurvey } from '../node/cluster-survey.js';
 import type { Connection } from '../delivery/connection.js';
-import { ok, rateLimited, type CommandHandlers, type Outcome } from './outcome.js';
+import { ok, rateLimited, requireOpen, type CommandHandlers, type Outcome } from './outcome.js';
 import { connectionViews } from '../../presence-view.js';
 import { RefusalError } from '../refusals.js';
 import { positionOf, type ClientRequest } from './client-request.js';
@@ -71,7 +71,12 @@ export class HistoryCommands {
 
   async #inTurn<T>(connection: Connection, read: () => Promise<T>): Promise<T> {
     const before = this.#reading.get(connection) ?? Promise.resolve();
-    const reading = before.then(read, read);
+    const readIfOpen = (): Promise<T> => {
+      // It may have gone while others of its requests were being answered, and nobody would get this.
+      requireOpen(connection);
+      return read();
+    };
+    const reading = before.then(readIfOpen, readIfOpen);
     this.#reading.set(connection, reading);
     return reading;
   }

@@ -1,5 +1,5 @@
 import { closeReason, type CloseReason } from '../../close-codes.js';
-import type { Engine, NodeCommand } from '../../engine.js';
+import type { ContinuityLoss, Engine, NodeCommand } from '../../engine.js';
 import { leftFrame } from '../../frame.js';
 import type { PresenceEvents } from '../../outgoing/presence-events.js';
 import type { Revocation } from '../../revocation.js';
@@ -29,6 +29,8 @@ interface Change {
   readonly login: Login;
   /** A close of the new login's user that came before the connection was that user's. */
   close: CloseReason | null;
+  /** The engine has lost the new user's rows since it was asked; nobody else knows yet that this one is among them. */
+  isRowLost: boolean;
 }
 
 /**
@@ -52,11 +54,14 @@ export class LoginChanges {
    */
   async change(connection: Connection, login: Login): Promise<void> {
     const before = connection.login;
-    const change: Change = { login, close: null };
+    const change: Change = { login, close: null, isRowLost: false };
     this.#underWay.set(connection, change);
     try {
       this.#checkLimit(login, before);
-      await this.#register(connection, login);
+      do {
+        change.isRowLost = false;
+        await this.#register(connection, login);
+      } while (change.isRowLost);
       // Another change may have taken the last place meanwhile.
       this.#checkLimit(login, before);
     } catch (error) {
@@ -92,6 +97,13 @@ export class LoginChanges {
   revoke(revocation: Revocation): void {
     for (const change of this.#underWay.values()) {
       if (change.login.isRevokedBy(revocation)) change.close = closeReason('revoked');
+    }
+  }
+
+  /** The rows of users that connections are becoming are not among those that Rebuild writes again. */
+  lost({ concerns }: ContinuityLoss): void {
+    for (const change of this.#underWay.values()) {
+      if (change.login.user !== null && concerns(change.login.user)) change.isRowLost = true;
     }
   }
 

@@ -1,5 +1,6 @@
 import type { ResponseStatus } from '../../frame.js';
 import type { Connection } from '../delivery/connection.js';
+import { RefusalError } from '../refusals.js';
 import type { ClientRequest } from './client-request.js';
 
 /** Result of a command. CommandDispatcher makes the answer of it. */
@@ -20,6 +21,14 @@ export interface Outcome {
 export type CommandHandler = (connection: Connection, request: ClientRequest) => Outcome | Promise<Outcome>;
 
 export type CommandHandlers = Readonly<Record<string, CommandHandler>>;
+
+/**
+ * Throws RefusalError when the connection has ended: call it before each step of a command that only finds something out,
+ * for nobody would get the answer. What changes something goes on: the client has asked for it.
+ */
+export function requireOpen(connection: Connection): void {
+  if (connection.state !== 'open') throw new RefusalError('unavailable', 'the connection has ended');
+}
 
 /** The request was one too many and was not carried out. */
 export function rateLimited(message: string): Outcome {

@@ -8,6 +8,7 @@ import type { Position } from '../../streams.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import type { Connection, Subscription } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
+import { unknownTo, type CatchUp } from '../subscriptions/catch-up.js';
 import type { Interests } from '../subscriptions/interests.js';
 import type { Sender } from '../delivery/sender.js';
 
@@ -24,6 +25,7 @@ interface RebuildDeps {
   readonly connections: ConnectionTable;
   readonly interests: Interests;
   readonly delivery: Delivery;
+  readonly catchUp: Pick<CatchUp, 'start'>;
   readonly sender: Pick<Sender, 'close'>;
   readonly presence: Pick<PresenceEvents, 'connected'> | null;
   readonly logger: Logger;
@@ -68,7 +70,7 @@ export class Rebuild {
       const place = placeOf(subscription);
       if (!loss.concerns(place)) continue;
       isConcerned = true;
-      const isProvable = subscription.retained !== null && (subscription.held === null || held.includes(subscription));
+      const isProvable = subscription.retained !== null && (subscription.held === null || isWaiting(subscription, held));
       // One that is still joining has read its history before the loss, and what it holds now may have a hole.
       if (!isProvable && loss.missed(place)) this.#unproven.add(connection);
       if (subscription.held === null || held.includes(subscription)) subscription.outlivedLoss = true;
@@ -108,13 +110,17 @@ export class Rebuild {
     if (this.#unproven.has(connection)) this.#doom(connection);
     for (const subscription of held) {
       // What has a hole is never let go, or the client would come back with a position behind the hole.
-      if (subscription.held === null || this.#unproven.has(connection)) continue;
+      if (!isWaiting(subscription, held) || this.#unproven.has(connection)) continue;
       if (!subscription.left) this.#deps.delivery.release(subscription, []);
     }
   }
 
-  async #register(connection: Connection, held: readonly Subscription[], losses: readonly ContinuityLoss[]) {
-    const waiting = held.filter((subscription) => subscription.held !== null && !subscription.left);
+  async #register(
+    connection: Connection,
+    held: readonly Subscription[],
+    losses: readonly ContinuityLoss[],
+  ): Promise<void> {
+    const waiting = held.filter((subscription) => isWaiting(subscription, held) && !subscription.left);
     // What came until now is in the history that is read below, perhaps in a newer epoch.
     for (const subscription of waiting) {
       subscription.held = [];
@@ -133,6 +139,8 @@ export class Rebuild {
       exclusive: endpoint.exclusive,
       rejoin: true,
     });
+    // It is another login's since, of which nothing is known yet.
+    if (connection.login !== login) return this.#register(connection, held, losses);
     // Its place was free, and was taken on another node, before this row.
     if (result.status === 'already_connected') this.#deps.sender.close(connection, closeReason('session_replaced'));
     // Blocked while the store was away, or between its return and this row.
@@ -146,11 +154,19 @@ export class Rebuild {
     await Promise.all(waiting.map((subscription, at) => this.#catchUp(subscription, result.positions[at]!, losses)));
   }
 
-  /** Sends what followed the socket's own position, if that can be proved or nothing was missed. */
+  /**
+   * Sends what followed the socket's own position, if that can be proved or nothing was missed: at once as much as the
+   * queue of the topic holds, and what is more at the pace of the socket.
+   */
   async #catchUp(subscription: Subscription, top: Position, losses: readonly ContinuityLoss[]): Promise<void> {
-    const { epoch, offset, retained } = subscription;
+    const { epoch, offset, retained, policy } = subscription;
     if (epoch === top.epoch && offset === top.offset) return;
-    const page = await this.#deps.engine.read(retained!, { epoch, offset }, retained!.retention.size);
+    const page = await this.#deps.engine.read(
+      retained!,
+      { epoch, offset },
+      retained!.retention.size,
+      policy.queueBytes,
+    );
     // Another loss has come: what holds goes on holding, and is read again.
     if (losses !== this.#losses || subscription.held === null || subscription.left) return;
     if (!page.recovered && losses.some(({ missed }) => missed(placeOf(subscription)))) {
@@ -159,11 +175,15 @@ export class Rebuild {
     }
     // Older data came back: the socket has had it all, and what comes next begins an epoch.
     if (!page.recovered && page.epoch === epoch) return;
-    // Under a new epoch the page is all there is.
-    const replay = page.messages.filter(({ seen }) => !seen);
+    // Under a new epoch the history is all there is.
+    const last = page.messages.at(-1);
+    if (last !== undefined && last.offset < page.offset) {
+      this.#deps.catchUp.start(subscription, page.messages);
+      return;
+    }
     subscription.epoch = page.epoch;
-    subscription.offset = page.messages.at(-1)?.offset ?? page.offset;
-    this.#deps.delivery.release(subscription, replay);
+    subscription.offset = last?.offset ?? page.offset;
+    this.#deps.delivery.release(subscription, unknownTo(subscription, page.messages));
   }
 
   /** Frames of its held subscriptions are dropped from here on (see Delivery). */
@@ -206,6 +226,11 @@ export class Rebuild {
 /** Place by which the engine knows where the stream is: a user's own streams lie where the user's row is. */
 function placeOf({ localStream, connection }: Subscription): string {
   return localStream.shared ? localStream.stream : (connection.user ?? localStream.stream);
+}
+
+/** It holds for this repair: one that is live again, or whose history is being sent in pages, does not. */
+function isWaiting(subscription: Subscription, held: readonly Subscription[]): boolean {
+  return subscription.held !== null && subscription.replaying === null && held.includes(subscription);
 }
 
 function stepsOf<T>(list: readonly T[]): T[][] {

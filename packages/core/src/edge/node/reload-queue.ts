@@ -69,7 +69,8 @@ export class ReloadQueue {
     const left = [...subscriptions].filter(isThere);
     if (left.length === 0) return;
     try {
-      const outcome = await this.#deps.backends.execute(this.#command, call, 'patient');
+      const turn = { patient: true, isGone: () => !left.some(isThere) };
+      const outcome = await this.#deps.backends.execute(this.#command, call, turn);
       this.#tell(left, outcome);
     } catch (error) {
       this.#deps.logger.error('reload failed', { command: this.#command, error });

@@ -26,7 +26,7 @@ export class CatchUp {
     this.#deps = deps;
   }
 
-  /** `page` is the first one, read while everything live was held. */
+  /** `page` is the first one, read while everything live was held, with at least one message. */
   start(subscription: Subscription, page: readonly StreamMessage[]): void {
     this.#run(subscription, page).catch((error: unknown) => {
       this.#deps.logger.warn('replay could not be completed', { stream: subscription.localStream.stream, error });
@@ -38,10 +38,10 @@ export class CatchUp {
     const { engine, sender, delivery } = this.#deps;
     const { retained, policy, connection } = subscription;
     let messages = first;
+    let after = positionBehind(first);
     for (;;) {
-      const after = positionBehind(messages);
       subscription.replaying = 'paced';
-      delivery.replay(subscription, messages);
+      delivery.replay(subscription, unknownTo(subscription, messages));
       sender.flush();
       if (!(await sender.whenDrained(connection)) || subscription.left) return;
       subscription.replaying = 'reading';
@@ -49,18 +49,20 @@ export class CatchUp {
       subscription.heldBytes = 0;
       const page = await engine.read(retained!, after, retained!.retention.size, policy.queueBytes);
       if (isLeft(subscription)) return;
-      if (!page.recovered) {
+      messages = page.messages;
+      if (messages.length > 0) after = positionBehind(messages);
+      const isLast = after.offset >= page.offset;
+      // An empty page that says that there is more proves nothing, and asking again would bring the same.
+      if (!page.recovered || (messages.length === 0 && !isLast)) {
         sender.close(connection, closeReason('resync'));
         return;
       }
-      messages = page.messages;
-      const { epoch, offset } = messages.length === 0 ? after : positionBehind(messages);
       // More may have come live while this page was read than could be held (see Delivery).
-      if (offset < page.offset || !isReading(subscription)) continue;
+      if (!isLast || !isReading(subscription)) continue;
       subscription.replaying = null;
-      subscription.epoch = epoch;
-      subscription.offset = offset;
-      delivery.release(subscription, messages);
+      subscription.epoch = after.epoch;
+      subscription.offset = after.offset;
+      delivery.release(subscription, unknownTo(subscription, messages));
       sender.flush();
       return;
     }
@@ -70,6 +72,11 @@ export class CatchUp {
 function positionBehind(messages: readonly StreamMessage[]): Position {
   const { epoch, offset } = messages.at(-1)!;
   return { epoch, offset };
+}
+
+/** What came to this node before the engine lost it has been sent to those who were subscribed then. */
+export function unknownTo({ outlivedLoss }: Subscription, messages: readonly StreamMessage[]): readonly StreamMessage[] {
+  return outlivedLoss ? messages.filter(({ seen }) => !seen) : messages;
 }
 
 /** Asked again behind each wait. */

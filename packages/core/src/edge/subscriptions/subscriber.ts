@@ -184,6 +184,8 @@ export class Subscriber {
     const { policy, localStream } = subscription;
     subscription.epoch = top.epoch;
     subscription.offset = top.offset;
+    // Left meanwhile, by its client's word or its end: nothing is sent to it any more.
+    if (subscription.left) return;
     const after = part.after ?? (await this.#acknowledged(subscription));
     const hasSnapshot = policy.snapshot && (!localStream.shared || subscription.key !== undefined);
     if (after === null && !hasSnapshot) return;
@@ -191,6 +193,7 @@ export class Subscriber {
       if (part.after !== null) part.recovered = true;
       return;
     }
+    if (subscription.left) return;
     const page = await this.#reads.read(subscription.retained!, { after, bytesMax: policy.queueBytes }, top);
     if (part.after !== null) part.recovered = page.recovered;
     else if (after !== null) this.#countExpired(subscription, after, page);

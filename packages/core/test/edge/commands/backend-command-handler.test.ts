@@ -7,6 +7,7 @@ import {
   type BackendCommands,
   type BackendOutcome,
   type BackendRequest,
+  type BackendTurn,
   type Edge,
   type EdgeDeps,
   type EdgeOptions,
@@ -29,7 +30,7 @@ interface Frame {
 
 interface Call {
   readonly request: BackendRequest;
-  readonly patience: string | undefined;
+  readonly turn: BackendTurn;
   readonly answer: (outcome: BackendOutcome) => void;
   readonly fail: (error: Error) => void;
 }
@@ -50,8 +51,8 @@ class HeldCommands implements BackendCommands {
     return authorization;
   }
 
-  execute(_: string, request: BackendRequest, patience?: 'patient'): Promise<BackendOutcome> {
-    return new Promise((answer, fail) => this.calls.push({ request, patience, answer, fail }));
+  execute(_: string, request: BackendRequest, turn: BackendTurn = {}): Promise<BackendOutcome> {
+    return new Promise((answer, fail) => this.calls.push({ request, turn, answer, fail }));
   }
 }
 
@@ -306,7 +307,7 @@ describe('a reload', () => {
     for (let at = 0; at < 70; at++) {
       await asked(at + 1);
       expect(commands.calls.length).toBeLessThanOrEqual(at + 64);
-      expect(commands.calls[at]?.patience).toBe('patient');
+      expect(commands.calls[at]?.turn.patient).toBe(true);
       commands.calls[at]?.answer(ok(at));
     }
     for (const client of clients) await settled(client, 2);
@@ -348,5 +349,17 @@ describe('a reload', () => {
     client!.ask('ping');
     await settled(client!, 3);
     expect(client!.frames.map(({ event }) => event)).toEqual([ID, 'subscription', 'ping']);
+  });
+});
+
+describe('a command of a back end', () => {
+  it('waits among those of its user, and is wanted as long as its connection is open', async () => {
+    const [first, second] = [await connect('ann'), await connect('ann')];
+    for (const client of [first, second, await connect('bob')]) client.ask('list');
+    await asked(3);
+    const turns = commands.calls.map(({ turn }) => turn);
+    expect(turns.map(({ client }) => client)).toEqual(['user ann', 'user ann', 'user bob']);
+    edge.closed(first.connection, 1000, '');
+    expect(turns.map(({ isGone }) => isGone!())).toEqual([true, false, false]);
   });
 });

@@ -103,6 +103,28 @@ describe('an answer of history', () => {
     expect(few.payload).not.toHaveProperty('more');
   });
 
+  // Each of them was read to the end of the line, at `historyBytes` each, for nobody.
+  it('is not read for a connection that has ended', async () => {
+    await start({});
+    await node.publish('notifications', 'ann', 'one');
+    const client = await node.connect('/ws', 'ann');
+    let reads = 0;
+    const read = node.engine.read.bind(node.engine);
+    node.engine.read = (...args) => {
+      reads++;
+      return read(...args);
+    };
+    node.engine.reads.close();
+    for (let at = 0; at < 5; at++) client.send('history', { topic: 'notifications' });
+    client.send('subscribe', { topics: [{ topic: 'notifications', epoch: 'e', offset: 0 }] });
+    client.send('enter', { room: 'red', epoch: 'e', offset: 0 });
+    await turns();
+    client.close();
+    node.engine.reads.open();
+    await turns(50);
+    expect([reads, node.logged]).toEqual([1, []]);
+  });
+
   it('is read for one request of a connection at a time', async () => {
     await start({});
     await node.publish('notifications', 'ann', 'one');

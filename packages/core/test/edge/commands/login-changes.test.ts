@@ -228,3 +228,43 @@ describe('a change of user on a hub', () => {
     expect(client.updates).toEqual(['meanwhile', 'to all', 'to bob']);
   });
 });
+
+describe('a loss of the engine', () => {
+  const loss = { reason: 'test', concerns: (place: string) => place === 'bob', missed: () => false };
+
+  // The row that had just been written was gone, and the repair looked at the user whose connection it still was: the new
+  // user was on no node, and nothing reached the socket any more.
+  it('while a connection becomes another user has that user registered again', async () => {
+    client = await node.connect('/ws', 'ann');
+    const admitted: (string | null)[] = [];
+    const admit = node.engine.admit.bind(node.engine);
+    node.engine.admit = (request) => {
+      admitted.push(request.user);
+      return admit(request);
+    };
+    node.engine.admissions.close();
+    const rid = client.send('authentication', { authToken: 'bob' });
+    await turns();
+    const [id] = (await node.engine.presence('bob')).map(({ connection }) => connection);
+    await node.engine.release([{ connection: id!, user: 'bob' }]);
+    const repaired = node.edge.rebuild(loss);
+    node.engine.admissions.open();
+    await repaired;
+    expect((await client.answer(rid)).status).toBe('ok');
+    expect(admitted).toEqual(['bob', 'bob']);
+    expect(await node.rows('ann', 'bob')).toEqual([0, 1]);
+  });
+
+  it('that is repaired while a connection becomes another user leaves the row of that user alone', async () => {
+    client = await node.connect('/ws', 'ann');
+    node.engine.admissions.close();
+    const repaired = node.edge.rebuild({ ...loss, concerns: () => true });
+    await turns();
+    const rid = client.send('authentication', { authToken: 'bob' });
+    await turns();
+    node.engine.admissions.open();
+    await Promise.all([repaired, client.answer(rid)]);
+    await turns();
+    expect(await node.rows('ann', 'bob')).toEqual([0, 1]);
+  });
+});

@@ -66,7 +66,8 @@ class Node {
     const interests = { renew: () => this.watch() } as unknown as Interests;
     const { sender } = this.underTest;
     const presence = { connected: ({ id }: Connection) => void this.told.push(id) };
-    this.rebuild = new Rebuild({ engine, presence, connections, interests, delivery, sender, logger: silent });
+    const catchUp = { start: () => undefined };
+    this.rebuild = new Rebuild({ engine, presence, connections, interests, delivery, catchUp, sender, logger: silent });
   }
 
   /** An open socket of a user, subscribed to a stream and up to date. */

@@ -93,6 +93,13 @@ describe('a replay that is longer than the queue of its topic', () => {
         node.engine.read = async (...args) => ({ ...(await page(...args)), recovered: false });
       },
     ],
+    [
+      'the history says that there is more, and gives nothing',
+      () => {
+        const page = node.engine.read.bind(node.engine);
+        node.engine.read = async (...args) => ({ ...(await page(...args)), messages: [] });
+      },
+    ],
   ])('sends the client back for it when %s', async (_, act) => {
     node.clientsTake = 300;
     const client = await resume();
@@ -103,6 +110,35 @@ describe('a replay that is longer than the queue of its topic', () => {
       await turns(5);
     }
     expect(client.ended?.code).toBe(4003);
+  });
+});
+
+// What an open socket had missed was read whole, however much that was and however slowly the client read.
+describe('what open sockets have missed when the engine lost its rows', () => {
+  const loss = { reason: 'test', concerns: () => true, missed: () => true };
+
+  it('comes page by page where it is longer than the queue of its topic, before what is live', async () => {
+    const client = await resume(38);
+    await turns();
+    const largest: number[] = [];
+    const page = node.engine.read.bind(node.engine);
+    node.engine.read = async (...args) => {
+      const answer = await page(...args);
+      largest.push(answer.messages.reduce((bytes, { frame }) => bytes + frame.length, 0));
+      return answer;
+    };
+    const deliver = node.edge.deliver.bind(node.edge);
+    node.edge.deliver = () => undefined;
+    for (let at = 41; at <= 70; at++) await publish(at);
+    node.edge.deliver = deliver;
+    const repaired = node.edge.rebuild(loss);
+    await publish(71);
+    await repaired;
+    await turns(200);
+    await publish(72);
+    expect(numbers(client)).toEqual(Array.from({ length: 34 }, (_, at) => 39 + at));
+    expect(Math.max(...largest)).toBeLessThan(2 * TOPIC.queueBytes);
+    expect([largest.length > 3, client.ended, node.logged]).toEqual([true, null, []]);
   });
 });
 
