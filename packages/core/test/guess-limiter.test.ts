@@ -6,7 +6,7 @@ let limiter: GuessLimiter;
 
 beforeEach(() => {
   time = { ms: 1_000_000 };
-  limiter = new GuessLimiter(() => time.ms);
+  limiter = new GuessLimiter({ clock: () => time.ms });
 });
 
 describe('guesses at a secret', () => {
@@ -16,6 +16,25 @@ describe('guesses at a secret', () => {
     expect([1, 2, 3].map(() => limiter.waitMs('a'))).toEqual([200, 400, 600]);
     time.ms += 800;
     expect(limiter.waitMs('a')).toBe(0);
+  });
+
+  // An IPv6 customer has 2^64 addresses.
+  it('of one IPv6 /64 are those of one address', () => {
+    limiter.wrong('2001:db8::1');
+    expect([limiter.waitMs('2001:db8::2'), limiter.waitMs('2001:db8:0:1::1')]).toEqual([200, 0]);
+  });
+
+  // 25 of them at eight workers were through in half a second.
+  it.each([1, 2, 3, 4, 8, 13, 24, 25, 64])('are as slow where %i processes share a port', (processes) => {
+    const limiters = Array.from({ length: processes }, () => new GuessLimiter({ processes, clock: () => time.ms }));
+    const oneAfterTheOther = limiters[0]!.pauseMs * 25;
+    const answeredAfterMs = Array.from({ length: 25 }, (_, guess) => {
+      const at = limiters[guess % processes]!;
+      const waitMs = at.waitMs('a')!;
+      if (waitMs === 0) at.wrong('a');
+      return waitMs + at.pauseMs;
+    });
+    expect(Math.min(oneAfterTheOther, Math.max(...answeredAfterMs))).toBeGreaterThan(2_000);
   });
 
   it('cost nobody at another address anything', () => {

@@ -18,6 +18,8 @@ export interface AdminDeps {
   readonly logger: Logger;
   /** The caller's address: the peer's, or what a trusted proxy says. */
   readonly clientAddress: (request: HttpRequest) => string;
+  /** Processes that share the port. */
+  readonly workers: number;
   readonly topics: ReadonlyMap<string, TopicPolicy>;
   /** Writes blocks to the topic that is read for them; null: this node writes nothing. */
   readonly writer: RecordWriter | null;

@@ -10,17 +10,20 @@ export interface TokenGuardDeps {
   readonly logger: Logger;
   /** The caller's address: the peer's, or what a trusted proxy says. */
   readonly clientAddress: (request: HttpRequest) => string;
+  /** Processes that share the port. */
+  readonly workers: number;
 }
 
 /** Lets only those in who bring a token. Wrong ones are logged and slowed down, address by address. */
 export class TokenGuard {
   readonly #deps: TokenGuardDeps;
   readonly #operators: () => readonly Operator[];
-  readonly #guesses = new GuessLimiter();
+  readonly #guesses: GuessLimiter;
 
   /** The operators are asked for each time: their tokens may be new ones. None: there is no API. */
   constructor(deps: TokenGuardDeps, operators: () => readonly Operator[]) {
     this.#deps = deps;
+    this.#guesses = new GuessLimiter({ processes: deps.workers });
     this.#operators = operators;
   }
 
@@ -45,11 +48,12 @@ export class TokenGuard {
     throw new AdminError('read_only', 'this token may only look (GET)');
   }
 
-  #refuse(request: HttpRequest, address: string): never {
+  async #refuse(request: HttpRequest, address: string): Promise<never> {
     const attempts = this.#guesses.wrong(address);
     if (attempts > 0) {
       this.#deps.logger.warn('wrong token for the admin api', { address, attempts, ...requested(request) });
     }
+    await pause(this.#guesses.pauseMs);
     throw new AdminError('token_invalid', 'this is no token of the admin API');
   }
 

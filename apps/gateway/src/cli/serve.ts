@@ -62,8 +62,10 @@ export async function startStoppable(live: LiveConfig, readAgain?: () => Loaded)
 async function supervise(live: LiveConfig, readAgain: () => Loaded): Promise<void> {
   const { createLogging } = await import('../node/logging.js');
   const { Supervisor, WorkerStartError } = await import('../workers/supervisor.js');
+  const { checkTokenKeys } = await import('../node/identities.js');
   const { logger, loki } = createLogging(live.config, nodeName());
   live.add({ reload: ({ logger: { level } }) => logger.setLevel(level) });
+  if (live.config.role !== 'router') live.add({ check: checkTokenKeys, reload: () => undefined });
   const supervisor = new Supervisor(live, logger.child({ part: 'supervisor' }));
   process.on('SIGHUP', () => supervisor.reload(readAgain()));
   onSignals(

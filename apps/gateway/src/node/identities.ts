@@ -70,7 +70,7 @@ export class RenewedVerifier implements TokenVerifier, Reloadable {
 
   /** Throws AuthConfigError. */
   check(config: Pick<Config, 'auth' | 'topics'>): void {
-    createTokenVerifier(verifierOptions(config), this.#deps);
+    checkTokenKeys(config);
   }
 
   reload({ auth }: Pick<Config, 'auth'>): void {
@@ -93,6 +93,11 @@ export class RenewedVerifier implements TokenVerifier, Reloadable {
       this.#deps.logger.error('keys of tokens cannot be used, those before stay', { error });
     }
   }
+}
+
+/** Throws AuthConfigError when no verifier could work with these keys, in the configuration or in the files that it names. */
+export function checkTokenKeys(config: Pick<Config, 'auth' | 'topics'>): void {
+  createTokenVerifier(verifierOptions(config));
 }
 
 function keyFiles({ publicKeyFile, issuers }: Config['auth']): string[] {

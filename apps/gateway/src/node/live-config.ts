@@ -61,16 +61,19 @@ export class LiveConfig {
   }
 }
 
-/** `waiting` names the keys that differ from what runs and need a restart. */
-export function reloaded(live: LiveConfig, next: Pick<Loaded, 'tree' | 'findings'>, logger: Logger): void {
-  const refuse = (problems: readonly string[]): void =>
+/** False: it was not taken over. `waiting` names the keys that differ from what runs and need a restart. */
+export function reloaded(live: LiveConfig, next: Pick<Loaded, 'tree' | 'findings'>, logger: Logger): boolean {
+  const refuse = (problems: readonly string[]): boolean => {
     logger.error('configuration not reloaded, it has problems', { problems });
+    return false;
+  };
   if (next.findings.length > 0) return refuse(next.findings.map(findingText));
   try {
     logger.info('configuration reloaded', { ...live.replace(next.tree) });
+    return true;
   } catch (error) {
     if (!(error instanceof AuthConfigError)) throw error;
-    refuse([error.message]);
+    return refuse([error.message]);
   }
 }
 

@@ -123,7 +123,7 @@ export function roomRetention(config: Config): Retention | null {
   return size === 0 ? null : { mode: 'ordered', size, ttlMs };
 }
 
-type AdminOptions = Pick<AdminDeps, 'topics' | 'maxRecordBytes' | 'roomRetention' | 'clientAddress'>;
+type AdminOptions = Pick<AdminDeps, 'topics' | 'maxRecordBytes' | 'roomRetention' | 'clientAddress' | 'workers'>;
 
 export function adminOptions(config: Config): AdminOptions {
   const { topics, limits, server } = config;
@@ -132,6 +132,7 @@ export function adminOptions(config: Config): AdminOptions {
     topics,
     maxRecordBytes: limits.maxRecordBytes,
     roomRetention: roomRetention(config),
+    workers: server.workers,
     clientAddress: (request) =>
       proxies.clientAddress({
         remoteAddress: request.remoteAddress,

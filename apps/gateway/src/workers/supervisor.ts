@@ -110,10 +110,12 @@ export class Supervisor {
     return this.#stopping;
   }
 
-  /** Workers that are started again begin with what was taken over, like their siblings. */
+  /**
+   * Workers that are started again begin with what was taken over, like their siblings. What is wrong is found here, before
+   * any of them hears of it.
+   */
   reload(next: Pick<Loaded, 'tree' | 'findings'>): void {
-    reloaded(this.#live, next, this.#logger);
-    if (next.findings.length > 0) return;
+    if (!reloaded(this.#live, next, this.#logger)) return;
     for (const process of this.#running()) process.send({ kind: 'reload', tree: next.tree });
   }
 

@@ -159,6 +159,27 @@ describe('SIGHUP', () => {
     await client.close();
   });
 
+  // The process that starts the workers took it over: each of them refused it, and those that it started again ended.
+  it('changes nothing in any worker when a file of keys holds none', async () => {
+    const { started, reload } = await reloadable({ workers: 2 });
+    const publicKeyFile = join(folder, 'no-key-of-workers.pem');
+    writeFileSync(publicKeyFile, 'no key');
+    const issuers = [{ issuer: 'https://id.example', publicKeyFile, algorithms: ['RS256'] }];
+    await reload(
+      { logger: { level: 'debug' }, limits: { connectionsPerUser: 1 }, auth: { secret: OTHER_SECRET, issuers } },
+      'configuration not reloaded, it has problems',
+    );
+    const before = started.logs.length;
+    const { pid } = started.logs.find(({ message }) => message === 'worker listens')!;
+    process.kill(pid as number, 'SIGKILL');
+    await waitFor(() => started.logs.slice(before).some(({ message }) => message === 'worker listens'), {
+      ...{ timeoutMs: 20_000, what: 'another worker' },
+    });
+    const said = (wanted: string) => started.logs.filter(({ message }) => message === wanted).length;
+    expect([said('configuration not reloaded, it has problems'), said('configuration reloaded')]).toEqual([1, 0]);
+    await waitFor(async () => (await statusOf(`${started.wsUrl}/ws?token=${token()}`)) === 101, { what: 'a handshake' });
+  }, 60_000);
+
   it('changes nothing when the file is wrong, and says where', async () => {
     const { started, reload } = await reloadable();
     const line = await reload(

@@ -121,6 +121,20 @@ describe('workers that share a port', () => {
   });
 });
 
+describe('guesses at the token of the admin API', () => {
+  it('are slow though each of the workers counts by itself', async () => {
+    const authorization = 'Bearer guess';
+    const guess = () =>
+      fetch(`${gateway().httpUrl}/api/nodes`, { headers: { authorization, connection: 'close' } }).then(
+        ({ status }) => status,
+      );
+    const beganMs = performance.now();
+    const atOnce = await Promise.all(Array.from({ length: 25 }, guess));
+    expect(performance.now() - beganMs).toBeGreaterThan(2_000);
+    expect(new Set(atOnce)).toEqual(new Set([401]));
+  });
+});
+
 describe('a worker that is killed', () => {
   it('comes back as a new node; the other one keeps its sockets, takes the gRPC ports and says who is missing', async () => {
     const before = await metric('websocket_connections_total');
