@@ -149,8 +149,7 @@ export class ConcurrencyLimiter {
   /** Refuses the newest of the longest line, unless the newcomer's own line would be as long then. */
   #makeRoom(newcomers: Line): boolean {
     let longest: Line | null = null;
-    for (const line of this.#lines.values())
-      if (!line.patient && line.length > (longest?.length ?? 0)) longest = line;
+    for (const line of this.#lines.values()) if (!line.patient && line.length > (longest?.length ?? 0)) longest = line;
     if (longest === null || longest.length <= newcomers.length + 1) return false;
     const [client, waiters] = [...longest.clients].at(-1)!;
     waiters.pop()!.refuse(refusal());

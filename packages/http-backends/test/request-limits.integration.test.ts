@@ -147,12 +147,19 @@ describe('requests to backends', () => {
     const [first] = many('dead', 1);
     await dead.arrived(1);
     let isGone = false;
-    const waiting = ['dead', 'change'].map((name) => table.execute(name, request, { client: 'a', isGone: () => isGone }));
+    const waiting = ['dead', 'change'].map((name) =>
+      table.execute(name, request, { client: 'a', isGone: () => isGone }),
+    );
     const kept = table.execute('dead', request, { client: 'b', isGone: () => false });
     isGone = true;
     dead.answer = (response) => response.end('1');
     held[0]?.end('1');
-    expect((await Promise.all([first!, kept, ...waiting])).map(({ status }) => status)).toEqual(['ok', 'ok', 'error', 'ok']);
+    expect((await Promise.all([first!, kept, ...waiting])).map(({ status }) => status)).toEqual([
+      'ok',
+      'ok',
+      'error',
+      'ok',
+    ]);
     expect(dead.seen.map(({ method }) => method)).toEqual(['GET', 'GET', 'PUT']);
     expect(stats.errors.size).toBe(0);
   });

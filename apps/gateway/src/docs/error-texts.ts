@@ -115,7 +115,7 @@ export const outcomeTexts: Texts<(typeof outcomeCodes)[number]> = {
   ],
   unavailable: ['The backend has no `url` in the configuration.', 'Operator: `backends.http.<name>.url`.'],
   busy: [
-    'As many calls as `backends.requestPoolSize` (or the part of the backend) are under way and the queue is full.',
+    'As many calls as `backends.requestPoolSize` (or the part of the backend or of the user) are under way, and the queue or the part of it that one user has is full.',
     'Try again later. Operator: the backend is slow, or the pool too small.',
   ],
   backend_timeout: [

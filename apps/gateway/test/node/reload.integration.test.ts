@@ -177,7 +177,9 @@ describe('SIGHUP', () => {
     });
     const said = (wanted: string) => started.logs.filter(({ message }) => message === wanted).length;
     expect([said('configuration not reloaded, it has problems'), said('configuration reloaded')]).toEqual([1, 0]);
-    await waitFor(async () => (await statusOf(`${started.wsUrl}/ws?token=${token()}`)) === 101, { what: 'a handshake' });
+    await waitFor(async () => (await statusOf(`${started.wsUrl}/ws?token=${token()}`)) === 101, {
+      what: 'a handshake',
+    });
   }, 60_000);
 
   it('changes nothing when the file is wrong, and says where', async () => {

@@ -50,7 +50,9 @@ describe('the request limit of a connection', () => {
     );
     expect(seconds).toEqual([...Array(9).fill('rate_limited'), 'close']);
     const hurried = fresh();
-    const hasty = Array.from({ length: 21 }, () => 50).map((bytes) => limitRequest(hurried, rate(0, 100), bytes, 10_000));
+    const hasty = Array.from({ length: 21 }, () => 50).map((bytes) =>
+      limitRequest(hurried, rate(0, 100), bytes, 10_000),
+    );
     expect([hasty.at(-2), hasty.at(-1)]).toEqual(['rate_limited', 'close']);
   });
 

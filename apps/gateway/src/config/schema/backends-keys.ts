@@ -83,9 +83,13 @@ export const backendKeys = {
     requestPoolSize: key(
       whole(1, 100_000),
       1000,
-      'HTTP calls in flight, per process. Half of the places are reserved, the same number for each backend that has a URL; the other half is for all of them.',
+      'HTTP calls in flight, per process. Half of the places are reserved, the same number for each backend that has a URL; the other half is for all of them. One user has an eighth of the places at most (2 at least).',
     ),
-    requestQueueSize: key(whole(0, 10_000_000), 10_000, 'Calls that may wait for a place. More are answered `busy`.'),
+    requestQueueSize: key(
+      whole(0, 10_000_000),
+      10_000,
+      'Calls that may wait for a place, an eighth of them of one user. More are answered `busy`.',
+    ),
     http: map('Backends that commands call, by name.', httpBackend, {
       entryName: name,
       presets: { user: {}, notification: {} },

@@ -70,7 +70,8 @@ export class Rebuild {
       const place = placeOf(subscription);
       if (!loss.concerns(place)) continue;
       isConcerned = true;
-      const isProvable = subscription.retained !== null && (subscription.held === null || isWaiting(subscription, held));
+      const isProvable =
+        subscription.retained !== null && (subscription.held === null || isWaiting(subscription, held));
       // One that is still joining has read its history before the loss, and what it holds now may have a hole.
       if (!isProvable && loss.missed(place)) this.#unproven.add(connection);
       if (subscription.held === null || held.includes(subscription)) subscription.outlivedLoss = true;

@@ -75,7 +75,10 @@ function positionBehind(messages: readonly StreamMessage[]): Position {
 }
 
 /** What came to this node before the engine lost it has been sent to those who were subscribed then. */
-export function unknownTo({ outlivedLoss }: Subscription, messages: readonly StreamMessage[]): readonly StreamMessage[] {
+export function unknownTo(
+  { outlivedLoss }: Subscription,
+  messages: readonly StreamMessage[],
+): readonly StreamMessage[] {
   return outlivedLoss ? messages.filter(({ seen }) => !seen) : messages;
 }
 
