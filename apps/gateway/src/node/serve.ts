@@ -266,7 +266,9 @@ function running(
   };
   const scheme = config.server.tls === null ? 'ws' : 'wss';
   const address = hostPort(localHost(config.server.host), port);
-  const reload = (next: Pick<Loaded, 'tree' | 'findings'>): void => void reloaded(live, next, stoppable.logger);
+  const reload = (next: Pick<Loaded, 'tree' | 'findings'>): void => {
+    reloaded(live, next, stoppable.logger);
+  };
   return { url: `${scheme}://${address}/ws`, port, reload, stop, stopped: end.promise };
 }
 
