@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, it } from '@jest/globals';
 import { acknowledgements } from './engine-conformance/acknowledgements.js';
 import { Fixture, type ConformanceTests, type CreateHarness } from './engine-conformance/fixture.js';
 import { history, latestMode } from './engine-conformance/history.js';
+import { operators } from './engine-conformance/operators.js';
 import { routing, sources } from './engine-conformance/routing.js';
 import { blocks, exclusiveEndpoints, sessions } from './engine-conformance/sessions.js';
 import { severalNodes } from './engine-conformance/several-nodes.js';
@@ -38,6 +39,7 @@ export function engineConformance(
     suite('sessions', sessions);
     suite('endpoints for one connection of a user', exclusiveEndpoints);
     suite('blocks', blocks);
+    suite('operators', operators);
     if (options.severalNodes) suite('several nodes', severalNodes);
   });
 }

@@ -1,4 +1,4 @@
-import type { CloseReason } from './close-codes.js';
+import type { NodeCommand } from './node-commands.js';
 import type { TopicSight } from './record-source.js';
 import type { Revocation, TokenTraits } from './revocation.js';
 import type { RouterBeat, ShownBeat } from './router-beat.js';
@@ -81,6 +81,10 @@ export interface Engine {
   control(target: ControlTarget, command: NodeCommand): Promise<number>;
 
   block(user: string, block: Block | null): Promise<void>;
+  /** The block that holds now; null: the user is not blocked. */
+  blockOf(user: string): Promise<Block | null>;
+  /** Blocks that hold now, in the order of their users' UTF-8: those behind the user given, '' for all, as many as asked for. */
+  blocks(after: string, limit: number): Promise<BlockedUser[]>;
 
   /** False when the store has no data of before: then the blocks have to be given to it again. */
   blocksKnown(): Promise<boolean>;
@@ -101,6 +105,12 @@ export interface Engine {
    * is forgotten. Open ones are closed by the command `revoke`, sent to all nodes.
    */
   revoke(revocation: Revocation, untilMs: number): Promise<void>;
+
+  /**
+   * Forgets what is kept of a user, but for a block: these streams with their acknowledgements, and the presence rows, whose
+   * connections are told to close (4504) in the same step.
+   */
+  erase(user: string, streams: readonly RetainedStream[]): Promise<Erased>;
 
   nodes(): Promise<NodeRow[]>;
   presence(user: string): Promise<PresenceRow[]>;
@@ -245,6 +255,18 @@ export interface Block {
   readonly expiresAtMs: number | null;
 }
 
+export interface BlockedUser {
+  readonly user: string;
+  readonly block: Block;
+}
+
+export interface Erased {
+  /** Streams that had been written to. */
+  readonly streams: number;
+  /** Messages that were kept. */
+  readonly messages: number;
+}
+
 /** What the last record about a user says. */
 export interface BlockWord {
   readonly topic: string;
@@ -318,49 +340,6 @@ export type ControlTarget =
   /** The nodes that watch the stream. */
   | { readonly kind: 'channel'; readonly stream: StreamName }
   | { readonly kind: 'all' };
-
-/** Command that one node gives another. JSON on the wire. */
-export type NodeCommand =
-  | {
-      readonly command: 'close';
-      /** User; null: a guest, who is known by `connection` only. */
-      readonly user: string | null;
-      /** Restricts the close to this one of the user's connections. */
-      readonly connection?: string;
-      /** Restricts the close to connections of this endpoint. */
-      readonly endpoint?: string;
-      readonly close: CloseReason;
-    }
-  /** Somebody wants a place that this user's connections hold: those whose peer does not answer are given up. */
-  | { readonly command: 'probe'; readonly user: string; readonly endpoint?: string }
-  | { readonly command: 'revoke'; readonly revocation: Revocation }
-  | { readonly command: 'drain' }
-  /** A question to many nodes; each answers the asker by `report`. */
-  | { readonly command: 'ask'; readonly id: string; readonly from: string; readonly question: NodeQuestion }
-  | { readonly command: 'report'; readonly id: string; readonly answer: unknown };
-
-const commandNames: Readonly<Record<NodeCommand['command'], true>> = {
-  close: true,
-  probe: true,
-  revoke: true,
-  drain: true,
-  ask: true,
-  report: true,
-};
-
-/** False: a newer node says what this release does not know. */
-export function isNodeCommand(value: unknown): value is NodeCommand {
-  const name = (value as { command?: unknown } | null)?.command;
-  return typeof name === 'string' && Object.hasOwn(commandNames, name);
-}
-
-export type NodeQuestion =
-  /** Who is in the channel? Answer: {users: string[], connections: number}. */
-  | { readonly about: 'members'; readonly stream: StreamName }
-  /** Which subscription ids have subscribers? Answer: {counts: {[id]: connections}}. */
-  | { readonly about: 'subscriptions' }
-  /** Whose is the connection? Answer: {user: string | null}, or null when it is not here. */
-  | { readonly about: 'connection'; readonly connection: string };
 
 export interface NodeStatus {
   readonly role: 'all' | 'edge' | 'router';

@@ -6,12 +6,14 @@ export * from './engine.js';
 export { Backoff, type BackoffOptions } from './backoff.js';
 export { GuessLimiter } from './guess-limiter.js';
 export * from './errors.js';
+export * from './history-text.js';
 export * from './http-server.js';
 export { isObject, objectIn, own } from './json.js';
 export { LeaseObserver, type ShownLease } from './lease-observer.js';
 export * from './logger.js';
 export * from './memory-engine/memory-engine.js';
 export * from './names.js';
+export * from './node-commands.js';
 export * from './paths.js';
 export * from './record-source.js';
 export { formatStartNote } from './router/commit-note.js';
@@ -76,6 +78,7 @@ export {
   type RoomMembers,
   type SubscriptionCounts,
 } from './edge/node/cluster-survey.js';
+export type { ConnectionRow } from './edge/node/connection-survey.js';
 export { connectionViews, type ConnectionView } from './presence-view.js';
 export * from './notifier.js';
 export { EventLog } from './outgoing/event-log.js';

@@ -21,3 +21,8 @@ export function isUserId(value: string): boolean {
   if (CONTROL.test(value) || !value.isWellFormed()) return false;
   return value.length <= USER_ID_LENGTH_MAX || Array.from(value).length <= USER_ID_LENGTH_MAX;
 }
+
+/** Order of texts by their UTF-8: that of servers which know bytes only. */
+export function compareUtf8(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

@@ -16,7 +16,7 @@ for _, member in ipairs(over) do
   if kind == 'b' then
     local block = redis.call('GET', base .. BLOCK .. name)
     -- Another block may have taken its place.
-    if block and not holds(block) then redis.call('DEL', base .. BLOCK .. name) end
+    if block and not holds(block) then setBlock(name, '', '') end
   else
     redis.call('DEL', base .. (kind == 't' and REVOKED_TOKEN or REVOKED_BEFORE) .. name)
   end

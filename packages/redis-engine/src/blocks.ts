@@ -1,4 +1,5 @@
-import { closeReason, type Block, type BlockWord, type Logger, type NodeCommand } from '@ws-gateway/core';
+import { closeReason, compareUtf8 } from '@ws-gateway/core';
+import type { Block, BlockedUser, BlockWord, Logger, NodeCommand } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
 import type { Keys } from './keys.js';
 import type { Settings } from './options.js';
@@ -8,6 +9,8 @@ const BLOCKS_PER_CALL = 200;
 const ARGS_PER_BLOCK = 7;
 /** Lease refreshes between two sweeps. */
 const SWEEP_EVERY = 60;
+/** Keys that one step of a look for the blocks of earlier releases goes through. */
+const SCAN_COUNT = 1000;
 
 /** Blocks, which a Redis that lost its data has to be told again. */
 export class Blocks {
@@ -39,6 +42,59 @@ export class Blocks {
     for (const part of this.#parts(words)) restored += await this.#restorePart(part);
     await Promise.all(servers.map((server, p) => this.#calls.of(p).command<string>('set', [this.#mark(p), server])));
     return restored;
+  }
+
+  /** See Engine.blockOf. */
+  async of(user: string): Promise<Block | null> {
+    const partition = this.#keys.partitionOf(user);
+    const key = this.#keys.key(partition, 'BLOCK', user);
+    const json = await this.#calls.of(partition).command<string | null>('get', [key]);
+    if (json === null) return null;
+    const block = JSON.parse(json) as Block;
+    return block.expiresAtMs !== null && block.expiresAtMs <= Date.now() ? null : block;
+  }
+
+  /** See Engine.blocks. */
+  async list(after: string, limit: number): Promise<BlockedUser[]> {
+    const lists = await Promise.all(this.#keys.all().map((partition) => this.#listIn(partition, after, limit)));
+    return lists
+      .flat()
+      .sort((a, b) => compareUtf8(a.user, b.user))
+      .slice(0, limit);
+  }
+
+  async #listIn(partition: number, after: string, limit: number): Promise<BlockedUser[]> {
+    const keys = [
+      this.#keys.base(partition),
+      this.#keys.key(partition, 'BLOCKED'),
+      this.#keys.key(partition, 'BLOCKS_LISTED'),
+    ];
+    const call = { keys, args: [after === '' ? '-' : `(${after}`, limit] };
+    let [isListed, ...found] = await this.#calls.of(partition).run<string[]>('list-blocks', call);
+    if (isListed === '') {
+      await this.#listEarlier(partition);
+      [isListed, ...found] = await this.#calls.of(partition).run<string[]>('list-blocks', call);
+    }
+    const blocks: BlockedUser[] = [];
+    for (let at = 0; at < found.length; at += 2) {
+      blocks.push({ user: found[at]!, block: JSON.parse(found[at + 1]!) as Block });
+    }
+    return blocks;
+  }
+
+  /** Lists blocks that were set by a release without the list: once in the life of the data. */
+  async #listEarlier(partition: number): Promise<void> {
+    const link = this.#calls.of(partition);
+    const prefix = this.#keys.key(partition, 'BLOCK');
+    let cursor = '0';
+    do {
+      const args = [cursor, 'MATCH', `${escaped(prefix)}*`, 'COUNT', SCAN_COUNT];
+      const [next, keys] = await link.command<[string, string[]]>('scan', args);
+      const members = keys.flatMap((key) => [0, key.slice(prefix.length)]);
+      if (members.length > 0) await link.command<number>('zadd', [this.#keys.key(partition, 'BLOCKED'), ...members]);
+      cursor = next;
+    } while (cursor !== '0');
+    await link.command<string>('set', [this.#keys.key(partition, 'BLOCKS_LISTED'), '1']);
   }
 
   /** Takes away blocks and revocations whose time is over. Called with each lease refresh, works now and then. Never rejects. */
@@ -84,6 +140,11 @@ export class Blocks {
   #mark(partition: number): string {
     return this.#keys.key(partition, 'BLOCKS_KNOWN');
   }
+}
+
+/** A key in a pattern of SCAN. */
+function escaped(key: string): string {
+  return key.replace(/[\\*?[\]^-]/g, '\\$&');
 }
 
 interface RestorePart {

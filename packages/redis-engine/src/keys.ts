@@ -13,6 +13,10 @@ export const keyKinds = {
   USER_NODE_ROWS: 'unr:',
   /** String, JSON of the block. */
   BLOCK: 'blk:',
+  /** Sorted set without scores, users with a block, and some who had one: what lists blocks. */
+  BLOCKED: 'blocked',
+  /** String, '1': the blocks of earlier releases are in that set, too. */
+  BLOCKS_LISTED: 'listed',
   /** String, by token id. In every partition, since a token is of any user. */
   REVOKED_TOKEN: 'rt:',
   /** String, ms: the user's tokens issued before are revoked. */

@@ -5,8 +5,11 @@ import {
   type AdmitResult,
   type Block,
   type EngineStats,
+  type Erased,
+  type NodeCommand,
   type PresenceRow,
   type ReleasedConnection,
+  type RetainedStream,
   type Revocation,
 } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
@@ -97,6 +100,18 @@ export class PresenceRegistry {
     const { user, issuedBeforeMs } = revocation;
     const partition = keys.partitionOf(user);
     await revokeIn(partition, keys.key(partition, 'REVOKED_BEFORE', user), [issuedBeforeMs, untilMs, `r ${user}`]);
+  }
+
+  /** See Engine.erase. */
+  async erase(user: string, streams: readonly RetainedStream[]): Promise<Erased> {
+    const { calls, keys } = this.#parts;
+    const partition = keys.partitionOf(user);
+    const link = calls.of(partition);
+    const command: NodeCommand = { command: 'close', user, close: closeReason('revoked') };
+    const args = [user, link.server, this.#settings.inboxBytesMax, JSON.stringify(command)];
+    for (const { stream, retention } of streams) args.push(stream, retention.mode === 'latest' ? 1 : retention.size);
+    const [written, messages] = await link.run<[number, number]>('erase', { keys: [keys.base(partition)], args });
+    return { streams: written, messages };
   }
 
   /** Writes the releases that wait. Never rejects: those that fail wait for the next call. */

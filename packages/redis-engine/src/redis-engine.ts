@@ -4,9 +4,11 @@ import {
   type AdmitRequest,
   type AdmitResult,
   type Block,
+  type BlockedUser,
   type BlockWord,
   type ControlTarget,
   type Engine,
+  type Erased,
   type HistoryPage,
   type Inbox,
   type NodeCommand,
@@ -204,6 +206,14 @@ export class RedisEngine implements Engine {
     return this.#started((parts) => parts.publisher.block(user, block));
   }
 
+  blockOf(user: string): Promise<Block | null> {
+    return this.#started((parts) => parts.blocks.of(user));
+  }
+
+  blocks(after: string, limit: number): Promise<BlockedUser[]> {
+    return this.#started((parts) => parts.blocks.list(after, limit));
+  }
+
   blocksKnown(): Promise<boolean> {
     return this.#started((parts) => parts.blocks.known());
   }
@@ -228,16 +238,12 @@ export class RedisEngine implements Engine {
     });
   }
 
+  erase(user: string, streams: readonly RetainedStream[]): Promise<Erased> {
+    return this.#started((parts) => parts.sessions.erase(user, streams));
+  }
+
   nodes(): Promise<NodeRow[]> {
-    return this.#started(async ({ keys, calls }) => {
-      const nodesKeys = [keys.base(0), keys.key(0, 'NODES')];
-      const reply = await calls.of(0).run<string[]>('nodes', { keys: nodesKeys, args: [] });
-      const rows: NodeRow[] = [];
-      for (let at = 1; at < reply.length; at += 2) {
-        if (reply[at] !== '') rows.push(JSON.parse(reply[at]!) as NodeRow);
-      }
-      return rows;
-    });
+    return this.#started((parts) => parts.membership.nodes());
   }
 
   presence(user: string): Promise<PresenceRow[]> {

@@ -25,6 +25,8 @@ const keyCounts = {
   retire: 3,
   reap: 6,
   'restore-blocks': 1,
+  'list-blocks': 3,
+  erase: 1,
   revoke: 2,
   sweep: 2,
 } as const;

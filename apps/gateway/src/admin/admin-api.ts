@@ -1,6 +1,6 @@
 import { EngineError, type HttpAnswer, type HttpServer } from '@ws-gateway/core';
 import { AdminError, adminStatuses } from './admin-error.js';
-import type { AdminDeps, AdminRoute } from './route-context.js';
+import { JsonText, type AdminDeps, type AdminRoute } from './route-context.js';
 import { adminRoutes } from './admin-routes.js';
 import type { Operator } from './operators.js';
 import { TokenGuard } from './token-guard.js';
@@ -41,5 +41,6 @@ function failed({ code, message, details }: AdminError): HttpAnswer {
 }
 
 function json(status: number, value: object): HttpAnswer {
-  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
+  const body = value instanceof JsonText ? value.text : JSON.stringify(value);
+  return { status, headers: { 'content-type': 'application/json' }, body };
 }

@@ -8,6 +8,7 @@ export const adminStatuses = {
   unknown_endpoint: 404,
   unknown_node: 404,
   unknown_connection: 404,
+  not_blocked: 404,
   body_too_large: 413,
   unavailable: 503,
 } as const;

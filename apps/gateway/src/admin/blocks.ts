@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   APPLIED_HEADER,
   defaultTopicPolicy,
+  type Block,
   type HttpRequest,
   type OutgoingRecord,
   type TopicPolicy,
@@ -9,6 +10,7 @@ import {
 import { AdminError } from './admin-error.js';
 import { userOf, type AdminDeps } from './route-context.js';
 import { jsonBody } from './json-body.js';
+import { cursorOf, lastBefore, limitOf } from './paging.js';
 import { messageItems } from './message.js';
 
 /** Used when no configured topic has `blocks`: no client can be subscribed to it, but the block itself still applies. */
@@ -34,6 +36,26 @@ export async function unblock(deps: AdminDeps, request: HttpRequest): Promise<ob
   await apply(deps, user, { blocked: false });
   deps.logger.info('user unblocked by the admin api', { target: user });
   return { user, blocked: false };
+}
+
+/** Lists the blocks that hold, in the order of the users. */
+export async function blocks({ engine }: AdminDeps, request: HttpRequest): Promise<object> {
+  const query = new URLSearchParams(request.query);
+  const limit = limitOf(query);
+  const found = await engine.blocks(lastBefore(query), limit + 1);
+  const rows = found.slice(0, limit).map(({ user, block: row }) => blockView(user, row));
+  return { blocks: rows, ...(found.length > limit ? { cursor: cursorOf(rows.at(-1)!.user) } : {}) };
+}
+
+export async function blockOf({ engine }: AdminDeps, request: HttpRequest): Promise<object> {
+  const user = userOf(request);
+  const found = await engine.blockOf(user);
+  if (found === null) throw new AdminError('not_blocked', 'this user is not blocked');
+  return blockView(user, found);
+}
+
+function blockView(user: string, { reason, expiresAtMs }: Block) {
+  return { user, reason, expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() };
 }
 
 /** Payload of a user-blocks record; what it may be is checked as there. */

@@ -1,6 +1,29 @@
-import { closeReason, connectionViews, type HttpRequest } from '@ws-gateway/core';
+import { closeReason, connectionViews, type ConnectionSearch, type HttpRequest } from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
+import { cursorOf, lastBefore, limitOf } from './paging.js';
 import { requireUser, userOf, type AdminDeps } from './route-context.js';
+
+/** Lists open connections of all nodes in the order of their ids. */
+export async function connections({ survey }: AdminDeps, request: HttpRequest): Promise<object> {
+  const query = new URLSearchParams(request.query);
+  const wanted = { ...searchOf(query), after: lastBefore(query), limit: limitOf(query) };
+  const { connections: rows, next, missing } = await survey.connections(wanted);
+  return {
+    connections: rows,
+    ...(next === null ? {} : { cursor: cursorOf(next) }),
+    ...(missing.length === 0 ? {} : { missing }),
+  };
+}
+
+function searchOf(query: URLSearchParams): Omit<ConnectionSearch, 'after' | 'limit'> {
+  const slow = query.get('slow');
+  if (slow !== null && slow !== 'true') throw new AdminError('bad_request', 'slow: true, or left out');
+  const texts = ['user', 'address', 'topic', 'endpoint'].flatMap((name) => {
+    const text = query.get(name);
+    return text === null ? [] : [[name, text] as const];
+  });
+  return { ...Object.fromEntries(texts), ...(slow === null ? {} : { slow: true }) };
+}
 
 export async function presence(deps: AdminDeps, request: HttpRequest): Promise<object> {
   return { connections: connectionViews(await deps.engine.presence(userOf(request))) };

@@ -25,6 +25,8 @@ export interface AdminDeps {
   readonly writer: RecordWriter | null;
   readonly maxRecordBytes: number;
   readonly roomRetention: Retention | null;
+  /** Size of an answer with history; may change at any time. */
+  readonly historyBytes: () => number;
   /** Reads the dead letter topic. Rejects with AdminError when Kafka does not answer. */
   readonly deadLetters: <T>(work: (archive: DeadLetterArchive) => Promise<T>) => Promise<T>;
 }
@@ -37,6 +39,15 @@ export interface AdminRoute {
   readonly status?: number;
   /** Resolves to the body. Throws or rejects with AdminError or EngineError. */
   readonly handle: (deps: AdminDeps, request: HttpRequest) => object | Promise<object>;
+}
+
+/** A body that is JSON text already. */
+export class JsonText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
 }
 
 export function userOf(request: HttpRequest): string {

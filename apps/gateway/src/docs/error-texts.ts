@@ -211,7 +211,8 @@ export const adminTexts: Texts<AdminErrorCode> = {
   read_only: ['A token of `admin.readOnlyTokens` may only look (GET).', 'Ask somebody whose token may change things.'],
   unknown_endpoint: ['There is no API while `admin` has no token.', 'Set `admin.token`; SIGHUP takes it over.'],
   unknown_node: ['The node has gone, or never was.', 'List them again: `ws-gateway status`.'],
-  unknown_connection: ['The connection has gone, or never was.', 'List them again: `GET /api/presence/{user}`.'],
+  unknown_connection: ['The connection has gone, or never was.', 'List them again: `GET /api/connections`.'],
+  not_blocked: ['The user is not blocked, or not any more.', 'Nothing.'],
   body_too_large: ['The message is larger than `limits.maxRecordBytes`.', 'Send less, or raise the limit.'],
   unavailable: [REDIS_AWAY, 'Wait `Retry-After` seconds. A message may have been sent all the same.'],
 };

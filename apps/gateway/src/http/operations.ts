@@ -23,7 +23,7 @@ export function addOperations(server: HttpServer, live: LiveConfig, deps: Operat
   const { node, engine, writer, survey, group, logger } = deps;
   const deadLetters = deadLetterAccess(config, logger.child({ part: 'kafka' }));
   const parts = { engine, writer, survey, deadLetters, logger: logger.child({ part: 'admin' }) };
-  addAdminRoutes(server, { ...parts, ...adminOptions(config) }, () => operatorsOf(live.config.admin));
+  addAdminRoutes(server, { ...parts, ...adminOptions(live) }, () => operatorsOf(live.config.admin));
   if (config.console.enabled) addConsole(server, config, node);
   addRoutes(server, group, config.metrics.enabled ? config.metrics.path : null);
 }

@@ -123,9 +123,13 @@ export function roomRetention(config: Config): Retention | null {
   return size === 0 ? null : { mode: 'ordered', size, ttlMs };
 }
 
-type AdminOptions = Pick<AdminDeps, 'topics' | 'maxRecordBytes' | 'roomRetention' | 'clientAddress' | 'workers'>;
+type AdminOptions = Pick<
+  AdminDeps,
+  'topics' | 'maxRecordBytes' | 'roomRetention' | 'historyBytes' | 'clientAddress' | 'workers'
+>;
 
-export function adminOptions(config: Config): AdminOptions {
+export function adminOptions(live: LiveConfig): AdminOptions {
+  const { config } = live;
   const { topics, limits, server } = config;
   const proxies = new TrustedProxies(server.trustProxy);
   return {
@@ -133,6 +137,7 @@ export function adminOptions(config: Config): AdminOptions {
     maxRecordBytes: limits.maxRecordBytes,
     roomRetention: roomRetention(config),
     workers: server.workers,
+    historyBytes: () => live.config.limits.historyBytes,
     clientAddress: (request) =>
       proxies.clientAddress({
         remoteAddress: request.remoteAddress,

@@ -1,6 +1,7 @@
 import { closeReason } from '../close-codes.js';
-import type { ContinuityLoss, Engine, Inbox, NodeCommand, StreamMessage } from '../engine.js';
+import type { ContinuityLoss, Engine, Inbox, StreamMessage } from '../engine.js';
 import type { Logger } from '../logger.js';
+import type { NodeCommand } from '../node-commands.js';
 import type { PresenceEvents } from '../outgoing/presence-events.js';
 import type { Revocation } from '../revocation.js';
 import type { EdgeStats } from '../stats.js';

@@ -3,14 +3,15 @@ import type {
   AdmitRequest,
   AdmitResult,
   Block,
+  BlockedUser,
   BlockItem,
   BlockWord,
   ChannelItem,
   ControlTarget,
   Engine,
+  Erased,
   HistoryPage,
   Inbox,
-  NodeCommand,
   NodeRow,
   NodeStatus,
   PresenceRow,
@@ -22,6 +23,7 @@ import type {
   UserItem,
 } from '../engine.js';
 import { EngineError } from '../errors.js';
+import type { NodeCommand } from '../node-commands.js';
 import type { TopicSight } from '../record-source.js';
 import type { Revocation } from '../revocation.js';
 import type { ShownBeat } from '../router-beat.js';
@@ -225,6 +227,16 @@ export class MemoryEngine implements Engine {
     queue.endBatch();
   }
 
+  async blockOf(user: string): Promise<Block | null> {
+    this.#running();
+    return this.#sessions.blockOf(user, this.#clock());
+  }
+
+  async blocks(after: string, limit: number): Promise<BlockedUser[]> {
+    this.#running();
+    return this.#sessions.blocks({ after, limit }, this.#clock());
+  }
+
   async blocksKnown(): Promise<boolean> {
     this.#running();
     return this.#blocksKnown;
@@ -263,6 +275,18 @@ export class MemoryEngine implements Engine {
     this.#sessions.revoke(revocation, untilMs);
     queue.add({ command: { command: 'revoke', revocation } });
     queue.endBatch();
+  }
+
+  async erase(user: string, streams: readonly RetainedStream[]): Promise<Erased> {
+    const queue = this.#running();
+    queue.add({ command: { command: 'close', user, close: closeReason('revoked') } });
+    queue.endBatch();
+    this.#sessions.forget(user);
+    let messages = 0;
+    const written = streams.filter(({ stream }) => (this.#streams.get(stream)?.offset ?? 0) > 0);
+    for (const { stream, retention } of written) messages += this.#streams.get(stream)!.kept(retention, this.#clock());
+    for (const { stream } of streams) this.#streams.delete(stream);
+    return { streams: written.length, messages };
   }
 
   async nodes(): Promise<NodeRow[]> {

@@ -1,4 +1,5 @@
-import type { AdmitRequest, Block, PresenceRow, ReleasedConnection } from '../engine.js';
+import type { AdmitRequest, Block, BlockedUser, PresenceRow, ReleasedConnection } from '../engine.js';
+import { compareUtf8 } from '../names.js';
 import { isRevokedBy, type Revocation } from '../revocation.js';
 
 type Decision =
@@ -63,6 +64,23 @@ export class MemoryPresence {
   block(user: string, block: Block | null): void {
     if (block === null) this.#blocks.delete(user);
     else this.#blocks.set(user, block);
+  }
+
+  blockOf(user: string, nowMs: number): Block | null {
+    const block = this.#blocks.get(user);
+    return block === undefined || hasEnded(block, nowMs) ? null : block;
+  }
+
+  blocks({ after, limit }: { after: string; limit: number }, nowMs: number): BlockedUser[] {
+    return Array.from(this.#blocks, ([user, block]) => ({ user, block }))
+      .filter(({ user, block }) => compareUtf8(user, after) > 0 && !hasEnded(block, nowMs))
+      .sort((a, b) => compareUtf8(a.user, b.user))
+      .slice(0, limit);
+  }
+
+  /** Takes all rows of the user away. */
+  forget(user: string): void {
+    this.#users.delete(user);
   }
 
   revoke(revocation: Revocation, untilMs: number): void {

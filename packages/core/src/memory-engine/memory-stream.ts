@@ -63,6 +63,11 @@ export class MemoryStream {
     return frame;
   }
 
+  /** Number of messages that a reader would find. */
+  kept(retention: Retention, nowMs: number): number {
+    return this.#kept(retention, nowMs).length;
+  }
+
   read(retention: Retention, after: Position | null, options: ReadOptions): HistoryPage {
     this.touch(retention, options.nowMs);
     const known = after === null || isWithin(after, this);

@@ -10,8 +10,10 @@ local function setBlock(user, json, expiresAt)
   local key, member = base .. BLOCK .. user, 'b ' .. user
   if json == '' then
     redis.call('DEL', key)
+    redis.call('ZREM', base .. BLOCKED, user)
   else
     redis.call('SET', key, json)
+    redis.call('ZADD', base .. BLOCKED, 0, user)
   end
   if json == '' or expiresAt == '' then
     redis.call('ZREM', base .. EXPIRIES, member)

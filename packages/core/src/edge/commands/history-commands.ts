@@ -1,4 +1,5 @@
-import type { Engine, HistoryPage } from '../../engine.js';
+import type { Engine } from '../../engine.js';
+import { HISTORY_LIMIT, HISTORY_LIMIT_MAX, historyBytesMax, historyText } from '../../history-text.js';
 import { isObject, own } from '../../json.js';
 import { isUserId } from '../../names.js';
 import { keyStream, roomStream, userStream, type RetainedStream } from '../../streams.js';
@@ -13,12 +14,6 @@ import { requireName, requireRoom } from './room-commands.js';
 import { ConnectionBuckets } from '../rate-limits.js';
 import { requireKey } from './topic-requests.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
-
-const DEFAULT_LIMIT = 100;
-const LIMIT_MAX = 1000;
-
-/** Bytes of an answer around its messages, commas between as many as may be asked for included. */
-const ANSWER_BYTES = 2048;
 
 interface HistoryDeps {
   readonly engine: Engine;
@@ -64,9 +59,9 @@ export class HistoryCommands {
     if (after !== undefined && !isObject(after)) throw new RefusalError('bad_request', 'after: {"epoch","offset"}');
     const position = after === undefined ? null : positionOf(after);
     const limit = limitOf(options);
-    const bytesMax = this.#options.limits.historyBytes - ANSWER_BYTES;
+    const bytesMax = historyBytesMax(this.#options.limits.historyBytes);
     const page = await this.#inTurn(connection, () => this.#deps.engine.read(stream, position, limit, bytesMax));
-    return { status: 'ok', payload: null, payloadText: pageText(page, limit) };
+    return { status: 'ok', payload: null, payloadText: historyText(page, limit) };
   }
 
   async #inTurn<T>(connection: Connection, read: () => Promise<T>): Promise<T> {
@@ -142,18 +137,10 @@ export class HistoryCommands {
   }
 }
 
-/** `more` says that the answer was full before as many were in it as were asked for. */
-function pageText({ messages, epoch, offset, recovered }: HistoryPage, limit: number): string {
-  const frames = messages.map(({ frame }) => Buffer.from(frame).toString());
-  const isCut = messages.length < limit && messages.length > 0 && messages.at(-1)!.offset < offset;
-  const more = isCut ? ',"more":true' : '';
-  return `{"messages":[${frames.join(',')}],"epoch":"${epoch}","offset":${offset},"recovered":${recovered}${more}}`;
-}
-
 function limitOf(options: Readonly<Record<string, unknown>>): number {
-  const limit = own(options, 'limit') ?? DEFAULT_LIMIT;
+  const limit = own(options, 'limit') ?? HISTORY_LIMIT;
   if (typeof limit !== 'number' || !Number.isSafeInteger(limit) || limit < 1) {
     throw new RefusalError('bad_request', 'limit: an integer from 1');
   }
-  return Math.min(limit, LIMIT_MAX);
+  return Math.min(limit, HISTORY_LIMIT_MAX);
 }

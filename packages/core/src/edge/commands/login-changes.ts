@@ -1,6 +1,7 @@
 import { closeReason, type CloseReason } from '../../close-codes.js';
-import type { ContinuityLoss, Engine, NodeCommand } from '../../engine.js';
+import type { ContinuityLoss, Engine } from '../../engine.js';
 import { leftFrame } from '../../frame.js';
+import type { NodeCommand } from '../../node-commands.js';
 import type { PresenceEvents } from '../../outgoing/presence-events.js';
 import type { Revocation } from '../../revocation.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';

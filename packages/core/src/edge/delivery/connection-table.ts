@@ -1,4 +1,4 @@
-import type { NodeCommand } from '../../engine.js';
+import type { NodeCommand } from '../../node-commands.js';
 import type { EdgeStats } from '../../stats.js';
 import { addressGroup } from '../address-group.js';
 import type { Login } from '../login.js';

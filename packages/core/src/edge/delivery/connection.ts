@@ -17,6 +17,8 @@ export class Connection {
   readonly id: string;
   readonly endpoint: Endpoint;
   readonly address: string;
+  /** The client's `User-Agent`; one text for all that say the same (see Agents). */
+  readonly agent: string;
   /** Login; only the command `authentication` swaps it (see ConnectionTable.changeLogin). */
   login: Login;
   socket: Socket | null = null;
@@ -51,6 +53,7 @@ export class Connection {
     this.id = id;
     this.endpoint = origin.endpoint;
     this.address = origin.address;
+    this.agent = origin.agent;
     this.login = origin.login;
     this.cameAtMs = origin.cameAtMs;
   }
@@ -74,6 +77,7 @@ export class Connection {
 export interface ConnectionOrigin {
   readonly endpoint: Endpoint;
   readonly address: string;
+  readonly agent: string;
   readonly login: Login;
   readonly cameAtMs: number;
 }

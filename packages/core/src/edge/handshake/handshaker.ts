@@ -6,8 +6,9 @@ import type { EdgeStats } from '../../stats.js';
 import type { HandshakeIdentifier, Identity, TokenlessHandshake, TokenVerifier } from '../../token-verifier.js';
 import type { Handshake } from '../../transport.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
-import { Connection, type Endpoint, type SubscribeRequest } from '../delivery/connection.js';
+import { Connection, type ConnectionOrigin, type Endpoint, type SubscribeRequest } from '../delivery/connection.js';
 import { Login } from '../login.js';
+import { Agents } from './agents.js';
 import { HandshakeRate } from './handshake-rate.js';
 import {
   checkUserLimit,
@@ -69,6 +70,7 @@ export class Handshaker {
   readonly #deps: AdmissionDeps;
   readonly #options: HandshakeOptions;
   readonly #rate = new HandshakeRate();
+  readonly #agents = new Agents();
   #sequence = 0;
 
   constructor(deps: AdmissionDeps, options: HandshakeOptions) {
@@ -87,7 +89,8 @@ export class Handshaker {
     const bearer = findBearer(handshake, query, this.#options.subprotocols);
     const identity = await this.#identify(bearer.token, endpoint, { ...handshake, address });
     try {
-      return await this.#admitClient(signal, { endpoint, query, address, bearer, identity });
+      const agent = this.#agents.shared(handshake.header('user-agent'));
+      return await this.#admitClient(signal, { endpoint, query, address, agent, bearer, identity });
     } catch (error) {
       if (error instanceof RefusalError) error.user = identity?.user ?? null;
       throw error;
@@ -96,7 +99,7 @@ export class Handshaker {
 
   /** The steps that come when it is known who the client is. */
   async #admitClient(signal: AbortSignal, client: IdentifiedClient): Promise<Admitted> {
-    const { endpoint, query, address, bearer, identity } = client;
+    const { endpoint, query, address, agent, bearer, identity } = client;
     const login = new Login(identity, bearer.authorization, Date.now());
     const requests = this.#requests(endpoint, query, login);
     endpoint.checkOpen();
@@ -105,7 +108,7 @@ export class Handshaker {
     this.#checkAddress(address);
     this.#checkUserLimit(login, endpoint);
     signal.throwIfAborted();
-    const connection = this.#register({ endpoint, address, login });
+    const connection = this.#register({ endpoint, address, agent, login });
     try {
       const pending = await this.#enter(connection, requests);
       return { connection, pending, protocol: bearer.protocol };
@@ -163,7 +166,7 @@ export class Handshaker {
     }
   }
 
-  #register(origin: { endpoint: Endpoint; address: string; login: Login }): Connection {
+  #register(origin: Omit<ConnectionOrigin, 'cameAtMs'>): Connection {
     const cameAtMs = performance.now();
     const id = `${this.#options.node}-${(++this.#sequence).toString(36)}`;
     const connection = new Connection(id, { ...origin, cameAtMs });
@@ -235,6 +238,7 @@ interface IdentifiedClient {
   readonly endpoint: Endpoint;
   readonly query: HandshakeQuery;
   readonly address: string;
+  readonly agent: string;
   readonly bearer: Bearer;
   /** null: a guest. */
   readonly identity: Identity | null;

@@ -1,12 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ControlTarget, Engine, NodeCommand, NodeQuestion } from '../../engine.js';
+import type { ControlTarget, Engine } from '../../engine.js';
 import { EngineError } from '../../errors.js';
 import { isObject } from '../../json.js';
 import type { Logger } from '../../logger.js';
+import type { ConnectionSearch, NodeCommand, NodeQuestion } from '../../node-commands.js';
 import { roomStream, subscriptionStream } from '../../streams.js';
 import type { LocalStreams, Subscription } from '../delivery/connection.js';
 import type { LocalStream } from '../delivery/local-streams.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
+import { ConnectionSurvey, shareOf, type FoundConnections } from './connection-survey.js';
 
 /** A node that died a moment ago still counts as reached, so somebody may wait as long as this. */
 const DEADLINE_MS = 1000;
@@ -18,7 +20,7 @@ const NAMES_MAX = 10_000;
 const SUBSCRIPTIONS = subscriptionStream('');
 
 export interface ClusterSurveyDeps {
-  readonly engine: Pick<Engine, 'control'>;
+  readonly engine: Pick<Engine, 'control' | 'nodes'>;
   readonly logger: Logger;
   /** Streams that this node answers from; absent on a node without sockets. */
   readonly localStreams?: LocalStreams;
@@ -119,6 +121,15 @@ export class ClusterSurvey {
     return found === undefined ? null : { user: found['user'] as string | null };
   }
 
+  /** Connections of all nodes in the order of their ids. */
+  async connections(wanted: ConnectionSearch): Promise<FoundConnections> {
+    const [{ answers }, nodes] = await Promise.all([
+      this.#ask({ kind: 'all' }, { about: 'connections', wanted }),
+      this.#deps.engine.nodes(),
+    ]);
+    return new ConnectionSurvey(answers, nodes).found(wanted.limit);
+  }
+
   /** A question of another node (or of this one), or an answer to one of this node's own. */
   take(command: SurveyCommand | SurveyResponse): void {
     if (command.command === 'report') {
@@ -161,6 +172,8 @@ export class ClusterSurvey {
         const connection = connections?.get(question.connection);
         return connection === undefined ? null : { user: connection.user };
       }
+      case 'connections':
+        return shareOf(connections?.all() ?? [], question.wanted, this.#node);
     }
   }
 }

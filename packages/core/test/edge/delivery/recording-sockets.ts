@@ -100,6 +100,7 @@ export class DeliveryUnderTest {
   subscriberOf(transport: RecordingTransport, stream: string, topic?: TopicPolicy, held?: boolean) {
     const socket = new RecordingSocket(transport);
     const connection = new Connection(`c${Math.random()}`, {
+      agent: '',
       endpoint: { path: '/ws' } as Endpoint,
       address: '127.0.0.1',
       login: new Login(null, '', 0),

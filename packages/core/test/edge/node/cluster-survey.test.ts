@@ -73,6 +73,7 @@ describe('a cluster survey', () => {
     ];
     engine = null;
     const engineOfTwo = {
+      nodes: () => Promise.resolve([]),
       control: (_: unknown, command: NodeCommand) => {
         const { id } = command as { id: string };
         // Before the engine has said how many were reached.
@@ -97,6 +98,7 @@ describe('a cluster survey', () => {
       survey.take({ command: 'report', id: asked.at(-1)!, answer: answers });
     };
     const engineOfOne = {
+      nodes: () => Promise.resolve([]),
       control: (_: unknown, command: NodeCommand) => {
         asked.push((command as { id: string }).id);
         return Promise.resolve(1);

@@ -75,7 +75,7 @@ class Node {
     const socket = new RecordingSocket(this.underTest.transport);
     const identity = { user } as Identity;
     const endpoint = { path: '/ws', exclusive: null } as Endpoint;
-    const origin = { endpoint, address: '127.0.0.1', login: new Login(identity, '', 0), cameAtMs: 0 };
+    const origin = { endpoint, address: '127.0.0.1', agent: '', login: new Login(identity, '', 0), cameAtMs: 0 };
     const connection = new Connection(`c-${user}`, origin);
     connection.socket = socket;
     connection.state = 'open';
