@@ -32,7 +32,7 @@ import type { EngineStats } from '../stats.js';
 import { userStream, type Position, type RetainedStream, type Retention, type StreamName } from '../streams.js';
 import { DeliveryQueue } from './delivery-queue.js';
 import { MemoryPresence } from './memory-presence.js';
-import { MemoryStream } from './memory-stream.js';
+import { MemoryStream, newEpoch } from './memory-stream.js';
 
 export interface MemoryEngineOptions {
   readonly node: string;
@@ -397,9 +397,4 @@ export class MemoryEngine implements Engine {
 
 function sourceKey({ topic, partition }: Pick<SourceRange, 'topic' | 'partition'>): string {
   return `${topic}:${partition}`;
-}
-
-/** Makes an epoch of at least six characters of base 36. */
-function newEpoch(): string {
-  return Math.floor(36 ** 5 + Math.random() * (36 ** 9 - 36 ** 5)).toString(36);
 }

@@ -106,3 +106,8 @@ function isWithin(after: Position, stream: MemoryStream): boolean {
   if (!Number.isSafeInteger(after.offset) || after.offset < 0) return false;
   return after.epoch === stream.epoch && after.offset <= stream.offset;
 }
+
+/** Makes an epoch of at least six characters of base 36. */
+export function newEpoch(): string {
+  return Math.floor(36 ** 5 + Math.random() * (36 ** 9 - 36 ** 5)).toString(36);
+}
