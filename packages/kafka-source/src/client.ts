@@ -1,14 +1,10 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import kafkajs, {
-  type ISocketFactory,
-  type Kafka,
-  type KafkaConfig,
-  type RetryOptions,
-  type SASLOptions,
-} from 'kafkajs';
+import kafkajs, { type ISocketFactory, type Kafka, type KafkaConfig, type RetryOptions } from 'kafkajs';
 import type { Logger } from '@ws-gateway/core';
 import { registerCodecs } from './codecs.js';
+import { saslOptions } from './login/sasl.js';
+import { LOGIN_AHEAD_MS } from './login/shared-login-token.js';
 import type { KafkaConnectionOptions } from './options.js';
 
 const CONNECTION_TIMEOUT_MS = 3_000;
@@ -41,13 +37,14 @@ export function createClient(connection: KafkaConnectionOptions, { retry, retire
     clientId,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    reauthenticationThreshold: LOGIN_AHEAD_MS,
     retry,
     socketFactory,
     logLevel: kafkajs.logLevel.WARN,
     logCreator: () => logTo(logger),
   };
   if (ssl) config.ssl = ssl;
-  if (sasl) config.sasl = { ...sasl } as SASLOptions;
+  if (sasl) config.sasl = saslOptions(sasl);
   return new kafkajs.Kafka(config);
 }
 

@@ -41,6 +41,8 @@ const CODES: Readonly<Record<string, KafkaErrorCode>> = {
   CLUSTER_AUTHORIZATION_FAILED: 'not_authorized',
   MESSAGE_TOO_LARGE: 'record_too_large',
   RECORD_LIST_TOO_LARGE: 'record_too_large',
+  login_token_refused: 'authentication_failed',
+  login_token_unavailable: 'unavailable',
   KafkaJSTimeout: 'unavailable',
   KafkaJSLockTimeout: 'unavailable',
 };
@@ -50,7 +52,7 @@ export function toKafkaError(error: unknown): KafkaError {
   if (error instanceof KafkaError) return error;
   const message = error instanceof Error ? error.message : String(error);
   for (const inner of causes(error)) {
-    const code = CODES[inner.type ?? ''] ?? CODES[inner.name ?? ''];
+    const code = CODES[inner.type ?? ''] ?? CODES[inner.code ?? ''] ?? CODES[inner.name ?? ''];
     if (code) return new KafkaError(code, message, { cause: error });
   }
   const retriable = causes(error).some((inner) => inner.retriable === true);

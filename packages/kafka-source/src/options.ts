@@ -1,11 +1,15 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { Logger, RouterStats } from '@ws-gateway/core';
+import type { SharedLoginToken } from './login/shared-login-token.js';
 
-export interface KafkaSasl {
-  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
-  readonly username: string;
-  readonly password: string;
-}
+/** Login at the brokers: by password, or by a token that all connections of a process share. */
+export type KafkaSasl =
+  | {
+      readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+      readonly username: string;
+      readonly password: string;
+    }
+  | { readonly mechanism: 'oauthbearer'; readonly tokens: SharedLoginToken };
 
 /** How to reach the brokers. */
 export interface KafkaConnectionOptions {

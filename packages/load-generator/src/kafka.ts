@@ -1,4 +1,4 @@
-import { Kafka, logLevel, type KafkaConfig, type SASLOptions } from 'kafkajs';
+import { Kafka, logLevel, type KafkaConfig } from 'kafkajs';
 
 /** kafkajs wants to be told in a warning that its default partitioner changed; records here name their partition. */
 process.env['KAFKAJS_NO_PARTITIONER_WARNING'] = '1';
@@ -7,11 +7,7 @@ export interface KafkaAccess {
   /** Addresses as host:port, separated by commas. */
   readonly brokers: string;
   readonly tls?: NonNullable<KafkaConfig['ssl']>;
-  readonly sasl?: {
-    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
-    readonly username: string;
-    readonly password: string;
-  };
+  readonly sasl?: NonNullable<KafkaConfig['sasl']>;
 }
 
 /**
@@ -21,7 +17,7 @@ export interface KafkaAccess {
 export function kafkaClient({ brokers, tls, sasl }: KafkaAccess): Kafka {
   const config: KafkaConfig = { clientId: 'loadtest', brokers: brokers.split(','), logLevel: logLevel.NOTHING };
   if (tls !== undefined) config.ssl = tls;
-  if (sasl !== undefined) config.sasl = { ...sasl } as SASLOptions;
+  if (sasl !== undefined) config.sasl = sasl;
   return new Kafka(config);
 }
 

@@ -18,6 +18,8 @@ export interface KafkaServerOptions extends LocalServerOptions {
   readonly settings?: readonly string[];
   /** SCRAM users that are there from the beginning, as Kafka's format tool takes them. */
   readonly scramUsers?: readonly string[];
+  /** System properties of the JVM. */
+  readonly properties?: Readonly<Record<string, string>>;
 }
 
 export interface KafkaListener {
@@ -45,8 +47,8 @@ export async function startLocalKafka(options: KafkaServerOptions): Promise<Loca
   const java = await findJava();
   const jars = await kafkaJars(options.cacheDir, options.log);
   return withFreePort(options.port, (port) => {
-    const { dataDir, advertisedPort = port, listeners = [], settings = [], scramUsers = [] } = options;
-    return startOn(port, { java, jars, dataDir, advertisedPort, listeners, settings, scramUsers });
+    const { dataDir, advertisedPort = port, listeners = [], settings = [], scramUsers = [], properties = {} } = options;
+    return startOn(port, { java, jars, dataDir, advertisedPort, listeners, settings, scramUsers, properties });
   });
 }
 
@@ -70,6 +72,7 @@ interface Installation extends Pick<KafkaServerOptions, 'dataDir'> {
   readonly listeners: readonly KafkaListener[];
   readonly settings: readonly string[];
   readonly scramUsers: readonly string[];
+  readonly properties: Readonly<Record<string, string>>;
 }
 
 async function startOn(port: number, installation: Installation): Promise<LocalServer> {
@@ -80,9 +83,20 @@ async function startOn(port: number, installation: Installation): Promise<LocalS
   await writeFile(settings, properties({ ...installation, port, controllerPort: await freePort(), logDir }));
   if (!existsSync(join(logDir, 'meta.properties'))) await format(installation, settings);
   const archive = await classArchive(java, jars);
+  const own = Object.entries(installation.properties).map(([name, value]) => `-D${name}=${value}`);
   const program = await startProgram({
     command: java.command,
-    args: [...JVM_FLAGS, archive.flag, '-Xmx512m', ...LOG_FLAGS, '-cp', join(jars, '*'), 'kafka.Kafka', settings],
+    args: [
+      ...JVM_FLAGS,
+      archive.flag,
+      '-Xmx512m',
+      ...LOG_FLAGS,
+      ...own,
+      '-cp',
+      join(jars, '*'),
+      'kafka.Kafka',
+      settings,
+    ],
     logFile: join(dataDir, 'kafka.log'),
     ready: /Kafka Server started/,
     readyTimeoutMs: READY_TIMEOUT_MS,

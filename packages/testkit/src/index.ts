@@ -11,5 +11,7 @@ export * from './redis-sentinels.js';
 export * from './secure-kafka.js';
 export * from './servers.js';
 export * from './tcp-proxy.js';
+export * from './token-kafka.js';
+export * from './token-server.js';
 export * from './wait.js';
 export * from './ws-client.js';

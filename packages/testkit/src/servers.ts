@@ -117,6 +117,8 @@ export async function startKafka(
     readonly listeners?: readonly KafkaListener[];
     readonly settings?: readonly string[];
     readonly scramUsers?: readonly string[];
+    /** System properties of the JVM. */
+    readonly properties?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<OwnServer> {
   const start = (dataDir: string): Promise<LocalServer> =>

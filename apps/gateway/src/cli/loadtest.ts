@@ -94,7 +94,7 @@ async function kafkaAccess(
   config: Config,
   kafkaTopic: string,
 ): Promise<Pick<LoadTestOptions, 'brokers' | 'tls' | 'sasl' | 'partitions'>> {
-  const { checkTopics } = await import('@ws-gateway/kafka-source');
+  const { checkTopics, saslOptions } = await import('@ws-gateway/kafka-source');
   const connection = await toolConnection(config);
   const { brokers, tls, sasl } = connection;
   const [found] = await checkTopics(connection, [kafkaTopic]).catch((error: unknown) => {
@@ -105,7 +105,7 @@ async function kafkaAccess(
     brokers: brokers.join(','),
     partitions: found.partitions,
     ...(tls === undefined ? {} : { tls }),
-    ...(sasl === undefined ? {} : { sasl }),
+    ...(sasl === undefined ? {} : { sasl: saslOptions(sasl) }),
   };
 }
 

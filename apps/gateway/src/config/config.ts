@@ -23,8 +23,13 @@ export interface Config extends Omit<SchemaValues, 'topics' | 'server' | 'kafka'
   readonly sessions: SchemaValues['sessions'] | null;
 }
 
-export interface KafkaSasl {
-  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
-  readonly username: string;
-  readonly password: string;
-}
+export type KafkaSasl =
+  | {
+      readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+      readonly username: string;
+      readonly password: string;
+    }
+  | ({ readonly mechanism: 'oauthbearer' } & SaslValues['oauth'])
+  | ({ readonly mechanism: 'aws-msk-iam' } & SaslValues['awsMskIam']);
+
+type SaslValues = SchemaValues['kafka']['sasl'];

@@ -7,7 +7,7 @@ import {
   type Format,
   type TopicPolicy,
 } from '@ws-gateway/core';
-import type { Config } from './config.js';
+import type { Config, KafkaSasl } from './config.js';
 import { evaluate, presetOf } from './language/evaluate.js';
 import { schema, type SchemaValues } from './schema/schema.js';
 import { resolvedName, type Node, type Resolved } from './language/schema-node.js';
@@ -36,7 +36,7 @@ export function resolve(values: SchemaValues): Config {
       brokers: bootstrapServers,
       deadLetterTopic: kafka.deadLetterTopic === '' ? `${kafka.groupId}-dlq` : kafka.deadLetterTopic,
       tls: kafkaTls ? kafkaTlsFiles : null,
-      sasl: sasl.mechanism === '' ? null : { ...sasl, mechanism: sasl.mechanism },
+      sasl: kafkaLogin(sasl),
     },
     topics: new Map(Object.entries(values.topics).map(([name, topic]) => [name, topicPolicy(name, topic)])),
     hubs: values.hubs.map((hub, index) => ({ ...hub, grpcPort: hub.grpcPort === 0 ? 50_051 + index : hub.grpcPort })),
@@ -52,6 +52,25 @@ export function resolve(values: SchemaValues): Config {
     logger: { ...values.logger, loki: { ...values.logger.loki, labels: lokiLabels(values.logger) } },
     sessions: sessions.max === 0 ? null : sessions,
   };
+}
+
+function kafkaLogin({
+  mechanism,
+  username,
+  password,
+  oauth,
+  awsMskIam,
+}: SchemaValues['kafka']['sasl']): KafkaSasl | null {
+  switch (mechanism) {
+    case '':
+      return null;
+    case 'oauthbearer':
+      return { mechanism, ...oauth };
+    case 'aws-msk-iam':
+      return { mechanism, ...awsMskIam };
+    default:
+      return { mechanism, username, password };
+  }
 }
 
 /** `latest` has to keep something: it is never without history by a default, only by a size of 0 that is written. */

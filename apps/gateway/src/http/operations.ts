@@ -1,4 +1,5 @@
 import type { ClusterSurvey, Engine, HttpServer, Logger, RecordWriter } from '@ws-gateway/core';
+import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import { addAdminRoutes } from '../admin/admin-api.js';
 import { operatorsOf } from '../admin/operators.js';
 import { addConsole } from '../console/console.js';
@@ -10,6 +11,7 @@ import { addRoutes, type WorkerGroup } from './routes.js';
 interface OperationsDeps {
   readonly node: string;
   readonly engine: Engine;
+  readonly kafka: KafkaConnectionOptions;
   /** Writer; null: this node writes nothing to Kafka. */
   readonly writer: RecordWriter | null;
   readonly survey: ClusterSurvey;
@@ -20,8 +22,8 @@ interface OperationsDeps {
 /** Serves what operators and machines ask for: admin API, console, health, readiness and metrics, all on one port. */
 export function addOperations(server: HttpServer, live: LiveConfig, deps: OperationsDeps): void {
   const { config } = live;
-  const { node, engine, writer, survey, group, logger } = deps;
-  const deadLetters = deadLetterAccess(config, logger.child({ part: 'kafka' }));
+  const { node, engine, kafka, writer, survey, group, logger } = deps;
+  const deadLetters = deadLetterAccess(kafka, config.kafka.deadLetterTopic);
   const parts = { engine, writer, survey, deadLetters, logger: logger.child({ part: 'admin' }) };
   addAdminRoutes(server, { ...parts, ...adminOptions(live) }, () => operatorsOf(live.config.admin));
   if (config.console.enabled) addConsole(server, config, node);

@@ -4,15 +4,14 @@ import {
   SentRecords,
   SubscriptionEvents,
   type EdgeStats,
-  type Logger,
   type RecordWriter,
   type RouterStats,
   type SentMessages,
 } from '@ws-gateway/core';
-import { KafkajsRecordWriter } from '@ws-gateway/kafka-source';
+import { KafkajsRecordWriter, type KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import { operatorsOf } from '../admin/operators.js';
 import type { Config } from '../config/config.js';
-import { kafkaConnection, readsKafka } from './part-options.js';
+import { readsKafka } from './part-options.js';
 
 /** Parts that write to Kafka: dead letters (by the router), events, messages of clients, blocks by the admin API. */
 export interface Outgoing {
@@ -28,16 +27,18 @@ export interface Outgoing {
 interface OutgoingDeps {
   readonly node: string;
   readonly stats: { readonly edge: EdgeStats; readonly router: RouterStats };
-  readonly logger: Logger;
+  readonly kafka: KafkaConnectionOptions;
 }
 
-export function createOutgoing(config: Config, { node, stats, logger }: OutgoingDeps): Outgoing {
+export function createOutgoing(config: Config, { node, stats, kafka }: OutgoingDeps): Outgoing {
   const { inbound, presence, subscriptions } = config;
   const isBlockLog = operatorsOf(config.admin).length > 0 && [...config.topics.values()].some(({ blocks }) => blocks);
   const needed = readsKafka(config) || inbound.enabled || presence.enabled || subscriptions.enabled || isBlockLog;
-  const writer = needed ? new KafkajsRecordWriter({ ...kafkaConnection(config, logger), stats: stats.router }) : null;
+  const writer = needed ? new KafkajsRecordWriter({ ...kafka, stats: stats.router }) : null;
   const logOf = ({ enabled, kafkaTopic }: Config['presence']): EventLog | null =>
-    enabled && writer !== null ? new EventLog({ writer, dropped: stats.edge.eventsDropped, logger }, kafkaTopic) : null;
+    enabled && writer !== null
+      ? new EventLog({ writer, dropped: stats.edge.eventsDropped, logger: kafka.logger }, kafkaTopic)
+      : null;
   const [presenceLog, subscriptionLog] = [logOf(presence), logOf(subscriptions)];
   return {
     writer,

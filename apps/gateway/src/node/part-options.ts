@@ -10,6 +10,7 @@ import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import type { UwsTransportOptions } from '@ws-gateway/uws-transport';
 import type { AdminDeps } from '../admin/route-context.js';
 import type { Config } from '../config/config.js';
+import { kafkaLogin } from './kafka-login.js';
 import { connectionsMax, descriptorLimit } from './descriptors.js';
 import { tlsOptions } from './engines.js';
 import { listenHost } from './listen-host.js';
@@ -162,6 +163,7 @@ export function readsKafka({ role, topics }: Config): boolean {
   return role !== 'edge' && topics.size > 0;
 }
 
+/** Made once a process: all that use it share its login token. */
 export function kafkaConnection(config: Config, logger: Logger): KafkaConnectionOptions {
   const { brokers, tls, sasl } = config.kafka;
   return {
@@ -169,6 +171,6 @@ export function kafkaConnection(config: Config, logger: Logger): KafkaConnection
     clientId: 'ws-gateway',
     logger,
     ...(tls === null ? {} : { tls: tlsOptions(tls) }),
-    ...(sasl === null ? {} : { sasl }),
+    ...(sasl === null ? {} : { sasl: kafkaLogin(sasl, logger) }),
   };
 }

@@ -13,7 +13,7 @@ import {
   type Logger,
   type RecordWriter,
 } from '@ws-gateway/core';
-import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
+import { KafkajsRecordSource, type KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import type { RegistrySchemaReader } from '@ws-gateway/schema-registry';
 import { createMetrics, type LokiSink, type Metrics } from '@ws-gateway/telemetry';
 import { createUwsTransport, type UwsTransport, type UwsTransportOptions } from '@ws-gateway/uws-transport';
@@ -95,7 +95,8 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
     { namespace: config.metrics.namespace, perUser: config.metrics.perUser },
     { ...stats, loki, readiness: () => readiness(stateOf(parts)), info: { version, node, role: config.role } },
   );
-  const outgoing = createOutgoing(config, { node, stats, logger: logger.child({ part: 'kafka' }) });
+  const link = kafkaConnection(config, logger.child({ part: 'kafka' }));
+  const outgoing = createOutgoing(config, { node, stats, kafka: link });
   const engine = createEngine(config, node, {
     stats: stats.engine,
     logger: logger.child({ part: 'engine' }),
@@ -115,7 +116,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const edge = config.role === 'router' ? null : makeEdge(live, made, stopping.signal);
   const sockets = edge ?? new NoSockets(new ClusterSurvey({ engine, logger }, { node }), onDrain);
   const transport = createTransport(config, { sockets, edge, metrics, logger });
-  const kafka = readsKafka(config) ? createKafka(config, { engine, writer: outgoing.writer!, stats, logger }) : null;
+  const kafka = readsKafka(config) ? createKafka(config, { engine, link, writer: outgoing.writer!, stats }) : null;
 
   const { source = null, router = null, schemas = null } = kafka ?? {};
   const parts = { engine, edge, source, stats, schemas: schemasOf(config, schemas) };
@@ -123,7 +124,8 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const grpc = new GrpcPorts(config, { notifier, logger: logger.child({ part: 'grpc' }) });
   const group = await join({ state: () => stateOf(parts), metrics, openGrpc: () => grpc.open() });
   const ops = createOpsServer(config, { engine, metrics, logger });
-  addOperations(ops ?? transport, live, { node, engine, writer: made.writer, survey: sockets.survey, group, logger });
+  const operated = { node, engine, kafka: link, writer: made.writer, survey: sockets.survey, group, logger };
+  addOperations(ops ?? transport, live, operated);
   await ops?.listen();
   const { port } = await transport.listen();
   const { role, engine: engineName, server } = config;
@@ -221,13 +223,13 @@ function makeEdge(
 
 function createKafka(
   config: Config,
-  deps: PartDeps & { writer: RecordWriter },
+  deps: Pick<PartDeps, 'engine' | 'stats'> & { link: KafkaConnectionOptions; writer: RecordWriter },
 ): { source: KafkajsRecordSource; router: Router; schemas: RegistrySchemaReader | null } {
-  const { engine, writer, stats } = deps;
-  const logger = deps.logger.child({ part: 'kafka' });
+  const { engine, link, writer, stats } = deps;
+  const { logger } = link;
   const schemas = createSchemaReader(config, logger);
   const source = new KafkajsRecordSource({
-    ...kafkaConnection(config, logger),
+    ...link,
     groupId: config.kafka.groupId,
     topics: [...config.topics.values()].map(({ kafkaTopic }) => kafkaTopic),
     fromBeginning: config.kafka.fromBeginning,

@@ -135,14 +135,31 @@ describe('impossible combinations', () => {
     ['redis: {tlsFiles: {certFile: /dev/null}}', ['redis.tlsFiles.keyFile: missing: certFile needs its key']],
     [
       'kafka: {sasl: {username: u, password: p}}',
-      ['kafka.sasl.mechanism: missing: kafka.sasl needs mechanism, username and password'],
+      ['kafka.sasl.mechanism: must be plain or scram-… where kafka.sasl.username is set'],
     ],
     [
       'kafka: {sasl: {mechanism: PLAIN}}',
       [
-        'kafka.sasl.username: missing: kafka.sasl needs mechanism, username and password',
-        'kafka.sasl.password: missing: kafka.sasl needs mechanism, username and password',
+        'kafka.sasl.username: missing: kafka.sasl.mechanism plain needs username, password',
+        'kafka.sasl.password: missing: kafka.sasl.mechanism plain needs username, password',
       ],
+    ],
+    [
+      'kafka: {sasl: {mechanism: oauthbearer, oauth: {tokenUrl: "https://idp/token", clientId: me}}}',
+      [
+        'kafka.sasl.oauth.clientSecret: missing: kafka.sasl.mechanism oauthbearer needs oauth.tokenUrl, oauth.clientId, oauth.clientSecret',
+      ],
+    ],
+    [
+      'kafka: {sasl: {mechanism: aws-msk-iam, username: u}}',
+      [
+        'kafka.sasl.mechanism: must be plain or scram-… where kafka.sasl.username is set',
+        'kafka.sasl.awsMskIam.region: missing: kafka.sasl.mechanism aws-msk-iam needs awsMskIam.region',
+      ],
+    ],
+    [
+      'kafka: {sasl: {mechanism: aws-msk-iam, awsMskIam: {region: Frankfurt}}}',
+      ['kafka.sasl.awsMskIam.region: must be a region, such as eu-central-1, not "Frankfurt"'],
     ],
     ['redis: {addr: "a:1,b:2"}', ['redis.addr: must be one address in mode standalone']],
     [

@@ -151,17 +151,6 @@ export const accessRules: readonly Rule[] = [
         'cannot be used together with server.tls: let the proxy end TLS',
       ),
   },
-  {
-    doc: 'SASL needs mechanism, user name and password together.',
-    reads: ['kafka.sasl'],
-    check({ kafka: { sasl } }) {
-      const message = 'missing: kafka.sasl needs mechanism, username and password';
-      const given = Object.values(sasl).some((value) => value !== '');
-      return given
-        ? Object.entries(sasl).flatMap(([name, value]) => when(value === '', `kafka.sasl.${name}`, message))
-        : [];
-    },
-  },
 ];
 
 /** Somebody else than the keys of the section says who clients are. */

@@ -2,13 +2,20 @@ import type { Finding } from '../language/finding.js';
 import type { Purpose, Rule } from './rule.js';
 import { accessRules } from './access-rules.js';
 import { clusterRules } from './cluster-rules.js';
+import { kafkaLoginRules } from './kafka-login-rules.js';
 import { namingRules } from './naming-rules.js';
 import { recordRules } from './record-rules.js';
 import { schema, type SchemaValues } from '../schema/schema.js';
 import type { Node } from '../language/schema-node.js';
 import { childOf } from '../language/tree.js';
 
-export const rules: readonly Rule[] = [...clusterRules, ...accessRules, ...namingRules, ...recordRules];
+export const rules: readonly Rule[] = [
+  ...clusterRules,
+  ...accessRules,
+  ...kafkaLoginRules,
+  ...namingRules,
+  ...recordRules,
+];
 
 /** `invalid`: paths of what is wrong by itself, so that its value is only a stand-in. */
 export function brokenRules(

@@ -38,9 +38,35 @@ export const kafka = section('Where records come from.', {
     verify: flagKey(true, 'Check the certificate of the broker.'),
   }),
   sasl: section('Login at the brokers.', {
-    mechanism: key(choice('', 'plain', 'scram-sha-256', 'scram-sha-512'), '', 'Empty: no login.'),
-    username: key(text, '', 'User name.'),
-    password: secret('Password.'),
+    mechanism: key(
+      choice('', 'plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer', 'aws-msk-iam'),
+      '',
+      'Empty: no login.',
+    ),
+    username: key(text, '', 'User name, for `plain` and `scram-…`.'),
+    password: secret('Password, for `plain` and `scram-…`.'),
+    oauth: section('For `oauthbearer`: client credentials (RFC 6749, 4.4). The token is renewed before it expires.', {
+      tokenUrl: key(url('http', 'https'), '', 'Where tokens are asked for.'),
+      clientId: key(text, '', 'Name of this client.'),
+      clientSecret: secret('Its secret.'),
+      scope: key(text, '', 'Scopes to ask for, separated by spaces. Empty: those the server gives by itself.'),
+    }),
+    awsMskIam: section('For `aws-msk-iam`, by the AWS identity of the process (docs/operations-redis-kafka.md).', {
+      region: key(
+        pattern('AWS region', /^([a-z]{2}(-[a-z]+)+-[0-9]+)?$/, 'a region, such as eu-central-1'),
+        '',
+        'Region of the cluster, such as `eu-central-1`.',
+      ),
+      roleArn: key(
+        pattern(
+          'role',
+          /^(arn:[a-z-]+:iam::[0-9]{12}:role\/.+)?$/,
+          'the ARN of a role, arn:aws:iam::123456789012:role/name',
+        ),
+        '',
+        'Role to take on first. Empty: the identity as it is.',
+      ),
+    }),
   }),
 });
 
