@@ -5,3 +5,7 @@ export type { LocalServer, LocalServerOptions } from './local-server.js';
 export { freePort } from './ports.js';
 export { dockerAnswers } from './compose.js';
 export { startLocalRedis, startLocalSentinel, type RedisServerOptions, type SentinelOptions } from './redis-server.js';
+export { startLocalSchemaRegistry, type LocalSchemaRegistry } from './schema-registry-server.js';
+export { fillOnce } from './cache-folder.js';
+export { pipInstall } from './pip.js';
+export { runCommand } from './program.js';

