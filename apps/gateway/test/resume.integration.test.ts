@@ -39,6 +39,10 @@ async function withRecords(user: string, count: number, topic = 'notifications')
   return last['epoch'] as string;
 }
 
+function isPayload(expected: unknown): (frame: Frame) => boolean {
+  return ({ payload }) => payload === expected;
+}
+
 /** Returns what a connection with this query is told, and what it is sent up to the next live record. */
 async function resumed(user: string, recover: string, topic = 'notifications') {
   const query = `token=${token(user)}&topics=${topic}&recover=${encodeURIComponent(recover)}`;
@@ -99,6 +103,37 @@ describe('a position in the query', () => {
     const epoch = await withRecords('fay', 3, 'balance-updates');
     const newest = { recovered: true, replayed: 1, payloads: [3, 'live'] };
     expect(await resumed('fay', `balance-updates:${epoch}:1`, 'balance-updates')).toEqual(newest);
+  });
+});
+
+describe('a message whose life has ended', () => {
+  const TTL_MS = 1500;
+
+  // Limited on arrival only, it came again half an hour later, on every page that was loaded.
+  it('is shown to nobody who comes back, asks for the history or comes anew, and positions stay', async () => {
+    const client = await cluster.connect(0, 'liv', 'notifications');
+    const long = { ...record('liv', 'ends'), headers: { 'ws-ttl-ms': String(TTL_MS) } };
+    await cluster.produce('notifications', record('liv', 1), long, record('liv', 3));
+    const [first, ends, last] = [
+      await client.next(isPayload(1)),
+      await client.next(isPayload('ends')),
+      await client.next(isPayload(3)),
+    ];
+    expect([first, ends, last].map(({ offset }) => offset)).toEqual([1, 2, 3]);
+    const ended = Date.parse(ends['timestamp'] as string) + TTL_MS;
+    await waitFor(() => Date.now() > ended, { what: 'the end of its life' });
+    const history = await client.request('history', { topic: 'notifications' });
+    const { messages } = history['payload'] as { messages: Frame[] };
+    expect(messages.map(({ payload }) => payload)).toEqual([1, 3]);
+    const after = { epoch: first['epoch'], offset: 1 };
+    const behind = await client.request('history', { topic: 'notifications', after, limit: 1 });
+    expect((behind['payload'] as { messages: Frame[] }).messages).toMatchObject([{ payload: 3 }]);
+    await client.close();
+    const epoch = first['epoch'] as string;
+    expect(await resumed('liv', `notifications:${epoch}:0`)).toMatchObject({
+      recovered: true,
+      payloads: [1, 3, 'live'],
+    });
   });
 });
 

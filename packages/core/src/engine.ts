@@ -178,6 +178,8 @@ export interface StreamMessage {
    * the epoch that was lost.
    */
   seen: boolean;
+  /** See MessageLife. Of what is read from the history; live messages were in time when they were published. */
+  endsAtMs?: number;
 }
 
 export interface PublishBatch {
@@ -215,6 +217,8 @@ interface ItemBase {
   /** Kafka offset of the record; items of a batch are in ascending order of it. -1 without a source. */
   readonly sourceOffset: number;
   readonly recordTimeMs: number;
+  /** End of the message's life as its producer set it, ms since the epoch; 0 or absent: none. History keeps it. */
+  readonly endsAtMs?: number;
   readonly head: string;
 }
 /** Message to `<topic>/u/<user>`: the nodes are those of the user's presence rows. */
@@ -326,7 +330,10 @@ export interface ReleasedConnection {
   readonly user: string;
 }
 
-/** `epoch` and `offset` of the page are the stream's top, not the last message of the page. */
+/**
+ * `epoch` and `offset` of the page are the stream's top, not the last message of the page. Messages whose life has ended are
+ * in it, so that positions can be counted: leave them out when they are shown (`livingOf`).
+ */
 export interface HistoryPage extends Position {
   /** Unlike a live message, these are the caller's to keep, and the frames' bytes change no more. */
   readonly messages: readonly StreamMessage[];

@@ -13,10 +13,11 @@
 -- ARGV[9] '1': the reply has a row for each item
 -- ARGV[10] source offset of each item, separated by spaces
 -- ARGV[11] mark of the source's log that goes with the position of ARGV[2], '' for none
--- ARGV[12] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history), size, ttl ms,
---   connection that must not get it ('' for none)
+-- ARGV[12] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history; in upper case for
+--   items whose life ends), size, ttl ms, connection that must not get it ('' for none)
 -- then four for each item: number of its class, origin (src/wire.ts), address (user, stream or node), head; an item of kind b
---   has three more: block JSON ('' to lift it), its expiry ms ('' for none), command JSON ('' for none)
+--   has three more: block JSON ('' to lift it), its expiry ms ('' for none), command JSON ('' for none); one whose life ends
+--   has one more at last: when that is, ms
 -- Kinds: u user, c channel, a all, b block, k command to a user's nodes, C to a channel's, N to one node, K to all.
 -- Returns {routed, offline, duplicates, batches} and with ARGV[9] nodes, epoch, offset for each item.
 -- Errors: SOURCE_GAP.
@@ -55,15 +56,18 @@ local classes, at = {}, 13
 for i = 1, tonumber(ARGV[12]) do
   local kind, size, ttl = ARGV[at], tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
   local hasStreamOfUser = kind == 'u' or kind == 'b'
+  local mode = string.lower(ARGV[at + 2])
+  local ends = mode ~= ARGV[at + 2]
   classes[tostring(i)] = {
     kind = kind,
-    argCount = kind == 'b' and 7 or 4,
+    argCount = (kind == 'b' and 7 or 4) + (ends and 1 or 0),
+    ends = ends,
     toUser = hasStreamOfUser or kind == 'k',
     prefix = hasStreamOfUser and ARGV[at + 1] .. '/u/' or '',
     headerStart = 'm' .. ARGV[at + 5] .. '\t',
-    kept = ARGV[at + 2] ~= '',
+    kept = mode ~= '',
     size = size,
-    slack = ARGV[at + 2] == 'l' and 1 or math.max(8, size / 4),
+    slack = mode == 'l' and 1 or math.max(8, size / 4),
     ttl = ttl,
     metaTtl = math.max(2 * ttl, 86400000),
   }
@@ -214,10 +218,11 @@ local function handAll(nodes, header, body)
 end
 
 -- The header ends with what the reader puts behind the body of a message that has a position.
-local function headerOf(class, stream, meta, origin, body)
+-- `life` is '' or, behind a tab, when it ends.
+local function headerOf(class, stream, meta, origin, life, body)
   local start = class.headerStart
   if not meta then return start .. stream .. '\t' .. origin .. '\t' end
-  local offset, n, times = meta.offset + 1, meta.n, origin .. accepted
+  local offset, n, times = meta.offset + 1, meta.n, origin .. life .. accepted
   local offsetText = tostring(offset)
   meta.offset, meta.offsetText, meta.n = offset, offsetText, n + 2
   if n == 0 then
@@ -238,17 +243,18 @@ for i = 1, itemCount do
   local at, stream = items[i], streams[i]
   local class, origin, address, head = classes[ARGV[at]], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local kind = class.kind
+  local life = class.ends and '\t' .. ARGV[at + class.argCount - 1] or ''
   local meta = metaPlaces[stream] and class.kept and (metaOf[stream] or readMeta(stream, class)) or nil
   local nodes = 0
   if kind == 'u' then
-    nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, origin, head), head)
+    nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, origin, life, head), head)
   elseif kind == 'c' then
-    nodes = handAll(nodesOfChannel(stream), headerOf(class, stream, meta, origin, head), head)
+    nodes = handAll(nodesOfChannel(stream), headerOf(class, stream, meta, origin, life, head), head)
   elseif kind == 'a' then
     nodes = handAll(nodesWithSockets(), 'a\t\t' .. origin .. '\t', head)
   elseif kind == 'b' then
     local holders = nodesOfUser(address)
-    if head ~= '' then nodes = handAll(holders, headerOf(class, stream, meta, origin, head), head) end
+    if head ~= '' then nodes = handAll(holders, headerOf(class, stream, meta, origin, life, head), head) end
     setBlock(address, ARGV[at + 4], ARGV[at + 5])
     if ARGV[at + 6] ~= '' then nodes = handAll(holders, commandHeader, ARGV[at + 6]) end
   elseif kind == 'k' then

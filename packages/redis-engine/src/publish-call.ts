@@ -132,16 +132,17 @@ class ItemClasses {
     return this.#known.length;
   }
 
-  number(kind: string, topic: string, retention: Retention | null, except = ''): number {
+  /** `ends`: the items have an end of their lives, which comes last of what they have. */
+  number(kind: string, topic: string, retention: Retention | null, { except = '', ends = false } = {}): number {
     const known = this.#known;
     for (let i = 0; i < known.length; i++) {
       const other = known[i]!;
-      if (other.kind === kind && other.topic === topic && other.retention === retention && other.except === except) {
-        return i + 1;
-      }
+      const isSame = other.kind === kind && other.topic === topic && other.retention === retention;
+      if (isSame && other.except === except && other.ends === ends) return i + 1;
     }
-    this.args.push(kind, topic, ...retentionArgs(retention), except);
-    return known.push({ kind, topic, retention, except });
+    const [mode, ...bounds] = retentionArgs(retention);
+    this.args.push(kind, topic, ends ? mode.toUpperCase() : mode, ...bounds, except);
+    return known.push({ kind, topic, retention, except, ends });
   }
 }
 
@@ -150,9 +151,10 @@ interface ItemClass {
   readonly topic: string;
   readonly retention: Retention | null;
   readonly except: string;
+  readonly ends: boolean;
 }
 
-function retentionArgs(retention: Retention | null): (string | number)[] {
+function retentionArgs(retention: Retention | null): [string, number, number] {
   if (retention === null) return ['', 0, 0];
   const { mode, size, ttlMs } = retention;
   return mode === 'latest' ? ['l', 1, ttlMs] : ['o', size, ttlMs];
@@ -180,19 +182,19 @@ interface ItemContext {
 function pushItem(args: (string | number)[], item: Item, { classes, origin }: ItemContext): void {
   switch (item.kind) {
     case 'user':
-      args.push(classes.number('u', item.topic, item.retention, item.except), item.recordTimeMs + origin);
-      args.push(item.user, item.head);
+      args.push(classes.number('u', item.topic, item.retention, traitsOf(item)), item.recordTimeMs + origin);
+      args.push(item.user, item.head, ...lifeArgs(item));
       return;
     case 'channel':
-      args.push(classes.number('c', '', item.retention, item.except), item.recordTimeMs + origin);
-      args.push(item.stream, item.head);
+      args.push(classes.number('c', '', item.retention, traitsOf(item)), item.recordTimeMs + origin);
+      args.push(item.stream, item.head, ...lifeArgs(item));
       return;
     case 'all':
       args.push(classes.number('a', '', null), item.recordTimeMs + origin, '', item.head);
       return;
     case 'block':
-      args.push(classes.number('b', item.topic, item.retention), item.recordTimeMs + origin);
-      args.push(item.user, item.head, ...blockArgs(item.user, item.block));
+      args.push(classes.number('b', item.topic, item.retention, traitsOf(item)), item.recordTimeMs + origin);
+      args.push(item.user, item.head, ...blockArgs(item.user, item.block), ...lifeArgs(item));
       return;
     case 'k':
     case 'C':
@@ -200,4 +202,20 @@ function pushItem(args: (string | number)[], item: Item, { classes, origin }: It
     case 'K':
       args.push(classes.number(item.kind, '', null), 0, item.address, JSON.stringify(item.command));
   }
+}
+
+type KeptItem = Exclude<PublishItem, { readonly kind: 'all' }>;
+
+/** Only history need know when a life ends. */
+function endOf({ retention, endsAtMs = 0 }: KeptItem): number {
+  return retention === null ? 0 : endsAtMs;
+}
+
+function traitsOf(item: KeptItem): { except?: string | undefined; ends: boolean } {
+  return { except: item.kind === 'block' ? undefined : item.except, ends: endOf(item) > 0 };
+}
+
+function lifeArgs(item: KeptItem): number[] {
+  const endsAtMs = endOf(item);
+  return endsAtMs > 0 ? [endsAtMs] : [];
 }

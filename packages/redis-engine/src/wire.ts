@@ -21,7 +21,7 @@ import type { Origin, RecentRecords } from './recent-records.js';
  * about a message. Names hold no control characters, so nothing needs escaping.
  *
  * In a stream's history a message is its times, `origin \t acceptTimeMs`, and its body; the rest follows from its
- * place.
+ * place. One whose life ends has `origin \t endsAtMs \t acceptTimeMs`.
  */
 const TAB = 9;
 const QUOTE = 34;
@@ -114,12 +114,12 @@ export function decodeEntry(
   recent: RecentRecords,
 ): StreamMessage {
   const tail = Buffer.from(`${at.epoch}","offset":${at.offset}}`);
-  // What stands behind the tab is the time of acceptance, no part of the origin.
-  const [origin] = times.toString('latin1').split('\t', 1);
+  const [origin, ...behind] = times.toString('latin1').split('\t');
+  const endsAtMs = behind.length > 1 ? Number(behind[0]) : 0;
   const [recordTimeMs = 0, source = 0, sourceOffset = 0] = origin!.split(/[ !]/).map(Number);
   const server = serverOf(at.epoch);
   const seen = source !== 0 && recent.cameBefore(at.stream, { server, source, sourceOffset, recordTimeMs });
-  return { ...at, recordTimeMs, frame: Buffer.concat([body, tail]), except: '', seen };
+  return { ...at, recordTimeMs, frame: Buffer.concat([body, tail]), except: '', seen, endsAtMs };
 }
 
 function frameOf(header: Buffer, tailAt: number, body: Buffer): Buffer {

@@ -2,7 +2,7 @@ import {
   HISTORY_LIMIT,
   HISTORY_LIMIT_MAX,
   historyBytesMax,
-  historyText,
+  readHistory,
   type HttpRequest,
   type Position,
   type RetainedStream,
@@ -22,8 +22,8 @@ export async function history(deps: AdminDeps, request: HttpRequest): Promise<Js
   const query = new URLSearchParams(request.query);
   const limit = limitOf(query.get('limit'));
   const bytesMax = historyBytesMax(deps.historyBytes());
-  const page = await deps.engine.read(stream, positionOf(query.get('after')), limit, bytesMax);
-  return new JsonText(historyText(page, limit));
+  const after = positionOf(query.get('after'));
+  return new JsonText(await readHistory(deps.engine, stream, { after, limit, bytesMax }));
 }
 
 function limitOf(text: string | null): number {

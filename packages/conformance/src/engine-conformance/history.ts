@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
-import type { HistoryPage, Retention } from '@ws-gateway/core';
+import type { HistoryPage, RetainedStream, Retention } from '@ws-gateway/core';
 import {
+  headOf,
   admit,
   channelItem,
   latest,
@@ -53,6 +54,37 @@ export const history: ConformanceTests = {
     const page = await node.engine.read(own, mine!, 100);
     expect(page).toMatchObject({ epoch: mine!.epoch, offset: 1, recovered: true });
     expect(texts(page)).toEqual(['a']);
+  },
+
+  'tells of each message when its life ends, in a batch with others that have none': async (fixture) => {
+    const node = await fixture.node();
+    const everyone = { stream: `${topic}/*`, retention: ordered, user: null };
+    const block = { kind: 'block', topic, user: 'u1', retention: ordered, block: null } as const;
+    await node.engine.publish(
+      unsourced(
+        userItem('u1', 'a'),
+        { ...userItem('u1', 'b'), endsAtMs: 5000 },
+        { ...channelItem(`${topic}/*`, 'p', ordered), endsAtMs: 6000 },
+        userItem('u1', 'c'),
+        { ...block, head: headOf('d', own.stream), sourceOffset: -1, recordTimeMs: 1, endsAtMs: 7000 },
+        { ...userItem('u2', 'not kept', null), endsAtMs: 8000 },
+        channelItem(`${topic}/*`, 'q', ordered),
+      ),
+    );
+    const lives = async (stream: RetainedStream) => {
+      const { messages } = await node.engine.read(stream, null, 100);
+      return messages.map(({ offset, endsAtMs = 0 }) => [offset, endsAtMs]);
+    };
+    expect(await lives(own)).toEqual([
+      [1, 0],
+      [2, 5000],
+      [3, 0],
+      [4, 7000],
+    ]);
+    expect(await lives(everyone)).toEqual([
+      [1, 6000],
+      [2, 0],
+    ]);
   },
 
   'gives no more bytes than asked for, but one message at least, and goes on behind them': async (fixture) => {

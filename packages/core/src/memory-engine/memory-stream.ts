@@ -1,10 +1,11 @@
-import type { HistoryPage, StreamMessage } from '../engine.js';
+import type { HistoryPage, PublishItem, StreamMessage } from '../engine.js';
 import type { Position, Retention, StreamName } from '../streams.js';
 
 interface Entry {
   readonly offset: number;
   readonly acceptedMs: number;
   readonly recordTimeMs: number;
+  readonly endsAtMs: number;
   /** Frame as bytes: as text, made of many pieces, kept frames made garbage collection the dearest part of a burst. */
   readonly frame: Uint8Array;
 }
@@ -45,14 +46,14 @@ export class MemoryStream {
 
   /** Appends a message; returns its frame. */
   append(
-    { head, recordTimeMs }: { head: string; recordTimeMs: number },
+    { head, recordTimeMs, endsAtMs = 0 }: Pick<PublishItem, 'head' | 'recordTimeMs' | 'endsAtMs'>,
     retention: Retention,
     nowMs: number,
   ): Uint8Array {
     this.touch(retention, nowMs);
     const offset = ++this.offset;
     const frame = Buffer.from(`${head}${this.epoch}","offset":${offset}}`);
-    const entry = { offset, acceptedMs: nowMs, recordTimeMs, frame };
+    const entry = { offset, acceptedMs: nowMs, recordTimeMs, endsAtMs, frame };
     if (retention.mode === 'latest') this.#entries = [entry];
     else {
       this.#entries.push(entry);
@@ -89,8 +90,8 @@ export class MemoryStream {
     return entries.filter((entry) => entry.acceptedMs >= nowMs - ttlMs);
   }
 
-  #message({ offset, recordTimeMs, frame }: Entry): StreamMessage {
-    return { stream: this.name, epoch: this.epoch, offset, recordTimeMs, frame, except: '', seen: false };
+  #message({ offset, recordTimeMs, endsAtMs, frame }: Entry): StreamMessage {
+    return { stream: this.name, epoch: this.epoch, offset, recordTimeMs, frame, except: '', seen: false, endsAtMs };
   }
 }
 

@@ -33,6 +33,8 @@ export interface Message {
   readonly timestamp: string | null;
   /** JSON text, as its producer wrote it. */
   readonly payload: string;
+  /** How long it is worth while to deliver it, ms from the time of the record; 0: always. */
+  readonly ttlMs?: number | null;
   /** True: the newest value of the stream is gone. */
   readonly deleted?: boolean;
 }
@@ -53,14 +55,15 @@ export function itemsOf(input: Omit<DecodeInput, 'value'>, message: Message): De
   };
   const unheard = unheardAudience(policy, audience);
   if (unheard !== null) return unheard;
-  if (policy.blocks) return blockItems(input, fields, audience as UsersAudience);
-  if (audience.kind === 'users') return userItems(input, fields, audience);
+  const base = baseOf(input, message);
+  if (policy.blocks) return blockItems(input, { fields, base }, audience as UsersAudience);
+  if (audience.kind === 'users') return userItems(input, { fields, base }, audience);
   const retained = audience.kind === 'channel' && audience.retention !== null ? audience.stream : null;
-  const base = { sourceOffset: record.offset, recordTimeMs: timeMs, head: pushHead(fields, message.about, retained) };
+  const head = pushHead(fields, message.about, retained);
   const item: PublishItem =
     audience.kind === 'all'
-      ? { ...base, kind: 'all' }
-      : { ...base, kind: 'channel', stream: audience.stream, retention: audience.retention };
+      ? { ...base, head, kind: 'all' }
+      : { ...base, head, kind: 'channel', stream: audience.stream, retention: audience.retention };
   return { kind: 'items', type: fields.type, items: [item] };
 }
 
@@ -71,20 +74,35 @@ function unheardAudience({ keys, name }: RecordPolicy, audience: Audience): Reje
   return reject('bad_audience', `topic ${name} is of keys: key:, room:, hub: or all can be its audience`);
 }
 
+/** What all items of a record have in common. */
+interface MadeFields {
+  readonly fields: PushFields;
+  readonly base: ItemOrigin;
+}
+
+type ItemOrigin = Pick<PublishItem, 'sourceOffset' | 'recordTimeMs' | 'endsAtMs'>;
+
+/** The topic's own limit is one on what arrives late; what the record says of itself holds in the history, too. */
+function baseOf({ record, headers, timeMs }: Omit<DecodeInput, 'value'>, message: Message): ItemOrigin {
+  const ttlMs = headers.ttlMs ?? message.ttlMs ?? 0;
+  const origin = { sourceOffset: record.offset, recordTimeMs: timeMs };
+  return ttlMs > 0 ? { ...origin, endsAtMs: timeMs + ttlMs } : origin;
+}
+
 /** user-blocks: the frame, and what to do about the user. */
 function blockItems(
   input: Omit<DecodeInput, 'value'>,
-  fields: PushFields,
+  made: MadeFields,
   audience: UsersAudience,
 ): DecodedItems | Rejection {
-  const block = readBlock(JSON.parse(fields.payload), input.context.nowMs);
+  const block = readBlock(JSON.parse(made.fields.payload), input.context.nowMs);
   if (block !== null && 'kind' in block) return block;
-  return userItems(input, fields, audience, { block });
+  return userItems(input, made, audience, { block });
 }
 
 function userItems(
-  { policy, record, context, timeMs }: Omit<DecodeInput, 'value'>,
-  fields: PushFields,
+  { policy, context }: Omit<DecodeInput, 'value'>,
+  { fields, base }: MadeFields,
   { users }: UsersAudience,
   blocking: { readonly block: Block | null } | null = null,
 ): DecodedItems | Rejection {
@@ -93,8 +111,8 @@ function userItems(
   const { name: topic, retention } = policy;
   const items = users.map((user): PublishItem => {
     const head = pushHead(fields, user, retention === null ? null : userStream(topic, user));
-    const base = { sourceOffset: record.offset, recordTimeMs: timeMs, head, topic, user, retention };
-    return blocking === null ? { kind: 'user', ...base } : { kind: 'block', ...base, block: blocking.block };
+    const item = { ...base, head, topic, user, retention };
+    return blocking === null ? { kind: 'user', ...item } : { kind: 'block', ...item, block: blocking.block };
   });
   return { kind: 'items', type: fields.type, items };
 }

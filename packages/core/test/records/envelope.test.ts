@@ -87,6 +87,15 @@ describe('the age of a record', () => {
     expect(verdict(decode(limited, record(value, { ...old, headers: { 'ws-ttl-ms': '0' } })))).toBe('items');
   });
 
+  it('of its own makes an end of its life that history keeps; that of its topic is one for what arrives late', () => {
+    const limited = topicPolicy('notifications', { ttlMs: 5000 });
+    const endOf = (headers = {}) =>
+      items(decode(limited, record(value, { timestamp: NOW_MS - 10, headers })))[0]!.endsAtMs;
+    expect(endOf({ 'ws-ttl-ms': '3000' })).toBe(NOW_MS - 10 + 3000);
+    expect(endOf({ 'ws-ttl-ms': '0' })).toBeUndefined();
+    expect(endOf()).toBeUndefined();
+  });
+
   it.each(['soon', '-1', '1.5', '', ' 5', '1e3', '9'.repeat(16)])('cannot be limited by ws-ttl-ms "%s"', (ttl) => {
     expect(verdict(decode(policy, record(value, { headers: { 'ws-ttl-ms': ttl } })))).toBe('bad_member');
   });

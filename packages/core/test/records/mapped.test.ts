@@ -183,6 +183,16 @@ describe('what a map says besides', () => {
     expect(aged({ ttl: 500 })).toBe('expired');
     expect(aged({ ttl: 2000 })).toBe('items');
     expect(aged({ ttl: 500 }, { 'ws-ttl-ms': '0' })).toBe('items');
+    const life = (value: unknown, headers = {}): number | undefined => {
+      const made = decoded({ user: ['=u1'], ttlMs: ['value:/ttl'] }, value, { headers });
+      const { endsAtMs = 0, recordTimeMs } = items(made)[0]!;
+      return endsAtMs === 0 ? undefined : endsAtMs - recordTimeMs;
+    };
+    expect([life({ ttl: 2000 }), life({}), life({ ttl: 2000 }, { 'ws-ttl-ms': '3000' })]).toEqual([
+      2000,
+      undefined,
+      3000,
+    ]);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { Engine } from '../../engine.js';
-import { HISTORY_LIMIT, HISTORY_LIMIT_MAX, historyBytesMax, historyText } from '../../history-text.js';
+import { HISTORY_LIMIT, HISTORY_LIMIT_MAX, historyBytesMax, readHistory } from '../../history-text.js';
 import { isObject, own } from '../../json.js';
 import { isUserId } from '../../names.js';
 import { keyStream, roomStream, userStream, type RetainedStream } from '../../streams.js';
@@ -60,8 +60,9 @@ export class HistoryCommands {
     const position = after === undefined ? null : positionOf(after);
     const limit = limitOf(options);
     const bytesMax = historyBytesMax(this.#options.limits.historyBytes);
-    const page = await this.#inTurn(connection, () => this.#deps.engine.read(stream, position, limit, bytesMax));
-    return { status: 'ok', payload: null, payloadText: historyText(page, limit) };
+    const request = { after: position, limit, bytesMax };
+    const payloadText = await this.#inTurn(connection, () => readHistory(this.#deps.engine, stream, request));
+    return { status: 'ok', payload: null, payloadText };
   }
 
   async #inTurn<T>(connection: Connection, read: () => Promise<T>): Promise<T> {

@@ -207,6 +207,8 @@ export interface Frame {
   readonly epoch: string;
   readonly offset: number;
   readonly frame: Uint8Array;
+  /** See MessageLife. */
+  readonly endsAtMs?: number;
 }
 
 interface HeldFrame {

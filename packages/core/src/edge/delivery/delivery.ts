@@ -1,4 +1,5 @@
 import type { StreamMessage } from '../../engine.js';
+import { livingOf } from '../../message-life.js';
 import { Histogram, LATENCY_BOUNDS_SECONDS, type EdgeStats } from '../../stats.js';
 import type { StreamName } from '../../streams.js';
 import { closeReason } from '../../close-codes.js';
@@ -77,9 +78,13 @@ export class Delivery {
     subscription.settle();
   }
 
-  /** Sends history behind everything collected so far: at once to a socket that keeps up, else at its pace. */
-  replay(subscription: Subscription, frames: readonly Frame[]): void {
+  /**
+   * Sends history behind everything collected so far: at once to a socket that keeps up, else at its pace. What has ended
+   * meanwhile is left out, and its position is passed over.
+   */
+  replay(subscription: Subscription, history: readonly Frame[]): void {
     const { connection, policy } = subscription;
+    const frames = livingOf(history);
     if (connection.slowQueue === null && bytesOf(frames) <= policy.queueBytes) {
       for (const { frame } of frames) this.#sender.push(connection, frame, subscription);
     } else {

@@ -1,5 +1,6 @@
 import type { Engine, HistoryPage, StreamMessage } from '../../engine.js';
 import { isDeletion } from '../../frame.js';
+import { livingOf } from '../../message-life.js';
 import type { EdgeStats } from '../../stats.js';
 import type { Position, RetainedStream } from '../../streams.js';
 import { Subscription, type Connection, type LocalStreams, type SubscribeRequest } from '../delivery/connection.js';
@@ -32,7 +33,7 @@ export interface PendingSubscription {
   readonly after: Position | null;
   /** What is sent before anything live: all of it, or the first page. */
   replay: readonly StreamMessage[];
-  /** Messages that will have been replayed, those of the pages to come included. */
+  /** Positions that will have been replayed, those of the pages to come included. */
   replayed: number;
   recovered: boolean | null;
 }
@@ -200,7 +201,7 @@ export class Subscriber {
     this.#takePage(part, page);
     // Who knew no value needs not be told that there is none; who resumes does.
     if (after !== null) return;
-    part.replay = part.replay.filter(({ frame }) => !isDeletion(frame));
+    part.replay = livingOf(part.replay).filter(({ frame }) => !isDeletion(frame));
     part.replayed = part.replay.length;
   }
 

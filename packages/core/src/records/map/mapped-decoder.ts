@@ -47,13 +47,15 @@ export class MappedDecoder {
     const failed = this.#view.open(input);
     if (failed !== null) return failed;
     if (!this.#conditions.hold()) return skipped;
-    const expiry = this.#expiry(input);
-    if (expiry !== null) return expiry;
+    const ttlMs = this.#ttlMs(input);
+    if (typeof ttlMs === 'object' && ttlMs !== null) return ttlMs;
+    if (this.#isOver(ttlMs, input)) return { kind: 'expired' };
     const audience = this.#audienceOf(input);
     if (audience.kind === 'dead_letter') return audience;
     const payload = this.#payload();
     if (typeof payload !== 'string') return payload;
-    return this.#message(input, audience, payload);
+    const message = this.#message(input, audience, payload);
+    return message.kind === 'message' ? { ...message, ttlMs } : message;
   }
 
   /** Such a record says that the newest value of its stream is gone. */
@@ -166,14 +168,19 @@ export class MappedDecoder {
     return time ?? reject('bad_timestamp', `${this.#named('timestamp')} is neither RFC 3339 nor ms since the epoch`);
   }
 
-  #expiry({ policy, headers, context, timeMs }: Input): Rejection | Expiry | null {
+  /** null: the record says nothing of it, or has the header for it. */
+  #ttlMs({ headers }: Input): number | null | Rejection {
     if (!this.limitsAge || headers.ttlMs !== null) return null;
     const text = this.#text('ttlMs');
-    if (text === undefined || (text !== null && !/^\d{1,15}$/.test(text))) {
-      return reject('bad_member', `${this.#named('ttlMs')} is not a whole number of milliseconds`);
-    }
-    const ttlMs = text === null ? policy.ttlMs : Number(text);
-    return ttlMs > 0 && context.nowMs - timeMs > ttlMs ? { kind: 'expired' } : null;
+    if (text === null) return null;
+    if (text !== undefined && /^\d{1,15}$/.test(text)) return Number(text);
+    return reject('bad_member', `${this.#named('ttlMs')} is not a whole number of milliseconds`);
+  }
+
+  #isOver(ownMs: number | null, { policy, headers, context, timeMs }: Input): boolean {
+    if (!this.limitsAge || headers.ttlMs !== null) return false;
+    const ttlMs = ownMs ?? policy.ttlMs;
+    return ttlMs > 0 && context.nowMs - timeMs > ttlMs;
   }
 }
 
