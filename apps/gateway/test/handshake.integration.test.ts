@@ -36,6 +36,7 @@ describe('a handshake', () => {
         node: expect.any(String),
         user: 'ann',
         heartbeat_ms: 25_000,
+        reconnect_spread_ms: 2000,
         topics: [
           {
             topic: 'notifications',

@@ -1,3 +1,5 @@
+import type { Refusal } from './transport.js';
+
 /**
  * Close codes. 4000-4499 mean "reconnect", 4500-4999 "do not"; what is below 4000 is RFC 6455's. What a client should
  * do about each is in docs/protocol.md.
@@ -22,6 +24,32 @@ export interface CloseReason {
   readonly reason: string;
   /** Topic that the client was too slow for; told to operators only. */
   readonly topic?: string;
+}
+
+/** Refusals whose cause has a close code of its own on open sockets. */
+const CLOSES_OF_REFUSALS: ReadonlyMap<string, CloseName> = new Map([
+  ['token_expired', 'token_expired'],
+  ['user_blocked', 'user_blocked'],
+]);
+
+/** Added to an HTTP status in a close code: what coming back may mend, and what it will not. */
+const COME_BACK = 4100 - 400;
+const STAY_AWAY = 4600 - 400;
+/** HTTP statuses that time may mend. */
+const COME_BACK_STATUSES: ReadonlySet<number> = new Set([429, 503]);
+
+/** Close code of a refusal that is told by a frame. */
+export function refusalCloseCode({ status, code }: Pick<Refusal, 'status' | 'code'>): number {
+  const name = CLOSES_OF_REFUSALS.get(code);
+  if (name !== undefined) return closeCodes[name];
+  return status + (COME_BACK_STATUSES.has(status) ? COME_BACK : STAY_AWAY);
+}
+
+/** The close that follows the frame of a refusal; its reason is the refusal's code, or why the user is blocked. */
+export function refusalClose(refusal: Refusal): CloseReason {
+  const blockedFor = refusal.code === 'user_blocked' ? refusal.details?.['reason'] : undefined;
+  const reason = typeof blockedFor === 'string' && blockedFor !== '' ? blockedFor : refusal.code;
+  return { code: refusalCloseCode(refusal), reason: cutReason(reason) };
 }
 
 /** RFC 6455 5.5: a control frame carries at most 125 bytes, two of which are the code. */

@@ -1,4 +1,5 @@
 import type { StreamName } from './streams.js';
+import type { Refusal } from './transport.js';
 
 /**
  * Frames to the client (docs/protocol.md), put together from text: a push is encoded once, here, around the producer's own
@@ -135,6 +136,12 @@ export function leftFrame(payload: {
   return responseFrame(-1, 'left', 'ok', payload);
 }
 
+/** The only frame of a client that is refused after the upgrade; `refusalClose` follows. */
+export function refusedFrame({ status, code, message, retryAfterSeconds, details }: Refusal): string {
+  const afterMs = retryAfterSeconds === undefined ? {} : { after_ms: retryAfterSeconds * 1000 };
+  return responseFrame(-1, 'refused', 'error', { ...details, code, message, http: status, ...afterMs });
+}
+
 /** The first frame after the upgrade. */
 export function connectedFrame(payload: ConnectedPayload): string {
   return responseFrame(-1, 'connected', 'ok', payload);
@@ -146,6 +153,8 @@ export interface ConnectedPayload {
   /** User; null: a guest. */
   readonly user: string | null;
   readonly heartbeat_ms: number;
+  /** Time in ms over which the clients of this node should spread their return when it is gone. */
+  readonly reconnect_spread_ms: number;
   readonly topics: readonly ConnectedTopic[];
 }
 

@@ -35,6 +35,7 @@ export {
   errorFrame,
   pushHead,
   reconnectFrame,
+  refusedFrame,
   responseFrame,
   type ConnectedPayload,
   type ConnectedStream,

@@ -72,13 +72,15 @@ export class EdgeStats {
   /** Sockets that this process may hold; 0: no limit. */
   connectionsMax = 0;
   connectionsTotal = 0;
+  /** Handshakes that are not decided yet. */
+  handshakesInFlight = 0;
   unexpectedCloses = 0;
   readonly authErrors = new LabelCounter();
   /** By issuer: when its key set was last read, in ms of `performance.now()`. */
   readonly keySetReadMs = new Map<string, number>();
   readonly closes = LabelCounter.of([...WIRE_CODES, ...Object.values(closeCodes), 'client'].map(String));
   /** Handshakes that were refused, by code. */
-  readonly refusals = LabelCounter.of(Object.keys(refusalStatuses));
+  readonly refusals = LabelCounter.of([...Object.keys(refusalStatuses), 'upgrade_required']);
   readonly connectionSeconds = new Histogram(CONNECTION_BOUNDS_SECONDS);
   /** By message type (`notification`, `room`, `response`, …). */
   readonly messagesSent = new LabelCounter();

@@ -1,25 +1,32 @@
 /**
- * The seam between the edge and whatever carries sockets. The transport copies everything out of the request, asks
- * `admit`, answers a refusal as HTTP or completes the upgrade, and reports the socket's life. It decides nothing.
+ * The seam between the edge and whatever carries sockets. The transport copies everything out of the request, lets the
+ * edge look at it (`receive`, then `admit`), tells a refusal or opens the socket, and reports the socket's life. It decides
+ * nothing.
  */
 export interface EdgeHandler {
   /**
-   * Decides about a handshake. Must never reject. `signal` aborts when the client went away or the handshake took longer
-   * than `server.readTimeout`; an admission that finishes later is undone with `closed`.
+   * The first look at a handshake, synchronous: path, origin, rate, subprotocols. A refusal is told by HTTP. Never throws.
    */
-  admit(handshake: Handshake, signal: AbortSignal): Promise<Admission>;
+  receive(handshake: Handshake): Reception;
   /**
-   * Called right before the upgrade. A refusal takes the admission back, and `closed` is not called for it then: what was
+   * Decides about a handshake that was received. Must never reject. `attempt.aborted` is true when the client went away or
+   * the handshake took longer than `server.readTimeout`; an admission that finishes later is undone with `closed`.
+   */
+  admit(arrival: Arrival, attempt: Attempt): Promise<Admission>;
+  /** Told of each handshake that the transport itself refused: malformed, too many at once, too slow. */
+  refused(handshake: Handshake, refusal: Refusal): void;
+  /**
+   * Called right before `opened`. A refusal takes the admission back, and `closed` is not called for it then: what was
    * right when it was admitted may not be so any more.
    */
   confirm(connection: TransportConnection): Refusal | null;
-  /** The upgrade is complete; frames may be sent from here on. */
+  /** The socket is open, and its client admitted; frames may be sent from here on. */
   opened(connection: TransportConnection, socket: Socket): void;
   /** A text frame. Binary frames are closed with 1003 by the transport. */
   message(connection: TransportConnection, text: ArrayBuffer): void;
   /** Something of the socket's backlog moved. */
   drained(connection: TransportConnection): void;
-  /** Always called once for each admission, also when the upgrade never completed (code 1006). Methods of the socket may not be called any more. */
+  /** Always called once for each admission, also when it was never opened (code 1006). Methods of the socket may not be called any more. */
   closed(connection: TransportConnection, code: number, reason: string): void;
 }
 
@@ -43,11 +50,33 @@ export interface Handshake {
   readonly remoteAddress: string;
 }
 
+export type Reception =
+  { readonly received: true; readonly arrival: Arrival } | { readonly received: false; readonly refusal: Refusal };
+
+/** A handshake on its way. More than this is the edge's own. */
+export interface Arrival {
+  /** Subprotocol to select; null: none was offered. */
+  readonly protocol: string | null;
+  /**
+   * The client reads refusals from frames (`refusedFrame`), because no browser shows it an HTTP answer: it is to be
+   * upgraded at once, and admitted over the open socket.
+   */
+  readonly readsRefusals: boolean;
+}
+
+/** What the transport knows about a handshake while the edge decides; an AbortSignal is one. */
+export interface Attempt {
+  readonly aborted: boolean;
+}
+
 export type Admission =
-  | { readonly admitted: true; readonly connection: TransportConnection; readonly protocol: string | null }
+  | { readonly admitted: true; readonly connection: TransportConnection }
   | { readonly admitted: false; readonly refusal: Refusal };
 
-/** An HTTP answer instead of the upgrade: body `{"error":{"code","message",…details}}`. */
+/**
+ * Told by an HTTP answer with the body `{"error":{"code","message",…details}}`, or by a frame (`refusedFrame`) and a close
+ * (`refusalClose`).
+ */
 export interface Refusal {
   readonly status: number;
   readonly code: string;

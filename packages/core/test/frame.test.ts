@@ -63,7 +63,14 @@ describe('other frames', () => {
     expect(reconnectFrame('drain', 1234)).toBe(
       '{"rid":-1,"event":"reconnect","status":"ok","payload":{"reason":"drain","after_ms":1234}}',
     );
-    const connected = { connection: 'c', node: 'n', user: null, heartbeat_ms: 25000, topics: [{ topic: 't' }] };
+    const connected = {
+      connection: 'c',
+      node: 'n',
+      user: null,
+      heartbeat_ms: 25000,
+      reconnect_spread_ms: 2000,
+      topics: [],
+    };
     expect(JSON.parse(connectedFrame(connected))).toEqual({
       rid: -1,
       event: 'connected',

@@ -40,6 +40,11 @@ const websocketMetrics: readonly MetricDefinition[] = [
     read: ({ edge }) => edge.closes,
   },
   {
+    ...{ name: 'websocket_handshakes_in_flight', type: 'gauge', labels: [] },
+    help: 'Handshakes that are not decided yet. High for long: Redis, the key set or auth.callback answers slowly.',
+    read: ({ edge }) => edge.handshakesInFlight,
+  },
+  {
     ...{ name: 'websocket_refusals_total', type: 'counter', labels: ['code'] },
     help: 'Handshakes that were refused, by code. The first of each code and address in a minute is a line of the log.',
     read: ({ edge }) => edge.refusals,

@@ -5,13 +5,6 @@ import type { HttpResponse } from 'uWebSockets.js';
 /** Seconds after which a client that was refused for want of room may try again. */
 const RETRY_AFTER_SECONDS = 1;
 
-export function refusalAnswer(refusal: Refusal): WholeAnswer {
-  const { status, code, message, retryAfterSeconds, details } = refusal;
-  const headers: Record<string, string> =
-    retryAfterSeconds === undefined ? {} : { 'retry-after': `${retryAfterSeconds}` };
-  return { status, headers, body: JSON.stringify({ error: { ...details, code, message } }) };
-}
-
 /** Refusals of the transport itself. */
 export const transportStatuses = {
   bad_request: 400,
@@ -23,26 +16,49 @@ export const transportStatuses = {
   unavailable: 503,
 } as const;
 
-function refused(code: keyof typeof transportStatuses, message: string, headers = {}): WholeAnswer {
-  const answer = refusalAnswer({ status: transportStatuses[code], code, message });
-  return { ...answer, headers: { ...answer.headers, ...headers } };
+function refusal(code: keyof typeof transportStatuses, message: string): Refusal {
+  return { status: transportStatuses[code], code, message };
 }
+
+function comeBack(message: string): Refusal {
+  return { ...refusal('unavailable', message), retryAfterSeconds: RETRY_AFTER_SECONDS };
+}
+
+/** Refusals of handshakes. */
+export const refusals = {
+  malformed: (message: string) => refusal('bad_request', message),
+  unsupportedVersion: refusal('upgrade_required', 'Sec-WebSocket-Version must be 13'),
+  tooMany: comeBack('too many handshakes'),
+  tooSlow: comeBack('the handshake took too long'),
+  failed: comeBack('internal error'),
+};
 
 const UPGRADE = { upgrade: 'websocket', connection: 'Upgrade' } as const;
 
+export function refusalAnswer({ status, code, message, retryAfterSeconds, details }: Refusal): WholeAnswer {
+  const headers = {
+    ...(retryAfterSeconds !== undefined && { 'retry-after': `${retryAfterSeconds}` }),
+    // RFC 9110 15.5.22, and RFC 6455 4.4: which version is spoken here.
+    ...(code === 'upgrade_required' && { ...UPGRADE, 'sec-websocket-version': '13' }),
+  };
+  return { status, headers, body: JSON.stringify({ error: { ...details, code, message } }) };
+}
+
+function refused(code: keyof typeof transportStatuses, message: string, headers = {}): WholeAnswer {
+  const answer = refusalAnswer(refusal(code, message));
+  return { ...answer, headers: { ...answer.headers, ...headers } };
+}
+
+/** Answers to plain requests. */
 export const answers = {
   badRequest: (message: string) => refused('bad_request', message),
   unknownEndpoint: () => refused('unknown_endpoint', 'no such endpoint'),
   bodyTooLarge: (bytesMax: number) => refused('body_too_large', `the body may have ${bytesMax} bytes`),
   internal: () => refused('internal', 'internal error'),
-  unavailable: (message: string) => refused('unavailable', message, { 'retry-after': `${RETRY_AFTER_SECONDS}` }),
   methodNotAllowed: (allow: readonly string[]) =>
     refused('method_not_allowed', `use ${allow.join(' or ')}`, { allow: allow.join(', ') }),
-  /** A plain request where a WebSocket is spoken. */
-  upgradeRequired: () => refused('upgrade_required', 'this endpoint speaks WebSocket', UPGRADE),
-  /** RFC 6455 4.4: name the version that is spoken here. */
-  unsupportedVersion: () =>
-    refused('upgrade_required', 'Sec-WebSocket-Version must be 13', { ...UPGRADE, 'sec-websocket-version': '13' }),
+  /** Where a WebSocket is spoken. */
+  upgradeRequired: () => refused('upgrade_required', 'this endpoint speaks WebSocket'),
 };
 
 /** An answer whose length is known before it begins. */

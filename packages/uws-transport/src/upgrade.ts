@@ -1,16 +1,21 @@
-import type { Admission, EdgeHandler, Handshake, HttpAnswer, Transport, TransportConnection } from '@ws-gateway/core';
+import type { Admission, Arrival, EdgeHandler, Handshake, Reception, Refusal, Transport } from '@ws-gateway/core';
 import type { HttpResponse, us_socket_context_t } from 'uWebSockets.js';
 import type { CorkCarrier } from './cork-carrier.js';
+import { Deadlines } from './deadlines.js';
 import type { DeferredTasks } from './deferred-tasks.js';
 import { Exchange, type RequestObserver } from './exchange.js';
-import { answers, refusalAnswer } from './http-answer.js';
+import { refusalAnswer, refusals } from './http-answer.js';
 import type { RequestHead } from './http-request.js';
 import { endpointLabel } from './http-routes.js';
 import { UwsSocket, type SocketData } from './uws-socket.js';
+import type { WaitingClient } from './waiting-client.js';
+import { WaitingRequest } from './waiting-request.js';
+import { HeldBytes, WaitingSocket } from './waiting-socket.js';
 
 interface UpgraderOptions {
   readonly handshakeTimeoutMs: number;
   readonly writeTimeoutMs: number;
+  readonly maxPayloadBytes: number;
   readonly maxHandshakesInFlight: number;
   readonly isEndpoint: (path: string) => boolean;
   readonly observe: RequestObserver | undefined;
@@ -23,11 +28,17 @@ interface UpgraderParts {
   readonly carrier: CorkCarrier;
 }
 
-/** Takes handshakes from the request to the open socket: copy, ask the edge, then refuse or upgrade. */
+/**
+ * Takes handshakes from the request to the open socket. A client that reads refusals from frames is upgraded at once, in
+ * the request's own handler, where uWebSockets.js corks by itself, and admitted over the open socket; any other one is
+ * upgraded when it was admitted.
+ */
 export class Upgrader {
   readonly #handler: EdgeHandler;
   readonly #parts: UpgraderParts;
   readonly #options: UpgraderOptions;
+  readonly #deadlines: Deadlines;
+  readonly #held = new HeldBytes();
   /** Handshakes the edge is still thinking about, also those whose client has gone: they use its resources as well. */
   #inFlight = 0;
 
@@ -35,98 +46,116 @@ export class Upgrader {
     this.#handler = handler;
     this.#parts = parts;
     this.#options = options;
+    this.#deadlines = new Deadlines(options.handshakeTimeoutMs);
   }
 
   /** `context` is null when uWebSockets.js does not see a handshake in the request: then it is malformed. */
   handle(res: HttpResponse, head: RequestHead, context: us_socket_context_t | null): void {
-    const { observe, isEndpoint, writeTimeoutMs } = this.#options;
-    const route = isEndpoint(head.path) ? endpointLabel(head.path) : 'unknown';
+    const handshake = handshakeOf(head);
     const refusal = malformed(head) ?? this.#busy();
     if (refusal !== null || context === null) {
-      const refused = new Exchange(res, head, { route, observe, writeTimeoutMs });
-      this.#parts.tasks.add(() => refused.answer(refusal ?? answers.badRequest('malformed handshake')));
-      return;
+      const refused = refusal ?? refusals.malformed('malformed handshake');
+      this.#handler.refused(handshake, refused);
+      return this.#answer(res, head, refused);
     }
-    const deadline = new AbortController();
-    const exchange = new Exchange(res, head, { route, observe, writeTimeoutMs, onAbort: () => deadline.abort() });
-    const pending = { exchange, deadline, context, key: head.header('sec-websocket-key') };
-    this.#decide(pending, handshakeOf(head)).catch(this.#options.onError);
+    const reception = this.#receive(handshake);
+    if (!reception.received) return this.#answer(res, head, reception.refusal);
+    const { arrival } = reception;
+    const upgrade = { head, handshake, arrival, context };
+    const client = arrival.readsRefusals ? this.#upgradeAtOnce(res, upgrade) : this.#keepWaiting(res, upgrade);
+    this.#decide(client, arrival).catch(this.#options.onError);
   }
 
-  #busy(): HttpAnswer | null {
-    return this.#inFlight < this.#options.maxHandshakesInFlight ? null : answers.unavailable('too many handshakes');
+  /** No deadline holds any longer. */
+  stop(): void {
+    this.#deadlines.stop();
   }
 
-  async #decide(pending: PendingUpgrade, handshake: Handshake): Promise<void> {
-    const timer = setTimeout(() => this.#expire(pending), this.#options.handshakeTimeoutMs);
+  #busy(): Refusal | null {
+    return this.#inFlight < this.#options.maxHandshakesInFlight ? null : refusals.tooMany;
+  }
+
+  #answer(res: HttpResponse, head: RequestHead, refusal: Refusal): void {
+    const { observe, writeTimeoutMs } = this.#options;
+    const exchange = new Exchange(res, head, { route: this.#routeOf(head), observe, writeTimeoutMs });
+    this.#parts.tasks.add(() => exchange.answer(refusalAnswer(refusal)));
+  }
+
+  /** An edge that throws breaks its promise; the client gets an answer all the same. */
+  #receive(handshake: Handshake): Reception {
+    try {
+      return this.#handler.receive(handshake);
+    } catch (error) {
+      this.#options.onError(error);
+      return { received: false, refusal: refusals.failed };
+    }
+  }
+
+  #upgradeAtOnce(res: HttpResponse, { head, handshake, arrival, context }: Upgrade): WaitingClient {
+    const { observe, maxPayloadBytes, onError } = this.#options;
+    const startedAt = performance.now();
+    const socket = new UwsSocket(this.#parts.transport);
+    const parts = { handler: this.#handler, held: this.#held, maxPayloadBytes, onError };
+    const client = new WaitingSocket(socket, handshake, parts);
+    res.upgrade<SocketData>({ socket }, head.header('sec-websocket-key'), arrival.protocol ?? '', '', context);
+    observe?.(head.method, this.#routeOf(head), 101, (performance.now() - startedAt) / 1000);
+    return client;
+  }
+
+  #keepWaiting(res: HttpResponse, { head, handshake, arrival, context }: Upgrade): WaitingClient {
+    const { observe, writeTimeoutMs, onError } = this.#options;
+    const { transport, tasks, carrier } = this.#parts;
+    const exchange = new Exchange(res, head, {
+      route: this.#routeOf(head),
+      observe,
+      writeTimeoutMs,
+      onAbort: () => (client.aborted = true),
+    });
+    const request = { exchange, handshake, context, key: head.header('sec-websocket-key'), protocol: arrival.protocol };
+    const makeSocket = (connection: object): UwsSocket => new UwsSocket(transport, connection);
+    const client = new WaitingRequest(request, { handler: this.#handler, tasks, carrier, makeSocket, onError });
+    return client;
+  }
+
+  async #decide(client: WaitingClient, arrival: Arrival): Promise<void> {
     this.#inFlight++;
-    const admission = await this.#admit(handshake, pending.deadline.signal);
+    this.#deadlines.add(client);
+    const admission = await this.#admit(arrival, client);
     this.#inFlight--;
-    clearTimeout(timer);
-    this.#parts.tasks.add(() => this.#finish(pending, admission));
+    this.#deadlines.remove(client);
+    client.decided(admission);
   }
 
   /** An edge that rejects breaks its promise; the client gets an answer all the same. */
-  async #admit(handshake: Handshake, signal: AbortSignal): Promise<Admission> {
+  async #admit(arrival: Arrival, client: WaitingClient): Promise<Admission> {
     try {
-      return await this.#handler.admit(handshake, signal);
+      return await this.#handler.admit(arrival, client);
     } catch (error) {
       this.#options.onError(error);
-      return { admitted: false, refusal: { status: 503, code: 'unavailable', message: 'internal error' } };
+      return { admitted: false, refusal: refusals.failed };
     }
   }
 
-  #expire({ exchange, deadline }: PendingUpgrade): void {
-    deadline.abort();
-    exchange.answer(answers.unavailable('the handshake took too long'));
-  }
-
-  #finish(pending: PendingUpgrade, admission: Admission): void {
-    if (!admission.admitted) {
-      pending.exchange.answer(refusalAnswer(admission.refusal));
-      return;
-    }
-    // Gone, or told 503, while the edge was thinking.
-    if (!pending.exchange.isOpen) return this.#handler.closed(admission.connection, 1006, '');
-    const refusal = this.#handler.confirm(admission.connection);
-    if (refusal === null) this.#open(pending.exchange.takeForUpgrade(), pending, admission);
-    else pending.exchange.answer(refusalAnswer(refusal));
-  }
-
-  #open(res: HttpResponse, { key, context }: PendingUpgrade, { connection, protocol }: Admitted): void {
-    const socket = new UwsSocket(connection, this.#parts.transport);
-    // The open callback attaches the WebSocket before upgrade returns. An empty protocol is not echoed.
-    this.#parts.carrier.cork(() => res.upgrade<SocketData>({ socket }, key, protocol ?? '', '', context));
-    // Told only now, outside of the carrier's cork: in there no other socket can be corked.
-    try {
-      this.#handler.opened(connection, socket);
-    } catch (error) {
-      this.#options.onError(error);
-      socket.end(1011, 'internal error');
-    }
+  #routeOf({ path }: RequestHead): string {
+    return this.#options.isEndpoint(path) ? endpointLabel(path) : 'unknown';
   }
 }
 
-interface PendingUpgrade {
-  readonly exchange: Exchange;
-  readonly deadline: AbortController;
+interface Upgrade {
+  readonly head: RequestHead;
+  readonly handshake: Handshake;
+  readonly arrival: Arrival;
   readonly context: us_socket_context_t;
-  readonly key: string;
-}
-
-interface Admitted {
-  readonly connection: TransportConnection;
-  readonly protocol: string | null;
 }
 
 /** 16 bytes in base64. */
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /** RFC 6455 4.2.1: uWebSockets.js itself would upgrade whatever has a key of 24 characters. */
-function malformed(head: RequestHead): HttpAnswer | null {
-  if (head.header('sec-websocket-version') !== '13') return answers.unsupportedVersion();
-  if (!KEY.test(head.header('sec-websocket-key'))) return answers.badRequest('malformed Sec-WebSocket-Key');
-  if (!hasToken(head.header('connection'), 'upgrade')) return answers.badRequest('Connection must say Upgrade');
+function malformed(head: RequestHead): Refusal | null {
+  if (head.header('sec-websocket-version') !== '13') return refusals.unsupportedVersion;
+  if (!KEY.test(head.header('sec-websocket-key'))) return refusals.malformed('malformed Sec-WebSocket-Key');
+  if (!hasToken(head.header('connection'), 'upgrade')) return refusals.malformed('Connection must say Upgrade');
   return null;
 }
 

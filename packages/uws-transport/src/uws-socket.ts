@@ -1,6 +1,7 @@
 import { cutReason, type Socket, type Transport, type TransportConnection } from '@ws-gateway/core';
 import type { WebSocket } from 'uWebSockets.js';
 import { TransportError } from './transport-error.js';
+import type { WaitingSocket } from './waiting-socket.js';
 
 /** Data that uWebSockets.js keeps for each socket; it copies the members onto its own object. */
 export interface SocketData {
@@ -16,8 +17,11 @@ const SENT = 1;
  * that knows whether it is closed: `#ws` is null before the upgrade, after the close and from `end` on.
  */
 export class UwsSocket implements Socket {
-  readonly connection: TransportConnection;
   readonly transport: Transport;
+  /** null until its client is admitted. */
+  connection: TransportConnection | null;
+  /** Client that is not admitted yet; null when it is. */
+  waiting: WaitingSocket | null = null;
   #ws: WebSocket<SocketData> | null = null;
   /** Its place in the PingWheel. */
   pingSlot = -1;
@@ -26,9 +30,9 @@ export class UwsSocket implements Socket {
   #probe: NodeJS.Timeout | null = null;
   #ending: Ending | null = null;
 
-  constructor(connection: TransportConnection, transport: Transport) {
-    this.connection = connection;
+  constructor(transport: Transport, connection: TransportConnection | null = null) {
     this.transport = transport;
+    this.connection = connection;
   }
 
   attach(ws: WebSocket<SocketData>): void {

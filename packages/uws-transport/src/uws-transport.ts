@@ -73,7 +73,13 @@ export class UwsTransport implements Transport, HttpServer {
   #closed = false;
 
   constructor(handler: EdgeHandler, options: UwsTransportOptions, logger: Logger) {
-    const { handshakeTimeoutMs, writeTimeoutMs, onRequest: observe, isEndpoint = () => false } = options;
+    const {
+      handshakeTimeoutMs,
+      writeTimeoutMs,
+      maxPayloadBytes,
+      onRequest: observe,
+      isEndpoint = () => false,
+    } = options;
     const onError = options.onError ?? ((error) => logger.error('transport callback failed', { error }));
     this.#handler = handler;
     this.#options = options;
@@ -93,7 +99,7 @@ export class UwsTransport implements Transport, HttpServer {
     this.#upgrader = new Upgrader(
       handler,
       { transport: this, tasks, carrier: this.#carrier },
-      { handshakeTimeoutMs, writeTimeoutMs, maxHandshakesInFlight, isEndpoint, observe, onError },
+      { handshakeTimeoutMs, writeTimeoutMs, maxPayloadBytes, maxHandshakesInFlight, isEndpoint, observe, onError },
     );
     this.#apps = new AppPool(options.tls, (app, socketClosed) => this.#serve(app, socketClosed));
   }
@@ -133,6 +139,7 @@ export class UwsTransport implements Transport, HttpServer {
     // Never from within a callback of uWebSockets.js: it would go on with the socket it is working on.
     await new Promise((resolve) => setImmediate(resolve));
     this.#pings.stop();
+    this.#upgrader.stop();
     this.stopListening();
     this.#apps.close();
     this.#carrier.close();
@@ -176,7 +183,7 @@ export class UwsTransport implements Transport, HttpServer {
       open: (ws) => this.#opened(ws),
       message: (ws, data, isBinary) => this.#guard(socketOf(ws), (socket) => this.#message(socket, data, isBinary)),
       pong: (ws) => socketOf(ws).heard(),
-      drain: (ws) => this.#guard(socketOf(ws), (socket) => this.#handler.drained(socket.connection)),
+      drain: (ws) => this.#guard(socketOf(ws), (socket) => this.#drained(socket)),
       close: (ws, code, reason) => {
         socketClosed();
         this.#guard(socketOf(ws), (socket) => this.#socketClosed(socket, code, reason));
@@ -204,12 +211,18 @@ export class UwsTransport implements Transport, HttpServer {
     socket.heard();
     if (isBinary) socket.end(1003, 'text frames only');
     else if (data.byteLength > this.#options.maxPayloadBytes) socket.end(1009, 'message too big');
+    else if (socket.connection === null) socket.waiting?.hold(data);
     else this.#handler.message(socket.connection, data);
+  }
+
+  #drained({ connection }: UwsSocket): void {
+    if (connection !== null) this.#handler.drained(connection);
   }
 
   #socketClosed(socket: UwsSocket, code: number, reason: ArrayBuffer): void {
     this.#pings.remove(socket, socket.pingSlot);
     socket.detach();
+    if (socket.connection === null) return socket.waiting?.closed();
     const text = Buffer.from(reason).toString();
     this.#handler.closed(socket.connection, closeCodeOf(code, text), text);
   }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Admission } from '@ws-gateway/core';
+import type { Admission, Attempt } from '@ws-gateway/core';
 import { handshakeLines, RawClient } from './support/raw-client.js';
 import { startTransport, until, type Running } from './support/test-edge.js';
 import { WsClient } from './support/ws-client.js';
@@ -23,14 +23,14 @@ afterEach(async () => {
 });
 
 /** An admission that the test decides when it likes. */
-function heldAdmission(): { decide: (admission: Admission) => void; signal: () => AbortSignal | null } {
+function heldAdmission(): { decide: (admission: Admission) => void; attempt: () => Attempt | null } {
   let decide!: (admission: Admission) => void;
-  let seen: AbortSignal | null = null;
-  running.edge.decide = (_, signal) => {
-    seen = signal;
+  let seen: Attempt | null = null;
+  running.edge.decide = (_, attempt) => {
+    seen = attempt;
     return new Promise((resolve) => (decide = resolve));
   };
-  return { decide: (admission) => decide(admission), signal: () => seen };
+  return { decide: (admission) => decide(admission), attempt: () => seen };
 }
 
 describe('a handshake', () => {
@@ -84,12 +84,12 @@ describe('a handshake', () => {
     expect(running.requests).toEqual([{ method: 'GET', route: 'unknown', status: 101 }]);
   });
 
-  it('echoes a subprotocol only when the admission names one', async () => {
-    running.edge.decide = async (handshake) => running.edge.admitted(handshake, 'bearer');
+  it('echoes a subprotocol only when the edge selects one', async () => {
+    running.edge.select = () => 'bearer';
     const chosen = await client().upgrade('/ws', { 'Sec-WebSocket-Protocol': 'bearer, abc' });
     expect(chosen.headers['sec-websocket-protocol']).toBe('bearer');
 
-    running.edge.decide = async (handshake) => running.edge.admitted(handshake, null);
+    running.edge.select = () => null;
     const none = await client().upgrade('/ws', { 'Sec-WebSocket-Protocol': 'bearer, abc' });
     expect(none.status).toBe(101);
     expect(none.headers).not.toHaveProperty('sec-websocket-protocol');
@@ -170,13 +170,13 @@ describe('a malformed handshake', () => {
 });
 
 describe('an admission that comes too late', () => {
-  it('is undone with closed when the client went away, and the edge was told by the signal', async () => {
+  it('is undone with closed when the client went away, and the edge was told', async () => {
     const held = heldAdmission();
     const raw = client();
     raw.request(handshakeLines());
-    await until(() => held.signal() !== null, 'the edge was asked');
+    await until(() => held.attempt() !== null, 'the edge was asked');
     await raw.end();
-    await until(() => held.signal()!.aborted, 'the signal fired');
+    await until(() => held.attempt()!.aborted, 'it was told');
     held.decide(running.edge.admitted(running.edge.handshakes[0]!));
     const connection = running.edge.connections[0]!;
     await until(() => connection.closes.length > 0, 'closed was called');
@@ -192,7 +192,7 @@ describe('an admission that comes too late', () => {
     expect(answer.status).toBe(503);
     expect(answer.headers['retry-after']).toBe('1');
     expect(JSON.parse(answer.body).error.code).toBe('unavailable');
-    expect(held.signal()!.aborted).toBe(true);
+    expect(held.attempt()!.aborted).toBe(true);
     held.decide(running.edge.admitted(running.edge.handshakes[0]!));
     const connection = running.edge.connections[0]!;
     await until(() => connection.closes.length > 0, 'closed was called');
@@ -203,9 +203,9 @@ describe('an admission that comes too late', () => {
     const held = heldAdmission();
     const raw = client();
     raw.request(handshakeLines());
-    await until(() => held.signal() !== null, 'the edge was asked');
+    await until(() => held.attempt() !== null, 'the edge was asked');
     await running.stop();
-    expect(held.signal()!.aborted).toBe(true);
+    expect(held.attempt()!.aborted).toBe(true);
     held.decide(running.edge.admitted(running.edge.handshakes[0]!));
     await until(() => running.edge.connections[0]!.closes.length === 1, 'closed was called');
   });

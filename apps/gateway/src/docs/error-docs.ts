@@ -2,6 +2,7 @@ import {
   closeCodes,
   rejectionCodes,
   pipeErrorCodes,
+  refusalCloseCode,
   refusalStatuses,
   requestErrorCodes,
   type CloseName,
@@ -20,7 +21,7 @@ type Row = readonly string[];
 export function errorDocs(): string {
   return [
     HEAD,
-    section('Refused before the upgrade', BEFORE, numbered(refusalStatuses, texts.refusalTexts)),
+    refusalSection(),
     section('Other HTTP answers of the port', TRANSPORT, numbered(transportStatuses, texts.transportTexts)),
     section('Answers to commands', COMMANDS, named(requestErrorCodes, texts.requestTexts)),
     section('Answers to commands that call a backend', BACKENDS, named(outcomeCodes, texts.outcomeTexts)),
@@ -35,6 +36,14 @@ export function errorDocs(): string {
 
 function section(title: string, introduction: string, rows: readonly Row[]): string {
   return `## ${title}\n\n${introduction}\n\n${table(['code', 'meaning', 'what to do'], rows)}`;
+}
+
+function refusalSection(): string {
+  const rows = (Object.keys(refusalStatuses) as (keyof typeof refusalStatuses)[]).map((code): Row => {
+    const status = refusalStatuses[code];
+    return [`${status} \`${code}\``, `${refusalCloseCode({ status, code })}`, ...texts.refusalTexts[code]];
+  });
+  return `## Refused handshakes\n\n${REFUSED}\n\n${table(['code', 'close', 'meaning', 'what to do'], rows)}`;
 }
 
 function closeSection(): string {
@@ -67,13 +76,16 @@ const HEAD = `# Errors
 Branch on codes, never on messages. Clients: [packages/client](../packages/client/README.md) does all of this already.
 `;
 
-const BEFORE = `HTTP instead of a WebSocket, with \`{"error":{"code","message"}}\`. By command the same codes come as an answer with
+const REFUSED = `HTTP instead of a WebSocket, with \`{"error":{"code","message"}}\`; or, for a client that offers the subprotocol
+\`wsg.v1\`, a frame \`refused\` with \`code\`, \`message\` and \`http\`, and a close (see [protocol.md](protocol.md#being-refused)).
+\`origin_forbidden\`, \`unknown_endpoint\` and \`unavailable\` for too many handshakes at once are always HTTP. By command the same codes come as an answer with
 status \`forbidden\` (\`error\` for \`bad_request\` and \`unavailable\`); some of them only there.`;
 const TRANSPORT = 'Of the same form. Request line and headers over 16 kB: 431, without a body.';
 const COMMANDS = `\`{"rid","event","status":"error","payload":{"code","message"}}\`, besides the codes above. \`bad_request\`,
 \`unknown_command\` and \`duplicate_rid\` count towards \`limits.badRequests\`, after which the close is 4502.`;
 const BACKENDS = "A backend's own `code` and `message` are passed on; these are the gateway's.";
-const CLOSES = `4000-4499 ask the client to reconnect (with jitter, bringing its positions), 4500-4999 not to. A backend behind
+const CLOSES = `4000-4499 ask the client to reconnect (with jitter, bringing its positions), 4500-4999 not to. Those of refused
+handshakes (4129, 4203, 46xx) are above. A backend behind
 \`backends.ws\` may close with 1000 or any 3000-4999 code of its own.`;
 const DEAD_LETTERS = `Header \`dlq-error\` of a record in \`<group>-dlq\` (\`kafka.deadLetterTopic\`), label \`reason\` of
 \`kafka_dead_letters_total\`. Value, key and headers are as they were; \`dlq-message\` says more. Mended, write it to its own topic again.`;

@@ -1,4 +1,10 @@
-import type { Admission, ClusterSurvey, EdgeHandler, Inbox, NodeCommand } from '@ws-gateway/core';
+import type { Admission, ClusterSurvey, EdgeHandler, Inbox, NodeCommand, Reception } from '@ws-gateway/core';
+
+const REFUSAL = {
+  status: 404,
+  code: 'unknown_endpoint',
+  message: 'this node routes records; it accepts no sockets',
+};
 
 /** The socket side of a node that has the router's role only: it accepts nobody, and nothing is routed to it. */
 export class NoSockets implements EdgeHandler, Inbox {
@@ -11,14 +17,15 @@ export class NoSockets implements EdgeHandler, Inbox {
     this.#onDrain = onDrain;
   }
 
-  admit(): Promise<Admission> {
-    const refusal = {
-      status: 404,
-      code: 'unknown_endpoint',
-      message: 'this node routes records; it accepts no sockets',
-    };
-    return Promise.resolve({ admitted: false, refusal });
+  receive(): Reception {
+    return { received: false, refusal: REFUSAL };
   }
+
+  admit(): Promise<Admission> {
+    return Promise.resolve({ admitted: false, refusal: REFUSAL });
+  }
+
+  refused(): void {}
 
   confirm(): null {
     return null;

@@ -99,7 +99,9 @@ async function connect(): Promise<{ connection: object; socket: KeptSocket }> {
   const authorization = `Bearer ${signToken({ sub: 'ann' }, TEST_SECRET)}`;
   const handshake = { path: '/mobile', query: 'topics=notifications', authorization, origin: null };
   const from = { protocols: '', forwardedFor: '', remoteAddress: '::1', header: () => '' };
-  const admission = await edge.admit({ ...handshake, ...from }, new AbortController().signal);
+  const reception = edge.receive({ ...handshake, ...from });
+  if (!reception.received) throw new Error(reception.refusal.message);
+  const admission = await edge.admit(reception.arrival, { aborted: false });
   if (!admission.admitted) throw new Error(admission.refusal.message);
   const socket = new KeptSocket();
   edge.opened(admission.connection, socket);

@@ -46,7 +46,10 @@ export class Device {
 
   /** The model does not await this: other things go on meanwhile. */
   async connect({ abort }: { abort: boolean }): Promise<void> {
-    const admission = await this.node.edge.admit(handshakeOf(this.#query()), new AbortController().signal);
+    const reception = this.node.edge.receive(handshakeOf(this.#query()));
+    const admission = reception.received
+      ? await this.node.edge.admit(reception.arrival, { aborted: false })
+      : { ...reception, admitted: false as const };
     this.decidedAt = this.#clock.tick();
     if (!admission.admitted) {
       this.refused = admission.refusal.code;

@@ -26,6 +26,7 @@ import { Edge } from './edge.js';
 import { Endpoints } from './endpoints.js';
 import { FramedEndpoint } from './framed-endpoint.js';
 import { Handshaker, type HandshakeOptions } from './handshake/handshaker.js';
+import { HandshakeReception } from './handshake/reception.js';
 import { RefusalLog } from './handshake/refusal-log.js';
 import { CloseLog } from './node/close-log.js';
 import { Capacity } from './node/capacity.js';
@@ -99,11 +100,13 @@ export function createEdge(deps: EdgeDeps, options: EdgeOptions): Edge {
   const commands = createCommands({ ...deps, ...parts, loginChanges, reloads }, options);
   const endpoints = new Endpoints(createEndpoints({ ...deps, ...parts, commands }, options));
   const pipes = new Pipes({ ...deps, ...parts }, options.pipes, { actionBytes: options.pipeActionBytes });
+  const reception = new HandshakeReception({ ...deps, ...parts, endpoints }, options);
   return new Edge({
     ...parts,
+    reception,
     loginChanges,
     endpoints,
-    handshaker: new Handshaker({ ...deps, ...parts, endpoints, capacity }, options),
+    handshaker: new Handshaker({ ...deps, ...parts, reception, capacity }, options),
     reloads,
     rebuild: new Rebuild({ ...deps, ...parts }),
     engine,
@@ -166,12 +169,15 @@ function createCommands(deps: CommandDeps, options: EdgeOptions): CommandDispatc
 
 function createEndpoints(deps: EdgeDeps & DeliveryParts & { commands: CommandDispatcher }, options: EdgeOptions) {
   const { node, heartbeatMs, hubs, pipes, limits } = options;
+  const countConnections = (): number => deps.connections.size;
   const framed = [
     ...builtInPaths.map((builtIn) => ({ ...builtIn, hub: null })),
     ...hubs.map((hub) => ({ path: HUB_PATH + hub, guests: false, hub })),
   ];
   return [
-    ...framed.map((path): Endpoint => new FramedEndpoint(deps.commands, { ...path, node, heartbeatMs })),
+    ...framed.map(
+      (path): Endpoint => new FramedEndpoint(deps.commands, { ...path, node, heartbeatMs, countConnections }),
+    ),
     ...pipes.map((pipe): Endpoint => new PipeEndpoint(deps, pipe, limits)),
   ];
 }

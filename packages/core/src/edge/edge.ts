@@ -6,7 +6,7 @@ import type { PresenceEvents } from '../outgoing/presence-events.js';
 import type { Revocation } from '../revocation.js';
 import type { EdgeStats } from '../stats.js';
 import { EVERY_CONNECTION, userStream } from '../streams.js';
-import type { Admission, EdgeHandler, Handshake, Refusal, Socket } from '../transport.js';
+import type { Admission, Arrival, Attempt, EdgeHandler, Handshake, Reception, Refusal, Socket } from '../transport.js';
 import type { LoginChanges } from './commands/login-changes.js';
 import type { ConnectionTable } from './delivery/connection-table.js';
 import type { Connection } from './delivery/connection.js';
@@ -19,6 +19,8 @@ import type { ClusterSurvey } from './node/cluster-survey.js';
 import { Drain } from './node/drain.js';
 import type { Rebuild } from './node/rebuild.js';
 import type { Reloads } from './node/reloads.js';
+import { PendingAdmissions } from './handshake/pending-admissions.js';
+import type { HandshakeReception, ReceivedHandshake } from './handshake/reception.js';
 import type { RefusalLog } from './handshake/refusal-log.js';
 import type { CloseLog } from './node/close-log.js';
 import { RefusalError } from './refusals.js';
@@ -35,6 +37,7 @@ export interface EdgeParts {
   readonly engine: Pick<Engine, 'healthy'>;
   readonly connections: ConnectionTable;
   readonly endpoints: Endpoints;
+  readonly reception: HandshakeReception;
   readonly handshaker: Handshaker;
   readonly subscriber: Subscriber;
   readonly sender: Sender;
@@ -64,6 +67,7 @@ export interface EdgeParts {
 export class Edge implements EdgeHandler, Inbox {
   readonly #parts: EdgeParts;
   readonly #pending = new WeakMap<Connection, PendingSubscriptions>();
+  readonly #admissions = new PendingAdmissions();
   #timers: NodeJS.Timeout[] = [];
   #draining = false;
 
@@ -115,23 +119,31 @@ export class Edge implements EdgeHandler, Inbox {
     return this.#parts.endpoints.unknown(path).toRefusal();
   }
 
-  async admit(handshake: Handshake, signal: AbortSignal): Promise<Admission> {
-    const { handshaker, stats, logger, refusalLog, clientAddress } = this.#parts;
+  receive(handshake: Handshake): Reception {
     try {
-      this.#requireOpen();
-      const { connection, pending, protocol } = await handshaker.admit(handshake, signal);
-      this.#pending.set(connection, pending);
-      const refusal = this.confirm(connection);
-      if (refusal !== null) return { admitted: false, refusal };
-      return { admitted: true, connection, protocol };
+      return { received: true, arrival: this.#parts.reception.receive(handshake) };
     } catch (error) {
-      const isRefused = error instanceof RefusalError;
-      if (!isRefused && !signal.aborted) logger.error('admission failed', { error });
-      const refusal = isRefused ? error : new RefusalError('unavailable', 'the handshake could not be completed');
-      if (refusal.code === 'user_blocked') stats.blocksEnforced++;
-      refusalLog.refused(refusal, clientAddress(handshake));
-      return { admitted: false, refusal: refusal.toRefusal() };
+      return { received: false, refusal: this.#refuse(error, this.#parts.clientAddress(handshake)) };
     }
+  }
+
+  admit(arrival: Arrival, attempt: Attempt): Promise<Admission> {
+    const received = arrival as ReceivedHandshake;
+    if (this.#draining) {
+      const refusal = this.#refuse(draining(), received.address);
+      return Promise.resolve({ admitted: false, refusal });
+    }
+    return this.#admissions.first(this.#decide(received, attempt), {
+      // A client that has gone is not refused.
+      refuse: () => (attempt.aborted ? unfinished().toRefusal() : this.#refuse(draining(), received.address)),
+      undo: (late) => {
+        if (late.admitted) this.closed(late.connection, 1006, '');
+      },
+    });
+  }
+
+  refused(handshake: Handshake, { code, message }: Refusal): void {
+    this.#parts.refusalLog.refused({ code, message, user: null }, this.#parts.clientAddress(handshake));
   }
 
   confirm(transportConnection: object): Refusal | null {
@@ -140,8 +152,8 @@ export class Edge implements EdgeHandler, Inbox {
     this.#pending.delete(connection);
     this.#parts.handshaker.undo(connection);
     const refusal = draining();
-    this.#parts.refusalLog.refused(refusal, connection.address);
-    return refusal.toRefusal();
+    refusal.user = connection.user;
+    return this.#refuse(refusal, connection.address);
   }
 
   opened(transportConnection: object, socket: Socket): void {
@@ -244,9 +256,10 @@ export class Edge implements EdgeHandler, Inbox {
     return connections.get(connection)?.user === user || loginChanges.isBecoming(connection, user);
   }
 
-  /** New handshakes are refused from here on; `/ready` says draining. */
+  /** Handshakes are refused from here on, those under way too; `/ready` says draining. */
   beginDrain(): void {
     this.#draining = true;
+    this.#admissions.refuseAll();
   }
 
   async drain(durationMs: number): Promise<void> {
@@ -254,8 +267,37 @@ export class Edge implements EdgeHandler, Inbox {
     await new Drain(this.#parts).run(durationMs);
   }
 
-  #requireOpen(): void {
-    if (this.#draining) throw draining();
+  /** Never rejects. */
+  async #decide(received: ReceivedHandshake, attempt: Attempt): Promise<Admission> {
+    const { stats, handshaker } = this.#parts;
+    stats.handshakesInFlight++;
+    try {
+      this.#requireRoom();
+      const { connection, pending } = await handshaker.admit(received, attempt);
+      this.#pending.set(connection, pending);
+      return { admitted: true, connection };
+    } catch (error) {
+      // Nobody is there to be refused, or it was refused already.
+      if (attempt.aborted || this.#draining) return { admitted: false, refusal: unfinished().toRefusal() };
+      return { admitted: false, refusal: this.#refuse(error, received.address) };
+    } finally {
+      stats.handshakesInFlight--;
+    }
+  }
+
+  /** Counts and logs a refusal that the edge makes; `error` may be any that a handshake ended with. */
+  #refuse(error: unknown, address: string): Refusal {
+    const { logger, stats, refusalLog } = this.#parts;
+    const isRefused = error instanceof RefusalError;
+    if (!isRefused) logger.error('admission failed', { error });
+    const refusal = isRefused ? error : unfinished();
+    if (refusal.code === 'user_blocked') stats.blocksEnforced++;
+    refusalLog.refused(refusal, address);
+    return refusal.toRefusal();
+  }
+
+  /** Throws RefusalError. */
+  #requireRoom(): void {
     this.#parts.capacity.check();
     if (!this.#parts.engine.healthy)
       throw new RefusalError('unavailable', 'the gateway cannot admit connections right now');
@@ -310,6 +352,10 @@ export class Edge implements EdgeHandler, Inbox {
     }
     sender.everySecond();
   }
+}
+
+function unfinished(): RefusalError {
+  return new RefusalError('unavailable', 'the handshake could not be completed');
 }
 
 function draining(): RefusalError {

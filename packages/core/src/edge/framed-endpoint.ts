@@ -10,7 +10,13 @@ export interface FramedEndpointOptions {
   readonly hub: string | null;
   readonly node: string;
   readonly heartbeatMs: number;
+  /** Sockets of this node now. */
+  readonly countConnections: () => number;
 }
+
+/** What nodes take in when another one is gone with its sockets. */
+const RETURNS_PER_MS = 10;
+const SPREAD_MS_MIN = 2000;
 
 /** An endpoint that speaks the gateway's own frames (docs/protocol.md): `connected`, pushes, commands and answers. */
 export class FramedEndpoint implements Endpoint {
@@ -43,12 +49,13 @@ export class FramedEndpoint implements Endpoint {
   }
 
   greeting(connection: Connection, topics: readonly ConnectedTopic[]): string {
-    const { node, heartbeatMs } = this.#options;
+    const { node, heartbeatMs, countConnections } = this.#options;
     return connectedFrame({
       connection: connection.id,
       node,
       user: connection.user,
       heartbeat_ms: heartbeatMs,
+      reconnect_spread_ms: Math.max(SPREAD_MS_MIN, Math.ceil(countConnections() / RETURNS_PER_MS)),
       topics,
     });
   }

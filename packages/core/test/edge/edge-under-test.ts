@@ -153,7 +153,9 @@ export class EdgeUnderTest {
       remoteAddress: address,
       header: () => '',
     };
-    const admission = await this.edge.admit(handshake, new AbortController().signal);
+    const reception = this.edge.receive(handshake);
+    if (!reception.received) return reception.refusal;
+    const admission = await this.edge.admit(reception.arrival, { aborted: false });
     if (!admission.admitted) return admission.refusal;
     return new ClientUnderTest(this.edge, admission.connection, this.clientsTake);
   }

@@ -1,4 +1,15 @@
-import type { Admission, EdgeHandler, Handshake, Logger, Refusal, Socket, TransportConnection } from '@ws-gateway/core';
+import type {
+  Admission,
+  Arrival,
+  Attempt,
+  EdgeHandler,
+  Handshake,
+  Logger,
+  Reception,
+  Refusal,
+  Socket,
+  TransportConnection,
+} from '@ws-gateway/core';
 import { createUwsTransport, type UwsTransport, type UwsTransportOptions } from '../../src/index.js';
 
 /** A connection of the test edge: what was reported for it, in order. */
@@ -14,11 +25,19 @@ export class TestConnection {
   }
 }
 
+interface TestArrival extends Arrival {
+  readonly handshake: Handshake;
+}
+
 /** Admits everything after a turn of the event loop, and records. Tests replace the functions they care about. */
 export class TestEdge implements EdgeHandler {
   readonly handshakes: Handshake[] = [];
   readonly connections: TestConnection[] = [];
-  decide: (handshake: Handshake, signal: AbortSignal) => Promise<Admission> = async (handshake) => {
+  /** Codes of refusals that the transport made. */
+  readonly refusals: string[] = [];
+  /** Selects what it names. */
+  select: (handshake: Handshake) => string | null = () => null;
+  decide: (handshake: Handshake, attempt: Attempt) => Promise<Admission> = async (handshake) => {
     await new Promise((resolve) => setImmediate(resolve));
     return this.admitted(handshake);
   };
@@ -26,15 +45,26 @@ export class TestEdge implements EdgeHandler {
   onOpened: (connection: TestConnection, socket: Socket) => void = () => {};
   onMessage: (connection: TestConnection, text: string) => void = () => {};
 
-  admitted(handshake: Handshake, protocol: string | null = null): Admission {
+  admitted(handshake: Handshake): Admission {
     const connection = new TestConnection(handshake.path);
     this.connections.push(connection);
-    return { admitted: true, connection, protocol };
+    return { admitted: true, connection };
   }
 
-  admit(handshake: Handshake, signal: AbortSignal): Promise<Admission> {
+  receive(handshake: Handshake): Reception {
     this.handshakes.push(handshake);
-    return this.decide(handshake, signal);
+    const readsRefusals = handshake.protocols.includes('wsg.v1');
+    const protocol = readsRefusals ? 'wsg.v1' : this.select(handshake);
+    const arrival: TestArrival = { handshake, readsRefusals, protocol };
+    return { received: true, arrival };
+  }
+
+  admit(arrival: Arrival, attempt: Attempt): Promise<Admission> {
+    return this.decide((arrival as TestArrival).handshake, attempt);
+  }
+
+  refused(_: Handshake, { code }: Refusal): void {
+    this.refusals.push(code);
   }
 
   confirm(connection: TransportConnection): Refusal | null {

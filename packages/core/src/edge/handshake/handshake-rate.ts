@@ -2,31 +2,37 @@ import { RefusalError } from '../refusals.js';
 import { TokenBucket } from '../rate-limits.js';
 import { addressGroup } from '../address-group.js';
 
-/** Tokens that are looked at for each handshake that may be admitted. */
-const VERIFICATIONS_PER_ADMISSION = 4;
+/** Handshakes of unknown clients that are looked at for each one of them that may be admitted. */
+const LOOKS_PER_ADMISSION = 4;
 /** Addresses that are remembered; those that have not come for a second are forgotten first. */
 const ADDRESSES_MAX = 10_000;
 
 /**
- * Handshakes a second on this node: a storm after a failure is spread over time before it costs signature checks and engine
- * calls. First each address has a bucket, then all together; what is refused by its address takes nothing from others, and
- * a client whose token is known to be good waits behind none of those whose tokens have to be looked at.
+ * Handshakes a second on this node: a storm after a failure is spread over time before it costs signature checks and
+ * engine calls. Clients whose token is known to be good have places of their own, as many as all others together: they
+ * wait behind nobody who may be anybody. The others are counted by address first, and what is refused by its address
+ * takes nothing from other addresses.
  */
 export class HandshakeRate {
+  readonly #known = new TokenBucket();
+  readonly #looks = new TokenBucket();
   readonly #admissions = new TokenBucket();
-  readonly #verifications = new TokenBucket();
   readonly #byAddress = new Map<string, TokenBucket>();
 
-  /** Before a token is looked at, or a guest let in. Throws RefusalError. `perSecond` 0: no limit. */
+  /** For a client whose token is known. Throws RefusalError. `perSecond` 0: no limit. */
+  checkKnown(perSecond: number): void {
+    if (!this.#known.take(perSecond, performance.now())) throw tooMany();
+  }
+
+  /** Before it is looked at who an unknown client is. Throws RefusalError. `perSecond` 0: no limit. */
   checkUnknown(perSecond: number, address: string): void {
     if (perSecond === 0) return;
     const nowMs = performance.now();
     if (!this.#bucketOf(addressGroup(address), perSecond, nowMs).take(perSecond, nowMs)) throw tooMany();
-    const verifications = perSecond * VERIFICATIONS_PER_ADMISSION;
-    if (!this.#verifications.take(verifications, nowMs)) throw tooMany();
+    if (!this.#looks.take(perSecond * LOOKS_PER_ADMISSION, nowMs)) throw tooMany();
   }
 
-  /** Before a good handshake goes on. Throws RefusalError. `perSecond` 0: no limit. */
+  /** Before an unknown client that may come in goes on. Throws RefusalError. `perSecond` 0: no limit. */
   checkAdmission(perSecond: number): void {
     if (!this.#admissions.take(perSecond, performance.now())) throw tooMany();
   }

@@ -4,12 +4,11 @@ import type { Engine } from '../../engine.js';
 import { EngineError } from '../../errors.js';
 import type { EdgeStats } from '../../stats.js';
 import type { HandshakeIdentifier, Identity, TokenlessHandshake, TokenVerifier } from '../../token-verifier.js';
-import type { Handshake } from '../../transport.js';
+import type { Attempt } from '../../transport.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import { Connection, type ConnectionOrigin, type Endpoint, type SubscribeRequest } from '../delivery/connection.js';
 import { Login } from '../login.js';
 import { Agents } from './agents.js';
-import { HandshakeRate } from './handshake-rate.js';
 import {
   checkUserLimit,
   connectionsToReplace,
@@ -17,26 +16,17 @@ import {
   requireAdmitted,
   verifiedIdentity,
 } from './admission-checks.js';
-import type { Endpoints } from '../endpoints.js';
-import { parseHandshakeQuery, type HandshakeQuery } from './handshake-query.js';
+import type { HandshakeQuery } from './handshake-query.js';
+import type { HandshakeRequest, ReceivedHandshake, HandshakeReception, ReceptionOptions } from './reception.js';
 import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
 import { RefusalError } from '../refusals.js';
 import type { Capacity } from '../node/capacity.js';
 import type { Sender } from '../delivery/sender.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
 
-export interface HandshakeOptions {
+export interface HandshakeOptions extends ReceptionOptions {
   readonly node: string;
-  readonly tokenParameters: readonly string[];
-  readonly allowedOrigins: readonly string[];
-  /** The address that limits apply to: the peer's, or what a trusted proxy says. */
-  readonly clientAddress: (handshake: Handshake) => string;
   readonly connectionsPerUser: number;
-  readonly connectionsPerAddress: number;
-  /** 0: no limit. */
-  readonly handshakesPerSecond: number;
-  /** Subprotocols that are accepted and selected besides the gateway's own. */
-  readonly subprotocols: readonly string[];
   readonly maxLifetimeMs: number;
   readonly sessions: { readonly max: number; readonly policy: 'reject' | 'replace' } | null;
 }
@@ -48,7 +38,7 @@ interface AdmissionDeps {
   readonly connections: ConnectionTable;
   readonly subscriber: Subscriber;
   readonly access: TopicAccess;
-  readonly endpoints: Endpoints;
+  readonly reception: HandshakeReception;
   readonly sender: Pick<Sender, 'close'>;
   readonly capacity: Capacity;
   readonly stats: EdgeStats;
@@ -57,19 +47,15 @@ interface AdmissionDeps {
 export interface Admitted {
   readonly connection: Connection;
   readonly pending: PendingSubscriptions;
-  readonly protocol: string | null;
 }
 
-const BEARER = /^bearer +(.+)$/i;
-
 /**
- * Decides about a handshake: cheap local checks first, then the token, then one atomic step in the engine. Until the
- * engine has said yes nothing is registered that this class doesn't take back.
+ * Decides about a handshake that HandshakeReception has let pass: first the token, then local checks, then one atomic step in the
+ * engine. Until the engine has said yes nothing is registered that this class doesn't take back.
  */
 export class Handshaker {
   readonly #deps: AdmissionDeps;
   readonly #options: HandshakeOptions;
-  readonly #rate = new HandshakeRate();
   readonly #agents = new Agents();
   #sequence = 0;
 
@@ -79,39 +65,38 @@ export class Handshaker {
   }
 
   /** Throws RefusalError. */
-  async admit(handshake: Handshake, signal: AbortSignal): Promise<Admitted> {
-    const endpoint = this.#deps.endpoints.require(handshake.path);
-    this.#checkOrigin(handshake.origin);
-    const query = parseHandshakeQuery(handshake.query, this.#options.tokenParameters);
-    endpoint.checkQuery(query);
-    const address = this.#options.clientAddress(handshake);
-    this.#checkAddress(address);
-    const bearer = findBearer(handshake, query, this.#options.subprotocols);
-    const identity = await this.#identify(bearer.token, endpoint, { ...handshake, address });
+  async admit(received: ReceivedHandshake, attempt: Attempt): Promise<Admitted> {
+    const { request } = received;
+    if (request instanceof RefusalError) throw request;
+    const identity = await this.#identify(request, received);
     try {
-      const agent = this.#agents.shared(handshake.header('user-agent'));
-      return await this.#admitClient(signal, { endpoint, query, address, agent, bearer, identity });
+      return await this.#admitClient({ ...received, request }, identity, attempt);
     } catch (error) {
       if (error instanceof RefusalError) error.user = identity?.user ?? null;
       throw error;
     }
   }
 
-  /** The steps that come when it is known who the client is. */
-  async #admitClient(signal: AbortSignal, client: IdentifiedClient): Promise<Admitted> {
-    const { endpoint, query, address, agent, bearer, identity } = client;
-    const login = new Login(identity, bearer.authorization, Date.now());
+  /** The steps that come when it is known who the client is; `identity` null: a guest. */
+  async #admitClient(
+    { request, handshake, address }: ReceivedHandshake & { readonly request: HandshakeRequest },
+    identity: Identity | null,
+    attempt: Attempt,
+  ): Promise<Admitted> {
+    const { capacity, reception } = this.#deps;
+    const { endpoint, query, authorization } = request;
+    const login = new Login(identity, authorization, Date.now());
     const requests = this.#requests(endpoint, query, login);
     endpoint.checkOpen();
     // Node and address may have filled up while the token was verified.
-    this.#deps.capacity.check();
-    this.#checkAddress(address);
+    capacity.check();
+    reception.checkAddress(address);
     this.#checkUserLimit(login, endpoint);
-    signal.throwIfAborted();
+    if (attempt.aborted) throw new RefusalError('unavailable', 'the handshake was given up');
+    const agent = this.#agents.shared(handshake.header('user-agent'));
     const connection = this.#register({ endpoint, address, agent, login });
     try {
-      const pending = await this.#enter(connection, requests);
-      return { connection, pending, protocol: bearer.protocol };
+      return { connection, pending: await this.#enter(connection, requests) };
     } catch (error) {
       this.undo(connection);
       throw error;
@@ -177,11 +162,11 @@ export class Handshaker {
     return connection;
   }
 
-  async #identify(token: string | null, endpoint: Endpoint, handshake: TokenlessHandshake): Promise<Identity | null> {
-    const { stats } = this.#deps;
+  async #identify(request: HandshakeRequest, { handshake, address }: ReceivedHandshake): Promise<Identity | null> {
+    const { stats, reception } = this.#deps;
     try {
-      const identity = await this.#identityOf(token, endpoint, handshake);
-      this.#rate.checkAdmission(this.#options.handshakesPerSecond);
+      const identity = request.known ?? (await this.#identityOf(request, { ...handshake, address }));
+      reception.checkIdentified(request);
       return identity;
     } catch (error) {
       if (error instanceof RefusalError && error.code !== 'unavailable') stats.authErrors.add(error.code);
@@ -189,17 +174,8 @@ export class Handshaker {
     }
   }
 
-  async #identityOf(token: string | null, endpoint: Endpoint, handshake: TokenlessHandshake): Promise<Identity | null> {
+  async #identityOf({ token }: HandshakeRequest, handshake: TokenlessHandshake): Promise<Identity | null> {
     const { verifier, identifier } = this.#deps;
-    const known = token === null ? null : verifier.recall(token);
-    if (known !== null) return known;
-    if (token === null && identifier === undefined && !endpoint.guests) {
-      throw new RefusalError(
-        'token_missing',
-        'a token is needed: Authorization: Bearer <jwt>, ?token=<jwt> or the bearer subprotocol',
-      );
-    }
-    this.#rate.checkUnknown(this.#options.handshakesPerSecond, handshake.address);
     if (token !== null) return verifiedIdentity(verifier, token);
     return identifier === undefined ? null : identityWithoutToken(identifier, handshake);
   }
@@ -220,74 +196,4 @@ export class Handshaker {
     // Nothing is lost by it: the heartbeat finds them later.
     this.#deps.engine.control({ kind: 'user', user }, command).catch(() => undefined);
   }
-
-  #checkOrigin(origin: string | null): void {
-    const { allowedOrigins } = this.#options;
-    if (origin === null || allowedOrigins.length === 0 || allowedOrigins.includes(origin)) return;
-    throw new RefusalError('origin_forbidden', 'this origin is not in server.allowedOrigins');
-  }
-
-  #checkAddress(address: string): void {
-    const limit = this.#options.connectionsPerAddress;
-    if (limit === 0 || this.#deps.connections.countOfAddress(address) < limit) return;
-    throw new RefusalError('too_many_connections', `at most ${limit} connections per address`);
-  }
-}
-
-interface IdentifiedClient {
-  readonly endpoint: Endpoint;
-  readonly query: HandshakeQuery;
-  readonly address: string;
-  readonly agent: string;
-  readonly bearer: Bearer;
-  /** null: a guest. */
-  readonly identity: Identity | null;
-}
-
-interface Bearer {
-  readonly token: string | null;
-  /** Value for back ends: the header as it came, or what it would have been. */
-  readonly authorization: string;
-  /** Selected subprotocol; null: none was offered. */
-  readonly protocol: string | null;
-}
-
-/** The gateway's own subprotocol. */
-const OWN_PROTOCOL = 'wsg.v1';
-/** The subprotocol that carries a token: the entry right behind it. */
-const TOKEN_PROTOCOL = 'bearer';
-
-/**
- * The first source that is present wins: Authorization, query, subprotocol. A header of another scheme is none:
- * it is for somebody else on the way, as that of a proxy with a password.
- */
-function findBearer(handshake: Handshake, query: HandshakeQuery, accepted: readonly string[]): Bearer {
-  const offered = handshake.protocols
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-  const at = offered.indexOf(TOKEN_PROTOCOL);
-  const offeredToken = at < 0 ? null : (offered[at + 1] ?? null);
-  const protocol = selectProtocol(offered, [
-    OWN_PROTOCOL,
-    ...accepted,
-    ...(offeredToken === null ? [] : [TOKEN_PROTOCOL]),
-  ]);
-  const authorization = handshake.authorization.trim();
-  const header = BEARER.exec(authorization)?.[1];
-  if (header !== undefined) return { token: header, authorization, protocol };
-  const token = query.token ?? offeredToken;
-  return { token, authorization: token === null ? '' : `Bearer ${token}`, protocol };
-}
-
-/**
- * The first one that is accepted. When none is the client is told which would be: a browser ends a connection whose
- * subprotocols the server has not taken up, and does not say why.
- */
-function selectProtocol(offered: readonly string[], accepted: readonly string[]): string | null {
-  const selected = accepted.find((name) => offered.includes(name));
-  if (selected !== undefined) return selected;
-  if (offered.length === 0) return null;
-  const known = [...new Set([...accepted, TOKEN_PROTOCOL])].join(', ');
-  throw new RefusalError('bad_request', `Sec-WebSocket-Protocol: none is known; known ones: ${known}`);
 }

@@ -1,10 +1,16 @@
 import type { Logger } from '../../logger.js';
 import type { EdgeStats } from '../../stats.js';
-import type { RefusalError } from '../refusals.js';
 
 const WINDOW_MS = 60_000;
 /** Pairs of code and address that are told in one window; behind a storm of addresses the counts say enough. */
 const TOLD_MAX = 1000;
+
+interface RefusedHandshake {
+  readonly code: string;
+  readonly message: string;
+  /** null: it was not known who it is. */
+  readonly user: string | null;
+}
 
 /** Counts handshakes that were refused, and tells of the first one of each code and address in a minute. */
 export class RefusalLog {
@@ -20,7 +26,7 @@ export class RefusalLog {
     this.#now = now;
   }
 
-  refused({ code, message, user }: RefusalError, address: string): void {
+  refused({ code, message, user }: RefusedHandshake, address: string): void {
     this.#stats.refusals.add(code);
     if (!this.#isFirst(`${code} ${address}`)) return;
     this.#logger.warn('handshake refused', { code, address, ...(user === null ? {} : { user }), reason: message });

@@ -150,7 +150,9 @@ function identityOf(user: string): Identity {
 async function connect(user: string): Promise<Client> {
   const handshake = { path: '/web', query: `token=${user}`, authorization: '', origin: null };
   const from = { protocols: '', forwardedFor: '', remoteAddress: '::1', header: () => '' };
-  const admission = await edge.admit({ ...handshake, ...from }, new AbortController().signal);
+  const reception = edge.receive({ ...handshake, ...from });
+  if (!reception.received) throw new Error(reception.refusal.message);
+  const admission = await edge.admit(reception.arrival, { aborted: false });
   if (!admission.admitted) throw new Error(admission.refusal.message);
   const client = new Client(edge);
   client.connection = admission.connection;

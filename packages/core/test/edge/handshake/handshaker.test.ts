@@ -106,6 +106,7 @@ describe('a drain', () => {
     node.edge.beginDrain();
     node.engine.admissions.open();
     expect(await outcome).toBe('draining');
+    await turns();
     expect([await node.rows('ann'), node.edge.connectionCount]).toEqual([[0], 0]);
   });
 });
