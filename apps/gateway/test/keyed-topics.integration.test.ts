@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readTopic, WsClient, waitFor, type Frame } from '@ws-gateway/testkit';
+import { ADMIN_TOKEN, call } from './admin/admin-client.js';
 import { GatewayCluster, token } from './gateway-cluster.js';
 
 let cluster: GatewayCluster;
 beforeAll(async () => {
   const keyed = { format: 'json', map: { keyed: 'key' } };
   cluster = await GatewayCluster.open({
-    nodes: [{}, {}],
+    nodes: [{ config: { admin: { token: ADMIN_TOKEN } } }, {}],
     topics: {
       quotes: { ...keyed, mode: 'latest', snapshot: true, tombstone: 'delete', keysPerConnection: 3 },
       trades: { ...keyed, history: { size: 5 } },
@@ -387,6 +388,18 @@ describe('who else may name a key', () => {
     await waitFor(async () => (await readTopic(cluster.deadLetterTopic)).length >= 3);
     const letters = await readTopic(cluster.deadLetterTopic);
     expect(letters.map(({ headers }) => String(headers?.['dlq-error']))).toEqual(Array(3).fill('bad_audience'));
+    await client.close();
+  });
+
+  it('POST /api/publish: a key of a topic of keys', async () => {
+    const client = await open('topics=quotes&keys.quotes=P1', { at: 1 });
+    await client.next('connected');
+    const publish = (body: object) => call(cluster.nodes[0]!, 'POST /api/publish', { body });
+    const { body } = await publish({ topic: 'quotes', key: 'P1', payload: 7 });
+    expect(body).toEqual({ id: expect.any(String), routed: 1, stream: 'quotes/k/P1', offset: 1 });
+    expect(await client.next('quotes')).toMatchObject({ key: 'P1', payload: 7, offset: 1 });
+    for (const members of [{}, { key: 5 }, { user_id: 'ann' }, { key: 'a\u0000b' }, { key: 'x'.repeat(129) }])
+      expect(await publish({ topic: 'quotes', payload: 1, ...members })).toMatchObject({ status: 400 });
     await client.close();
   });
 });

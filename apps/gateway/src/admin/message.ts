@@ -9,11 +9,14 @@ import type { AdminDeps } from './route-context.js';
 export function messageItems(
   deps: Pick<AdminDeps, 'maxRecordBytes' | 'roomRetention'>,
   policy: TopicPolicy,
-  message: { value: Buffer; id: string | null },
+  message: { value: Buffer; id: string | null; key?: string | null },
 ): readonly PublishItem[] {
   const nowMs = Date.now();
   const { maxRecordBytes, roomRetention } = deps;
-  const headers = message.id === null ? {} : { 'ws-id': message.id };
+  const headers = {
+    ...(message.id !== null && { 'ws-id': message.id }),
+    ...(message.key && { 'ws-audience': `key:${message.key}` }),
+  };
   const record = { offset: -1, timestamp: nowMs, key: null, value: message.value, headers };
   const decoded = decoderOf(policy).decode(record, { partition: 0, nowMs, maxRecordBytes, roomRetention });
   if (decoded.kind === 'items') return decoded.items;
@@ -21,7 +24,8 @@ export function messageItems(
   if (decoded.kind !== 'dead_letter') throw new Error(`a message of the admin API is ${decoded.kind}`);
   const reason = decoded.error;
   if (reason === 'too_large') throw new AdminError('body_too_large', decoded.message, { reason });
-  const text = reason === 'no_audience' ? 'one of user_id, users, room, hub, broadcast is needed' : decoded.message;
+  const audiences = policy.keys === null ? 'user_id, users' : 'key';
+  const text = reason === 'no_audience' ? `one of ${audiences}, room, hub, broadcast is needed` : decoded.message;
   throw new AdminError('bad_request', text, { reason });
 }
 

@@ -11,7 +11,7 @@ export async function publish(deps: AdminDeps, request: HttpRequest): Promise<ob
   const policy = topicOf(deps.topics, object['topic']);
   const { id: given } = object;
   const made = given === undefined || given === null || given === '' ? randomUUID() : null;
-  const items = messageItems(deps, policy, { value: bytes, id: made });
+  const items = messageItems(deps, policy, { value: bytes, id: made, key: keyOf(policy, object['key']) });
   const { items: results = [] } = await deps.engine.publish({ source: null, items });
   const routed = results.reduce((sum, { nodes }) => sum + nodes, 0);
   const position = results.length === 1 ? results[0]!.position : null;
@@ -19,6 +19,13 @@ export async function publish(deps: AdminDeps, request: HttpRequest): Promise<ob
   const published = { id: made ?? given, routed, ...at };
   deps.logger.info('message published by the admin api', { target: policy.name, ...published });
   return published;
+}
+
+/** The key that the message is for; of a topic without keys it is the key of a record, which nobody looks at. */
+function keyOf({ keys }: TopicPolicy, key: unknown): string | null {
+  if (keys === null || key === undefined || key === null || key === '') return null;
+  if (typeof key === 'string') return key;
+  throw new AdminError('bad_request', 'key: a key of the topic, as text');
 }
 
 function topicOf(topics: ReadonlyMap<string, TopicPolicy>, name: unknown): TopicPolicy {

@@ -9,6 +9,7 @@ import { userOption } from './token.js';
 interface PublishFlags extends AdminFlags {
   readonly user?: string;
   readonly users?: readonly string[];
+  readonly key?: string;
   readonly room?: string;
   readonly hub?: string;
   readonly broadcast?: true;
@@ -36,6 +37,7 @@ export function registerPublish(program: Command): void {
     .argument('<topic>', 'a topic of the gateway')
     .option('--user <id>', 'to one user', userOption)
     .option('--users <ids>', 'to several users, separated by commas', (text) => text.split(',').map(userOption))
+    .option('--key <key>', 'to those subscribed to a key of the topic', userOption)
     .option('--room <name>', 'to those in a room')
     .option('--hub <name>', 'to those in a hub')
     .option('--broadcast', 'to every connection, subscribed or not')
@@ -51,10 +53,10 @@ export function registerPublish(program: Command): void {
 }
 
 async function publish(topic: string, flags: PublishFlags): Promise<void> {
-  const { user: user_id, users, room, hub, broadcast, id, type } = flags;
-  const audiences = [user_id, users, room, hub, broadcast].filter((audience) => audience !== undefined);
-  if (audiences.length !== 1) throw badUsage('one of --user, --users, --room, --hub, --broadcast is needed');
-  const members = JSON.stringify({ topic, user_id, users, room, hub, broadcast, id, type });
+  const { user: user_id, users, key, room, hub, broadcast, id, type } = flags;
+  const audiences = [user_id, users, key, room, hub, broadcast].filter((audience) => audience !== undefined);
+  if (audiences.length !== 1) throw badUsage('one of --user, --users, --key, --room, --hub, --broadcast is needed');
+  const members = JSON.stringify({ topic, user_id, users, key, room, hub, broadcast, id, type });
   // The payload is put in as it was written: nothing re-formats its numbers.
   const body = `${members.slice(0, -1)},"payload":${flags.payload}}`;
   const answer = await new AdminClient(flags).call<Published>('POST', '/api/publish', body);

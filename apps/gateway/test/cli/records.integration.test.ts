@@ -15,6 +15,7 @@ const config = configFile({
       when: [{ field: 'value:/status', notIn: ['draft'] }],
     },
     others: { kafkaTopic: other },
+    quotes: { kafkaTopic: uniqueName('quotes'), format: 'json', map: { keyed: 'value:/symbol' } },
   },
 });
 beforeAll(() => createTopics([topic, other, `${group}-dlq`], 1));
@@ -37,6 +38,17 @@ describe('explain', () => {
       { topic, partition: 0, offset: 0, audience: 'user:u1', streams: ['payments/u/u1'], frame: { id: 'e-1' } },
     ]);
     expect((await run(args)).stdout).toContain('user:u1  payments/u/u1');
+  });
+
+  test('says which key a record of a topic of keys is for', async () => {
+    const value = '{"symbol":"BRK.B","bid":1}';
+    const explained = await run(['explain', 'quotes', '-c', config, '--value', value, '--json']);
+    expect(lines(explained.stdout)).toMatchObject([
+      { audience: 'key:BRK.B', streams: ['quotes/k/BRK.B'], frame: { topic: 'quotes', key: 'BRK.B' } },
+    ]);
+    const toUser = ['--value', value, '--header', 'ws-audience=user:u1', '--json'];
+    const refused = await run(['explain', 'quotes', '-c', config, ...toUser]);
+    expect([refused.code, lines(refused.stdout)]).toMatchObject([1, [{ reason: 'bad_audience' }]]);
   });
 
   test('says why a record would be a dead letter, and exits with 1', async () => {

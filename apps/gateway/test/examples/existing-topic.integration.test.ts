@@ -13,7 +13,7 @@ import { exampleFile, oneCluster, startExample, stopAll, token } from './example
 
 const group = uniqueName('existing');
 const kafkaTopic = (name: string): string => `${group}-${name}`;
-const names = ['payments', 'orders', 'events', 'limits'];
+const names = ['payments', 'orders', 'events', 'quotes', 'limits'];
 const topicVariables = Object.fromEntries(
   names.map((name) => [`WSGATEWAY_TOPICS_${name.toUpperCase()}_KAFKA_TOPIC`, kafkaTopic(name)]),
 );
@@ -24,7 +24,7 @@ beforeAll(async () => {
   await createTopics(names.map(kafkaTopic), 1);
   const env = { ...oneCluster(), ...topicVariables, WSGATEWAY_KAFKA_GROUP_ID: group, KAFKA_BROKERS: testBrokers() };
   node = await startExample('existing-topic', env);
-  client = await WsClient.open(`${node.wsUrl}/ws?token=${token('u1')}&topics=${names.join(',')}`);
+  client = await WsClient.open(`${node.wsUrl}/ws?token=${token('u1')}&topics=${names.join(',')}&keys.quotes=AAPL`);
   await client.next('connected');
 }, 90_000);
 afterAll(async () => {
@@ -48,6 +48,8 @@ it.each<[string, ProducedRecord, object]>([
     { key: null, value: { n: 1 }, headers: { ce_specversion: '1.0', ce_id: 'e-1', ce_type: 'done', ce_subject: 'u1' } },
     { id: 'e-1', type: 'done', payload: { n: 1 } },
   ],
+  ['quotes', { key: null, value: { symbol: 'AAPL', bid: 1.5 } }, { key: 'AAPL', payload: { bid: 1.5 } }],
+  ['quotes', { key: 'AAPL', value: null }, { key: 'AAPL', status: 'delete' }],
   ['limits', { key: 'u1', value: { limit: 100 } }, { status: 'update', payload: { limit: 100 } }],
   ['limits', { key: 'u1', value: null }, { status: 'delete', payload: null }],
 ])('a record of %s as its producer writes it reaches its user', async (name, record, expected) => {
