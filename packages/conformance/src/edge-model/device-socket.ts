@@ -1,6 +1,6 @@
 import type { Position, Socket, StreamName } from '@ws-gateway/core';
 import type { DeviceTransport } from './device-transport.js';
-import { BLOCKS } from './scenario.js';
+import { BLOCKS, quotesOf, QUOTES } from './scenario.js';
 
 /** The position of a stream that a client is told when it subscribes. */
 export interface Told extends Position {
@@ -30,6 +30,7 @@ export type TopicRow = Partial<Told> & { readonly public?: Told };
 interface Push {
   readonly event: string;
   readonly id: string;
+  readonly key?: string;
   readonly stream?: StreamName;
   readonly epoch: string;
   readonly offset: number;
@@ -114,7 +115,8 @@ export class DeviceSocket implements Socket {
     if (stay !== undefined) stay.over = true;
   }
 
-  #take({ stream, epoch, offset, id }: Push): void {
+  #take({ event, key, stream, epoch, offset, id }: Push): void {
+    if ((event === QUOTES) !== (stream === quotesOf(key ?? ''))) this.faults.push(`${id} of ${stream} with key ${key}`);
     const stay = stream === undefined ? undefined : this.stayIn(stream);
     if (stay === undefined) this.faults.push(`${id} of ${String(stream)}, where the client is not`);
     else if (epoch !== stay.told.epoch) this.faults.push(`${id} of ${stay.told.stream} in another epoch`);

@@ -2,10 +2,25 @@ import type { Position, StreamName } from '@ws-gateway/core';
 import type { Clock } from './clock.js';
 import { DeviceSocket, positionIn, type Answer, type Told } from './device-socket.js';
 import type { ModelNode } from './model-node.js';
-import { BLOCKS, ROOM, streamsOf, TOPIC, type User } from './scenario.js';
+import { BLOCKS, QUOTES, quotesOf, ROOM, streamsOf, TOPIC, type User } from './scenario.js';
 
-export type Command = 'subscribe' | 'unsubscribe' | 'enter' | 'leave';
+export type Command = 'subscribe' | 'unsubscribe' | 'subscribeKeys' | 'unsubscribeKeys' | 'enter' | 'leave';
 export type Positions = ReadonlyMap<StreamName, Position>;
+
+interface DeviceOrigin {
+  readonly node: ModelNode;
+  readonly user: User;
+  readonly keys: readonly string[];
+  readonly clock: Clock;
+}
+
+interface Pending {
+  readonly rid: number;
+  /** Streams that the answer ends. */
+  readonly left: readonly StreamName[];
+  /** Positions that the request brought. */
+  readonly after: Positions;
+}
 
 /** One connection of a user's client, which keeps its positions for the next one. */
 export class Device {
@@ -21,14 +36,17 @@ export class Device {
   cut = false;
   connected = false;
   /** The request under way. A device sends one at a time. */
-  pending: { readonly rid: number; readonly command: Command; readonly after: Positions } | null = null;
+  pending: Pending | null = null;
+  /** Keys that the handshake asks for. */
+  readonly #keys: readonly string[];
   readonly #brought: Positions;
   readonly #clock: Clock;
   #connection: object | null = null;
   #rid = 0;
 
-  constructor({ node, user, clock }: { node: ModelNode; user: User; clock: Clock }, brought: Positions) {
+  constructor({ node, user, keys, clock }: DeviceOrigin, brought: Positions) {
     this.node = node;
+    this.#keys = keys;
     this.user = user;
     this.#clock = clock;
     this.#brought = brought;
@@ -75,18 +93,43 @@ export class Device {
     if (this.socket.code === null) this.socket.gone(1006);
   }
 
-  request(command: Command): void {
+  /** `keys` are those that a command about keys names. */
+  request(command: Command, keys: readonly string[]): void {
     const rid = ++this.#rid;
-    const { own, room } = streamsOf(this.user);
-    const asked = command === 'subscribe' ? own : room;
-    const at = this.positions().get(asked);
-    this.pending = { rid, command, after: new Map(at === undefined ? [] : [[asked, at]]) };
+    const { asked, left } = this.#streamsOf(command, keys);
+    const positions = this.positions();
+    const known = asked.map((stream) => [stream, positions.get(stream)] as const);
+    const after = new Map(known.flatMap(([stream, at]) => (at === undefined ? [] : [[stream, at]])));
+    this.pending = { rid, left, after };
+    const [at] = [...after.values()];
     const isRoom = command === 'enter' || command === 'leave';
     const options = isRoom ? { room: ROOM, ...at } : { topics: [{ topic: TOPIC, ...at }] };
-    this.node.edge.message(
-      this.#connection!,
-      new TextEncoder().encode(JSON.stringify({ rid, command, options })).buffer,
+    const byKey = Object.fromEntries(
+      keys.flatMap((key) => (after.has(quotesOf(key)) ? [[key, after.get(quotesOf(key))]] : [])),
     );
+    const ofKeys = { topics: [{ topic: QUOTES, keys, positions: byKey }] };
+    const request = { rid, command: command.replace('Keys', ''), options: command.endsWith('Keys') ? ofKeys : options };
+    this.node.edge.message(this.#connection!, new TextEncoder().encode(JSON.stringify(request)).buffer);
+  }
+
+  /** Streams whose positions a command brings, and those that it leaves. */
+  #streamsOf(command: Command, keys: readonly string[]): { asked: readonly StreamName[]; left: readonly StreamName[] } {
+    const { own, public: everybody, room } = streamsOf(this.user);
+    const quotes = keys.map(quotesOf);
+    switch (command) {
+      case 'subscribe':
+        return { asked: [own], left: [] };
+      case 'unsubscribe':
+        return { asked: [], left: [own, everybody] };
+      case 'subscribeKeys':
+        return { asked: quotes, left: [] };
+      case 'unsubscribeKeys':
+        return { asked: [], left: quotes };
+      case 'enter':
+        return { asked: [room], left: [] };
+      case 'leave':
+        return { asked: [], left: [room] };
+    }
   }
 
   /** Positions from which the client would resume after this connection. */
@@ -99,9 +142,13 @@ export class Device {
 
   #query(): string {
     const { own, public: everybody } = streamsOf(this.user);
-    const places = [own, everybody].map((stream) => [stream, this.#brought.get(stream)] as const);
+    const places = [own, everybody, ...this.#keys.map(quotesOf)].map(
+      (stream) => [stream, this.#brought.get(stream)] as const,
+    );
     const known = places.flatMap(([stream, at]) => (at === undefined ? [] : [`${stream}:${at.epoch}:${at.offset}`]));
-    return `token=${this.user}&topics=${TOPIC},${BLOCKS}&recover=${encodeURIComponent(known.join(','))}`;
+    const keys = this.#keys.map((key) => `&key.${QUOTES}=${encodeURIComponent(key)}`);
+    const topics = [TOPIC, ...(keys.length > 0 ? [QUOTES] : []), BLOCKS].join(',');
+    return `token=${this.user}&topics=${topics}${keys.join('')}&recover=${encodeURIComponent(known.join(','))}`;
   }
 
   #answered({ rid, event, status, payload }: Answer): void {
@@ -116,10 +163,8 @@ export class Device {
       this.socket.faults.push(`answered ${rid} ${status} ${JSON.stringify(payload)}`);
       return;
     }
-    const { own, public: everybody, room } = streamsOf(this.user);
-    if (pending.command === 'leave') this.socket.exit(room);
-    else if (pending.command === 'unsubscribe') for (const stream of [own, everybody]) this.socket.exit(stream);
-    else this.#entered(payload, pending.after);
+    for (const stream of pending.left) this.socket.exit(stream);
+    if (pending.left.length === 0) this.#entered(payload, pending.after);
   }
 
   #entered(payload: Answer['payload'], after: Positions): void {

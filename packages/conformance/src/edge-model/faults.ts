@@ -40,11 +40,11 @@ function deviceFaults(device: Device, log: RecordLog): string[] {
   if (device.refused !== null) return refusalFaults(device, changes);
   const faults = [...socket.faults, ...closeFaults(device, changes)];
   if (!connected && !cut) faults.push('no connected frame');
-  const { own, public: everybody, room } = streamsOf(device.user);
+  const { own, public: everybody, room, keys } = streamsOf(device.user);
   for (const stay of socket.stays) {
     const { stream } = stay.told;
     const found = stayFaults(stay, log, { complete: open && !stay.over });
-    if (![own, everybody, room].includes(stream)) found.push('not the user’s');
+    if (![own, everybody, room, ...keys].includes(stream)) found.push('not the user’s');
     faults.push(...found.map((fault) => `${stream}: ${fault}`));
   }
   return faults;

@@ -2,7 +2,7 @@ import type { Engine } from '@ws-gateway/core';
 import { Clock } from './clock.js';
 import { Device, type Command, type Positions } from './device.js';
 import { ModelNode } from './model-node.js';
-import { USERS, type User } from './scenario.js';
+import { KEYS, quotesOf, someKeys, USERS, type User } from './scenario.js';
 import { ModelPartition, RecordLog } from './record-log.js';
 
 /** What an engine brings to the model. */
@@ -56,7 +56,7 @@ export class Model {
   }
 
   connect(n: number, at: number): void {
-    this.#connect(userOf(n), at, NOTHING);
+    this.#connect(userOf(n), at, NOTHING, { keys: someKeys(n + at) });
   }
 
   /** Connects a device with the positions of any earlier connection, open or not, to any node. */
@@ -73,7 +73,7 @@ export class Model {
 
   /** Connects a client that leaves before the upgrade is complete. */
   abort(n: number, at: number): void {
-    this.#connect(userOf(n), at, NOTHING, true);
+    this.#connect(userOf(n), at, NOTHING, { abort: true });
   }
 
   cut(n: number): void {
@@ -84,7 +84,7 @@ export class Model {
     pick(
       this.#open().filter(({ connected, pending }) => connected && pending === null),
       n,
-    )?.request(command);
+    )?.request(command, someKeys(n));
   }
 
   toUser(n: number): void {
@@ -97,6 +97,10 @@ export class Model {
 
   toRoom(n: number): void {
     this.log.toRoom(this.#lanes.at(-1)!, 1 + (n % 4));
+  }
+
+  toKey(n: number): void {
+    this.log.toKey(this.#lanes.at(-1)!, pick(KEYS, n)!, 1 + (n % 4));
   }
 
   block(n: number, blocked: boolean): void {
@@ -138,8 +142,16 @@ export class Model {
     return device;
   }
 
-  #connect(user: User, at: number, brought: Positions, abort = false): Device {
-    const device = new Device({ node: pick(this.liveNodes, at)!, user, clock: this.clock }, brought);
+  #connect(
+    user: User,
+    at: number,
+    brought: Positions,
+    {
+      abort = false,
+      keys = KEYS.filter((key) => brought.has(quotesOf(key))),
+    }: { abort?: boolean; keys?: string[] } = {},
+  ): Device {
+    const device = new Device({ node: pick(this.liveNodes, at)!, user, keys, clock: this.clock }, brought);
     this.devices.push(device);
     const handshake = device.connect({ abort });
     this.#handshakes.set(device, handshake);

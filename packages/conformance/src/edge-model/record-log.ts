@@ -8,7 +8,7 @@ import {
   type PublishItem,
   type StreamName,
 } from '@ws-gateway/core';
-import { BLOCKS, retention, ROOM, TOPIC, USERS, type User } from './scenario.js';
+import { BLOCKS, quotesOf, QUOTES, retention, ROOM, TOPIC, USERS, type User } from './scenario.js';
 import type { Clock } from './clock.js';
 
 /** The part of a node that publishes. */
@@ -127,6 +127,11 @@ export class RecordLog {
     this.#toChannel(lane, count, roomStream(ROOM));
   }
 
+  toKey(lane: ModelPartition, key: string, count: number): void {
+    const stream = quotesOf(key);
+    lane.add(this.#heads(count, stream, null, key).map((head) => ({ kind: 'channel', stream, ...head })));
+  }
+
   block(lane: ModelPartition, user: User, block: Block | null): void {
     const times = { issuedAt: this.#clock.tick(), appliedAt: Infinity, deliveredAt: Infinity };
     const change: BlockChange = { blocked: block !== null, ...times };
@@ -153,13 +158,14 @@ export class RecordLog {
     lane.add(this.#heads(count, stream, null).map((head) => ({ kind: 'channel', stream, ...head })));
   }
 
-  #heads(count: number, stream: StreamName, user: User | null) {
+  #heads(count: number, stream: StreamName, user: User | null, key?: string) {
     const ids = this.#ids.get(stream) ?? [];
     this.#ids.set(stream, ids);
     return Array.from({ length: count }, () => {
       const id = String(++this.#count);
       ids.push(id);
-      const fields = { event: TOPIC, topic: TOPIC, id, type: 'n', timestamp: '', payload: id };
+      const topic = key === undefined ? TOPIC : QUOTES;
+      const fields = { event: topic, topic, key, id, type: 'n', timestamp: '', payload: id };
       return { head: pushHead(fields, user, stream), retention, recordTimeMs: 1 };
     });
   }
