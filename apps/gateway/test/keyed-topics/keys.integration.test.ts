@@ -1,71 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readTopic, WsClient, waitFor, type Frame } from '@ws-gateway/testkit';
-import { ADMIN_TOKEN, call } from './admin/admin-client.js';
-import { GatewayCluster, token } from './gateway-cluster.js';
+import { readTopic, WsClient, waitFor } from '@ws-gateway/testkit';
+import { call } from '../admin/admin-client.js';
+import { token, type GatewayCluster } from '../gateway-cluster.js';
+import { open, openKeyedCluster, pushes, refusal, rows, rowsOf, subscribe, type Row } from './key-clients.js';
 
 let cluster: GatewayCluster;
 beforeAll(async () => {
-  const keyed = { format: 'json', map: { keyed: 'key' } };
-  cluster = await GatewayCluster.open({
-    nodes: [{ config: { admin: { token: ADMIN_TOKEN } } }, {}],
-    topics: {
-      quotes: { ...keyed, mode: 'latest', snapshot: true, tombstone: 'delete', keysPerConnection: 3 },
-      trades: { ...keyed, history: { size: 5 } },
-      desks: { ...keyed, keyAccess: 'claim:desks' },
-      ticks: { ...keyed, guests: true, history: { size: 0 } },
-      named: { format: 'json', map: { keyed: 'value:/on' } },
-      news: {},
-    },
-  });
+  cluster = await openKeyedCluster();
 }, 60_000);
 afterAll(() => cluster.close());
 
-interface Row {
-  readonly topic: string;
-  readonly key?: string;
-  readonly stream?: string;
-  readonly epoch?: string;
-  readonly offset?: number;
-  readonly recovered?: boolean;
-  readonly replayed?: number;
-}
-
-async function open(query: string, options: { at?: number; claims?: object } = {}): Promise<WsClient> {
-  const { at = 0, claims = {} } = options;
-  return WsClient.open(cluster.url(at, `token=${token('ann', { ...claims })}&${query}`));
-}
-
-async function rows(client: WsClient): Promise<Row[]> {
-  return rowsOf(await client.next('connected'));
-}
-
-function rowsOf(frame: Frame): Row[] {
-  expect(frame).toMatchObject({ status: 'ok' });
-  return (frame['payload'] as { topics: Row[] }).topics;
-}
-
-async function subscribe(client: WsClient, ...topics: unknown[]): Promise<Row[]> {
-  return rowsOf(await client.request('subscribe', { topics }));
-}
-
-async function refusal(client: WsClient, command: string, options: Record<string, unknown>): Promise<unknown> {
-  const { status, payload } = await client.request(command, options);
-  return [status, (payload as { code: string }).code];
-}
-
-/** The next frames of the topic, as key and payload. */
-async function pushes(client: WsClient, topic: string, count: number): Promise<unknown[]> {
-  const frames: unknown[] = [];
-  while (frames.length < count) {
-    const { key, payload } = await client.next(topic);
-    frames.push([key, payload]);
-  }
-  return frames;
-}
-
 describe('subscribing to keys of a topic', () => {
   it('brings the records of these keys and of no others, with the key in rows and frames', async () => {
-    const client = await open('topics=trades&keys.trades=A1,B1');
+    const client = await open(cluster, 'topics=trades&keys.trades=A1,B1');
     const [a, b, ...others] = await rows(client);
     expect(others).toEqual([]);
     expect(a).toMatchObject({ topic: 'trades', key: 'A1', stream: 'trades/k/A1', offset: 0 });
@@ -83,7 +30,7 @@ describe('subscribing to keys of a topic', () => {
   });
 
   it('adds keys to those subscribed before, and tells again where those stand', async () => {
-    const client = await open('topics=trades&keys.trades=A2');
+    const client = await open(cluster, 'topics=trades&keys.trades=A2');
     await client.next('connected');
     await cluster.produce('trades', { key: 'A2', value: 1 });
     await client.next('trades');
@@ -101,7 +48,7 @@ describe('subscribing to keys of a topic', () => {
   });
 
   it('twice at once for the same key subscribes once and answers both', async () => {
-    const client = await open('');
+    const client = await open(cluster, '');
     await client.next('connected');
     const topics = [{ topic: 'trades', keys: ['A3'] }];
     client.send({ rid: 901, command: 'subscribe', options: { topics } });
@@ -120,7 +67,10 @@ describe('subscribing to keys of a topic', () => {
   });
 
   it('works on every node, whichever routes the records', async () => {
-    const clients = [await open('topics=trades&keys.trades=A4'), await open('topics=trades&keys.trades=A4', { at: 1 })];
+    const clients = [
+      await open(cluster, 'topics=trades&keys.trades=A4'),
+      await open(cluster, 'topics=trades&keys.trades=A4', { at: 1 }),
+    ];
     for (const client of clients) await client.next('connected');
     await cluster.produce('trades', { key: 'A4', value: 1, partition: 0 }, { key: 'A4', value: 2, partition: 0 });
     for (const client of clients) {
@@ -133,7 +83,7 @@ describe('subscribing to keys of a topic', () => {
   });
 
   it('ends for the keys that unsubscribe names', async () => {
-    const client = await open('topics=trades&keys.trades=A5,B5');
+    const client = await open(cluster, 'topics=trades&keys.trades=A5,B5');
     await client.next('connected');
     const answer = await client.request('unsubscribe', { topics: [{ topic: 'trades', keys: ['A5', 'Z5'] }] });
     expect(answer).toMatchObject({ status: 'ok', payload: { topics: [{ topic: 'trades', keys: ['A5'] }] } });
@@ -146,14 +96,16 @@ describe('subscribing to keys of a topic', () => {
   it.each(['BRK.B', '€', 'a/b', '__proto__', 'constructor', ' ', 'x:y', '%41', '*', 'x'.repeat(128), '😀'.repeat(128)])(
     'works for the key %j',
     async (key) => {
-      const client = await open(`topics=named&keys.named=${encodeURIComponent(key)}`);
+      const client = await open(cluster, `topics=named&keys.named=${encodeURIComponent(key)}`);
       const [row] = await rows(client);
       expect(row).toMatchObject({ key, stream: `named/k/${key}` });
       const offset = row!.offset!;
       await cluster.produce('named', { key: null, value: { on: key } });
       expect(await client.next('named')).toMatchObject({ key, offset: offset + 1 });
       const position = `${encodeURIComponent(row!.stream!)}:${row!.epoch!}:${offset}`;
-      const again = await open(`topics=named&keys.named=${encodeURIComponent(key)}&recover=${position}`, { at: 1 });
+      const again = await open(cluster, `topics=named&keys.named=${encodeURIComponent(key)}&recover=${position}`, {
+        at: 1,
+      });
       expect(await rows(again)).toMatchObject([{ key, recovered: true, replayed: 1 }]);
       await again.request('subscribe', { topics: [{ topic: 'named', keys: [key] }] });
       await again.close();
@@ -162,7 +114,7 @@ describe('subscribing to keys of a topic', () => {
   );
 
   it('takes a key with commas in a parameter of its own', async () => {
-    const client = await open('topics=trades&keys.trades=A6%2CB6,C6&key.trades=A6%2CB6');
+    const client = await open(cluster, 'topics=trades&keys.trades=A6%2CB6,C6&key.trades=A6%2CB6');
     expect((await rows(client)).map(({ key }) => key)).toEqual(['A6', 'B6', 'C6', 'A6,B6']);
     await client.close();
   });
@@ -170,20 +122,24 @@ describe('subscribing to keys of a topic', () => {
 
 describe('coming back to keys', () => {
   it('replays what followed each position, by query and by command', async () => {
-    const first = await open('topics=trades&keys.trades=R1,R2');
+    const first = await open(cluster, 'topics=trades&keys.trades=R1,R2');
     const [r1, r2] = await rows(first);
     await first.close();
     const record = (key: string, value: number) => ({ key, value, partition: 0 });
     await cluster.produce('trades', record('R1', 1), record('R2', 2), record('R1', 3));
     const position = ({ stream, epoch, offset }: Row) => `${encodeURIComponent(stream!)}:${epoch}:${offset}`;
-    const second = await open(`topics=trades&keys.trades=R1,R2&recover=${position(r1!)},${position(r2!)}`, { at: 1 });
+    const second = await open(cluster, `topics=trades&keys.trades=R1,R2&recover=${position(r1!)},${position(r2!)}`, {
+      at: 1,
+    });
     await waitFor(async () => (await historyOf(second, 'R1')).length === 2);
-    const third = await open(`topics=trades&keys.trades=R1,R2&recover=${position(r1!)},${position(r2!)}`, { at: 1 });
+    const third = await open(cluster, `topics=trades&keys.trades=R1,R2&recover=${position(r1!)},${position(r2!)}`, {
+      at: 1,
+    });
     expect(await rows(third)).toMatchObject([
       { key: 'R1', recovered: true, replayed: 2 },
       { key: 'R2', recovered: true, replayed: 1 },
     ]);
-    const fourth = await open('');
+    const fourth = await open(cluster, '');
     await fourth.next('connected');
     const { epoch } = r1!;
     const answer = await subscribe(fourth, {
@@ -199,7 +155,7 @@ describe('coming back to keys', () => {
 
   it('says recovered false for a position of another epoch, and sends what there is', async () => {
     await cluster.produce('trades', { key: 'R3', value: 1 });
-    const client = await open('');
+    const client = await open(cluster, '');
     await client.next('connected');
     await waitFor(async () => (await historyOf(client, 'R3')).length === 1);
     const positions = { R3: { epoch: 'other', offset: 0 } };
@@ -214,7 +170,7 @@ describe('coming back to keys', () => {
   }
 
   it('history takes topic and key', async () => {
-    const client = await open('');
+    const client = await open(cluster, '');
     await client.next('connected');
     await cluster.produce('trades', { key: 'H1', value: 1, partition: 0 }, { key: 'H1', value: 2, partition: 0 });
     await waitFor(async () => (await historyOf(client, 'H1')).length === 2);
@@ -231,12 +187,12 @@ describe('coming back to keys', () => {
 
 describe('keys of which only the newest value counts', () => {
   it('bring the newest value of each, until a tombstone takes it away', async () => {
-    const writer = await open('topics=quotes&keys.quotes=AAPL,MSFT');
+    const writer = await open(cluster, 'topics=quotes&keys.quotes=AAPL,MSFT');
     const before = await rows(writer);
     const record = (key: string, value: unknown) => ({ key, value, partition: 0 });
     await cluster.produce('quotes', record('AAPL', 1), record('AAPL', 2), record('MSFT', 3));
     expect(await pushes(writer, 'quotes', 3)).toHaveLength(3);
-    const reader = await open('topics=quotes&keys.quotes=AAPL,MSFT,NONE', { at: 1 });
+    const reader = await open(cluster, 'topics=quotes&keys.quotes=AAPL,MSFT,NONE', { at: 1 });
     await reader.next('connected');
     expect(await pushes(reader, 'quotes', 2)).toEqual([
       ['AAPL', 2],
@@ -246,12 +202,13 @@ describe('keys of which only the newest value counts', () => {
     for (const client of [writer, reader]) {
       expect(await client.next('quotes')).toMatchObject({ key: 'AAPL', status: 'delete', payload: null });
     }
-    const late = await open('');
+    const late = await open(cluster, '');
     await late.next('connected');
     await subscribe(late, { topic: 'quotes', keys: ['AAPL', 'MSFT'] });
     expect(await pushes(late, 'quotes', 1)).toEqual([['MSFT', 3]]);
     const { stream, epoch, offset } = before[0]!;
     const resuming = await open(
+      cluster,
       `topics=quotes&keys.quotes=AAPL&recover=${encodeURIComponent(stream!)}:${epoch}:${offset}`,
     );
     expect(await rows(resuming)).toMatchObject([{ recovered: true, replayed: 1 }]);
@@ -260,76 +217,9 @@ describe('keys of which only the newest value counts', () => {
   });
 });
 
-describe('requests for keys that cannot be met', () => {
-  it.each([
-    ['none of a topic of keys', 'topics=trades', 400, 'bad_request'],
-    ['empty ones', 'topics=trades&keys.trades=,', 400, 'bad_request'],
-    ['keys of a topic that has none', 'topics=news&keys.news=a', 400, 'bad_request'],
-    ['keys of a topic that is not asked for', 'topics=news&keys.trades=a', 400, 'bad_request'],
-    ['what cannot be a key', 'topics=trades&keys.trades=a%00b', 400, 'bad_request'],
-    ['too long a key', `topics=trades&keys.trades=${'x'.repeat(129)}`, 400, 'bad_request'],
-    [
-      'a position of a key that is not asked for',
-      'topics=trades&keys.trades=a&recover=trades%2Fk%2Fb:e:1',
-      400,
-      'bad_request',
-    ],
-    ['a position by the bare name of the topic', 'topics=trades&keys.trades=a&recover=trades:e:1', 400, 'bad_request'],
-    ['too many', 'topics=quotes&keys.quotes=a,b,c,d', 400, 'too_many_keys'],
-    ['a key that the token does not list', 'topics=desks&keys.desks=emea', 403, 'key_forbidden'],
-    ['keys of no topic at all', 'topics=nope&keys.nope=a', 400, 'unknown_topic'],
-  ])('at the handshake: %s', async (_, query, status, code) => {
-    const refused = await WsClient.refused(cluster.url(0, `token=${token('ann')}&${query}`));
-    expect(refused).toMatchObject({ status, body: { error: { code } } });
-  });
-
-  it.each([
-    ['none of a topic of keys', ['trades'], 'error', 'bad_request'],
-    ['an empty list', [{ topic: 'trades', keys: [] }], 'error', 'bad_request'],
-    ['what is no list', [{ topic: 'trades', keys: 'A' }], 'error', 'bad_request'],
-    ['numbers', [{ topic: 'trades', keys: [1] }], 'error', 'bad_request'],
-    ['keys of a topic that has none', [{ topic: 'news', keys: ['a'] }], 'error', 'bad_request'],
-    ['a position of the topic', [{ topic: 'trades', keys: ['a'], epoch: 'e', offset: 1 }], 'error', 'bad_request'],
-    [
-      'a position of another key',
-      [{ topic: 'trades', keys: ['a'], positions: { b: { epoch: 'e', offset: 1 } } }],
-      'error',
-      'bad_request',
-    ],
-    ['half a position', [{ topic: 'trades', keys: ['a'], positions: { a: { epoch: 'e' } } }], 'error', 'bad_request'],
-    ['too many', [{ topic: 'quotes', keys: ['a', 'b', 'c', 'd'] }], 'forbidden', 'too_many_keys'],
-    [
-      'too many in parts',
-      [
-        { topic: 'quotes', keys: ['a', 'b'] },
-        { topic: 'quotes', keys: ['c', 'd'] },
-      ],
-      'forbidden',
-      'too_many_keys',
-    ],
-    ['a key that the token does not list', [{ topic: 'desks', keys: ['emea'] }], 'forbidden', 'key_forbidden'],
-  ])('by command: %s', async (_, topics, status, code) => {
-    const client = await open('');
-    await client.next('connected');
-    expect(await refusal(client, 'subscribe', { topics })).toEqual([status, code]);
-    await client.close();
-  });
-
-  it('count the keys subscribed before, and leave those as they were', async () => {
-    const client = await open('topics=quotes&keys.quotes=l1,l2');
-    await client.next('connected');
-    const more = { topics: [{ topic: 'quotes', keys: ['l3', 'l4'] }] };
-    expect(await refusal(client, 'subscribe', more)).toEqual(['forbidden', 'too_many_keys']);
-    expect(await subscribe(client, { topic: 'quotes', keys: ['l1', 'l2', 'l3'] })).toHaveLength(3);
-    await client.request('unsubscribe', { topics: [{ topic: 'quotes', keys: ['l1'] }] });
-    expect(await subscribe(client, { topic: 'quotes', keys: ['l4'] })).toHaveLength(1);
-    await client.close();
-  });
-});
-
 describe('keys that a claim lists', () => {
   it('are open to the bearer of the token alone', async () => {
-    const client = await open('topics=desks&keys.desks=emea,17', { claims: { desks: ['emea', 17] } });
+    const client = await open(cluster, 'topics=desks&keys.desks=emea,17', { claims: { desks: ['emea', 17] } });
     expect(await rows(client)).toHaveLength(2);
     await cluster.produce('desks', { key: 'apac', value: 0, partition: 0 }, { key: 'emea', value: 1, partition: 0 });
     expect(await pushes(client, 'desks', 1)).toEqual([['emea', 1]]);
@@ -338,7 +228,7 @@ describe('keys that a claim lists', () => {
   });
 
   it('are left, and the client is told so, when a new token lists them no more', async () => {
-    const client = await open('topics=desks,trades&keys.desks=one,two&keys.trades=A7', {
+    const client = await open(cluster, 'topics=desks,trades&keys.desks=one,two&keys.trades=A7', {
       claims: { desks: ['one', 'two'] },
     });
     await client.next('connected');
@@ -375,7 +265,7 @@ describe('guests', () => {
 
 describe('who else may name a key', () => {
   it('header ws-audience: a key instead of the one of the map, but no user and not the whole topic', async () => {
-    const client = await open('topics=trades&keys.trades=W1');
+    const client = await open(cluster, 'topics=trades&keys.trades=W1');
     await client.next('connected');
     await cluster.produce(
       'trades',
@@ -392,7 +282,7 @@ describe('who else may name a key', () => {
   });
 
   it('POST /api/publish: a key of a topic of keys', async () => {
-    const client = await open('topics=quotes&keys.quotes=P1', { at: 1 });
+    const client = await open(cluster, 'topics=quotes&keys.quotes=P1', { at: 1 });
     await client.next('connected');
     const publish = (body: object) => call(cluster.nodes[0]!, 'POST /api/publish', { body });
     const { body } = await publish({ topic: 'quotes', key: 'P1', payload: 7 });
