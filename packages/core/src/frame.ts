@@ -1,4 +1,4 @@
-import type { StreamName } from './streams.js';
+import type { StreamName, StreamPosition } from './streams.js';
 import type { Refusal } from './transport.js';
 
 /**
@@ -59,6 +59,35 @@ export function subscriptionHead(fields: SubscriptionFields, retainedStream: Str
 
 function tail(retainedStream: StreamName | null): string {
   return retainedStream === null ? '}' : `,"stream":${quote(retainedStream)},"epoch":"`;
+}
+
+/** Longest tail that there is: a name of a topic and a user id of 128 characters, each of them escaped at worst. */
+const TAIL_BYTES_MAX = 2048;
+
+/** Quotes in JSON texts are escaped, so no payload can look like this from its first comma on. */
+const TAIL = /^,"stream":("(?:[^"\\]|\\.)*"),"epoch":"(\w+)","offset":(\d+)\}$/s;
+
+/** The position that a frame brings; null: its stream has no history, or it is of no stream. */
+export function positionIn(frame: Uint8Array): StreamPosition | null {
+  const from = Math.max(0, frame.length - TAIL_BYTES_MAX);
+  const bytes = Buffer.from(frame.buffer, frame.byteOffset + from, frame.length - from);
+  const start = bytes.lastIndexOf(',"stream":"');
+  const match = start < 0 ? null : TAIL.exec(bytes.toString('utf8', start));
+  if (match === null) return null;
+  return { stream: JSON.parse(match[1]!) as string, epoch: match[2]!, offset: Number(match[3]) };
+}
+
+/** Longest head that is looked at for the event, in bytes. */
+const HEAD_BYTES_MAX = 1024;
+
+const HEAD = /^\{"rid":-?\d+,"event":("(?:[^"\\]|\\.)*")/s;
+
+/** The event of a frame: every one begins with its request and its event. */
+export function eventIn(frame: Uint8Array): string {
+  const bytes = Buffer.from(frame.buffer, frame.byteOffset, Math.min(frame.length, HEAD_BYTES_MAX));
+  const match = HEAD.exec(bytes.toString());
+  if (match === null) throw new Error('a frame that does not begin with its event');
+  return JSON.parse(match[1]!) as string;
 }
 
 export type ResponseStatus = 'ok' | 'error' | 'unauthorized' | 'forbidden';

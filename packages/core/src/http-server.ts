@@ -29,6 +29,8 @@ export interface HttpRequest {
   header(name: string): string;
   /** The whole body. Rejects when it is too large (the transport has answered 413) or when the client went away. */
   body(): Promise<Uint8Array>;
+  /** Aborts when the client went away before it was answered, or got another answer: this one will not be sent. */
+  readonly signal: AbortSignal;
   /** The peer's address in text, or the one its PROXY header tells; IPv4-mapped IPv6 addresses are given as IPv4. */
   readonly remoteAddress: string;
 }
@@ -41,22 +43,22 @@ export interface HttpAnswer {
 }
 
 /**
- * A body that is written piece by piece for as long as the client listens. The transport calls it once, when the head
- * has been sent; it is not called when the client has gone before that, or asked for the head only.
+ * A body that is written piece by piece for as long as the client listens. The transport calls it once, and sends the head
+ * with the first piece; it is not called when the client has gone before that, or asked for the head only.
  */
 export type HttpStream = (client: HttpStreamClient) => HttpStreamEvents;
 
 export interface HttpStreamClient {
-  /** Sends a piece; does nothing after the end. */
+  /** Sends a piece, which belongs to the transport from then on; does nothing after the end. */
   write(piece: string | Uint8Array): void;
-  /** Bytes that the client has not taken yet: who writes without end must look at it. */
+  /** Bytes that the client has not taken yet: who writes without end must look at it. Nobody else ends a client that takes nothing. */
   bufferedBytes(): number;
-  /** Ends the answer. */
+  /** Ends the answer. A client that does not take the rest of it is cut off in ten seconds or so. */
   end(): void;
 }
 
 export interface HttpStreamEvents {
-  /** The client has taken what was buffered. */
+  /** The client has taken something of what was buffered. */
   drained?(): void;
   /** Called once, when the answer has ended, by `end` or because the client went away. */
   closed(): void;

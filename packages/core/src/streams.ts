@@ -55,6 +55,11 @@ export interface Position {
   readonly offset: number;
 }
 
+/** A position together with the stream that it is in. */
+export interface StreamPosition extends Position {
+  readonly stream: StreamName;
+}
+
 /** Amount of a stream that is kept. `latest` keeps the newest message only, whatever `size` says. */
 export interface Retention {
   readonly mode: 'ordered' | 'latest';

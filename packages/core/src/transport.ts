@@ -1,3 +1,5 @@
+import type { StreamPosition } from './streams.js';
+
 /**
  * The seam between the edge and whatever carries sockets. The transport copies everything out of the request, lets the
  * edge look at it (`receive`, then `admit`), tells a refusal or opens the socket, and reports the socket's life. It decides
@@ -48,6 +50,11 @@ export interface Handshake {
   readonly forwardedFor: string;
   /** The peer's address in text; IPv4-mapped IPv6 addresses are given as IPv4. */
   readonly remoteAddress: string;
+  /**
+   * Id of the last event that a client of server-sent events has, '' for none (see readEventId). Absent: it is no
+   * such client.
+   */
+  readonly lastEventId?: string;
 }
 
 export type Reception =
@@ -89,6 +96,11 @@ export interface Refusal {
 export interface Socket {
   /** Transport that carries it: fan-out to its groups goes this way. */
   readonly transport: Transport;
+  /**
+   * Told once, before the first frame, where the client is in each stream that has history; from then on the frames tell.
+   * Absent where nobody asks.
+   */
+  begin?(positions: readonly StreamPosition[]): void;
   send(frame: Uint8Array | string): 'sent' | 'buffered' | 'closed';
   /** Runs `write` so that all its sends leave in one system call. */
   cork(write: () => void): void;

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { HttpAnswer, Refusal } from '@ws-gateway/core';
+import { refusalAnswer as plainRefusalAnswer, type HttpAnswer, type Refusal } from '@ws-gateway/core';
 import type { HttpResponse } from 'uWebSockets.js';
 
 /** Seconds after which a client that was refused for want of room may try again. */
@@ -35,13 +35,11 @@ export const refusals = {
 
 const UPGRADE = { upgrade: 'websocket', connection: 'Upgrade' } as const;
 
-export function refusalAnswer({ status, code, message, retryAfterSeconds, details }: Refusal): WholeAnswer {
-  const headers = {
-    ...(retryAfterSeconds !== undefined && { 'retry-after': `${retryAfterSeconds}` }),
-    // RFC 9110 15.5.22, and RFC 6455 4.4: which version is spoken here.
-    ...(code === 'upgrade_required' && { ...UPGRADE, 'sec-websocket-version': '13' }),
-  };
-  return { status, headers, body: JSON.stringify({ error: { ...details, code, message } }) };
+export function refusalAnswer(refusal: Refusal): WholeAnswer {
+  const answer = plainRefusalAnswer(refusal);
+  if (refusal.code !== 'upgrade_required') return answer;
+  // RFC 9110 15.5.22, and RFC 6455 4.4: which version is spoken here.
+  return { ...answer, headers: { ...answer.headers, ...UPGRADE, 'sec-websocket-version': '13' } };
 }
 
 function refused(code: keyof typeof transportStatuses, message: string, headers = {}): WholeAnswer {

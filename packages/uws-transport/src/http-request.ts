@@ -4,7 +4,7 @@ import { addressText } from './remote-address.js';
 import { TransportError } from './transport-error.js';
 
 /** Parts that can be read off a request before it is known which route it is for. */
-export type RequestHead = Omit<HttpRequest, 'params' | 'body'> & {
+export type RequestHead = Omit<HttpRequest, 'params' | 'body' | 'signal'> & {
   /** False: the answer is the connection's last one. */
   readonly keepAlive: boolean;
   /** More than one length: where the body ends depends on who reads it, so nothing of it may be believed. */

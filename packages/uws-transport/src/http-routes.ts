@@ -51,16 +51,22 @@ export class HttpRoutes {
     }
     // The connection stays open and the rest is thrown away: closed while the client is still sending, it would see a
     // reset instead of the answer.
-    const body = new BodyCollector(res, maxBodyBytes, () =>
-      this.#tasks.add(() => exchange.answer(answers.bodyTooLarge(maxBodyBytes))),
-    );
+    const unwanted = new AbortController();
+    const body = new BodyCollector(res, maxBodyBytes, () => {
+      unwanted.abort();
+      this.#tasks.add(() => exchange.answer(answers.bodyTooLarge(maxBodyBytes)));
+    });
     const exchange = new Exchange(res, head, {
       route: match.route.path,
       observe,
       writeTimeoutMs,
-      onAbort: () => body.fail(new TransportError('request_aborted', 'the client went away')),
+      onAbort: () => {
+        unwanted.abort();
+        body.fail(new TransportError('request_aborted', 'the client went away'));
+      },
     });
-    const request = { ...head, params: match.params, body: () => body.read() };
+    const { signal } = unwanted;
+    const request = { ...head, params: match.params, body: () => body.read(), signal };
     this.#run(match.route, request, exchange).catch(this.#options.onError);
   }
 

@@ -1,4 +1,12 @@
-import type { EdgeHandler, HttpServer, Logger, Refusal, RouteHandler, Transport } from '@ws-gateway/core';
+import {
+  PingWheel,
+  type EdgeHandler,
+  type HttpServer,
+  type Logger,
+  type Refusal,
+  type RouteHandler,
+  type Transport,
+} from '@ws-gateway/core';
 import type { TemplatedApp, us_listen_socket, WebSocket, WebSocketBehavior } from 'uWebSockets.js';
 import { loadAddon } from './addon.js';
 import { AppPool, type TlsFiles } from './app-pool.js';
@@ -6,7 +14,7 @@ import { closeCodeOf } from './close-code.js';
 import { CorkCarrier } from './cork-carrier.js';
 import { DeferredTasks } from './deferred-tasks.js';
 import type { RequestObserver } from './exchange.js';
-import { idleTimeoutSeconds, PingWheel } from './heartbeat.js';
+import { idleTimeoutSeconds, pingIntervalMs } from './heartbeat.js';
 import { copyHead, type ProxyTrust } from './http-request.js';
 import { HttpRoutes } from './http-routes.js';
 import { bindListener, listenError } from './listener.js';
@@ -84,7 +92,7 @@ export class UwsTransport implements Transport, HttpServer {
     this.#handler = handler;
     this.#options = options;
     this.#onError = onError;
-    this.#pings = new PingWheel(options.heartbeatMs);
+    this.#pings = new PingWheel(pingIntervalMs(options.heartbeatMs));
     this.#carrier = new CorkCarrier(logger);
     const tasks = new DeferredTasks(onError);
     this.#routes = new HttpRoutes(tasks, {
@@ -194,7 +202,7 @@ export class UwsTransport implements Transport, HttpServer {
   #opened(ws: WebSocket<SocketData>): void {
     const socket = socketOf(ws);
     socket.attach(ws);
-    socket.pingSlot = this.#pings.add(socket);
+    this.#pings.add(socket);
   }
 
   /** The one place where an exception of the edge ends up: uncaught, it would end the process. */
@@ -220,7 +228,7 @@ export class UwsTransport implements Transport, HttpServer {
   }
 
   #socketClosed(socket: UwsSocket, code: number, reason: ArrayBuffer): void {
-    this.#pings.remove(socket, socket.pingSlot);
+    this.#pings.remove(socket);
     socket.detach();
     if (socket.connection === null) return socket.waiting?.closed();
     const text = Buffer.from(reason).toString();

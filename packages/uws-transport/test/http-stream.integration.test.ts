@@ -67,6 +67,45 @@ describe('an answer that is written piece by piece', () => {
     expect(body.endsWith('last\n')).toBe(true);
   });
 
+  // uWebSockets.js keeps what it has taken over and the socket has not, and with a handler for `writable` sends it with the
+  // next write only: the end of the last piece came with the next heartbeat.
+  it('arrives whole though nothing is written any more when the client reads again', async () => {
+    for (const size of [5_000, 12_000, 100_000]) {
+      client = null;
+      const raw = new RawClient(running.port);
+      raw.request(['GET /events HTTP/1.1', 'Host: localhost']);
+      await until(() => client !== null, 'the stream was opened');
+      raw.tcp.pause();
+      let written = 0;
+      const before = drained;
+      while (client!.bufferedBytes() === 0) {
+        client!.write('@'.repeat(size));
+        written += size;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      raw.tcp.resume();
+      await until(() => raw.received.length > written && countOf(raw.received, '@') === written, 'all bytes came');
+      expect(drained).toBeGreaterThan(before);
+      await raw.end();
+    }
+  });
+
+  // uWebSockets.js itself ends the connection of whoever takes nothing for 10 s.
+  it('waits for a client that takes nothing for longer than uWebSockets.js would', async () => {
+    const raw = new RawClient(running.port);
+    raw.request(['GET /events HTTP/1.1', 'Host: localhost']);
+    await until(() => client !== null, 'the stream was opened');
+    raw.tcp.pause();
+    while (client!.bufferedBytes() === 0) {
+      client!.write('z'.repeat(12_000));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 15_000));
+    expect(closed).toBe(0);
+    client!.end();
+    await until(() => closed === 1, 'the end of a client that does not take the rest', 30_000);
+  }, 60_000);
+
   it('ends with the client that goes away', async () => {
     const raw = new RawClient(running.port);
     raw.request(['GET /events HTTP/1.1', 'Host: localhost']);
@@ -83,3 +122,10 @@ describe('an answer that is written piece by piece', () => {
     expect([response.status, await response.text(), client]).toEqual([200, '', null]);
   });
 });
+
+function countOf(bytes: Buffer, letter: string): number {
+  const code = letter.charCodeAt(0);
+  let count = 0;
+  for (const byte of bytes) if (byte === code) count++;
+  return count;
+}

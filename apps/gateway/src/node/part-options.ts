@@ -4,6 +4,7 @@ import {
   type Logger,
   type Retention,
   type RouterOptions,
+  type SseTransportOptions,
   type StreamPolicy,
 } from '@ws-gateway/core';
 import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
@@ -86,8 +87,23 @@ export function edgeOptions(live: LiveConfig, node: string): EdgeOptions {
       },
     },
     sendEverywhere: config.inbound.enabled,
+    eventsPath: config.sse.enabled ? config.sse.path : null,
     pipes: config.backends.ws.map(({ name, path, sessionPolicy }) => ({ name, path, sessionPolicy })),
     pipeActionBytes: limits.maxRecordBytes,
+  };
+}
+
+/** null: there are no server-sent events. */
+export function sseOptions(live: LiveConfig): SseTransportOptions | null {
+  const { server, sse } = live.config;
+  if (!sse.enabled) return null;
+  return {
+    path: sse.path,
+    get allowedOrigins() {
+      return live.config.server.allowedOrigins;
+    },
+    heartbeatMs: server.heartbeatMs,
+    handshakeTimeoutMs: server.readTimeoutMs,
   };
 }
 

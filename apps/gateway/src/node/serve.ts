@@ -7,6 +7,7 @@ import {
   EngineStats,
   Router,
   RouterStats,
+  SseTransport,
   type Edge,
   type EdgeDeps,
   type Engine,
@@ -30,6 +31,7 @@ import {
   readsKafka,
   roomRetention,
   routerOptions,
+  sseOptions,
   transportOptions,
 } from './part-options.js';
 import { Certificates } from './certificates.js';
@@ -116,6 +118,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const edge = config.role === 'router' ? null : makeEdge(live, made, stopping.signal);
   const sockets = edge ?? new NoSockets(new ClusterSurvey({ engine, logger }, { node }), onDrain);
   const transport = createTransport(config, { sockets, edge, metrics, logger });
+  if (edge !== null) serveEvents(live, { edge, transport, logger });
   const kafka = readsKafka(config) ? createKafka(config, { engine, link, writer: outgoing.writer!, stats }) : null;
 
   const { source = null, router = null, schemas = null } = kafka ?? {};
@@ -178,6 +181,13 @@ function createTransport(
     onRequest: (method, path, status, seconds) => metrics.observeRequest(method, path, status, seconds),
   };
   return createUwsTransport(sockets, options, logger.child({ part: 'transport' }));
+}
+
+/** On the port of the sockets. */
+function serveEvents(live: LiveConfig, deps: { edge: Edge; transport: UwsTransport; logger: Logger }): void {
+  const options = sseOptions(live);
+  if (options === null) return;
+  new SseTransport(deps.edge, options, deps.logger.child({ part: 'transport' })).serve(deps.transport);
 }
 
 /** null: operators share the port of the clients. */

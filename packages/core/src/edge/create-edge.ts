@@ -82,6 +82,8 @@ export interface EdgeOptions extends HandshakeOptions {
   readonly limits: EdgeLimits;
   readonly subscriptionsPerConnection: number;
   readonly hubs: readonly string[];
+  /** Path of server-sent events; null: there are none. */
+  readonly eventsPath: string | null;
   readonly pipes: readonly PipeOptions[];
   /** Bytes that a back end may ask for in one message over its link. */
   readonly pipeActionBytes: number;
@@ -98,7 +100,7 @@ export function createEdge(deps: EdgeDeps, options: EdgeOptions): Edge {
   const loginChanges = new LoginChanges({ ...deps, ...parts }, options);
   const reloads = new Reloads({ ...deps, ...parts });
   const commands = createCommands({ ...deps, ...parts, loginChanges, reloads }, options);
-  const endpoints = new Endpoints(createEndpoints({ ...deps, ...parts, commands }, options));
+  const endpoints = createEndpoints({ ...deps, ...parts, commands }, options);
   const pipes = new Pipes({ ...deps, ...parts }, options.pipes, { actionBytes: options.pipeActionBytes });
   const reception = new HandshakeReception({ ...deps, ...parts, endpoints }, options);
   return new Edge({
@@ -167,17 +169,20 @@ function createCommands(deps: CommandDeps, options: EdgeOptions): CommandDispatc
   return new CommandDispatcher({ ...deps, backends }, handlers, { limits, loginCommands });
 }
 
-function createEndpoints(deps: EdgeDeps & DeliveryParts & { commands: CommandDispatcher }, options: EdgeOptions) {
-  const { node, heartbeatMs, hubs, pipes, limits } = options;
+function createEndpoints(
+  deps: EdgeDeps & DeliveryParts & { commands: CommandDispatcher },
+  options: EdgeOptions,
+): Endpoints {
+  const { node, heartbeatMs, hubs, pipes, limits, eventsPath } = options;
   const countConnections = (): number => deps.connections.size;
   const framed = [
     ...builtInPaths.map((builtIn) => ({ ...builtIn, hub: null })),
     ...hubs.map((hub) => ({ path: HUB_PATH + hub, guests: false, hub })),
   ];
-  return [
-    ...framed.map(
-      (path): Endpoint => new FramedEndpoint(deps.commands, { ...path, node, heartbeatMs, countConnections }),
-    ),
-    ...pipes.map((pipe): Endpoint => new PipeEndpoint(deps, pipe, limits)),
-  ];
+  const framedEndpoint = (path: { path: string; guests: boolean; hub: string | null }): Endpoint =>
+    new FramedEndpoint(deps.commands, { ...path, node, heartbeatMs, countConnections });
+  return new Endpoints(
+    [...framed.map(framedEndpoint), ...pipes.map((pipe) => new PipeEndpoint(deps, pipe, limits))],
+    eventsPath === null ? null : framedEndpoint({ path: eventsPath, guests: false, hub: null }),
+  );
 }

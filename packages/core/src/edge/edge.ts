@@ -166,6 +166,7 @@ export class Edge implements EdgeHandler, Inbox {
     connection.state = 'open';
     stats.connectionsTotal++;
     presence?.connected(connection);
+    socket.begin?.(subscriber.beginnings(pending));
     const greeting = connection.endpoint.greeting(connection, subscriber.describe(pending));
     if (greeting !== null) sender.send(connection, greeting, 'connected');
     subscriber.complete(pending);

@@ -2,12 +2,15 @@ import { builtInPaths, HUB_PATH } from '../paths.js';
 import type { Endpoint } from './delivery/connection.js';
 import { RefusalError } from './refusals.js';
 
-/** The WebSocket endpoints of this node. */
+/** The endpoints of this node: those that speak WebSocket, and the one of server-sent events. */
 export class Endpoints {
   readonly #byPath: ReadonlyMap<string, Endpoint>;
+  /** Endpoint of server-sent events; null: there is none. */
+  readonly #events: Endpoint | null;
 
-  constructor(endpoints: readonly Endpoint[]) {
+  constructor(endpoints: readonly Endpoint[], events: Endpoint | null = null) {
     this.#byPath = new Map(endpoints.map((endpoint) => [endpoint.path, endpoint]));
+    this.#events = events;
   }
 
   has(path: string): boolean {
@@ -21,8 +24,16 @@ export class Endpoints {
     return endpoint;
   }
 
+  /** Throws RefusalError `unknown_endpoint`. */
+  requireEvents(path: string): Endpoint {
+    if (this.#events?.path !== path) throw this.unknown(path);
+    return this.#events;
+  }
+
   unknown(path: string): RefusalError {
     if (path.startsWith(HUB_PATH)) return new RefusalError('unknown_hub', 'no such hub');
+    if (path === this.#events?.path)
+      return new RefusalError('unknown_endpoint', 'this endpoint speaks server-sent events: a plain GET');
     return new RefusalError('unknown_endpoint', `no such endpoint; try ${builtInPaths[0].path}`);
   }
 }

@@ -304,6 +304,7 @@ const edgeOptions = {
   sessions: null,
   limits: unlimited,
   hubs: ['main'],
+  eventsPath: '/sse',
   pipes: [],
   pipeActionBytes: 1000,
   rooms: { policy: { ...topicPolicy('rooms'), name: 'room' }, roomsPerConnection: 8 },

@@ -57,11 +57,12 @@ export const namingRules: readonly Rule[] = [
   },
   {
     doc: 'Backends of `backends.ws` have a URL, different names, and paths that nothing else has.',
-    reads: ['backends.ws', 'metrics.path'],
-    check: ({ backends, metrics }) => [
+    reads: ['backends.ws', 'metrics.path', 'sse'],
+    check: ({ backends, metrics, sse }) => [
       ...repeated(backends.ws.map(({ name }, index) => [`backends.ws[${index}].name`, name])),
       ...repeated([
         ['metrics.path', metrics.path],
+        ...(sse.enabled ? [['sse.path', sse.path] as const] : []),
         ...backends.ws.map(({ name, path }, index): [string, string] => [
           `backends.ws[${index}].path`,
           path || `/${name}`,
@@ -77,6 +78,11 @@ export const namingRules: readonly Rule[] = [
     doc: '`metrics.path` is not a path of another kind.',
     reads: ['metrics.path'],
     check: ({ metrics }) => ownPath('metrics.path', metrics.path),
+  },
+  {
+    doc: '`sse.path` is not a path of another kind.',
+    reads: ['sse'],
+    check: ({ sse }) => (sse.enabled ? ownPath('sse.path', sse.path) : []),
   },
   {
     doc: 'A command names a backend of `backends.http`.',

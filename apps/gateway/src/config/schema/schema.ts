@@ -1,7 +1,7 @@
 import { accessKeys } from './access-keys.js';
 import { backendKeys } from './backends-keys.js';
 import { kafka, redis, schemaRegistry } from './links-keys.js';
-import { operationKeys, server } from './server-keys.js';
+import { operationKeys, server, sse } from './server-keys.js';
 import { choice } from '../language/formats.js';
 import { section, key, type Resolved } from '../language/schema-node.js';
 import { trafficKeys } from './traffic-keys.js';
@@ -9,6 +9,7 @@ import { trafficKeys } from './traffic-keys.js';
 /** Schema of the whole configuration, in the order of the documentation. */
 export const schema = section('', {
   server,
+  sse,
   kafka,
   schemaRegistry,
   redis,

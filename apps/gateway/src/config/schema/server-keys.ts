@@ -76,6 +76,14 @@ export const server = section('The port that clients connect to.', {
   }),
 });
 
+export const sse = section(
+  'Server-sent events: for clients to whom WebSockets are cut, and for those that have none.',
+  {
+    enabled: flagKey(true, 'Serve them.'),
+    path: key(path, '/sse', 'Where they are served, on `server.port`.'),
+  },
+);
+
 /** Keys of what operators and back ends see of the gateway. */
 export const operationKeys = {
   ops: section(

@@ -18,6 +18,7 @@ import {
 } from './admission-checks.js';
 import type { HandshakeQuery } from './handshake-query.js';
 import type { HandshakeRequest, ReceivedHandshake, HandshakeReception, ReceptionOptions } from './reception.js';
+import { resumed, sessionsOf } from './resuming.js';
 import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
 import { RefusalError } from '../refusals.js';
 import type { Capacity } from '../node/capacity.js';
@@ -84,9 +85,9 @@ export class Handshaker {
     attempt: Attempt,
   ): Promise<Admitted> {
     const { capacity, reception } = this.#deps;
-    const { endpoint, query, authorization } = request;
+    const { endpoint, query, authorization, resume } = request;
     const login = new Login(identity, authorization, Date.now());
-    const requests = this.#requests(endpoint, query, login);
+    const requests = resumed(this.#requests(endpoint, query, login), resume);
     endpoint.checkOpen();
     // Node and address may have filled up while the token was verified.
     capacity.check();
@@ -96,7 +97,8 @@ export class Handshaker {
     const agent = this.#agents.shared(handshake.header('user-agent'));
     const connection = this.#register({ endpoint, address, agent, login });
     try {
-      return { connection, pending: await this.#enter(connection, requests) };
+      const sessions = sessionsOf(this.#options.sessions, resume);
+      return { connection, pending: await this.#enter(connection, requests, sessions) };
     } catch (error) {
       this.undo(connection);
       throw error;
@@ -122,7 +124,11 @@ export class Handshaker {
     return [...access.requests(topics, query.recover, user), ...endpoint.subscriptions(user)];
   }
 
-  async #enter(connection: Connection, requests: readonly SubscribeRequest[]): Promise<PendingSubscriptions> {
+  async #enter(
+    connection: Connection,
+    requests: readonly SubscribeRequest[],
+    sessions: HandshakeOptions['sessions'],
+  ): Promise<PendingSubscriptions> {
     const { engine, subscriber, connections, sender } = this.#deps;
     const { endpoint, login } = connection;
     try {
@@ -134,7 +140,7 @@ export class Handshaker {
         endpoint: endpoint.path,
         sinceMs: login.sinceMs,
         streams: subscriber.streamsOf(pending),
-        sessions: this.#options.sessions,
+        sessions,
         token: login.identity,
         exclusive: endpoint.exclusive,
       });

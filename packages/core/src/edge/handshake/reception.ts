@@ -4,9 +4,11 @@ import type { Arrival, Handshake } from '../../transport.js';
 import type { Endpoint } from '../delivery/connection.js';
 import type { ConnectionTable } from '../delivery/connection-table.js';
 import type { Endpoints } from '../endpoints.js';
+import type { EventId } from '../../sse/event-id.js';
 import { RefusalError } from '../refusals.js';
 import { parseHandshakeQuery, type HandshakeQuery } from './handshake-query.js';
 import { HandshakeRate } from './handshake-rate.js';
+import { resumeOf } from './resuming.js';
 import { SubprotocolOffer } from './subprotocols.js';
 
 export interface ReceptionOptions {
@@ -38,6 +40,8 @@ export interface HandshakeRequest {
   readonly authorization: string;
   /** Whose token it is, when that is known without looking at it again. */
   readonly known: Identity | null;
+  /** Where a client of server-sent events goes on; null: it is no such client. */
+  readonly resume: EventId | null;
 }
 
 export interface ReceivedHandshake extends Arrival {
@@ -100,14 +104,16 @@ export class HandshakeReception {
 
   /** Throws RefusalError. */
   #read(handshake: Handshake, offer: SubprotocolOffer, address: string): HandshakeRequest {
-    const endpoint = this.#deps.endpoints.require(handshake.path);
+    const { endpoints } = this.#deps;
+    const resume = resumeOf(handshake);
+    const endpoint = resume === null ? endpoints.require(handshake.path) : endpoints.requireEvents(handshake.path);
     const query = parseHandshakeQuery(handshake.query, this.#options.tokenParameters);
     endpoint.checkQuery(query);
     this.checkAddress(address);
     const { token, authorization } = bearerOf(handshake, query, offer);
     const known = token === null ? null : this.#deps.verifier.recall(token);
     if (token === null && this.#deps.identifier === undefined && !endpoint.guests) throw this.#tokenMissing();
-    return { endpoint, query, token, authorization, known };
+    return { endpoint, query, token, authorization, known, resume };
   }
 
   /** Throws RefusalError. */

@@ -2,7 +2,7 @@ import type { Engine, HistoryPage, StreamMessage } from '../../engine.js';
 import { isDeletion } from '../../frame.js';
 import { livingOf } from '../../message-life.js';
 import type { EdgeStats } from '../../stats.js';
-import type { Position, RetainedStream } from '../../streams.js';
+import type { Position, RetainedStream, StreamPosition } from '../../streams.js';
 import { Subscription, type Connection, type LocalStreams, type SubscribeRequest } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { CatchUp } from './catch-up.js';
@@ -122,6 +122,23 @@ export class Subscriber {
       else topics.set(id, isPublic ? { ...row, public: stream } : { ...row, ...stream });
     }
     return [...topics.values()];
+  }
+
+  /**
+   * Positions of the client before `complete`: what will be replayed is still to come. Streams with an unbroken history
+   * come first, those of which only the newest value counts last.
+   */
+  beginnings(pending: PendingSubscriptions): StreamPosition[] {
+    const retained = pending.filter(({ subscription }) => subscription.retained !== null);
+    const isLatest = ({ subscription }: PendingSubscription): boolean =>
+      subscription.policy.retention?.mode === 'latest';
+    return [...retained.filter((part) => !isLatest(part)), ...retained.filter(isLatest)].map(
+      ({ subscription, after, replayed, recovered }) => {
+        const { localStream, epoch, offset } = subscription;
+        const { stream } = localStream;
+        return recovered === true ? { stream, ...after! } : { stream, epoch, offset: offset - replayed };
+      },
+    );
   }
 
   /**
