@@ -106,6 +106,24 @@ describe('handshakes', () => {
   }, 60_000);
 });
 
+describe('handshakes with junk, or without any token', () => {
+  it('do not keep out a user whose token is known to be good', async () => {
+    await open({ config: { limits: { handshakesPerSecond: 3 } } });
+    const known = url(0, 'ann');
+    const first = await WsClient.open(known);
+    await first.next('connected');
+    const { wsUrl } = cluster!.nodes[0]!;
+    const flood = handshakes(
+      Array.from({ length: 30 }, (_, at) => (at % 2 === 0 ? `${wsUrl}/ws?token=junk-${at}` : `${wsUrl}/web`)),
+    );
+    const again = await WsClient.open(known);
+    expect(await again.next()).toMatchObject({ event: 'connected', payload: { user: 'ann' } });
+    const { clients, refusals } = await flood;
+    expect(refusals.filter(({ status }) => status === 503).length).toBeGreaterThan(0);
+    await Promise.all([first, again, ...clients].map((client) => client.close()));
+  }, 60_000);
+});
+
 describe('a process that holds limits.connections sockets', () => {
   it('refuses more with 503 full and says so in /ready; /health, /metrics and the open sockets go on', async () => {
     await open({ config: { limits: { connections: 2 } } });

@@ -73,6 +73,24 @@ inBrowser('the client in a browser', () => {
     const closed = `events.find(({ name }) => name === 'closed')`;
     await page.waitForFunction(closed);
     expect(await page.evaluate(closed)).toMatchObject({ detail: { why: 'gateway', code: 4500, reason: 'fraud' } });
+    await expect(start('bob')).rejects.toThrow('refused fraud');
+    await page.waitForFunction(closed);
+    const refusal = { code: 'user_blocked', http: 403, reason: 'fraud', expires_at: null };
+    expect(await page.evaluate(closed)).toMatchObject({ detail: { why: 'refused', code: 4500, refusal } });
+  });
+
+  it('is told by a frame why it is refused: a token that has expired, a topic that is none', async () => {
+    tokens = [token('ida', { exp: seconds(-60) }), token('ida')];
+    await start('ida');
+    await waitFor(async () => (await events()).includes('connected'));
+    const refused = `events.find(({ name }) => name === 'refused').detail`;
+    expect(await page.evaluate(refused)).toMatchObject({ code: 'token_expired', http: 401 });
+    await expect(start('ida', { topics: ['nope'] })).rejects.toThrow('refused unknown_topic');
+    const closed = `events.find(({ name }) => name === 'closed')`;
+    await page.waitForFunction(closed);
+    expect(await page.evaluate(closed)).toMatchObject({
+      detail: { why: 'refused', code: 4600, reason: 'unknown_topic', refusal: { code: 'unknown_topic', http: 400 } },
+    });
   });
 
   it('asks for a new token when the old one has expired, and misses nothing', async () => {

@@ -11,6 +11,7 @@ export interface HandshakeTask {
   readonly tokens: readonly string[];
   /** Number of handshakes at a time. */
   readonly parallel: number;
+  readonly readsRefusals?: boolean;
 }
 
 export interface HandshakeOutcome {

@@ -16,11 +16,15 @@ export interface SocketTarget {
   /** Path and query of the handshake. */
   readonly path: string;
   readonly token: string;
+  /** false: the server is not asked to tell refusals by a frame. Default true. */
+  readonly readsRefusals?: boolean | undefined;
 }
 
 /** Key of all handshakes. Any value will do, as it only proves that the answer is not from a cache. */
 const KEY = randomBytes(16).toString('base64');
 const ACCEPT = createHash('sha1').update(`${KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+/** Beginning of the one frame of a socket that is refused after its upgrade. */
+const REFUSED = Buffer.from('{"rid":-1,"event":"refused",');
 const HEAD_END = Buffer.from('\r\n\r\n');
 const HEAD_BYTES_MAX = 64 * 1024;
 
@@ -41,13 +45,15 @@ export class LoadSocket {
   /** Answer to the handshake so far; null when it is complete. */
   #head: Buffer | null = Buffer.alloc(0);
   #closed = false;
+  /** A frame came. */
+  #admitted = false;
   #bytesReceived = 0;
 
   constructor(user: number, target: SocketTarget, listener: SocketListener) {
     this.user = user;
     this.#listener = listener;
     this.#reader = new FrameReader({
-      text: (bytes, start, end) => listener.frame(this, bytes, { start, end }),
+      text: (bytes, start, end) => this.#frame(bytes, { start, end }),
       ping: (payload) => void this.#socket.write(pongFrame(payload)),
       close: (code, reason) => this.#end(`close ${code} ${reason}`),
       invalid: (what) => this.#end(`protocol error: ${what}`),
@@ -95,6 +101,16 @@ export class LoadSocket {
     this.#reader?.read(bytes);
   }
 
+  #frame(bytes: Buffer, place: { start: number; end: number }): void {
+    const first = !this.#admitted;
+    this.#admitted = true;
+    if (first && bytes.compare(REFUSED, 0, REFUSED.length, place.start, place.start + REFUSED.length) === 0) {
+      this.#end(`refused: ${bytes.toString('utf8', place.start, place.end)}`);
+    } else {
+      this.#listener.frame(this, bytes, place);
+    }
+  }
+
   #readHead(head: Buffer): void {
     this.#head = head;
     const end = head.indexOf(HEAD_END);
@@ -119,9 +135,10 @@ export class LoadSocket {
   }
 }
 
-function request({ host, port, path, token }: SocketTarget): string {
+function request({ host, port, path, token, readsRefusals = true }: SocketTarget): string {
   return (
     `GET ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+    `${readsRefusals ? 'Sec-WebSocket-Protocol: wsg.v1\r\n' : ''}` +
     `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\nAuthorization: Bearer ${token}\r\n\r\n`
   );
 }

@@ -90,3 +90,15 @@ test('a server that is not there is told as such', async () => {
   await new Promise((resolve) => server.close(resolve));
   expect(await open(port, 't').closed).toContain('ECONNREFUSED');
 });
+
+test('a load client that is refused by a frame is told why, and no frame is counted', async () => {
+  const frame = '{"rid":-1,"event":"refused","status":"error","payload":{"code":"full","message":"no","http":503}}';
+  const port = await startServer((socket, request) => {
+    expect(request.headers['sec-websocket-protocol']).toBe('wsg.v1');
+    socket.send(frame);
+    socket.close(4203, 'full');
+  });
+  const { frames, closed } = open(port, 't');
+  expect(await closed).toBe(`refused: ${frame}`);
+  expect(frames).toEqual([]);
+});

@@ -159,7 +159,7 @@ describe('a malformed handshake', () => {
     const answer = await client().upgrade('/ws', headers);
     expect([answer.status, JSON.parse(answer.body).error.code]).toEqual([status, code]);
     expect(answer.headers['sec-websocket-version']).toBe(status === 426 ? '13' : undefined);
-    expect(running.edge.handshakes).toEqual([]);
+    expect(running.edge).toMatchObject({ handshakes: [], refusals: [code] });
   });
 
   it('without Upgrade is a plain request, whatever else it has', async () => {
@@ -193,6 +193,7 @@ describe('an admission that comes too late', () => {
     expect(answer.headers['retry-after']).toBe('1');
     expect(JSON.parse(answer.body).error.code).toBe('unavailable');
     expect(held.attempt()!.aborted).toBe(true);
+    expect(running.edge.refusals).toEqual(['unavailable']);
     held.decide(running.edge.admitted(running.edge.handshakes[0]!));
     const connection = running.edge.connections[0]!;
     await until(() => connection.closes.length > 0, 'closed was called');
@@ -224,6 +225,7 @@ describe('the limit of handshakes in flight', () => {
 
     const refused = await client().upgrade();
     expect([refused.status, refused.headers['retry-after']]).toEqual([503, '1']);
+    expect(running.edge.refusals).toEqual(['unavailable']);
     for (const decide of decisions.splice(0)) decide();
     expect((await first.answer()).status).toBe(101);
     expect((await second.answer()).status).toBe(101);

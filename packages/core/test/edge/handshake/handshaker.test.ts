@@ -1,8 +1,14 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { EdgeUnderTest, turns } from '../edge-under-test.js';
 
 let node: EdgeUnderTest;
-afterEach(() => node.stop());
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await node.stop();
+});
+
+/** However slow the machine is: all comes in one moment, and nothing is refilled meanwhile. */
+const standStill = (): void => void jest.spyOn(performance, 'now').mockReturnValue(1000);
 
 async function start(options: ConstructorParameters<typeof EdgeUnderTest>[0] = {}): Promise<EdgeUnderTest> {
   node = await new EdgeUnderTest(options).start();
@@ -24,6 +30,8 @@ const times = async (count: number, act: (at: number) => Promise<string>): Promi
 };
 
 describe('handshakes beyond the rate', () => {
+  beforeEach(standStill);
+
   // The one bucket was taken from before the token was looked at: whoever sent as many without any kept all users out.
   it('without a token, or with junk from elsewhere, take nothing from those with a good one', async () => {
     await start({ options: { handshakesPerSecond: 10 } });
@@ -48,6 +56,24 @@ describe('handshakes beyond the rate', () => {
     await times(30, (at) => codeOf('/ws', 'junk', '', { address: `10.0.0.${at}` }));
     const known = await times(5, () => codeOf('/ws', 'known', '', { address: '10.0.0.1' }));
     expect(known).toEqual({ admitted: 3, unavailable: 2 });
+  });
+});
+
+describe('handshakes of guests and of unknown tokens', () => {
+  beforeEach(standStill);
+
+  // All had one bucket of admissions: guests from many addresses used it up, and users with good tokens waited behind them.
+  it('take no admissions from tokens that are known', async () => {
+    const identity = { expiresAtMs: null, issuedAtMs: null, tokenId: null, topics: null, rooms: null, presence: false };
+    const recall = (token: string) => (token === 'known' ? { ...identity, user: 'known' } : null);
+    const verify = async (token: string) => ({ ...identity, user: token });
+    await start({ deps: { verifier: { verify, recall } }, options: { handshakesPerSecond: 3 } });
+    expect(await times(30, (at) => codeOf('/web', '', '', { address: `10.0.0.${at}` }))).toEqual({
+      admitted: 3,
+      unavailable: 27,
+    });
+    expect(await codeOf('/ws', 'unknown', '', { address: '10.1.0.1' })).toBe('unavailable');
+    expect(await codeOf('/ws', 'known', '', { address: '10.1.0.1' })).toBe('admitted');
   });
 });
 
