@@ -9,3 +9,4 @@ export { startLocalSchemaRegistry, type LocalSchemaRegistry } from './schema-reg
 export { fillOnce } from './cache-folder.js';
 export { pipInstall } from './pip.js';
 export { runCommand } from './program.js';
+export { startLocalPostgres, type LocalPostgres } from './postgres-server.js';

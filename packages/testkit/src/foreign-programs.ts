@@ -1,7 +1,13 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { fillOnce, pipInstall, runCommand, startLocalSchemaRegistry } from '@ws-gateway/local-servers';
+import {
+  fillOnce,
+  pipInstall,
+  runCommand,
+  startLocalPostgres,
+  startLocalSchemaRegistry,
+} from '@ws-gateway/local-servers';
 import { newDataDir } from './servers.js';
 
 const cacheDir = fileURLToPath(new URL('../../../.cache', import.meta.url));
@@ -32,6 +38,30 @@ export async function startSchemaRegistry(): Promise<SchemaRegistry> {
     },
   };
 }
+
+export interface Postgres {
+  /** The user is `postgres`; no password is needed. */
+  readonly port: number;
+  /** Folder with psql. */
+  readonly programs: string;
+  stop(): Promise<void>;
+}
+
+/** Starts a PostgreSQL that belongs to one test. */
+export async function startPostgres(): Promise<Postgres> {
+  const dataDir = newDataDir();
+  const server = await startLocalPostgres({ dataDir, cacheDir, log: () => undefined });
+  return {
+    ...{ port: server.port, programs: server.programs },
+    async stop() {
+      await server.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Folder for programs that tests have to fetch. */
+export const testCacheDir = cacheDir;
 
 /** Runs a Python program with the registry's serializers. Rejects with what it says when it fails. */
 export async function runPython(args: readonly string[], env: Readonly<Record<string, string>>): Promise<void> {
