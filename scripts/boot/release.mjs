@@ -1,16 +1,15 @@
 /**
- * Makes what is released into release/: `npm run release`. The client's package; the gateway's, with everything it needs
- * inside, so that `npm i -g` or `npx` of the file asks no registry; a bill of materials; the image, where there is Docker.
+ * Makes what is released into release/, or into another folder: `npm run release [-- --out <folder>] [--no-image]`. The packages of the client and of its React hooks; the
+ * gateway's, with everything it needs inside, so that `npm i -g` or `npx` of the file asks no registry; a bill of
+ * materials; the image, where there is Docker. The gateway's package is for the kind of machine that makes it, because
+ * some of what it holds is compiled.
  */
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { build, ROOT, run } from './toolchain.mjs';
 
-const OUT = join(ROOT, 'release');
-/** The name that npm expects as the only folder of a package's archive. */
-const STAGE = join(OUT, 'package');
-const MODULES = join(STAGE, 'node_modules');
 const { packageManager } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const { version } = JSON.parse(readFileSync(join(ROOT, 'apps/gateway/package.json'), 'utf8'));
 
@@ -31,28 +30,69 @@ async function commitOf() {
 }
 
 /** A folder that needs nothing beside itself: real folders instead of links, which npm would not pack. */
-async function packGateway(commit) {
+async function packGateway(out, commit) {
   const flags = ['--config.inject-workspace-packages=true', '--config.node-linker=hoisted'];
-  const deployed = join(OUT, 'deployed');
+  const deployed = join(out, 'deployed');
+  // The name that npm expects as the only folder of a package's archive.
+  const stage = join(out, 'package');
+  const modules = join(stage, 'node_modules');
   await pnpm('--filter=ws-gateway', ...flags, 'deploy', '--prod', '--offline', deployed);
   // pnpm links files that are equal. npm leaves links out when it unpacks, so these become files of their own.
-  cpSync(deployed, STAGE, { recursive: true, dereference: true });
+  cpSync(deployed, stage, { recursive: true, dereference: true });
   rmSync(deployed, { recursive: true });
-  const file = join(STAGE, 'package.json');
+  const file = join(stage, 'package.json');
   const manifest = JSON.parse(readFileSync(file, 'utf8'));
   const bundled = Object.keys(manifest.dependencies);
-  // Workspace versions mean nothing elsewhere.
-  const dependencies = Object.fromEntries(bundled.map((name) => [name, versionOf(name)]));
+  const dependencies = Object.fromEntries(bundled.map((name) => [name, versionOf(modules, name)]));
   const files = [...manifest.files, 'build.json', 'config.yaml', 'LICENSE'];
   const packed = new Set([...files, 'package.json', 'node_modules']);
   const { devDependencies: _, scripts: __, ...rest } = manifest;
+  const machine = { os: [process.platform], cpu: [process.arch], engines: { node: '^22.18' } };
+  slim(modules);
   // Also those that only others need: what is not named would be fetched again.
-  writeFileSync(file, JSON.stringify({ ...rest, files, dependencies, bundleDependencies: namesIn(MODULES) }, null, 2));
-  writeFileSync(join(STAGE, 'build.json'), JSON.stringify({ commit }));
-  for (const name of ['config.yaml', 'LICENSE']) writeFileSync(join(STAGE, name), readFileSync(join(ROOT, name)));
+  const own = { ...rest, ...machine, files, dependencies, bundleDependencies: namesIn(modules) };
+  writeFileSync(file, JSON.stringify(own, null, 2));
+  writeFileSync(join(stage, 'build.json'), JSON.stringify({ commit }));
+  for (const name of ['config.yaml', 'LICENSE']) writeFileSync(join(stage, name), readFileSync(join(ROOT, name)));
   // npm's own `pack` fails on as many bundled files; the archive is nothing but this folder.
-  for (const name of readdirSync(STAGE)) if (!packed.has(name)) rmSync(join(STAGE, name), { recursive: true });
-  await must('tar', ['-czf', join(OUT, `ws-gateway-${version}.tgz`), '-C', OUT, 'package']);
+  for (const name of readdirSync(stage)) if (!packed.has(name)) rmSync(join(stage, name), { recursive: true });
+  await must('tar', ['-czf', join(out, `ws-gateway-${version}.tgz`), '-C', out, 'package']);
+  writeFileSync(join(out, `ws-gateway-${version}.cdx.json`), JSON.stringify(billOfMaterials(modules), null, 2));
+  rmSync(stage, { recursive: true });
+}
+
+/**
+ * Takes away what only compilers, editors and debuggers read, which is more than half of the files: npm writes each of
+ * them twice, and says nothing meanwhile. The manifests are left with what npm needs to know here, see `slimManifest`.
+ */
+function slim(modules) {
+  for (const name of namesIn(modules)) {
+    const folder = join(modules, name);
+    if (name.startsWith('@types/') || name === 'undici-types') {
+      rmSync(folder, { recursive: true });
+      continue;
+    }
+    for (const file of readdirSync(folder, { recursive: true })) {
+      if (/\.(?:d\.[cm]?ts|map|tsbuildinfo)$/.test(file)) rmSync(join(folder, file));
+      else if (/(?:^|\/)package\.json$/.test(file)) slimManifest(join(folder, file), modules);
+    }
+  }
+}
+
+/**
+ * npm looks at what bundled packages need, too: it asks the registry for each binary of another platform, which without
+ * a registry is minutes of silence, and when it finds the package installed already, as `npx` does the second time, it
+ * fails at a version `workspace:*`. So these name what is here, and nothing else.
+ */
+function slimManifest(file, modules) {
+  const { dependencies = {}, optionalDependencies = {}, ...manifest } = JSON.parse(readFileSync(file, 'utf8'));
+  for (const name of ['devDependencies', 'peerDependencies', 'peerDependenciesMeta', 'scripts']) delete manifest[name];
+  const needed = { ...optionalDependencies, ...dependencies };
+  const here = Object.keys(needed).filter((name) => existsSync(join(modules, name)));
+  const versions = Object.fromEntries(
+    here.map((name) => [name, needed[name].startsWith('workspace:') ? versionOf(modules, name) : needed[name]]),
+  );
+  writeFileSync(file, JSON.stringify({ ...manifest, dependencies: versions }, null, 2));
 }
 
 function namesIn(folder) {
@@ -62,13 +102,13 @@ function namesIn(folder) {
   });
 }
 
-function versionOf(name) {
-  return JSON.parse(readFileSync(join(MODULES, name, 'package.json'), 'utf8')).version;
+function versionOf(modules, name) {
+  return JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8')).version;
 }
 
 /** CycloneDX, of what is inside the package. */
-function billOfMaterials() {
-  const components = packagesIn(MODULES).map(({ name, version: own, license }) => ({
+function billOfMaterials(modules) {
+  const components = packagesIn(modules).map(({ name, version: own, license }) => ({
     type: 'library',
     name,
     version: own,
@@ -109,28 +149,34 @@ async function buildImage(commit) {
   console.log(`image ws-gateway:${version}`);
 }
 
-function writeSums() {
-  const files = readdirSync(OUT).filter((name) => /\.(tgz|json)$/.test(name));
+function writeSums(out) {
+  const files = readdirSync(out).filter((name) => /\.(tgz|json)$/.test(name));
   const sums = files.map(
     (name) =>
       `${createHash('sha256')
-        .update(readFileSync(join(OUT, name)))
+        .update(readFileSync(join(out, name)))
         .digest('hex')}  ${name}`,
   );
-  writeFileSync(join(OUT, 'SHA256SUMS'), `${sums.join('\n')}\n`);
+  writeFileSync(join(out, 'SHA256SUMS'), `${sums.join('\n')}\n`);
   console.log(sums.join('\n'));
 }
 
-export async function release() {
-  rmSync(OUT, { recursive: true, force: true });
-  mkdirSync(OUT);
+export async function release(args = []) {
+  const { values } = parseArgs({
+    args,
+    options: { out: { type: 'string' }, image: { type: 'boolean', default: true } },
+    allowNegative: true,
+  });
+  const out = resolve(values.out ?? join(ROOT, 'release'));
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
   await build();
   const commit = await commitOf();
-  await pnpm('--filter=@ws-gateway/client', 'pack', '--pack-destination', OUT);
-  await packGateway(commit);
-  writeFileSync(join(OUT, `ws-gateway-${version}.cdx.json`), JSON.stringify(billOfMaterials(), null, 2));
-  rmSync(STAGE, { recursive: true, force: true });
-  writeSums();
-  await buildImage(commit);
+  for (const name of ['client', 'react']) {
+    await pnpm(`--filter=@ws-gateway/${name}`, 'pack', '--pack-destination', out);
+  }
+  await packGateway(out, commit);
+  writeSums(out);
+  if (values.image) await buildImage(commit);
   return 0;
 }
