@@ -3,6 +3,7 @@ import { acknowledgements } from './engine-conformance/acknowledgements.js';
 import { Fixture, type ConformanceTests, type CreateHarness } from './engine-conformance/fixture.js';
 import { history, latestMode } from './engine-conformance/history.js';
 import { operators } from './engine-conformance/operators.js';
+import { outcomes } from './engine-conformance/outcomes.js';
 import { routing, sources } from './engine-conformance/routing.js';
 import { blocks, exclusiveEndpoints, sessions } from './engine-conformance/sessions.js';
 import { severalNodes } from './engine-conformance/several-nodes.js';
@@ -36,6 +37,7 @@ export function engineConformance(
     suite('history', history);
     suite('latest mode', latestMode);
     suite('acknowledgements', acknowledgements);
+    suite('outcomes', outcomes);
     suite('sessions', sessions);
     suite('endpoints for one connection of a user', exclusiveEndpoints);
     suite('blocks', blocks);

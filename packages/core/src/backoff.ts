@@ -42,7 +42,7 @@ export class Backoff {
 }
 
 /** Resolves after the time or when the signal aborts, whichever is first. */
-async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise<void>((resolve) => {
     const done = (): void => {

@@ -1,4 +1,6 @@
 import type { NodeCommand } from './node-commands.js';
+import type { Inbox, StreamMessage } from './inbox.js';
+import type { OutcomeStore, Ticket } from './outcomes/outcome.js';
 import type { TopicSight } from './record-source.js';
 import type { Revocation, TokenTraits } from './revocation.js';
 import type { RouterBeat, ShownBeat } from './router-beat.js';
@@ -100,6 +102,9 @@ export interface Engine {
   /** The last acknowledgement, null when there is none of the stream's present epoch. Kept as long as the history. */
   acknowledged(stream: RetainedStream): Promise<Position | null>;
 
+  /** What becomes of messages with a ticket. */
+  readonly outcomes: OutcomeStore;
+
   /**
    * From resolution on no connection is admitted with such a token, until this time (ms since the epoch), after which it
    * is forgotten. Open ones are closed by the command `revoke`, sent to all nodes.
@@ -123,63 +128,6 @@ export interface Engine {
 
   /** Removes this node and all its rows. The inbox gets nothing afterwards. */
   stop(): Promise<void>;
-}
-
-/** A node's receiving end. Calls come in order from one loop turn at a time; none of them may throw. */
-export interface Inbox {
-  /** A message for whoever is subscribed to the stream here. `offset` is 0 for a stream without history. */
-  deliver(message: StreamMessage): void;
-  /** A message for every connection of this node (audience `all`). */
-  broadcast(frame: Uint8Array): void;
-  command(command: NodeCommand): void;
-  /** The end of one batch: the time to flush what was collected per socket. */
-  endBatch(): void;
-  /**
-   * The engine lost rows or messages: write the rows of the open connections concerned again (admit with `rejoin: true`,
-   * watch), paced, and read what followed each connection's own position. Resolves when that is done.
-   */
-  rebuild(loss: ContinuityLoss): Promise<void>;
-  /** Tells whether this connection is here, and is this user's. */
-  holds(connection: string, user: string): boolean;
-}
-
-/** Loss of an engine. Places are user ids, for the user's row and own streams, and the names of all other streams. */
-export interface ContinuityLoss {
-  /** Reason for the log. */
-  readonly reason: string;
-  readonly concerns: (place: string) => boolean;
-  /**
-   * Messages for streams of this place may not have come to this node: where the history after a connection's position
-   * does not prove the contrary (`recovered`), the connection must come again. False: nothing was missed, or what was
-   * lost is published again by whoever has it.
-   */
-  readonly missed: (place: string) => boolean;
-  /** This node was taken for dead: others have been told that rows which are not there any more expired. */
-  readonly reaped?: boolean;
-}
-
-/**
- * One message on its way out. The object is reused by the engine for the next one: copy what must be kept. `frame` may
- * be a view into a larger buffer, so keep a copy of the bytes, not the view.
- */
-export interface StreamMessage {
-  stream: StreamName;
-  /** '' for a stream without history. */
-  epoch: string;
-  offset: number;
-  /** Time of the record (Kafka's timestamp, ms since the epoch), for the age of messages. */
-  recordTimeMs: number;
-  /** The finished frame in UTF-8. */
-  frame: Uint8Array;
-  /** Id of a connection that must not get it (its sender), '' for none. */
-  except: string;
-  /**
-   * The record came to this node before, and the engine lost what it knew of it: whoever was subscribed then has it, under
-   * the epoch that was lost.
-   */
-  seen: boolean;
-  /** See MessageLife. Of what is read from the history; live messages were in time when they were published. */
-  endsAtMs?: number;
 }
 
 export interface PublishBatch {
@@ -211,7 +159,7 @@ export interface SourceRange {
  * `head` is the frame's text. Without retention it is the whole frame. With retention it ends right behind
  * `,"stream":"<name>","epoch":"`, and the engine, which alone knows the position, appends `<epoch>","offset":<n>}`.
  */
-export type PublishItem = UserItem | ChannelItem | AllItem | BlockItem;
+export type PublishItem = UserItem | ChannelItem | AllItem | BlockItem | ExpiredItem;
 
 interface ItemBase {
   /** Kafka offset of the record; items of a batch are in ascending order of it. -1 without a source. */
@@ -229,6 +177,15 @@ export interface UserItem extends ItemBase {
   readonly retention: Retention | null;
   /** Id of a connection that must not get it: nobody is told what he sent. */
   readonly except?: string;
+  /** The message's outcome is wanted; absent: it is not. */
+  readonly ticket?: Ticket;
+}
+/** Message that was too old when it came: nobody gets it, and its outcome is wanted. Its head is empty. */
+export interface ExpiredItem extends ItemBase {
+  readonly kind: 'expired';
+  readonly topic: string;
+  readonly user: string;
+  readonly ticket: Ticket;
 }
 /** Message to a public stream, room, hub or subscription id: the nodes are those that watch it. */
 export interface ChannelItem extends ItemBase {

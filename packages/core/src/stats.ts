@@ -1,6 +1,7 @@
 import { closeCodes } from './close-codes.js';
 import { refusalStatuses } from './edge/refusals.js';
 import { engineErrorCodes } from './errors.js';
+import { outcomes } from './outcomes/outcome.js';
 import type { TopicTroubleState } from './record-source.js';
 import { slowPolicyNames } from './slow-policies.js';
 
@@ -178,6 +179,12 @@ export class RouterStats {
   topicTroubles: readonly TopicTroubleState[] = [];
   /** Lag in records by topic, then partition. */
   readonly lag = new Map<string, Map<number, number>>();
+  /** Messages of topics with deliveries, by what became of them. */
+  readonly outcomes = LabelCounter.of(outcomes);
+  /** Those whose outcome nobody hears of, because too many waited. */
+  outcomesLost = 0;
+  /** Messages that are not decided yet. */
+  outcomesPending = 0;
   routed = 0;
   offline = 0;
   duplicates = 0;

@@ -1,3 +1,4 @@
+import type { Tracking } from './outcomes/outcome.js';
 import type { SlowPolicyName } from './slow-policies.js';
 import type { Retention } from './streams.js';
 
@@ -16,6 +17,8 @@ export interface StreamPolicy {
   readonly snapshot: boolean;
   /** Clients acknowledge; one without a position gets everything behind its user's last acknowledgement. */
   readonly ack: boolean;
+  /** What becomes of its messages to users is told; null: it is not. */
+  readonly tracking: Tracking | null;
 }
 
 /** The policy of a stream that is not kept: its messages reach those who are there. */
@@ -24,4 +27,10 @@ export function unretainedPolicy(name: string): StreamPolicy {
 }
 
 /** What a stream of the configuration's defaults and one that is not kept have in common. */
-export const streamDefaults = { slow: 'queue', queueBytes: 256 * 1024, snapshot: false, ack: false } as const;
+export const streamDefaults = {
+  slow: 'queue',
+  queueBytes: 256 * 1024,
+  snapshot: false,
+  ack: false,
+  tracking: null,
+} as const;

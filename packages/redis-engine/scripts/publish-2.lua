@@ -16,9 +16,10 @@
 -- ARGV[12] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history; in upper case for
 --   items whose life ends), size, ttl ms, connection that must not get it ('' for none)
 -- then four for each item: number of its class, origin (src/wire.ts), address (user, stream or node), head; an item of kind b
---   has three more: block JSON ('' to lift it), its expiry ms ('' for none), command JSON ('' for none); one whose life ends
---   has one more at last: when that is, ms
--- Kinds: u user, c channel, a all, b block, k command to a user's nodes, C to a channel's, N to one node, K to all.
+--   has three more: block JSON ('' to lift it), its expiry ms ('' for none), command JSON ('' for none); one of kind t or x
+--   has one more: ticket (include/ledger.lua); one whose life ends has one more at last: when that is, ms
+-- Kinds: u user, t user whose message's outcome is wanted, x the same but too old for anybody, c channel, a all, b block,
+--   k command to a user's nodes, C to a channel's, N to one node, K to all.
 -- Returns {routed, offline, duplicates, batches} and with ARGV[9] nodes, epoch, offset for each item.
 -- Errors: SOURCE_GAP.
 local base = KEYS[1]
@@ -31,6 +32,7 @@ local call, match = redis.call, string.match
 -- @include outbox
 
 -- @include clock
+-- @include ledger
 local accepted = string.format('\t%.0f', now)
 
 -- The stored position is `<offset>` or, in the middle of a record with many items, `<offset before it> <items applied>`.
@@ -52,17 +54,18 @@ end
 local mayRepeat = previous ~= '' and (applied >= first or appliedItems > 0)
 
 -- What items have in common is given once: arguments are the dearest part of a call.
+local argCounts = { b = 7, t = 5, x = 5 }
 local classes, at = {}, 13
 for i = 1, tonumber(ARGV[12]) do
   local kind, size, ttl = ARGV[at], tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
-  local hasStreamOfUser = kind == 'u' or kind == 'b'
+  local hasStreamOfUser = kind == 'u' or kind == 'b' or kind == 't' or kind == 'x'
   local mode = string.lower(ARGV[at + 2])
   local ends = mode ~= ARGV[at + 2]
   classes[tostring(i)] = {
     kind = kind,
-    argCount = (kind == 'b' and 7 or 4) + (ends and 1 or 0),
+    argCount = (argCounts[kind] or 4) + (ends and 1 or 0),
     ends = ends,
-    toUser = hasStreamOfUser or kind == 'k',
+    toUser = kind ~= 'x' and (hasStreamOfUser or kind == 'k'),
     prefix = hasStreamOfUser and ARGV[at + 1] .. '/u/' or '',
     headerStart = 'm' .. ARGV[at + 5] .. '\t',
     kept = mode ~= '',
@@ -248,6 +251,12 @@ for i = 1, itemCount do
   local nodes = 0
   if kind == 'u' then
     nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, origin, life, head), head)
+  elseif kind == 't' then
+    nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, origin, life, head), head)
+    local message = { nodes = nodes, stream = stream, offset = meta and meta.offset or 0 }
+    enter(match(origin, '%d+ %d+$') .. ' ' .. stream, ARGV[at + 4], message)
+  elseif kind == 'x' then
+    tell('expired', 0, now, match(ARGV[at + 4], '\t(.*)$'))
   elseif kind == 'c' then
     nodes = handAll(nodesOfChannel(stream), headerOf(class, stream, meta, origin, life, head), head)
   elseif kind == 'a' then

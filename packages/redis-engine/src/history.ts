@@ -89,8 +89,9 @@ export class History {
 
   async acknowledge(stream: RetainedStream, offset: number): Promise<boolean> {
     const link = this.#linkOf(stream);
-    const args = [newEpoch(link.server), metaTtlMs(stream.retention), offset];
-    return (await link.run<number>('acknowledge', { keys: this.#acknowledgeKeys(stream), args })) === 1;
+    const args = [newEpoch(link.server), metaTtlMs(stream.retention), offset, stream.stream];
+    const keys = [...this.#acknowledgeKeys(stream), this.#keys.base(partitionOfStream(this.#keys, stream))];
+    return (await link.run<number>('acknowledge', { keys, args })) === 1;
   }
 
   async acknowledged(stream: RetainedStream): Promise<Position | null> {

@@ -38,6 +38,20 @@ export const keyKinds = {
   LIST: 'h:',
   /** String, `<epoch> <offset>` that the stream's user has acknowledged. */
   ACKNOWLEDGED: 'a:',
+  /** Hash, `<source> <offset> <stream>` → what is known of a message whose outcome is wanted (include/ledger.lua). */
+  LEDGER: 'dl',
+  /** Sorted set, the same messages by the time at which they are decided whatever is known. */
+  LEDGER_DUE: 'dldue',
+  /** Sorted set, those of a stream that may be acknowledged, by their offset. */
+  LEDGER_STREAM: 'dls:',
+  /** List, decided messages that nobody has confirmed yet. */
+  OUTCOMES: 'out',
+  /** String, `<random text> <number of the list's first message>`. */
+  OUTCOMES_FIRST: 'outfirst',
+  /** String, the node that reads the list. */
+  OUTCOMES_READER: 'outreader',
+  /** String, number of messages that found no place. */
+  OUTCOMES_LOST: 'outlost',
   /** Hash, node → 1. */
   INTEREST: 'int:',
   /** Set, streams the node watches. */

@@ -1,5 +1,6 @@
 import { type NodeCommand, type PublishItem, type Retention, type SourceMark } from '@ws-gateway/core';
 import { blockArgs } from './blocks.js';
+import { ticketText } from './outcome-ledger.js';
 
 /** A NodeCommand on its way to the nodes of a user (k) or of a channel (C), to one node (N) or to all (K). */
 export interface CommandItem {
@@ -181,9 +182,17 @@ interface ItemContext {
 
 function pushItem(args: (string | number)[], item: Item, { classes, origin }: ItemContext): void {
   switch (item.kind) {
-    case 'user':
-      args.push(classes.number('u', item.topic, item.retention, traitsOf(item)), item.recordTimeMs + origin);
-      args.push(item.user, item.head, ...lifeArgs(item));
+    case 'user': {
+      const kind = item.ticket === undefined ? 'u' : 't';
+      args.push(classes.number(kind, item.topic, item.retention, traitsOf(item)), item.recordTimeMs + origin);
+      args.push(item.user, item.head);
+      if (item.ticket !== undefined) args.push(ticketText(item.ticket));
+      args.push(...lifeArgs(item));
+      return;
+    }
+    case 'expired':
+      args.push(classes.number('x', item.topic, null), item.recordTimeMs + origin);
+      args.push(item.user, '', ticketText(item.ticket));
       return;
     case 'channel':
       args.push(classes.number('c', '', item.retention, traitsOf(item)), item.recordTimeMs + origin);
@@ -204,7 +213,7 @@ function pushItem(args: (string | number)[], item: Item, { classes, origin }: It
   }
 }
 
-type KeptItem = Exclude<PublishItem, { readonly kind: 'all' }>;
+type KeptItem = Exclude<PublishItem, { readonly kind: 'all' | 'expired' }>;
 
 /** Only history need know when a life ends. */
 function endOf({ retention, endsAtMs = 0 }: KeptItem): number {

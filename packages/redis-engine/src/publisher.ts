@@ -127,6 +127,7 @@ export class Publisher {
     switch (item.kind) {
       case 'user':
       case 'block':
+      case 'expired':
         return this.#keys.partitionOf(item.user);
       case 'channel':
         return this.#keys.partitionOf(item.stream);

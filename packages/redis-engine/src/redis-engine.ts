@@ -39,6 +39,7 @@ import { InterestRows } from './interest-rows.js';
 import { Keys } from './keys.js';
 import { Layout } from './layout.js';
 import { Membership } from './membership.js';
+import { OutcomeLedger } from './outcome-ledger.js';
 import { OwnRows } from './own-rows.js';
 import { withDefaults, type RedisEngineDependencies, type RedisEngineOptions, type Settings } from './options.js';
 import { Publisher } from './publisher.js';
@@ -81,6 +82,7 @@ interface Parts {
 export class RedisEngine implements Engine {
   readonly #dependencies: RedisEngineDependencies;
   readonly #settings: Settings;
+  readonly outcomes: OutcomeLedger;
   #parts: Parts | null = null;
   #timer: NodeJS.Timeout | null = null;
   #status: NodeStatus;
@@ -90,6 +92,7 @@ export class RedisEngine implements Engine {
   constructor(dependencies: RedisEngineDependencies, options: RedisEngineOptions) {
     this.#dependencies = dependencies;
     this.#settings = withDefaults(options);
+    this.outcomes = new OutcomeLedger(this.#settings.partitions, (action) => this.#started(action));
     const { role } = options;
     this.#status = {
       role,

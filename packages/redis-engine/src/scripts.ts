@@ -13,7 +13,7 @@ const keyCounts = {
   release: 2,
   positions: 1,
   read: 2,
-  acknowledge: 2,
+  acknowledge: 3,
   acknowledged: 2,
   watch: 3,
   unwatch: 2,
@@ -29,6 +29,8 @@ const keyCounts = {
   erase: 1,
   revoke: 2,
   sweep: 2,
+  'note-takes': 1,
+  outcomes: 1,
 } as const;
 
 export type ScriptName = keyof typeof keyCounts;

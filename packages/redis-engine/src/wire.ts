@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import { serverOf } from './epoch.js';
 import {
   isNodeCommand,
+  ofNoRecord,
   type EngineStats,
   type Inbox,
   type Position,
@@ -54,6 +55,7 @@ export class MessageDecoder {
     recordTimeMs: 0,
     frame: new Uint8Array(),
     except: '',
+    ...ofNoRecord,
     seen: false,
   };
 
@@ -79,6 +81,8 @@ export class MessageDecoder {
       message.offset = header.offset;
       message.recordTimeMs = header.recordTimeMs;
       message.except = header.except;
+      message.source = header.source;
+      message.sourceOffset = header.sourceOffset;
       message.seen = this.#isSeen();
       message.frame = frameOf(headerBytes, header.tailAt, body);
       inbox.deliver(message);
@@ -119,7 +123,9 @@ export function decodeEntry(
   const [recordTimeMs = 0, source = 0, sourceOffset = 0] = origin!.split(/[ !]/).map(Number);
   const server = serverOf(at.epoch);
   const seen = source !== 0 && recent.cameBefore(at.stream, { server, source, sourceOffset, recordTimeMs });
-  return { ...at, recordTimeMs, frame: Buffer.concat([body, tail]), except: '', seen, endsAtMs };
+  const acceptedMs = Number(behind.at(-1));
+  const frame = Buffer.concat([body, tail]);
+  return { ...at, recordTimeMs, frame, except: '', source, sourceOffset, acceptedMs, seen, endsAtMs };
 }
 
 function frameOf(header: Buffer, tailAt: number, body: Buffer): Buffer {

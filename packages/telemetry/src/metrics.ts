@@ -200,6 +200,21 @@ const kafkaMetrics: readonly MetricDefinition[] = [
       ]),
   },
   {
+    ...{ name: 'deliveries_total', type: 'counter', labels: ['outcome'] },
+    help: 'Messages of topics with `deliveries` by what became of them, as this node has told Kafka.',
+    read: ({ router }) => router.outcomes,
+  },
+  {
+    ...{ name: 'deliveries_lost_total', type: 'counter', labels: [] },
+    help: 'Messages whose outcome nobody will hear of, because 200 000 waited already in a part of Redis. Any growth: Kafka was away for long.',
+    read: ({ router }) => router.outcomesLost,
+  },
+  {
+    ...{ name: 'deliveries_pending', type: 'gauge', labels: [] },
+    help: 'Messages whose outcome is open, in the parts of Redis that this node reports of.',
+    read: ({ router }) => router.outcomesPending,
+  },
+  {
     ...{ name: 'business_messages_by_type_total', type: 'counter', labels: ['type'] },
     help: 'Records by message type. What is usual is for the business to say; a type missing for long is news.',
     read: ({ router }) => router.messagesByType,

@@ -24,6 +24,7 @@ export function kafkaTopics(config: Config): string[] {
   topics.add(config.kafka.deadLetterTopic);
   if (config.presence.enabled) topics.add(config.presence.kafkaTopic);
   if (config.subscriptions.enabled) topics.add(config.subscriptions.kafkaTopic);
+  if (config.deliveries.enabled) topics.add(config.deliveries.kafkaTopic);
   if (config.inbound.enabled) topics.add(config.inbound.kafkaTopic);
   return [...topics];
 }

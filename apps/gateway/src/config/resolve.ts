@@ -38,7 +38,9 @@ export function resolve(values: SchemaValues): Config {
       tls: kafkaTls ? kafkaTlsFiles : null,
       sasl: kafkaLogin(sasl),
     },
-    topics: new Map(Object.entries(values.topics).map(([name, topic]) => [name, topicPolicy(name, topic)])),
+    topics: new Map(
+      Object.entries(values.topics).map(([name, topic]) => [name, topicPolicy(name, topic, values.deliveries)]),
+    ),
     hubs: values.hubs.map((hub, index) => ({ ...hub, grpcPort: hub.grpcPort === 0 ? 50_051 + index : hub.grpcPort })),
     ops: { ...values.ops, host: values.ops.host || server.host },
     grpc: { ...grpc, host: grpc.host || server.host, tls: grpc.tls.certFile === '' ? null : grpc.tls },
@@ -122,8 +124,13 @@ function withFormatMap(format: string, written: Tree): Tree {
 
 type TopicValues = Resolved<typeof schema.keys.topics.entry>;
 
-function topicPolicy(name: string, topic: TopicValues): TopicPolicy {
-  const { history, audience, mode, keysPerConnection, keyAccess, ...rest } = topic;
+function topicPolicy(
+  name: string,
+  topic: TopicValues,
+  { enabled, offlineAfterMs }: SchemaValues['deliveries'],
+): TopicPolicy {
+  const { history, audience, mode, keysPerConnection, keyAccess, deliveries, ackTimeoutMs, ...rest } = topic;
+  const tracking = { offlineAfterMs, ackTimeoutMs: topic.ack ? ackTimeoutMs : 0 };
   return {
     ...rest,
     name,
@@ -134,6 +141,7 @@ function topicPolicy(name: string, topic: TopicValues): TopicPolicy {
     when: topic.when.map(condition),
     blocks: name === 'user-blocks',
     keys: Object.hasOwn(topic.map, 'keyed') ? { perConnection: keysPerConnection, claim: keyAccess } : null,
+    tracking: enabled && deliveries ? tracking : null,
   };
 }
 

@@ -5,6 +5,7 @@ import {
   endByDefect,
   EngineNotifier,
   EngineStats,
+  OutcomeReporter,
   Router,
   RouterStats,
   SseTransport,
@@ -121,6 +122,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   if (edge !== null) serveEvents(live, { edge, transport, logger });
   const kafka = readsKafka(config) ? createKafka(config, { engine, link, writer: outgoing.writer!, stats }) : null;
 
+  const outcomes = kafka === null ? null : createReporter(config, { engine, writer: outgoing.writer!, stats, logger });
   const { source = null, router = null, schemas = null } = kafka ?? {};
   const parts = { engine, edge, source, stats, schemas: schemasOf(config, schemas) };
   const notifier = new EngineNotifier(engine, { roomRetention: roomRetention(config) });
@@ -138,9 +140,9 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
 
   // Nothing of a node that the engine refuses would be found by the others, so it must not look well.
   const refuse = (error: unknown): void => void gateway.stop('the engine refuses', error).catch(() => undefined);
-  const started = startParts({ engine, inbox: sockets, router, logger, refuse }, stopping.signal);
+  const started = startParts({ engine, inbox: sockets, router, outcomes, logger, refuse }, stopping.signal);
   edge?.start();
-  const stoppable = { ...made, started, edge, router, outgoing, schemas, server: transport, ops, grpc };
+  const stoppable = { ...made, started, edge, router, outcomes, outgoing, schemas, server: transport, ops, grpc };
   const certificates = new Certificates(config, { server: transport, grpc }, logger);
   certificates.watch();
   const gateway = running({ live, port, stoppable, loki }, () => {
@@ -250,6 +252,12 @@ function createKafka(
   });
   const router = new Router({ source, engine, writer, schemas, stats: stats.router, logger }, routerOptions(config));
   return { source, router, schemas };
+}
+
+/** null: nobody wants to know what became of messages. */
+function createReporter(config: Config, deps: PartDeps & { writer: RecordWriter }): OutcomeReporter | null {
+  const { enabled } = config.deliveries;
+  return enabled ? new OutcomeReporter({ ...deps, stats: deps.stats.router }, config.deliveries) : null;
 }
 
 function running(

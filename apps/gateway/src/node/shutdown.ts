@@ -11,6 +11,8 @@ export interface Stoppable {
   /** Server of the operators; null: they share the server of the clients. */
   readonly ops: HttpServer | null;
   readonly engine: Engine;
+  /** Reporter of what became of messages; null: this node reports nothing. */
+  readonly outcomes: { stop(): Promise<void> } | null;
   readonly outgoing: { stop(): Promise<void> };
   readonly schemas: { stop(): Promise<void> } | null;
   readonly grpc: { drain(): void; close(): Promise<void> };
@@ -55,7 +57,7 @@ export async function shutDown(parts: Stoppable, times: ShutdownTimes): Promise<
 }
 
 async function stopInOrder(parts: Stoppable, times: ShutdownTimes, deadline: AbortSignal): Promise<true> {
-  const { edge, router, outgoing, schemas, server, ops, grpc, backends, links, engine, logger } = parts;
+  const { edge, router, outcomes, outgoing, schemas, server, ops, grpc, backends, links, engine, logger } = parts;
   edge?.beginDrain();
   grpc.drain();
   await parts.started;
@@ -74,7 +76,8 @@ async function stopInOrder(parts: Stoppable, times: ShutdownTimes, deadline: Abo
   await backends.close();
   // Behind the sockets: it tells of their ends.
   await links.close();
-  edge?.stop();
+  await edge?.stop();
+  await outcomes?.stop();
   await engine.stop();
   await outgoing.stop();
   await schemas?.stop();

@@ -3,15 +3,22 @@ import { aborted, pause } from './pause.js';
 
 const RETRY_MS = 1000;
 
+interface StartedParts {
+  readonly engine: Engine;
+  readonly inbox: Inbox;
+  readonly router: Router | null;
+  /** Reporter of what became of messages; null: this node reports nothing. */
+  readonly outcomes: { start(): void } | null;
+  readonly logger: Logger;
+  readonly refuse: (error: unknown) => void;
+}
+
 /**
  * Engine first, then the router: records must not be read before there is somewhere to put them. A server that is away
  * is waited for; /ready tells meanwhile. `refuse` is called where waiting cannot help, because the store is laid out for
  * other settings. Resolves when all run, or nothing more will; never rejects.
  */
-export async function startParts(
-  parts: { engine: Engine; inbox: Inbox; router: Router | null; logger: Logger; refuse: (error: unknown) => void },
-  signal: AbortSignal,
-): Promise<void> {
+export async function startParts(parts: StartedParts, signal: AbortSignal): Promise<void> {
   const { engine, inbox, router, logger } = parts;
   while (!signal.aborted) {
     try {
@@ -24,6 +31,7 @@ export async function startParts(
     await pause(RETRY_MS, signal);
   }
   if (signal.aborted || router === null) return;
+  parts.outcomes?.start();
   try {
     // Joining the group can take as long as Kafka is away, or a killed member's session lasts: a stop does not wait for
     // it, it calls it off.

@@ -10,6 +10,8 @@ export interface RecordedMessage {
   readonly text: string;
   readonly frame: string;
   readonly except: string;
+  readonly source: number;
+  readonly sourceOffset: number;
   readonly seen: boolean;
 }
 
@@ -27,11 +29,12 @@ export class RecordingInbox implements Inbox {
   /** True while a test is inside a call of the engine: nothing may arrive then. */
   forbidden = false;
 
-  deliver({ stream, epoch, offset, recordTimeMs, frame: bytes, except, seen }: StreamMessage): void {
+  deliver(message: StreamMessage): void {
     this.#check();
+    const { stream, epoch, offset, recordTimeMs, frame: bytes, except, source, sourceOffset, seen } = message;
     const frame = Buffer.from(bytes).toString();
     const text = offset === 0 ? frame : (JSON.parse(frame) as { text: string }).text;
-    this.messages.push({ stream, epoch, offset, recordTimeMs, text, frame, except, seen });
+    this.messages.push({ stream, epoch, offset, recordTimeMs, text, frame, except, source, sourceOffset, seen });
     this.events.push(`message:${text}`);
   }
 

@@ -41,8 +41,9 @@ export const routing: ConformanceTests = {
     expect(result.items).toEqual([{ nodes: 1, position: null }]);
     await node.inbox.waitForTexts(1);
     const position = { stream: `${topic}/u/u1`, epoch: '', offset: 0 };
+    const noRecord = { source: 0, sourceOffset: 0 };
     expect(node.inbox.messages).toEqual([
-      { ...position, recordTimeMs: 1234, text: 'plain', frame: 'plain', except: '', seen: false },
+      { ...position, ...noRecord, recordTimeMs: 1234, text: 'plain', frame: 'plain', except: '', seen: false },
     ]);
   },
 

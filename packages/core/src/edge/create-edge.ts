@@ -22,6 +22,7 @@ import { ConnectionTable } from './delivery/connection-table.js';
 import { Delivery } from './delivery/delivery.js';
 import { LocalStreamTable } from './delivery/local-streams.js';
 import { Sender } from './delivery/sender.js';
+import { Takes } from './delivery/takes.js';
 import { Edge } from './edge.js';
 import { Endpoints } from './endpoints.js';
 import { FramedEndpoint } from './framed-endpoint.js';
@@ -130,6 +131,7 @@ interface DeliveryParts {
   readonly localStreams: LocalStreams;
   readonly sender: Sender;
   readonly delivery: Delivery;
+  readonly takes: Takes;
   readonly interests: Interests;
   readonly subscriber: Subscriber;
   readonly catchUp: CatchUp;
@@ -142,13 +144,14 @@ function createDelivery(deps: EdgeDeps, options: EdgeOptions): DeliveryParts {
   const connections = new ConnectionTable(stats);
   const localStreams: LocalStreams = new LocalStreamTable();
   const sender = new Sender(stats, { answerQueueBytes: ANSWER_QUEUE_BYTES });
-  const delivery = new Delivery({ localStreams, sender, stats });
+  const takes = new Takes({ outcomes: engine.outcomes, logger });
+  const delivery = new Delivery({ localStreams, sender, takes, stats });
   const interests = new Interests(engine);
   const catchUp = new CatchUp({ engine, delivery, sender, logger });
   const subscriber = new Subscriber({ engine, localStreams, delivery, interests, catchUp, stats, subscriptions });
   const access = new TopicAccess(options.topics, options);
   const survey = new ClusterSurvey({ engine, logger, localStreams, connections }, options);
-  return { connections, localStreams, sender, delivery, interests, subscriber, catchUp, access, survey };
+  return { connections, localStreams, sender, delivery, takes, interests, subscriber, catchUp, access, survey };
 }
 
 type CommandDeps = EdgeDeps & DeliveryParts & { readonly loginChanges: LoginChanges; readonly reloads: Reloads };

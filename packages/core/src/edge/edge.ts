@@ -1,5 +1,6 @@
 import { closeReason } from '../close-codes.js';
-import type { ContinuityLoss, Engine, Inbox, StreamMessage } from '../engine.js';
+import type { Engine } from '../engine.js';
+import type { ContinuityLoss, Inbox, StreamMessage } from '../inbox.js';
 import type { Logger } from '../logger.js';
 import type { NodeCommand } from '../node-commands.js';
 import type { PresenceEvents } from '../outgoing/presence-events.js';
@@ -12,6 +13,7 @@ import type { ConnectionTable } from './delivery/connection-table.js';
 import type { Connection } from './delivery/connection.js';
 import type { Delivery } from './delivery/delivery.js';
 import type { Sender } from './delivery/sender.js';
+import type { Takes } from './delivery/takes.js';
 import type { Endpoints } from './endpoints.js';
 import type { Handshaker } from './handshake/handshaker.js';
 import type { Capacity } from './node/capacity.js';
@@ -42,6 +44,7 @@ export interface EdgeParts {
   readonly subscriber: Subscriber;
   readonly sender: Sender;
   readonly delivery: Delivery;
+  readonly takes: Takes;
   readonly loginChanges: LoginChanges;
   readonly capacity: Capacity;
   readonly survey: ClusterSurvey;
@@ -104,9 +107,11 @@ export class Edge implements EdgeHandler, Inbox {
     ];
   }
 
-  stop(): void {
+  /** Resolves when the engine knows what there is to tell. */
+  async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#timers = [];
+    await this.#parts.takes.flush();
   }
 
   /** Paths where a WebSocket is spoken: a plain request there is answered 426. */

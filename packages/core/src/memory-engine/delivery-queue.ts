@@ -1,4 +1,4 @@
-import type { Inbox, StreamMessage } from '../engine.js';
+import type { Inbox, StreamMessage } from '../inbox.js';
 import type { NodeCommand } from '../node-commands.js';
 
 type Delivery = StreamMessage | { readonly broadcast: Uint8Array } | { readonly command: NodeCommand };

@@ -11,7 +11,6 @@ import type {
   Engine,
   Erased,
   HistoryPage,
-  Inbox,
   NodeRow,
   NodeStatus,
   PresenceRow,
@@ -19,19 +18,21 @@ import type {
   PublishItem,
   PublishResult,
   ReleasedConnection,
-  SourceRange,
   UserItem,
 } from '../engine.js';
+import type { Inbox } from '../inbox.js';
 import { EngineError } from '../errors.js';
 import type { NodeCommand } from '../node-commands.js';
 import type { TopicSight } from '../record-source.js';
 import type { Revocation } from '../revocation.js';
 import type { ShownBeat } from '../router-beat.js';
-import type { SourceClaim, SourceMark, SourcePosition } from '../source-position.js';
+import type { SourceClaim, SourcePosition } from '../source-position.js';
 import type { EngineStats } from '../stats.js';
 import { userStream, type Position, type RetainedStream, type Retention, type StreamName } from '../streams.js';
 import { DeliveryQueue } from './delivery-queue.js';
 import { MemoryPresence } from './memory-presence.js';
+import { ledgerKey, MemoryLedger } from './memory-ledger.js';
+import { MemorySources } from './memory-sources.js';
 import { MemoryStream, newEpoch } from './memory-stream.js';
 
 export interface MemoryEngineOptions {
@@ -45,13 +46,6 @@ type ItemResult = NonNullable<PublishResult['items']>[number];
 
 const NOWHERE: ItemResult = { nodes: 0, position: null };
 
-interface SourceRow {
-  readonly offset: number;
-  readonly mark: SourceMark | null;
-}
-
-const NO_ROW: SourceRow = { offset: -1, mark: null };
-
 /** Time in ms between two looks for forgotten streams and blocks that ran out. */
 const SWEEP_MS = 60_000;
 
@@ -64,8 +58,8 @@ export class MemoryEngine implements Engine {
   readonly #clock: () => number;
   readonly #stats: EngineStats;
   readonly #streams = new Map<StreamName, MemoryStream>();
-  readonly #sources = new Map<string, SourceRow>();
-  readonly #sights = new Map<string, TopicSight>();
+  readonly outcomes: MemoryLedger;
+  readonly #sources = new MemorySources();
   readonly #watched = new Set<StreamName>();
   readonly #sessions = new MemoryPresence();
   #blocksKnown = false;
@@ -77,6 +71,7 @@ export class MemoryEngine implements Engine {
     this.#stats = options.stats;
     this.#node = options.node;
     this.#clock = options.clock ?? Date.now;
+    this.outcomes = new MemoryLedger(this.#clock);
     const sinceMs = this.#clock();
     this.#status = {
       role: 'all',
@@ -112,22 +107,21 @@ export class MemoryEngine implements Engine {
 
   async publish({ source, items }: PublishBatch): Promise<PublishResult> {
     const queue = this.#running();
-    const applied = source === null ? -1 : this.#appliedBefore(source);
+    const applied = source === null ? -1 : this.#sources.appliedBefore(source);
     const results: ItemResult[] | undefined = source === null ? [] : undefined;
     let routed = 0;
     let duplicates = 0;
+    const number = source === null ? 0 : this.#sources.numberOf(source);
     for (const item of items) {
       if (source !== null && item.sourceOffset <= applied) {
         duplicates++;
         continue;
       }
-      const result = this.#apply(item, queue);
+      const result = this.#apply(item, queue, number);
       routed += result.nodes;
       results?.push(result);
     }
-    if (source !== null && source.lastOffset > applied) {
-      this.#sources.set(sourceKey(source), { offset: source.lastOffset, mark: source.mark ?? null });
-    }
+    if (source !== null) this.#sources.apply(source);
     if (queue.endBatch()) this.#stats.publications++;
     const counts = { routed, offline: items.length - routed - duplicates, duplicates };
     return results === undefined ? counts : { ...counts, items: results };
@@ -135,16 +129,12 @@ export class MemoryEngine implements Engine {
 
   async sourcePositions(topic: string, partition: number): Promise<readonly SourcePosition[]> {
     this.#running();
-    const { offset, mark } = this.#sources.get(sourceKey({ topic, partition })) ?? NO_ROW;
-    return [{ offset, mark, confirmed: offset, row: String(offset) }];
+    return this.#sources.positions({ topic, partition });
   }
 
-  async claimSource(topic: string, partition: number, { seen, forget }: SourceClaim): Promise<boolean> {
+  async claimSource(topic: string, partition: number, claim: SourceClaim): Promise<boolean> {
     this.#running();
-    const key = sourceKey({ topic, partition });
-    if (seen[0]?.row !== String((this.#sources.get(key) ?? NO_ROW).offset)) return !forget;
-    if (forget) this.#sources.delete(key);
-    return true;
+    return this.#sources.claim({ topic, partition }, claim);
   }
 
   /** There is no other router. */
@@ -158,13 +148,7 @@ export class MemoryEngine implements Engine {
 
   async noteTopics(group: string, sights: readonly TopicSight[]): Promise<readonly TopicSight[]> {
     this.#running();
-    return sights.map((sight) => {
-      const key = `${group} ${sight.topic}`;
-      const kept = this.#sights.get(key);
-      if (kept !== undefined && sight.state !== 'begun') return kept;
-      this.#sights.set(key, sight);
-      return sight;
-    });
+    return this.#sources.noteTopics(group, sights);
   }
 
   async admit(request: AdmitRequest): Promise<AdmitResult> {
@@ -246,7 +230,7 @@ export class MemoryEngine implements Engine {
     const queue = this.#running();
     let restored = 0;
     for (const [user, word] of words) {
-      if (word.offset <= (this.#sources.get(sourceKey(word)) ?? NO_ROW).offset) continue;
+      if (word.offset <= this.#sources.appliedOf(word)) continue;
       restored++;
       this.#block(user, word.block, queue);
     }
@@ -261,6 +245,7 @@ export class MemoryEngine implements Engine {
     found.touch(retention, this.#clock());
     if (offset > found.offset) return false;
     found.acknowledged = Math.max(found.acknowledged, offset);
+    this.outcomes.acknowledged(stream, offset);
     return true;
   }
 
@@ -308,20 +293,22 @@ export class MemoryEngine implements Engine {
     return this.#queue;
   }
 
-  #appliedBefore(source: SourceRange): number {
-    const applied = (this.#sources.get(sourceKey(source)) ?? NO_ROW).offset;
-    if (source.previousOffset >= 0 && applied < source.previousOffset) {
-      throw new EngineError('source_gap', `the call up to source offset ${source.previousOffset} was not applied`);
-    }
-    return applied;
-  }
-
-  #apply(item: PublishItem, queue: DeliveryQueue): ItemResult {
+  #apply(item: PublishItem, queue: DeliveryQueue, source: number): ItemResult {
     switch (item.kind) {
-      case 'user':
-        return this.#toStream(item, userStream(item.topic, item.user), { here: this.#sessions.has(item.user), queue });
+      case 'user': {
+        const here = this.#sessions.has(item.user);
+        const stream = userStream(item.topic, item.user);
+        const result = this.#toStream(item, stream, { here, queue, source });
+        if (item.ticket === undefined) return result;
+        const entering = { stream, offset: result.position?.offset ?? 0, nodes: result.nodes, ticket: item.ticket };
+        this.outcomes.enter(ledgerKey(source, item.sourceOffset, stream), entering);
+        return result;
+      }
+      case 'expired':
+        this.outcomes.expired(item.ticket);
+        return NOWHERE;
       case 'channel':
-        return this.#toStream(item, item.stream, { here: this.#watched.has(item.stream), queue });
+        return this.#toStream(item, item.stream, { here: this.#watched.has(item.stream), queue, source });
       case 'all':
         queue.add({ broadcast: Buffer.from(item.head) });
         return { nodes: 1, position: null };
@@ -329,7 +316,7 @@ export class MemoryEngine implements Engine {
         const here = this.#sessions.has(item.user);
         const stream = userStream(item.topic, item.user);
         // A block without a frame has no message.
-        const result = item.head === '' ? NOWHERE : this.#toStream(item, stream, { here, queue });
+        const result = item.head === '' ? NOWHERE : this.#toStream(item, stream, { here, queue, source });
         this.#block(item.user, item.block, queue);
         return result;
       }
@@ -339,10 +326,10 @@ export class MemoryEngine implements Engine {
   #toStream(
     item: UserItem | ChannelItem | BlockItem,
     stream: StreamName,
-    { here, queue }: { here: boolean; queue: DeliveryQueue },
+    { here, queue, source }: { here: boolean; queue: DeliveryQueue; source: number },
   ): ItemResult {
     const { retention, recordTimeMs } = item;
-    const kept = retention === null ? null : this.#append(stream, item, retention);
+    const kept = retention === null ? null : this.#append(stream, { ...item, source }, retention);
     if (here) {
       const frame = kept?.frame ?? Buffer.from(item.head);
       const except = ('except' in item ? item.except : undefined) ?? '';
@@ -353,13 +340,20 @@ export class MemoryEngine implements Engine {
         recordTimeMs,
         frame,
         except,
+        source,
+        sourceOffset: source === 0 ? 0 : item.sourceOffset,
+        acceptedMs: 0,
         seen: false,
       });
     }
     return { nodes: here ? 1 : 0, position: kept === null ? null : { epoch: kept.epoch, offset: kept.offset } };
   }
 
-  #append(name: StreamName, item: UserItem | ChannelItem | BlockItem, retention: Retention) {
+  #append(
+    name: StreamName,
+    item: (UserItem | ChannelItem | BlockItem) & { readonly source: number },
+    retention: Retention,
+  ) {
     const stream = this.#stream(name);
     const frame = stream.append(item, retention, this.#clock());
     return { frame, epoch: stream.epoch, offset: stream.offset };
@@ -393,8 +387,4 @@ export class MemoryEngine implements Engine {
       if (stream.isForgotten(nowMs)) this.#streams.delete(name);
     }
   }
-}
-
-function sourceKey({ topic, partition }: Pick<SourceRange, 'topic' | 'partition'>): string {
-  return `${topic}:${partition}`;
 }

@@ -1,4 +1,5 @@
-import type { HistoryPage, PublishItem, StreamMessage } from '../engine.js';
+import type { HistoryPage, PublishItem } from '../engine.js';
+import type { StreamMessage } from '../inbox.js';
 import type { Position, Retention, StreamName } from '../streams.js';
 
 interface Entry {
@@ -6,6 +7,8 @@ interface Entry {
   readonly acceptedMs: number;
   readonly recordTimeMs: number;
   readonly endsAtMs: number;
+  readonly source: number;
+  readonly sourceOffset: number;
   /** Frame as bytes: as text, made of many pieces, kept frames made garbage collection the dearest part of a burst. */
   readonly frame: Uint8Array;
 }
@@ -46,14 +49,16 @@ export class MemoryStream {
 
   /** Appends a message; returns its frame. */
   append(
-    { head, recordTimeMs, endsAtMs = 0 }: Pick<PublishItem, 'head' | 'recordTimeMs' | 'endsAtMs'>,
+    item: Pick<PublishItem, 'head' | 'recordTimeMs' | 'endsAtMs' | 'sourceOffset'> & { readonly source: number },
     retention: Retention,
     nowMs: number,
   ): Uint8Array {
     this.touch(retention, nowMs);
     const offset = ++this.offset;
-    const frame = Buffer.from(`${head}${this.epoch}","offset":${offset}}`);
-    const entry = { offset, acceptedMs: nowMs, recordTimeMs, endsAtMs, frame };
+    const frame = Buffer.from(`${item.head}${this.epoch}","offset":${offset}}`);
+    const { recordTimeMs, endsAtMs = 0, source } = item;
+    const sourceOffset = source === 0 ? 0 : item.sourceOffset;
+    const entry = { offset, acceptedMs: nowMs, recordTimeMs, endsAtMs, source, sourceOffset, frame };
     if (retention.mode === 'latest') this.#entries = [entry];
     else {
       this.#entries.push(entry);
@@ -90,8 +95,8 @@ export class MemoryStream {
     return entries.filter((entry) => entry.acceptedMs >= nowMs - ttlMs);
   }
 
-  #message({ offset, recordTimeMs, endsAtMs, frame }: Entry): StreamMessage {
-    return { stream: this.name, epoch: this.epoch, offset, recordTimeMs, frame, except: '', seen: false, endsAtMs };
+  #message(entry: Entry): StreamMessage {
+    return { stream: this.name, epoch: this.epoch, ...entry, except: '', seen: false };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { PublishItem } from '../engine.js';
+import type { ExpiredItem, PublishItem } from '../engine.js';
 import type { Retention } from '../streams.js';
 
 /** Why a record cannot be used: the values of header `dlq-error`. */
@@ -41,6 +41,8 @@ export interface Rejection {
 
 export interface Expired {
   readonly kind: 'expired';
+  /** What the engine is told all the same, where the outcome of messages is wanted. */
+  readonly items: readonly ExpiredItem[];
 }
 
 /** The topic's configuration wants no message of this record: `when`, or `tombstone: skip`. */
@@ -56,6 +58,9 @@ export interface Pending {
 }
 
 export const skipped: Skipped = { kind: 'skipped' };
+
+/** Nobody is told. */
+export const expired: Expired = { kind: 'expired', items: [] };
 
 export function reject(error: RejectionCode, message: string): Rejection {
   return { kind: 'dead_letter', error, message };

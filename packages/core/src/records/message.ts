@@ -2,9 +2,11 @@ import type { Block, PublishItem } from '../engine.js';
 import { pushHead, type PushFields } from '../frame.js';
 import type { SourceRecord } from '../record-source.js';
 import { publicStream, userStream } from '../streams.js';
+import type { Ticket, Tracking } from '../outcomes/outcome.js';
+import { ticketOf } from '../outcomes/ticket.js';
 import type { RecordPolicy } from './record-policy.js';
 import type { Audience, UsersAudience } from './audience.js';
-import { reject, type DecodeContext, type DecodedItems, type Rejection } from './decoded.js';
+import { expired, reject, type DecodeContext, type DecodedItems, type Expired, type Rejection } from './decoded.js';
 import { fanOutRefusal } from './fan-out.js';
 import type { RecordHeaders } from './headers.js';
 import { formatRfc3339 } from './rfc3339.js';
@@ -39,8 +41,8 @@ export interface Message {
   readonly deleted?: boolean;
 }
 
-/** Makes the frames of a message. */
-export function itemsOf(input: Omit<DecodeInput, 'value'>, message: Message): DecodedItems | Rejection {
+/** Makes the frames of a message; of one that is too old what the engine is told where outcomes are wanted. */
+export function itemsOf(input: Omit<DecodeInput, 'value'>, message: Message): DecodedItems | Rejection | Expired {
   const { policy, record, context, headers, timeMs } = input;
   const { audience } = message;
   const fields: PushFields = {
@@ -57,6 +59,7 @@ export function itemsOf(input: Omit<DecodeInput, 'value'>, message: Message): De
   if (unheard !== null) return unheard;
   const base = baseOf(input, message);
   if (policy.blocks) return blockItems(input, { fields, base }, audience as UsersAudience);
+  if (policy.tracking !== null && isOver(input, message)) return expiredItems(input, { fields, base }, audience);
   if (audience.kind === 'users') return userItems(input, { fields, base }, audience);
   const retained = audience.kind === 'channel' && audience.retention !== null ? audience.stream : null;
   const head = pushHead(fields, message.about, retained);
@@ -101,18 +104,45 @@ function blockItems(
 }
 
 function userItems(
-  { policy, context }: Omit<DecodeInput, 'value'>,
+  input: Omit<DecodeInput, 'value'>,
   { fields, base }: MadeFields,
   { users }: UsersAudience,
-  blocking: { readonly block: Block | null } | null = null,
+  { block }: { readonly block?: Block | null } = {},
 ): DecodedItems | Rejection {
+  const { policy, context } = input;
   const refusal = fanOutRefusal(users.length, fields.payload, context.maxRecordBytes);
   if (refusal !== null) return refusal;
-  const { name: topic, retention } = policy;
+  const { name: topic, retention, tracking } = policy;
+  const ticketFor = tracking === null ? null : ticketMaker(input, tracking, { id: fields.id, ...base });
   const items = users.map((user): PublishItem => {
     const head = pushHead(fields, user, retention === null ? null : userStream(topic, user));
     const item = { ...base, head, topic, user, retention };
-    return blocking === null ? { kind: 'user', ...item } : { kind: 'block', ...item, block: blocking.block };
+    if (block !== undefined) return { kind: 'block', ...item, block };
+    return ticketFor === null ? { kind: 'user', ...item } : { kind: 'user', ...item, ticket: ticketFor(user) };
   });
   return { kind: 'items', type: fields.type, items };
+}
+
+function isOver({ policy, headers, context, timeMs }: Omit<DecodeInput, 'value'>, message: Message): boolean {
+  const ttlMs = headers.ttlMs ?? message.ttlMs ?? policy.ttlMs;
+  return ttlMs > 0 && context.nowMs - timeMs > ttlMs;
+}
+
+/** What the engine is told of a message that is too old, where outcomes are wanted. */
+function expiredItems(input: Omit<DecodeInput, 'value'>, { fields, base }: MadeFields, audience: Audience): Expired {
+  const { name: topic, tracking } = input.policy;
+  if (audience.kind !== 'users' || tracking === null) return expired;
+  const ticketFor = ticketMaker(input, tracking, { id: fields.id, ...base });
+  const item = { kind: 'expired', ...base, head: '', topic } as const;
+  return { kind: 'expired', items: audience.users.map((user) => ({ ...item, user, ticket: ticketFor(user) })) };
+}
+
+function ticketMaker(
+  { policy, record, context, timeMs }: Omit<DecodeInput, 'value'>,
+  tracking: Tracking,
+  { id, endsAtMs = 0 }: { readonly id: string; readonly endsAtMs?: number },
+): (user: string) => Ticket {
+  const { partition } = context;
+  const message = { id, topic: policy.name, partition, offset: record.offset, timeMs, endsAtMs };
+  return (user) => ticketOf(tracking, { ...message, user });
 }

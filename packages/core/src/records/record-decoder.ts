@@ -1,7 +1,7 @@
 import type { SourceRecord } from '../record-source.js';
 import type { TopicPolicy } from '../topics.js';
 import { audienceOfHeader, userOfKey } from './audience.js';
-import { reject, skipped, type Decoded, type DecodeContext } from './decoded.js';
+import { expired, reject, skipped, type Decoded, type DecodeContext } from './decoded.js';
 import { formats, type Format, type FormatDecoder } from './formats/formats.js';
 import { APPLIED_HEADER, readHeaders } from './headers.js';
 import { WhenFilter } from './map/when-filter.js';
@@ -43,13 +43,15 @@ export class RecordDecoder {
     const ttlMs = headers.ttlMs ?? (this.#decoder.limitsAge ? 0 : policy.ttlMs);
     // Before parsing: a router that catches up after a long stop meets many of these.
     const isOver = ttlMs > 0 && context.nowMs - timeMs > ttlMs;
-    if (isOver && !policy.blocks) return { kind: 'expired' };
+    // Where outcomes are wanted, it has to be known whose message it was.
+    if (isOver && !policy.blocks && policy.tracking === null) return expired;
     const decoded =
       value === null
         ? this.#decodeTombstone({ policy, record, context, headers, timeMs })
         : this.#decodeValue({ policy, record, value, context, headers, timeMs });
     const isSent = policy.blocks && record.headers[APPLIED_HEADER] !== undefined;
-    return isOver || isSent ? withoutFrames(decoded) : decoded;
+    if (policy.blocks) return isOver || isSent ? withoutFrames(decoded) : decoded;
+    return isOver && decoded.kind === 'items' ? expired : decoded;
   }
 
   #decodeValue(input: DecodeInput): Decoded {

@@ -117,6 +117,7 @@ export class ChunkDecoder {
       }
     } else if (decoded.kind === 'expired') {
       stats.expired.add(policy.name);
+      made.items.push(...decoded.items);
     } else if (decoded.kind === 'skipped') {
       stats.skipped.add(policy.name);
     } else {

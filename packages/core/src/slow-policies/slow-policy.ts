@@ -6,6 +6,16 @@ export interface OfferedFrame {
   /** null: an answer, a broadcast or another frame without a stream. */
   readonly stream: string | null;
   readonly bytes: Uint8Array;
+  /** Told what becomes of it here; null: nobody wants to know. */
+  readonly fate: FrameFate | null;
+}
+
+/** Told once what became of a frame that waited. */
+export interface FrameFate {
+  /** It was sent, or its connection has ended. */
+  left(): void;
+  /** It was given up for another one. */
+  dropped(): void;
 }
 
 /** What waits under one bound, as a policy sees it: the frames of one topic for one client. */

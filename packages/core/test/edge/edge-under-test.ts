@@ -124,7 +124,7 @@ export class EdgeUnderTest {
   }
 
   async stop(): Promise<void> {
-    this.edge.stop();
+    await this.edge.stop();
     await this.engine.stop();
   }
 

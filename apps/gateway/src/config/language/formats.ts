@@ -162,8 +162,10 @@ const NAME_SHAPE = '1 to 128 characters of A-Z a-z 0-9 . _ -';
 
 export const names = listOf('names', ` (each ${NAME_SHAPE})`, isName);
 
-export const words = (...allowed: readonly string[]): Format<readonly string[]> =>
-  listOf(`words out of ${allowed.join(', ')}`, '', (element) => allowed.includes(element));
+export const words = <const T extends string>(...allowed: readonly T[]): Format<readonly T[]> =>
+  listOf(`words out of ${allowed.join(', ')}`, '', (element) =>
+    (allowed as readonly string[]).includes(element),
+  ) as Format<readonly T[]>;
 
 export const origins = listOf(
   'origins',

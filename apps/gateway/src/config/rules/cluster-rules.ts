@@ -1,3 +1,6 @@
+import { OUTCOMES_TOLD } from '../schema/server-keys.js';
+import { ACK_TIMEOUT } from '../schema/traffic-keys.js';
+import { duration } from '../language/formats.js';
 import { when, type Rule } from './rule.js';
 
 /** Rules about what nodes and servers have to agree on. */
@@ -81,6 +84,35 @@ export const clusterRules: readonly Rule[] = [
     check: ({ topics }) =>
       Object.entries(topics).flatMap(([name, { ack, history }]) =>
         when(ack && history.size === 0, `topics.${name}.ack`, 'needs a history'),
+      ),
+  },
+  {
+    doc: '`ackTimeout` other than its default needs `ack`, and `deliveries` are not for `user-blocks`.',
+    reads: ['topics'],
+    check: ({ topics }) =>
+      Object.entries(topics).flatMap(([name, { ack, ackTimeoutMs, deliveries }]) => [
+        ...when(
+          !ack && ackTimeoutMs !== duration().read(ACK_TIMEOUT),
+          `topics.${name}.ackTimeout`,
+          'needs ack: clients of this topic do not acknowledge',
+        ),
+        ...when(
+          deliveries && name === 'user-blocks',
+          `topics.${name}.deliveries`,
+          'cannot be true for user-blocks: its records are commands',
+        ),
+      ]),
+  },
+  {
+    doc: '`deliveries.outcomes` other than its default has `unacked` only where a topic with `deliveries` has `ack`.',
+    reads: ['topics', 'deliveries.outcomes'],
+    check: ({ topics, deliveries: { outcomes } }) =>
+      when(
+        outcomes.includes('unacked') &&
+          outcomes.join() !== OUTCOMES_TOLD.join() &&
+          !Object.values(topics).some(({ ack, deliveries }) => ack && deliveries),
+        'deliveries.outcomes',
+        'unacked needs a topic with deliveries and ack',
       ),
   },
 ];

@@ -28,8 +28,8 @@ export const namingRules: readonly Rule[] = [
       })),
   },
   {
-    doc: 'The gateway never consumes what it writes: dead letters, presence and subscription events, inbound messages.',
-    reads: ['topics', 'kafka', 'presence', 'subscriptions', 'inbound'],
+    doc: 'The gateway never consumes what it writes: dead letters, presence and subscription events, deliveries, inbound messages.',
+    reads: ['topics', 'kafka', 'presence', 'subscriptions', 'inbound', 'deliveries'],
     check(values) {
       const consumed = new Set(Object.entries(values.topics).map(([name, { kafkaTopic }]) => kafkaTopic || name));
       return writtenTopics(values).flatMap(([path, topic]) =>
@@ -117,10 +117,11 @@ function ownPath(path: string, value: string): Finding[] {
   ];
 }
 
-function writtenTopics({ kafka, presence, subscriptions, inbound }: SchemaValues): [string, string][] {
+function writtenTopics({ kafka, presence, subscriptions, inbound, deliveries }: SchemaValues): [string, string][] {
   const written: [string, string][] = [['kafka.deadLetterTopic', kafka.deadLetterTopic || `${kafka.groupId}-dlq`]];
   if (presence.enabled) written.push(['presence.kafkaTopic', presence.kafkaTopic]);
   if (subscriptions.enabled) written.push(['subscriptions.kafkaTopic', subscriptions.kafkaTopic]);
+  if (deliveries.enabled) written.push(['deliveries.kafkaTopic', deliveries.kafkaTopic]);
   if (inbound.enabled) written.push(['inbound.kafkaTopic', inbound.kafkaTopic]);
   return written;
 }

@@ -1,3 +1,4 @@
+import { outcomes, type Outcome } from '@ws-gateway/core';
 import {
   choice,
   duration,
@@ -12,11 +13,15 @@ import {
   texts,
   url,
   whole,
+  words,
 } from '../language/formats.js';
 import { durationKey, flagKey, live, section, key, map, secret, sizeKey } from '../language/schema-node.js';
 
 const HOUR_MS = 3_600_000;
 const actorName = pattern('name', /^[A-Za-z0-9._@-]{1,64}$/, 'a name: letters, digits and . _ @ -, at most 64');
+
+/** Default of `deliveries.outcomes`. */
+export const OUTCOMES_TOLD: readonly Outcome[] = outcomes.filter((outcome) => outcome !== 'delivered');
 
 export const server = section('The port that clients connect to.', {
   host: key(text, '::', 'Address to listen on. `::` is all of them, IPv4 and IPv6; without IPv6 it is `0.0.0.0`.'),
@@ -143,6 +148,20 @@ export const operationKeys = {
   inbound: section('Messages from clients, written to Kafka for backends.', {
     enabled: flagKey(false, 'Write them, and allow the command `send` on every endpoint.'),
     kafkaTopic: key(kafkaTopic, 'ws-inbound', 'Kafka topic they are written to.'),
+  }),
+  deliveries: section('What became of each message to a user, written to Kafka for those who produced it.', {
+    enabled: flagKey(false, 'Write it, for topics that have `deliveries`.'),
+    kafkaTopic: key(
+      kafkaTopic,
+      'ws-deliveries',
+      'Kafka topic it is written to, under the user as key: see docs/records.md.',
+    ),
+    outcomes: key(words(...outcomes), OUTCOMES_TOLD, 'Outcomes that are written. Each message has exactly one.'),
+    offlineAfter: durationKey(
+      '5s',
+      'A message that no connection of its user has taken for this long is `offline`, for good.',
+      duration(100),
+    ),
   }),
   logger: section('Logs on standard output.', {
     level: live(key(choice('error', 'warn', 'info', 'debug'), 'info', 'The least important level that is written.')),

@@ -1,7 +1,10 @@
 import { recordFormats, slowPolicies, slowPolicyNames } from '@ws-gateway/core';
-import { choice, kafkaTopic, name, port, text, whole } from '../language/formats.js';
+import { choice, duration, kafkaTopic, name, port, text, whole } from '../language/formats.js';
 import { keyAccess, mapMember, optionalFlag, scalars, selector, selectors } from '../language/selector-formats.js';
 import { durationKey, flagKey, live, section, key, list, map, sizeKey } from '../language/schema-node.js';
+
+/** Default of `topics.<name>.ackTimeout`. */
+export const ACK_TIMEOUT = '30s';
 
 const slow = choice(...slowPolicyNames);
 const SLOW_DOC = `What happens to a client that reads too slowly: ${slowPolicyNames
@@ -46,6 +49,12 @@ const topic = section('', {
   queueBytes: live(sizeKey('256kb', 'What may wait for one slow client.')),
   ttl: live(durationKey(0, 'Records older than this on arrival are not delivered. 0: no limit.')),
   ack: flagKey(false, 'Clients acknowledge; one that comes back without a position gets all after its last ack.'),
+  ackTimeout: durationKey(
+    ACK_TIMEOUT,
+    'With `ack` and `deliveries`: a message that is not acknowledged for this long is `unacked`.',
+    duration(100),
+  ),
+  deliveries: flagKey(false, 'What becomes of each message to a user is written to Kafka: see `deliveries`.'),
   snapshot: flagKey(false, 'Mode `latest`: a client that subscribes gets the newest message at once.'),
   guests: flagKey(false, 'Clients without a token may subscribe to its public messages.'),
   clientVisible: flagKey(true, 'Clients may subscribe. Otherwise the name is unknown to them.'),

@@ -6,6 +6,7 @@ import { keyStream, roomStream, userStream, type RetainedStream } from '../../st
 import type { StreamPolicy } from '../../stream-policy.js';
 import type { ClusterSurvey } from '../node/cluster-survey.js';
 import type { Connection } from '../delivery/connection.js';
+import type { Takes } from '../delivery/takes.js';
 import { ok, rateLimited, requireOpen, type CommandHandlers, type Outcome } from './outcome.js';
 import { connectionViews } from '../../presence-view.js';
 import { RefusalError } from '../refusals.js';
@@ -17,6 +18,7 @@ import type { TopicAccess } from '../subscriptions/topic-access.js';
 
 interface HistoryDeps {
   readonly engine: Engine;
+  readonly takes: Takes;
   readonly access: TopicAccess;
   readonly survey: ClusterSurvey;
 }
@@ -106,6 +108,8 @@ export class HistoryCommands {
     if (typeof offset !== 'number' || !Number.isSafeInteger(offset) || offset < 0) {
       throw new RefusalError('bad_request', 'offset: an integer from 0');
     }
+    // The engine shall know who took what is acknowledged.
+    if (subscription.policy.tracking !== null) await this.#deps.takes.flush();
     const accepted = await this.#deps.engine.acknowledge(subscription.retained!, offset);
     if (!accepted) throw new RefusalError('bad_request', 'offset: lies above the top of the stream');
     return ok({ stream, offset });

@@ -1,5 +1,6 @@
 import { closeReason, type CloseReason } from '../../close-codes.js';
-import type { ContinuityLoss, Engine } from '../../engine.js';
+import type { Engine } from '../../engine.js';
+import type { ContinuityLoss } from '../../inbox.js';
 import { leftFrame } from '../../frame.js';
 import type { NodeCommand } from '../../node-commands.js';
 import type { PresenceEvents } from '../../outgoing/presence-events.js';

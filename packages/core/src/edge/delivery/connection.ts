@@ -8,6 +8,7 @@ import type { Login } from '../login.js';
 import type { FanOutGroup, NativeFanOut, StreamMember } from './fan-out-group.js';
 import type { LocalStream, LocalStreamTable } from './local-streams.js';
 import type { SlowQueue } from './slow-queue.js';
+import type { Take } from './takes.js';
 
 /**
  * One socket as the edge sees it. Kept small on purpose: no closures, no timers and no collections until they are
@@ -209,6 +210,10 @@ export interface Frame {
   readonly frame: Uint8Array;
   /** See MessageLife. */
   readonly endsAtMs?: number;
+  /** Record that it was made of (see StreamMessage); absent: nobody asks. */
+  readonly source?: number;
+  readonly sourceOffset?: number;
+  readonly acceptedMs?: number;
 }
 
 interface HeldFrame {
@@ -216,4 +221,6 @@ interface HeldFrame {
   readonly offset: number;
   /** null: the connection's own message, which it is not told. */
   readonly frame: Uint8Array | null;
+  /** Told when it is taken; null: nobody wants to know. */
+  readonly take: Take | null;
 }

@@ -1,11 +1,12 @@
-import type { StreamMessage } from '../../engine.js';
+import type { StreamMessage } from '../../inbox.js';
 import { livingOf } from '../../message-life.js';
 import { Histogram, LATENCY_BOUNDS_SECONDS, type EdgeStats } from '../../stats.js';
 import type { StreamName } from '../../streams.js';
 import { closeReason } from '../../close-codes.js';
 import type { LocalStream } from './local-streams.js';
-import type { Connection, Frame, LocalStreams, NativeSubscribers, Subscription } from './connection.js';
+import type { Frame, LocalStreams, NativeSubscribers, Subscription } from './connection.js';
 import type { Sender } from './sender.js';
+import type { Take, Takes } from './takes.js';
 
 /**
  * Number of subscribers from which a stream is served by its transport's own fan-out: joining a group pays only for
@@ -23,15 +24,17 @@ const NATIVE_FROM = 16;
 export class Delivery {
   readonly #localStreams: LocalStreams;
   readonly #sender: Sender;
+  readonly #takes: Takes;
   readonly #stats: EdgeStats;
   /** Shared channels with subscribers that may move to native fan-out at the end of the batch. */
   readonly #promotable = new Set<LocalStream<Subscription>>();
   #batchAtMs = 0;
   #batchStarted = 0;
 
-  constructor(deps: { localStreams: LocalStreams; sender: Sender; stats: EdgeStats }) {
+  constructor(deps: { localStreams: LocalStreams; sender: Sender; takes: Takes; stats: EdgeStats }) {
     this.#localStreams = deps.localStreams;
     this.#sender = deps.sender;
+    this.#takes = deps.takes;
     this.#stats = deps.stats;
   }
 
@@ -49,10 +52,11 @@ export class Delivery {
       localStream.offset = message.offset;
     }
     if (native !== null && native.members.length > 0 && !message.seen) this.#publish(native, message);
+    const take = direct[0] === undefined ? null : this.#takes.came(message, direct[0]);
     // Backwards: serving one may close it, which takes it out of the list.
     for (let at = direct.length - 1; at >= 0; at--) {
       const subscription = direct[at];
-      if (subscription !== undefined) this.#serve(subscription, message);
+      if (subscription !== undefined) this.#serve(subscription, message, take);
     }
     if (direct.length > 0 && deservesNativeFanOut(localStream)) this.#promotable.add(localStream);
   }
@@ -73,7 +77,9 @@ export class Delivery {
     subscription.held = null;
     subscription.heldBytes = 0;
     for (const live of held ?? []) {
-      if (advances(subscription, live) && live.frame !== null) this.#push(connection, live.frame, subscription);
+      if (!advances(subscription, live) || live.frame === null) continue;
+      this.#sender.push(connection, live.frame, subscription, live.take);
+      this.#stats.messagesSent.add(subscription.policy.type);
     }
     subscription.settle();
   }
@@ -94,6 +100,7 @@ export class Delivery {
       );
     }
     this.#stats.messagesSent.add(policy.type, frames.length);
+    this.#takes.replayed(frames, subscription);
   }
 
   /** Takes natively served sockets whose backlog grew into their own lanes; only channels used since the last look. */
@@ -132,12 +139,15 @@ export class Delivery {
     if (sender !== undefined) this.demote(sender);
   }
 
-  #serve(subscription: Subscription, message: StreamMessage): void {
+  #serve(subscription: Subscription, message: StreamMessage, take: Take | null): void {
     // A store that lost its newest minute is given it again.
-    if (message.seen && subscription.outlivedLoss) return;
+    if (message.seen && subscription.outlivedLoss) {
+      take?.sent();
+      return;
+    }
     const isOwn = message.except !== '' && message.except === subscription.connection.id;
     if (subscription.held !== null) {
-      this.#hold(subscription, message, isOwn);
+      this.#hold(subscription, message, isOwn ? null : { take });
       return;
     }
     if (isOwn) {
@@ -145,25 +155,29 @@ export class Delivery {
       advances(subscription, message);
       return;
     }
-    if (message.seen && deliveredBefore(subscription, message)) return;
+    if (message.seen && deliveredBefore(subscription, message)) {
+      take?.sent();
+      return;
+    }
     if (!advances(subscription, message)) return;
-    this.#sender.push(subscription.connection, message.frame, subscription);
+    this.#sender.push(subscription.connection, message.frame, subscription, take);
     this.#count(subscription, message, 1);
   }
 
-  #hold(subscription: Subscription, message: StreamMessage, isOwn: boolean): void {
+  /** `due` null: the connection's own message, which it is not told. */
+  #hold(subscription: Subscription, message: StreamMessage, due: { readonly take: Take | null } | null): void {
     // History is read up to here all the same.
     if (subscription.replaying === 'paced') return;
     // It will be closed as soon as it is open, and an open one would not get this any more.
     if (subscription.connection.pendingClose !== null) return;
-    if (!isOwn) subscription.heldBytes += message.frame.length;
+    if (due !== null) subscription.heldBytes += message.frame.length;
     const bytesMax = subscription.policy.queueBytes;
     if (subscription.heldBytes > bytesMax && subscription.held!.length > 0) {
       this.#holdNoMore(subscription);
       return;
     }
-    const frame = isOwn ? null : Buffer.from(message.frame);
-    subscription.held!.push({ epoch: message.epoch, offset: message.offset, frame });
+    const frame = due === null ? null : Buffer.from(message.frame);
+    subscription.held!.push({ epoch: message.epoch, offset: message.offset, frame, take: due?.take ?? null });
   }
 
   #holdNoMore(subscription: Subscription): void {
@@ -178,11 +192,6 @@ export class Delivery {
     this.#stats.bufferOverflows++;
     const topic = subscription.policy.name;
     this.#sender.close(subscription.connection, { ...closeReason('slow_consumer'), topic });
-  }
-
-  #push(connection: Connection, frame: Uint8Array, subscription: Subscription): void {
-    this.#sender.push(connection, frame, subscription);
-    this.#stats.messagesSent.add(subscription.policy.type);
   }
 
   #promote(localStream: LocalStream<Subscription>): void {

@@ -2,6 +2,7 @@ import { closeReason, type CloseReason } from '../../close-codes.js';
 import type { EdgeStats } from '../../stats.js';
 import type { Connection, NativeSubscribers, Subscription } from './connection.js';
 import { SlowQueue, type SlowQueuePolicy } from './slow-queue.js';
+import type { Take } from './takes.js';
 import { WaitingFrames } from './waiting-frames.js';
 
 /** Bytes that a slow socket may have in the transport's own buffer before its queue waits for it. */
@@ -39,12 +40,13 @@ export class Sender {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** Collects a frame until `flush`. `subscription` null: an answer, a room-less broadcast or another frame without topic. */
-  push(connection: Connection, frame: Uint8Array, subscription: Subscription | null): void {
+  /** Collects a frame until `flush`. `subscription` null: an answer, a room-less broadcast or another frame without topic;
+   * `take` null: nobody wants to know what becomes of it. */
+  push(connection: Connection, frame: Uint8Array, subscription: Subscription | null, take: Take | null = null): void {
     if (connection.state !== 'open') return;
     this.#stats.bytesSent += frame.length;
-    if (this.#waiting.add(connection, frame)) return;
-    this.#queue(connection, this.#copyOf(frame), subscription);
+    if (this.#waiting.add(connection, frame)) take?.sent();
+    else this.#queue(connection, { frame: this.#copyOf(frame), take }, subscription);
   }
 
   /** An answer or event of the gateway itself; leaves at once, behind everything collected before it. */
@@ -72,7 +74,7 @@ export class Sender {
     const before = queue.length;
     for (const bytes of frames) {
       this.#stats.bytesSent += bytes.length;
-      queue.push(REPLAY_POLICY, { stream: null, bytes });
+      queue.push(REPLAY_POLICY, { stream: null, bytes, fate: null });
     }
     this.#stats.bufferedFrames += queue.length - before;
     this.drained(connection);
@@ -176,6 +178,7 @@ export class Sender {
   /** The connection is gone: forget its queue. */
   forget(connection: Connection): void {
     if (connection.slowQueue !== null) this.#stats.bufferedFrames -= connection.slowQueue.length;
+    connection.slowQueue?.abandon();
     connection.slowQueue = null;
     connection.outbox.length = 0;
     this.#slow.delete(connection);
@@ -200,11 +203,17 @@ export class Sender {
     return this.#copy;
   }
 
-  #queue(connection: Connection, bytes: Uint8Array, subscription: Subscription | null): void {
+  #queue(
+    connection: Connection,
+    { frame, take }: { frame: Uint8Array; take: Take | null },
+    subscription: Subscription | null,
+  ): void {
     const slowQueue = connection.slowQueue!;
     const policy = subscription?.policy ?? this.#answers;
     const before = slowQueue.length;
-    const verdict = slowQueue.push(policy, { stream: subscription?.localStream.stream ?? null, bytes });
+    const stream = subscription?.localStream.stream ?? null;
+    const verdict = slowQueue.push(policy, { stream, bytes: frame, fate: take });
+    if (verdict !== 'full') take?.queued();
     this.#stats.bufferedFrames += slowQueue.length - before;
     if (verdict === 'queued') return;
     this.#stats.slowConsumerActions.add(policy.slow);

@@ -1,5 +1,5 @@
 import { slowPolicies } from '../../slow-policies.js';
-import type { OfferedFrame, SlowShare, SlowVerdict } from '../../slow-policies/slow-policy.js';
+import type { FrameFate, OfferedFrame, SlowShare, SlowVerdict } from '../../slow-policies/slow-policy.js';
 import type { StreamPolicy } from '../../stream-policy.js';
 
 /** The part of a StreamPolicy that a slow queue needs; one object stands for one bound. */
@@ -42,6 +42,11 @@ export class SlowQueue {
     return first === null ? null : first.shift();
   }
 
+  /** Its connection has ended. */
+  abandon(): void {
+    for (const share of this.#shares.values()) share.abandon();
+  }
+
   #shareOf(policy: SlowQueuePolicy): Share {
     let share = this.#shares.get(policy);
     if (share === undefined) this.#shares.set(policy, (share = new Share(policy.queueBytes, this.#waiting)));
@@ -80,27 +85,39 @@ class Share implements SlowShare {
     return this.#bytes === 0 || this.#bytes + bytes.length <= this.#bytesMax;
   }
 
-  append({ stream, bytes }: OfferedFrame): void {
-    const entry = { order: ++this.#waiting.pushed, stream, frame: bytes };
+  append({ stream, bytes, fate }: OfferedFrame): void {
+    const entry = { order: ++this.#waiting.pushed, stream, frame: bytes, fate };
     this.#entries.push(entry);
     this.#count(1, bytes.length);
     if (stream !== null) this.#newest?.set(stream, entry);
   }
 
-  replace({ stream, bytes }: OfferedFrame): boolean {
+  replace({ stream, bytes, fate }: OfferedFrame): boolean {
     if (stream === null) return false;
     const entry = (this.#newest ??= new Map()).get(stream);
     if (entry === undefined) return false;
     this.#count(0, bytes.length - entry.frame.length);
     entry.frame = bytes;
+    entry.fate?.dropped();
+    entry.fate = fate;
     return true;
   }
 
   dropOldest(): void {
-    this.shift();
+    this.#take().fate?.dropped();
   }
 
   shift(): Uint8Array {
+    const { frame, fate } = this.#take();
+    fate?.left();
+    return frame;
+  }
+
+  abandon(): void {
+    for (const entry of this.#entries) entry?.fate?.left();
+  }
+
+  #take(): Entry {
     const entry = this.#entries[this.#head];
     if (entry === null || entry === undefined) throw new Error('nothing waits in this share of the slow queue');
     this.#entries[this.#head++] = null;
@@ -110,7 +127,7 @@ class Share implements SlowShare {
     }
     this.#count(-1, -entry.frame.length);
     if (entry.stream !== null && this.#newest?.get(entry.stream) === entry) this.#newest.delete(entry.stream);
-    return entry.frame;
+    return entry;
   }
 
   #count(frames: number, bytes: number): void {
@@ -124,4 +141,5 @@ interface Entry {
   readonly order: number;
   readonly stream: string | null;
   frame: Uint8Array;
+  fate: FrameFate | null;
 }

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { closeReason } from '../../close-codes.js';
 import { EngineError } from '../../errors.js';
-import type { ContinuityLoss, Engine } from '../../engine.js';
+import type { Engine } from '../../engine.js';
+import type { ContinuityLoss } from '../../inbox.js';
 import type { Logger } from '../../logger.js';
 import type { PresenceEvents } from '../../outgoing/presence-events.js';
 import type { Position } from '../../streams.js';

@@ -1,5 +1,5 @@
 import type { BackendCommands } from '../../backend-commands.js';
-import type { StreamMessage } from '../../engine.js';
+import type { StreamMessage } from '../../inbox.js';
 import type { Logger } from '../../logger.js';
 import type { LocalStreams, Subscription } from '../delivery/connection.js';
 import type { Sender } from '../delivery/sender.js';

@@ -1,4 +1,5 @@
 import type { Engine, PublishItem } from '../../engine.js';
+import { ofNoRecord } from '../../inbox.js';
 import { EngineError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import type { EdgeStats } from '../../stats.js';
@@ -98,6 +99,7 @@ export class PipeActions {
       recordTimeMs: Date.now(),
       frame,
       except: '',
+      ...ofNoRecord,
       seen: false,
     });
     return true;

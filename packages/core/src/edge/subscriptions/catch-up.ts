@@ -1,5 +1,6 @@
 import { closeReason } from '../../close-codes.js';
-import type { Engine, StreamMessage } from '../../engine.js';
+import type { Engine } from '../../engine.js';
+import type { StreamMessage } from '../../inbox.js';
 import type { Logger } from '../../logger.js';
 import type { Position } from '../../streams.js';
 import type { Delivery } from '../delivery/delivery.js';

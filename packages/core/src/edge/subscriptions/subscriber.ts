@@ -1,4 +1,5 @@
-import type { Engine, HistoryPage, StreamMessage } from '../../engine.js';
+import type { Engine, HistoryPage } from '../../engine.js';
+import type { StreamMessage } from '../../inbox.js';
 import { isDeletion } from '../../frame.js';
 import { livingOf } from '../../message-life.js';
 import type { EdgeStats } from '../../stats.js';

@@ -9,7 +9,7 @@ import {
   audienceOfUsers,
   type Audience,
 } from '../audience.js';
-import { reject, skipped, type Pending, type Rejection, type Skipped } from '../decoded.js';
+import { expired, reject, skipped, type Expired, type Pending, type Rejection, type Skipped } from '../decoded.js';
 import type { DecodeInput, Message } from '../message.js';
 import { formatRfc3339, isWritableTime, parseRfc3339 } from '../rfc3339.js';
 import type { Dialect } from './dialect.js';
@@ -43,13 +43,14 @@ export class MappedDecoder {
     this.limitsAge = policy.map.ttlMs !== undefined;
   }
 
-  decode(input: DecodeInput): Message | Rejection | Skipped | Pending | Expiry {
+  decode(input: DecodeInput): Message | Rejection | Skipped | Pending | Expired {
     const failed = this.#view.open(input);
     if (failed !== null) return failed;
     if (!this.#conditions.hold()) return skipped;
     const ttlMs = this.#ttlMs(input);
     if (typeof ttlMs === 'object' && ttlMs !== null) return ttlMs;
-    if (this.#isOver(ttlMs, input)) return { kind: 'expired' };
+    // Where outcomes are wanted, it has to be known whose message it was.
+    if (input.policy.tracking === null && this.#isOver(ttlMs, input)) return expired;
     const audience = this.#audienceOf(input);
     if (audience.kind === 'dead_letter') return audience;
     const payload = this.#payload();
@@ -182,10 +183,6 @@ export class MappedDecoder {
     const ttlMs = ownMs ?? policy.ttlMs;
     return ttlMs > 0 && context.nowMs - timeMs > ttlMs;
   }
-}
-
-interface Expiry {
-  readonly kind: 'expired';
 }
 
 function compileMap(view: RecordView, map: RecordMap): Partial<Record<MapMember, CompiledMember>> {

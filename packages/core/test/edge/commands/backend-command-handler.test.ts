@@ -1,3 +1,4 @@
+import { ofNoRecord } from '../../../src/inbox.js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   createEdge,
@@ -177,7 +178,7 @@ async function settled(client: Client, frames: number): Promise<void> {
 function live(status: 'update' | 'reload', payload: unknown): void {
   const frame = Buffer.from(`{"rid":-1,"event":"${ID}","status":"${status}","payload":${JSON.stringify(payload)}}`);
   const message = { stream: `sub/${ID}`, epoch: '', offset: 0, recordTimeMs: Date.now(), frame, except: '' };
-  edge.deliver({ ...message, seen: false } as Parameters<Edge['deliver']>[0]);
+  edge.deliver({ ...message, ...ofNoRecord, seen: false } as Parameters<Edge['deliver']>[0]);
   edge.endBatch();
 }
 

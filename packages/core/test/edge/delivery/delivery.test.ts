@@ -1,3 +1,4 @@
+import { ofNoRecord } from '../../../src/inbox.js';
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { closeReason } from '../../../src/close-codes.js';
@@ -187,7 +188,7 @@ describe('delivery to sockets', () => {
     for (const { socket } of slow) socket.stalled = true;
     delivery.batch([PUBLIC, 1, 'a']);
     const batch = Buffer.from('b and much more');
-    const message = { stream: PUBLIC, epoch: 'e', recordTimeMs: 1, except: '', seen: false };
+    const message = { stream: PUBLIC, epoch: 'e', recordTimeMs: 1, except: '', ...ofNoRecord, seen: false };
     delivery.delivery.deliver({ ...message, offset: 2, frame: batch.subarray(0, 1) });
     delivery.delivery.endBatch();
     batch.fill(0);

@@ -1,3 +1,4 @@
+import { ofNoRecord } from '../../../src/inbox.js';
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
@@ -48,7 +49,7 @@ describe('native fan-out to a crowd', () => {
 
   it('copies what waits for its turn: the bytes belong to the engine', async () => {
     const frame = Buffer.from('b');
-    const message = { stream: PUBLIC, epoch: 'e', recordTimeMs: 1, except: '', seen: false };
+    const message = { stream: PUBLIC, epoch: 'e', recordTimeMs: 1, except: '', ...ofNoRecord, seen: false };
     delivery.delivery.deliver({ ...message, offset: 2, frame });
     frame.fill(0);
     delivery.delivery.endBatch();

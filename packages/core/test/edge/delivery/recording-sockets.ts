@@ -1,3 +1,6 @@
+import { ofNoRecord } from '../../../src/inbox.js';
+import type { Logger } from '../../../src/logger.js';
+import { Takes } from '../../../src/edge/delivery/takes.js';
 import { LocalStreamTable } from '../../../src/edge/delivery/local-streams.js';
 import { Connection, Subscription, type Endpoint, type LocalStreams } from '../../../src/edge/delivery/connection.js';
 import { Delivery } from '../../../src/edge/delivery/delivery.js';
@@ -91,6 +94,10 @@ export class DeliveryUnderTest {
   readonly sockets = this.transport.sockets;
   nowMs = 0;
   readonly sender = new Sender(this.stats, { answerQueueBytes: 1000, now: () => this.nowMs });
+  readonly takes = new Takes({
+    outcomes: { note: () => Promise.resolve() },
+    logger: { debug() {} } as unknown as Logger,
+  });
   readonly delivery = new Delivery(this);
 
   subscriber(stream: string, topic?: TopicPolicy, held?: boolean) {
@@ -136,7 +143,14 @@ export class DeliveryUnderTest {
   }
 
   #deliver(at: { stream: string; offset: number; epoch: string }, text: string, seen: boolean): void {
-    const message: StreamMessage = { ...at, recordTimeMs: 1, frame: Buffer.from(text), except: '', seen };
+    const message: StreamMessage = {
+      ...at,
+      recordTimeMs: 1,
+      frame: Buffer.from(text),
+      except: '',
+      ...ofNoRecord,
+      seen,
+    };
     this.delivery.deliver(message);
   }
 }

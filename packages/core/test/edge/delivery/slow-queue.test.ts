@@ -11,7 +11,7 @@ function subscription(stream: string, slow: SlowPolicyName, queueBytes: number) 
 }
 
 function offer(slowQueue: SlowQueue, to: ReturnType<typeof subscription> | null, bytes: Uint8Array) {
-  return slowQueue.push(to?.policy ?? answers, { stream: to?.stream ?? null, bytes });
+  return slowQueue.push(to?.policy ?? answers, { stream: to?.stream ?? null, bytes, fate: null });
 }
 
 function drain(slowQueue: SlowQueue): string[] {

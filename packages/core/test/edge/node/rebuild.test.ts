@@ -1,3 +1,4 @@
+import { ofNoRecord } from '../../../src/inbox.js';
 import { describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectionTable } from '../../../src/edge/delivery/connection-table.js';
@@ -32,7 +33,7 @@ const silent: Logger = {
 
 function message(offset: number, seen = false, stream = PUBLIC, epoch = NEW_EPOCH): StreamMessage {
   const frame = Buffer.from(`new ${offset}`);
-  return { stream, epoch, offset, recordTimeMs: 1, except: '', seen, frame };
+  return { stream, epoch, offset, recordTimeMs: 1, except: '', ...ofNoRecord, seen, frame };
 }
 
 const nothingMissed: ContinuityLoss = { reason: 'test', concerns: () => true, missed: () => false };

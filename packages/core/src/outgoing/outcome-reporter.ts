@@ -1,0 +1,96 @@
+import { Backoff, sleep } from '../backoff.js';
+import type { Engine } from '../engine.js';
+import { endByDefect } from '../defects.js';
+import type { Logger } from '../logger.js';
+import type { DecidedMessage, Outcome, OutcomePage } from '../outcomes/outcome.js';
+import { outcomeRecord } from '../outcomes/ticket.js';
+import type { RecordWriter } from '../record-source.js';
+import type { RouterStats } from '../stats.js';
+
+/** Time in ms between two looks at a part of the store: how much later than it is decided an outcome is told. */
+const LOOK_MS = 250;
+
+/** Time in ms that a stop waits for Kafka. */
+const STOP_MS = 2000;
+
+export interface OutcomeReporterDeps {
+  readonly engine: Engine;
+  readonly writer: RecordWriter;
+  readonly stats: RouterStats;
+  readonly logger: Logger;
+}
+
+/**
+ * Tells producers by Kafka what became of each message (`ws-deliveries`, docs/records.md): every outcome at least once,
+ * in order for each user, who is the key. While Kafka is away they wait in the engine, bounded.
+ */
+export class OutcomeReporter {
+  readonly #deps: OutcomeReporterDeps;
+  readonly #kafkaTopic: string;
+  readonly #wanted: ReadonlySet<Outcome>;
+  readonly #stopping = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+  readonly #pending: number[] = [];
+
+  constructor(deps: OutcomeReporterDeps, options: { kafkaTopic: string; outcomes: readonly Outcome[] }) {
+    this.#deps = deps;
+    this.#kafkaTopic = options.kafkaTopic;
+    this.#wanted = new Set(options.outcomes);
+  }
+
+  start(): void {
+    if (this.#stopping.signal.aborted) return;
+    const parts = Array.from({ length: this.#deps.engine.outcomes.parts }, (_, part) => this.#report(part));
+    this.#running = Promise.all(parts);
+    this.#running.catch(endByDefect);
+  }
+
+  /**
+   * Reads no more. Resolves when what was read is written, or Kafka takes too long; what is left another node reports.
+   */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.race([this.#running, sleep(STOP_MS, new AbortController().signal)]);
+  }
+
+  async #report(part: number): Promise<void> {
+    const { signal } = this.#stopping;
+    const backoff = new Backoff();
+    let receipt: string | null = null;
+    while (!signal.aborted) {
+      try {
+        const page = await this.#deps.engine.outcomes.page(part, receipt);
+        receipt = null;
+        this.#count(part, page);
+        if (page !== null && page.messages.length > 0) {
+          await this.#write(page.messages);
+          receipt = page.receipt;
+        }
+        backoff.reset();
+      } catch (error) {
+        const fields = { topic: this.#kafkaTopic, error };
+        this.#deps.logger[backoff.isFresh ? 'warn' : 'debug']('outcomes could not be reported, trying again', fields);
+        await backoff.wait(signal);
+      }
+      if (receipt === null) await sleep(LOOK_MS, signal);
+    }
+    // Else the next node would report them once more.
+    if (receipt !== null) await this.#deps.engine.outcomes.page(part, receipt).catch(() => undefined);
+  }
+
+  #count(part: number, page: OutcomePage | null): void {
+    const { stats } = this.#deps;
+    this.#pending[part] = page?.pending ?? 0;
+    stats.outcomesPending = this.#pending.reduce((sum, pending) => sum + (pending ?? 0), 0);
+    stats.outcomesLost += page?.lost ?? 0;
+  }
+
+  async #write(messages: readonly DecidedMessage[]): Promise<void> {
+    const records = messages.filter(({ outcome }) => this.#wanted.has(outcome)).map(outcomeRecord);
+    await this.#deps.writer.write(
+      this.#kafkaTopic,
+      records.map(({ user, value }) => ({ key: user, value })),
+    );
+    for (const { outcome } of messages) this.#deps.stats.outcomes.add(outcome);
+  }
+}
