@@ -10,7 +10,11 @@ local base = KEYS[1]
 
 local reply = {}
 for i = 2, #ARGV, 2 do
-  local top = topOf(base .. META .. ARGV[i], ARGV[1], ARGV[i + 1])
+  local stream = ARGV[i]
+  -- Nodes watch no streams of users: those who have some are known.
+  local isUsers = string.find(stream, '^[^/]+/u/')
+  local isUnwatched = not isUsers and redis.call('EXISTS', base .. INTEREST .. stream) == 0
+  local top = topOf(base .. META .. stream, ARGV[1], ARGV[i + 1], isUnwatched)
   reply[#reply + 1] = top.epoch
   reply[#reply + 1] = top.offset
 end

@@ -20,7 +20,8 @@ local STEP = 64
 -- @include clock
 -- @include tops
 
-local stream = topOf(KEYS[1], ARGV[1], ARGV[2])
+-- Positions are told before: that is what makes an epoch last.
+local stream = topOf(KEYS[1], ARGV[1], ARGV[2], true)
 local top = tonumber(stream.offset)
 
 local known = ARGV[6] == '' or has(stream, ARGV[6], after)

@@ -177,7 +177,10 @@ export class MemoryEngine implements Engine {
 
   async unwatch(streams: readonly StreamName[]): Promise<void> {
     this.#running();
-    for (const stream of streams) this.#watched.delete(stream);
+    for (const stream of streams) {
+      this.#watched.delete(stream);
+      this.#streams.get(stream)?.leave(this.#clock());
+    }
   }
 
   async positions(streams: readonly RetainedStream[]): Promise<Position[]> {

@@ -20,6 +20,7 @@ interface ReadOptions {
 }
 
 const EPOCH_KEPT_MS_MIN = 86_400_000;
+const UNWRITTEN_KEPT_MS = 120_000;
 
 /** Epoch, top and history of one stream. */
 export class MemoryStream {
@@ -41,6 +42,11 @@ export class MemoryStream {
    */
   touch({ ttlMs }: Retention, nowMs: number): void {
     this.#forgetAtMs = nowMs + Math.max(2 * ttlMs, EPOCH_KEPT_MS_MIN);
+  }
+
+  /** Nobody is subscribed any more: an epoch under which nothing was written is not needed for long. */
+  leave(nowMs: number): void {
+    if (this.offset === 0) this.#forgetAtMs = nowMs + UNWRITTEN_KEPT_MS;
   }
 
   isForgotten(nowMs: number): boolean {
