@@ -28,6 +28,8 @@ export class Delivery {
   readonly #stats: EdgeStats;
   /** Shared channels with subscribers that may move to native fan-out at the end of the batch. */
   readonly #promotable = new Set<LocalStream<Subscription>>();
+  /** Streams that transports have served since backlogs were last looked at: few, however many there are. */
+  readonly #published = new Set<NativeSubscribers>();
   #batchAtMs = 0;
   #batchStarted = 0;
 
@@ -105,14 +107,13 @@ export class Delivery {
 
   /** Takes natively served sockets whose backlog grew into their own lanes; only channels used since the last look. */
   sweep(): void {
-    for (const { native } of this.#localStreams.shared()) {
-      if (!native?.published) continue;
-      native.published = false;
+    for (const native of this.#published) {
       for (let at = native.members.length - 1; at >= 0; at--) {
         const subscription = native.members[at];
         if (subscription !== undefined && this.#sender.lagging(subscription.connection)) this.demote(subscription);
       }
     }
+    this.#published.clear();
   }
 
   /** Moves a subscription from native to single service, at the position where the stream is. */
@@ -130,7 +131,9 @@ export class Delivery {
   }
 
   #publish(native: NativeSubscribers, message: StreamMessage): void {
-    if (this.#sender.publish(native, message.frame)) this.#count(native.members[0]!, message, native.members.length);
+    if (!this.#sender.publish(native, message.frame)) return;
+    this.#published.add(native);
+    this.#count(native.members[0]!, message, native.members.length);
   }
 
   /** The sender of a message is left out of it, and native fan-out cannot leave anybody out. */

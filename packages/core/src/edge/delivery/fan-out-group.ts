@@ -28,8 +28,6 @@ export class NativeFanOut<Member extends StreamMember> {
   readonly groups: FanOutGroup[] = [];
   /** Frames that some group has not been given, and those that came after them. */
   readonly frames: Uint8Array[] = [];
-  /** Something was published since backlogs were last looked at. */
-  published = false;
   readonly #stream: StreamName;
 
   constructor(stream: StreamName) {

@@ -50,7 +50,7 @@ export class LocalStream<Member extends StreamMember> {
 /** All streams of this node by name: the one look-up that a delivery needs. */
 export class LocalStreamTable<Member extends StreamMember> {
   readonly #localStreams = new Map<StreamName, LocalStream<Member>>();
-  /** Few beside those of users, and looked at twenty times a second: among 20,000 others that took 1-2 % of a core. */
+  /** Those that are not a user's own. */
   readonly #shared = new Set<LocalStream<Member>>();
 
   get(stream: StreamName): LocalStream<Member> | undefined {

@@ -61,7 +61,6 @@ export class Sender {
   /** Gives a frame to all members of a stream's native fan-out; false when there is none. */
   publish(native: NativeSubscribers, frame: Uint8Array): boolean {
     if (!this.#waiting.publish(native, frame)) return false;
-    native.published = true;
     this.#stats.bytesSent += frame.length * native.members.length;
     return true;
   }
