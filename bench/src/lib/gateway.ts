@@ -41,6 +41,7 @@ export interface GatewayOptions {
 
 export interface GatewaySettings {
   readonly heartbeat?: string;
+  readonly rooms?: Readonly<Record<string, unknown>>;
   /** Settings of topics. */
   readonly topics?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -86,7 +87,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 function config(options: GatewayOptions, port: number): unknown {
   const { brokers, redisUrl, groupId, topics, keyPrefix, engine = 'redis', history, settings = {} } = options;
-  const { heartbeat = '25s', topics: settingsOf = {} } = settings;
+  const { heartbeat = '25s', topics: settingsOf = {}, rooms = {} } = settings;
   const { hostname, port: redisPort, username, password } = new URL(redisUrl);
   const kept = history === undefined ? {} : { history: { size: history } };
   return {
@@ -98,6 +99,7 @@ function config(options: GatewayOptions, port: number): unknown {
     topics: Object.fromEntries(
       Object.entries(topics).map(([name, kafkaTopic]) => [name, { kafkaTopic, ...kept, ...settingsOf[name] }]),
     ),
+    rooms,
     grpc: { enabled: false },
     logger: { level: 'warn' },
   };

@@ -24,7 +24,7 @@ interface Run extends Report {
 }
 
 async function measure(variant: string): Promise<Run> {
-  const file = join(ROOT, `bench/dist/${name}.js`);
+  const file = join(ROOT, `bench/dist/measurements/${name}.js`);
   const options = variant.split(',').map((option) => `--${option}`);
   const { stdout } = await run(process.execPath, [file, '--json', ...options]);
   return JSON.parse(stdout) as Run;

@@ -11,7 +11,7 @@ import {
   type Percentiles,
 } from '@ws-gateway/load-generator';
 import { runBench, type Bench } from '../lib/bench.js';
-import { tokenOf } from '../lib/gateway.js';
+import { tokenOf, type GatewaySettings } from '../lib/gateway.js';
 import { GATEWAY_CORE, LOAD_CORE } from '../lib/machine.js';
 import { busyFigures, type Figure, type Report } from '../lib/report.js';
 import { createTopics, groupIsStable } from '../lib/servers.js';
@@ -19,23 +19,33 @@ import { createTopics, groupIsStable } from '../lib/servers.js';
 const PARTITIONS = 6;
 const QUIET_MS = 3_000;
 
-const defaults = { users: 5_000, rate: 5_000, seconds: 30, warmup: 10, bytes: 512, nodes: 2, tick: 5, baseline: 1 };
+const defaults = {
+  ...{ users: 5_000, rate: 5_000, seconds: 30, warmup: 10, bytes: 512, nodes: 2, tick: 5, baseline: 1 },
+  /** Keys that a client is subscribed to, of a topic of as many keys as there are users; 0: records are for users. */
+  keys: 0,
+  /** 1: each client is in a room of its own, and records are for rooms. */
+  rooms: 0,
+};
 
 await runBench('latency', defaults, measure);
 
 async function measure(bench: Bench<typeof defaults>): Promise<Report> {
-  const { users, rate, seconds, warmup, bytes, nodes, tick, baseline } = bench.options;
+  const { users, rate, seconds, warmup, bytes, nodes, tick, baseline, keys, rooms } = bench.options;
   const { brokers, admin, redisPid } = bench.servers;
-  const shape = { users, records: rate * (warmup + seconds) };
+  const shape = { users, records: rate * (warmup + seconds), perSocket: Math.max(1, keys) };
   const kafkaTopic = bench.id;
   await createTopics(admin, [kafkaTopic], PARTITIONS);
 
   bench.log(`starting ${nodes} gateways`);
   const topics = { notifications: kafkaTopic };
-  const gateways = await Promise.all(Array.from({ length: nodes }, () => bench.gateway({ topics, until: '/ready' })));
+  const settings = settingsFor(bench.options);
+  const gateways = await Promise.all(
+    Array.from({ length: nodes }, () => bench.gateway({ topics, settings, until: '/ready' })),
+  );
   await groupIsStable(admin, bench.id, nodes);
-  bench.log(`connecting ${users} clients`);
-  const clients = { shape, topics: ['notifications'], tokenOf };
+  bench.log(`connecting ${Math.ceil(users / shape.perSocket)} clients`);
+  const named = { ...(keys > 0 && { keyed: 'notifications' }), rooms: rooms > 0 };
+  const clients = { shape, topics: ['notifications'], tokenOf, ...named };
   const fleet = bench.ends(await SocketFleet.connect({ ...clients, targets: gateways }));
   // The baseline runs beside the gateways on their core: it shows what it costs to read the same records there and do
   // nothing with them.
@@ -66,6 +76,13 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   const frames = await fleet.arrivals();
   const read = (await consumer?.arrivals()) ?? null;
   return report(bench.options, { producer, frames, read, usage });
+}
+
+/** Rooms keep as much as topics do; frames are the same but for where they say whose they are. */
+function settingsFor({ keys, rooms }: typeof defaults): GatewaySettings {
+  const to = (member: string) => ({ format: 'json', map: { [member]: 'value:/user_id', payload: 'value:/payload' } });
+  if (keys > 0) return { topics: { notifications: { ...to('keyed'), keysPerConnection: keys } } };
+  return rooms > 0 ? { topics: { notifications: to('room') }, rooms: { history: { size: 100, ttl: '1h' } } } : {};
 }
 
 interface Outcome {

@@ -36,9 +36,12 @@ export class ArrivalLog {
     return this.#received - this.#duplicates - this.#misdelivered;
   }
 
-  add(n: number, user: number, atMicros: number): void {
+  /** `socket` is the first user whose records it gets. */
+  add(n: number, socket: number, atMicros: number): void {
+    const { records, users, perSocket = 1 } = this.#shape;
+    const user = n % users;
     this.#received++;
-    if (n >= this.#shape.records || n % this.#shape.users !== user) {
+    if (n >= records || user < socket || user >= socket + perSocket) {
       this.#misdelivered++;
     } else if (this.#times[n] !== 0) {
       this.#duplicates++;

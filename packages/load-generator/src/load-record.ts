@@ -5,6 +5,8 @@
 export interface LoadShape {
   readonly users: number;
   readonly records: number;
+  /** Users, or what stands in their place, whose records one socket gets: itself and those that follow. Default 1. */
+  readonly perSocket?: number;
 }
 
 const NUMBER_MARK = Buffer.from('"payload":{"n":');

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { FrameReader, pongFrame } from './frame-reader.js';
+import { FrameReader, pongFrame, textFrame } from './frame-reader.js';
 
 /** Listens to all sockets of a process: it is one object, so that a socket needs no closures of its own. */
 export interface SocketListener {
@@ -72,6 +72,11 @@ export class LoadSocket {
   /** Number of bytes that came behind the answer to the handshake. */
   get bytesReceived(): number {
     return this.#bytesReceived;
+  }
+
+  /** Sends a text of at most 125 bytes. */
+  send(text: string): void {
+    this.#socket.write(textFrame(text));
   }
 
   /** Counts bytes and nothing else from the next read on: very many sockets then cost little. Pings stay unanswered. */

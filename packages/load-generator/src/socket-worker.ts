@@ -10,7 +10,9 @@ export interface WorkerTask {
   readonly topics: readonly string[];
   /** Number of handshakes at a time. */
   readonly parallel: number;
-  readonly sockets: readonly { user: number; host: string; port: number; token: string }[];
+  readonly sockets: readonly { user: number; host: string; port: number; token: string; query: string }[];
+  /** Each socket enters the room that is called like its user. */
+  readonly rooms: boolean;
 }
 
 export interface WorkerState {
@@ -31,6 +33,8 @@ class Sockets implements SocketListener {
   readonly #log: ArrivalLog;
   /** Sockets whose first frame has not come; it is always `connected`. */
   readonly #joining = new Set<LoadSocket>();
+  /** Sockets whose room has not answered. */
+  readonly #entering = new Set<LoadSocket>();
   readonly #open = new Set<LoadSocket>();
   readonly #failures: string[] = [];
   readonly #settled = Promise.withResolvers<void>();
@@ -67,21 +71,28 @@ class Sockets implements SocketListener {
   frame(socket: LoadSocket, bytes: Buffer, { start, end }: { start: number; end: number }): void {
     const n = readNumber(bytes, start, end);
     if (n >= 0) this.#log.add(n, socket.user, nowMicros());
-    else if (this.#joining.has(socket)) this.#joined(socket, bytes.toString('utf8', start, end));
+    else if (this.#joining.has(socket)) this.#greeted(socket, bytes.toString('utf8', start, end));
+    else if (this.#entering.delete(socket)) this.#joined(socket);
     else this.#otherFrames++;
   }
 
   closed(socket: LoadSocket, why: string): void {
-    const wasJoining = this.#joining.delete(socket);
+    const wasJoining = this.#joining.delete(socket) || this.#entering.delete(socket);
     this.#open.delete(socket);
     this.#failed++;
     if (this.#failures.length < SHOWN_MAX) this.#failures.push(`${userName(socket.user)}: ${why}`);
     if (wasJoining) this.#connectNext();
   }
 
-  #joined(socket: LoadSocket, text: string): void {
+  #greeted(socket: LoadSocket, text: string): void {
     if (!text.includes('"event":"connected"')) this.#failures.push(`unexpected first frame: ${text}`);
     this.#joining.delete(socket);
+    if (!this.#task.rooms) return this.#joined(socket);
+    this.#entering.add(socket);
+    socket.send(`{"rid":1,"command":"enter","options":{"room":"${userName(socket.user)}"}}`);
+  }
+
+  #joined(socket: LoadSocket): void {
     this.#open.add(socket);
     this.#connectNext();
   }
@@ -90,11 +101,11 @@ class Sockets implements SocketListener {
     const { sockets, topics } = this.#task;
     const next = sockets[this.#next++];
     if (next === undefined) {
-      if (this.#joining.size === 0) this.#settled.resolve();
+      if (this.#joining.size + this.#entering.size === 0) this.#settled.resolve();
       return;
     }
-    const { user, ...address } = next;
-    const path = `/ws?topics=${topics.join(',')}`;
+    const { user, query, ...address } = next;
+    const path = `/ws?topics=${topics.join(',')}${query}`;
     this.#joining.add(new LoadSocket(user, { ...address, path }, this));
   }
 }
