@@ -177,10 +177,8 @@ export class MemoryEngine implements Engine {
 
   async unwatch(streams: readonly StreamName[]): Promise<void> {
     this.#running();
-    for (const stream of streams) {
-      this.#watched.delete(stream);
-      this.#streams.get(stream)?.leave(this.#clock());
-    }
+    for (const stream of streams) this.#watched.delete(stream);
+    for (const stream of streams) this.#streams.get(stream)?.leave(this.#clock());
   }
 
   async positions(streams: readonly RetainedStream[]): Promise<Position[]> {
@@ -386,8 +384,6 @@ export class MemoryEngine implements Engine {
   #sweep(): void {
     const nowMs = this.#clock();
     this.#sessions.sweep(nowMs);
-    for (const [name, stream] of this.#streams) {
-      if (stream.isForgotten(nowMs)) this.#streams.delete(name);
-    }
+    for (const [name, stream] of this.#streams) if (stream.isForgotten(nowMs)) this.#streams.delete(name);
   }
 }
