@@ -28,6 +28,11 @@ export interface IsolationWork {
   readonly applied: (result: PublishResult) => void;
 }
 
+/** Tells whether the engine has lost what it had: more calls would not help. */
+export function isGap(error: unknown): error is EngineError {
+  return error instanceof EngineError && error.code === 'source_gap';
+}
+
 /** Tells whether the engine was reached and did not take the batch: then its records may be at fault. */
 export function isRefusal(error: unknown): boolean {
   // All other codes (no connection, a gap, a stopped engine, a lost lease) are about the engine only.
@@ -60,41 +65,40 @@ export class Isolation {
     this.#origin = origin;
   }
 
-  /** Resolves when all is decided, or the signal aborts. */
-  async run(work: IsolationWork, signal: AbortSignal): Promise<void> {
+  /** Resolves to null when all is decided, or the signal aborts; to the gap that keeps it from going on. */
+  async run(work: IsolationWork, signal: AbortSignal): Promise<EngineError | null> {
     let records = work.chunks.flatMap(recordsOf);
     const backoff = new Backoff();
     for (;;) {
-      await this.#pass(records, work, signal);
-      if (signal.aborted) return;
+      const gap = await this.#pass(records, work, signal);
+      if (signal.aborted) return null;
       records = finishChunks(records, work);
-      if (records.length === 0) return;
+      if (gap !== null || records.length === 0) return gap;
       await backoff.wait(signal);
     }
   }
 
   /** Tries the records in order until it knows no better than to wait. Adds to `records` when more are needed. */
-  async #pass(records: IsolatedRecord[], work: IsolationWork, signal: AbortSignal): Promise<void> {
+  async #pass(records: IsolatedRecord[], work: IsolationWork, signal: AbortSignal): Promise<EngineError | null> {
     const suspects: IsolatedRecord[] = [];
     for (let i = 0; !signal.aborted && suspects.length < SUSPECTS_MAX; i++) {
-      if (i === records.length && (suspects.length === 0 || !appendNext(records, work))) return;
+      if (i === records.length && (suspects.length === 0 || !appendNext(records, work))) return null;
       const record = records[i]!;
       if (record.verdict !== 'open') continue;
       const [first] = suspects;
       // The first suspect is tried once more, right before the record behind it: an engine that was mended in the
       // middle of the pass takes it now, and the pass is made again, in order.
-      if (first !== undefined && (await this.#try(first, work)) !== 'refused') return;
+      const again = first === undefined ? 'refused' : await this.#try(first, work);
+      if (again !== 'refused') return gapIn(again);
       const outcome = await this.#try(record, work);
-      if (outcome === 'unreachable') return;
+      if (outcome === 'unreachable' || outcome instanceof EngineError) return gapIn(outcome);
       if (outcome === 'refused') suspects.push(record);
       if (outcome === 'accepted') for (const suspect of suspects.splice(0)) await this.#tryOutOfOrder(suspect, work);
     }
+    return null;
   }
 
-  async #try(
-    record: IsolatedRecord,
-    work: IsolationWork,
-  ): Promise<'accepted' | 'refused' | 'given_up' | 'unreachable'> {
+  async #try(record: IsolatedRecord, work: IsolationWork): Promise<Outcome> {
     const { engine, progress } = this.#deps;
     const { policy, partition } = this.#origin;
     const source = {
@@ -112,7 +116,7 @@ export class Isolation {
       record.verdict = 'accepted';
       return 'accepted';
     } catch (error) {
-      if (!isRefusal(error)) return 'unreachable';
+      if (!isRefusal(error)) return isGap(error) ? error : 'unreachable';
       record.error = error;
       if (record.progressSeen !== null && progressBefore > record.progressSeen) record.contradictions++;
       record.progressSeen = progressBefore;
@@ -145,6 +149,13 @@ export class Isolation {
     const fields = { topic: policy.kafkaTopic, partition, offset, error: String(error) };
     this.#deps.logger.error('engine refuses a record, written to the dead letters', fields);
   }
+}
+
+/** An error is a gap. */
+type Outcome = 'accepted' | 'refused' | 'given_up' | 'unreachable' | EngineError;
+
+function gapIn(outcome: Outcome): EngineError | null {
+  return outcome instanceof EngineError ? outcome : null;
 }
 
 /** The messages of one record. They stay together: the engine knows a record by its source offset. */

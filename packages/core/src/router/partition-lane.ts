@@ -1,7 +1,6 @@
 import { endByDefect } from '../defects.js';
 import type { Engine, PublishResult } from '../engine.js';
 import type { Logger } from '../logger.js';
-import { EngineError } from '../errors.js';
 import type { ReadUpTo, RecordSource, SourceRecord } from '../record-source.js';
 import type { RecordDecoder } from '../records/record-decoder.js';
 import type { RouterStats } from '../stats.js';
@@ -11,7 +10,7 @@ import { Backoff } from '../backoff.js';
 import { ChangeSignal } from './change-signal.js';
 import { ChunkDecoder, type Chunk, type ChunkLimits } from './chunk.js';
 import type { DeadLetterWriter, DeadLetter } from './dead-letter-writer.js';
-import { Isolation, isRefusal, type EngineProgress, type IsolationWork } from './isolation.js';
+import { Isolation, isGap, isRefusal, type EngineProgress, type IsolationWork } from './isolation.js';
 import { LastBlocks } from './last-blocks.js';
 import { markOf } from './log-identity.js';
 import type { LoopTurns } from './loop-turns.js';
@@ -321,7 +320,7 @@ export class PartitionLane {
     if (isRefusal(failure)) {
       this.#deps.logger.error('engine refused a batch, trying its records one by one', fields);
       await this.#isolate();
-    } else if (failure instanceof EngineError && failure.code === 'source_gap') {
+    } else if (isGap(failure)) {
       await this.#deps.onGap(this);
       if (this.closed.aborted) return;
       await this.#backoff.wait(this.closed);
@@ -348,7 +347,7 @@ export class PartitionLane {
       },
       applied: (result) => this.#count(result),
     };
-    await this.#isolation.run(work, this.closed);
+    this.#failure ??= await this.#isolation.run(work, this.closed);
     this.#inFlight--;
     this.#changes.notify();
   }

@@ -151,11 +151,32 @@ function decideInSameLog({ assigned, note, seen, store }: Knowledge, rows: reado
   const isUsable = committed !== null && note.begins !== 'again' && committed.offset <= endOffset;
   const offset = isUsable ? committed.offset : behindRows;
   const storeChanged = isAnotherStore(note, store);
-  const isWhole = rows.length === seen.length;
-  const lostFrom = isWhole ? behindRows : (note.minuteBefore ?? offset);
-  const start = clamp(storeChanged ? Math.min(offset, lostFrom) : offset, beginOffset, endOffset);
+  const lostFrom = storeChanged ? firstLost({ rows, isWhole: rows.length === seen.length, note, offset }) : offset;
+  const start = clamp(Math.min(offset, lostFrom), beginOffset, endOffset);
   const byRows = isUsable ? null : 'the committed offset is gone, going on where the store says';
   return { offset: start, forget: false, storeChanged, finding: start < offset ? STORE_LOST : byRows };
+}
+
+interface Rows {
+  readonly rows: readonly SourcePosition[];
+  /** No part of the store is without a row. */
+  readonly isWhole: boolean;
+  readonly note: CommitNote;
+  /** Where the group would go on. */
+  readonly offset: number;
+}
+
+/**
+ * Where the store's loss may begin. The row of a part that gets few records is old, and says nothing of a loss: as long as
+ * any row is of the last minute, no more than that minute is missing.
+ */
+function firstLost({ rows, isWhole, note, offset }: Rows): number {
+  const offsets = rows.map((row) => row.offset);
+  const behindRows = Math.min(...offsets) + 1;
+  const { minuteBefore } = note;
+  if (minuteBefore === null) return isWhole ? behindRows : offset;
+  if (Math.max(...offsets) < minuteBefore - 1) return behindRows;
+  return isWhole ? Math.max(behindRows, minuteBefore) : minuteBefore;
 }
 
 const STORE_LOST = 'the store may have lost what was applied last, reading it again';

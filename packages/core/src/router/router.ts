@@ -278,12 +278,34 @@ export class Router implements RecordSink {
     past.goBack(offset);
     source.pause(topic, partition);
     await lane.close(AbortSignal.timeout(this.#options.revokeTimeoutMs));
-    await engine.claimSource(topic, partition, { seen, forget: false });
+    // The lane is closed: should this fail for good, nobody would read the partition.
+    await this.#insist(lane, () => engine.claimSource(topic, partition, { seen, forget: false }));
     const { policy } = this.#topics.get(topic)!;
     if (policy.blocks) await this.#blocks.ensure(this.#stopping.signal);
     // Taken away meanwhile.
-    if (this.#lanes.get(laneKey(topic, partition)) !== lane) return;
+    if (!this.#isOpen(lane) || this.#stopping.signal.aborted) return;
     this.#begin(this.#createLane({ policy, partition, offset, endOffset, log, repeatedBefore, store, past }), offset);
+  }
+
+  /** Tells whether the partition is still this lane's. */
+  #isOpen(lane: PartitionLane): boolean {
+    return this.#lanes.get(laneKey(lane.kafkaTopic, lane.partition)) === lane;
+  }
+
+  /** Repeats a step until it succeeds, or the partition is taken away, or the router stops. */
+  async #insist(lane: PartitionLane, step: () => Promise<unknown>): Promise<void> {
+    const { kafkaTopic: topic, partition } = lane;
+    const backoff = new Backoff();
+    while (this.#isOpen(lane) && !this.#stopping.signal.aborted) {
+      try {
+        await step();
+        return;
+      } catch (error) {
+        const level = backoff.isFresh ? 'warn' : 'debug';
+        this.#deps.logger[level]('partition cannot be opened again yet', { topic, partition, error: String(error) });
+        await backoff.wait(this.#stopping.signal);
+      }
+    }
   }
 
   /** Waits, bounded, for the calls under way, so that what they settle can still be committed. */

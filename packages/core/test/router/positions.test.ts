@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { formatStartNote, type SourceRecord } from '../../src/index.js';
+import { EngineError, formatStartNote, type SourceRecord } from '../../src/index.js';
+import { formatCommitNote } from '../../src/router/commit-note.js';
 import { range, recordsOf, RouterHarness, until, type LogLine } from './router-kit.js';
 
 let harness: RouterHarness;
@@ -251,6 +252,43 @@ describe('a store that lost what it had confirmed', () => {
     harness.push(log.slice(20));
     await harness.committed(60);
     expect(engine.offsets).toEqual(range(20, 60));
+  });
+
+  // The lane was closed by then, and nobody read the partition any more.
+  it('is given it again although it goes away once more in the middle of that', async () => {
+    harness = new RouterHarness();
+    const { engine, source } = harness;
+    await harness.start();
+    const log = recordsOf(0, 20);
+    harness.push(log);
+    await harness.committed(20);
+    let failures = 3;
+    engine.onClaim = () => {
+      if (failures-- > 0) throw new EngineError('unavailable', 'away again');
+    };
+    engine.lose(KEY, 9);
+    engine.items.length = 0;
+    await until(() => source.seeks.length === 2, 'the partition is read again');
+    harness.push(log.slice(10));
+    await harness.committed(20);
+    expect(engine.offsets).toEqual(range(10, 20));
+  });
+
+  // One public stream has all records of a topic, and a single one went to another part of the store days ago.
+  it.each([
+    ['a part that gets few records says nothing of the loss', [99, 3], 90],
+    ['a part that lost its row has lost a minute', [99, -1], 90],
+    ['rows that are all older than the minute say themselves where it begins', [50, 3], 4],
+  ])('is read again from the last minute: %s', async (_, [applied, other], from) => {
+    harness = new RouterHarness();
+    const { engine, source, router } = harness;
+    await router.start();
+    engine.applied.set(KEY, applied!);
+    engine.otherRows = [other!];
+    engine.store = 'another process';
+    const note = formatCommitNote({ log: '', store: 'before', minuteBefore: 90, begins: null });
+    await harness.assign({ committed: { topic: 'notifications', partition: 0, offset: 100, note }, endOffset: 100 });
+    expect(source.seeks.at(-1)!.offset).toBe(from);
   });
 
   it('is given it again by the router that takes over from one that died with it', async () => {

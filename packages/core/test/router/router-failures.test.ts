@@ -21,6 +21,8 @@ async function started(options: Partial<RouterOptions> = {}): Promise<RouterHarn
   return harness;
 }
 
+const KEY = 'notifications/0';
+
 /** By the id, which has the offset in it: the last try comes without a source. */
 function holds(offset: number): (batch: PublishBatch) => boolean {
   return ({ items }) => items.some(({ head }) => head.includes(`"id":"notifications:0:${offset}"`));
@@ -293,6 +295,27 @@ describe('a record that the engine refuses', () => {
     await harness.committed(100);
     expect(writer.written).toHaveLength(0);
     expect(engine.items).toHaveLength(100);
+  });
+
+  // The gap was taken for an engine that cannot be reached, and the record tried for ever.
+  it('does not keep what the engine loses meanwhile from being read again', async () => {
+    const { engine, source } = await started({ chunkRecords: 10 });
+    const log = recordsOf(0, 30);
+    let hasLost = false;
+    engine.refuse = (batch) => {
+      if (!hasLost && batch.items.length === 1 && holds(12)(batch)) {
+        hasLost = true;
+        engine.applied.set(KEY, 4);
+        engine.items.length = 0;
+      }
+      return holds(14)(batch) ? defect : null;
+    };
+    harness.push(log);
+    await until(() => source.seeks.length === 2, 'the partition is read again');
+    expect(source.seeks[1]!.offset).toBe(5);
+    harness.push(log.slice(5));
+    await harness.committed(30);
+    expect(engine.offsets).toEqual(range(5, 30).filter((offset) => offset !== 14));
   });
 
   it('is tried in order once more when the engine is mended', async () => {

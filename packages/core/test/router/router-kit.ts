@@ -97,6 +97,10 @@ class TestSource implements RecordSource {
   }
 }
 
+function rowOf(offset: number, mark: SourceMark | null): SourcePosition {
+  return { offset, mark: offset < 0 ? null : mark, confirmed: -1, row: String(offset) };
+}
+
 /** The publishing half of an engine as engine.ts describes it, with ways to make it fail. */
 class TestEngine {
   /** Applied items in order. */
@@ -117,6 +121,8 @@ class TestEngine {
   /** Calls wait for it. */
   gate: Promise<void> = Promise.resolve();
   claimFailures = 0;
+  /** Offsets that other parts of the store have applied last; -1: they have no row. */
+  otherRows: readonly number[] = [];
 
   async publish(batch: PublishBatch): Promise<PublishResult> {
     this.batches.push(batch);
@@ -139,7 +145,7 @@ class TestEngine {
     const key = `${topic}/${partition}`;
     const offset = this.applied.get(key) ?? -1;
     const [mark, confirmed] = [this.marks.get(key) ?? null, this.confirmed.get(key) ?? -1];
-    return [{ offset, mark, confirmed, row: String(offset) }];
+    return [{ offset, mark, confirmed, row: String(offset) }, ...this.otherRows.map((row) => rowOf(row, mark))];
   }
 
   async claimSource(topic: string, partition: number, { seen, forget }: SourceClaim): Promise<boolean> {
