@@ -13,8 +13,9 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-function start(keyPrefix: string, partitions: number, ready?: false): Promise<GatewayProcess> {
-  const config = { role: 'edge', redis: { keyPrefix, partitions }, server: { drain: { duration: '100ms' } } };
+function start(keyPrefix: string, partitions: number, ready?: false, workers = 1): Promise<GatewayProcess> {
+  const server = { drain: { duration: '100ms' }, workers };
+  const config = { role: 'edge', redis: { keyPrefix, partitions }, server };
   return startGateway({ config, ...(ready === false && { ready }) });
 }
 
@@ -40,7 +41,7 @@ describe('a node whose redis.partitions are not those of the others', () => {
     const first = await start(keyPrefix, 1);
     cleanups.push(() => first.stop());
     const second = await start(keyPrefix, 4, false);
-    expect(await second.exited).toEqual({ code: 1, signal: null });
+    expect(await second.exited).toEqual({ code: 2, signal: null });
     expect(second.output.join('\n')).toMatch(/"partitions":1\}.*"partitions":4\}.*forget-layout/);
 
     expect(await forgetLayout(keyPrefix, 4)).toEqual({
@@ -51,5 +52,18 @@ describe('a node whose redis.partitions are not those of the others', () => {
     expect(await forgetLayout(keyPrefix, 4)).toMatchObject({ code: 0, text: expect.stringMatching(/"deleted":\d+/) });
     const third = await start(keyPrefix, 4);
     await third.stop();
+  }, 60_000);
+
+  // Each worker was started again for ever, and the port stayed open.
+  it('ends with all of its workers', async () => {
+    const keyPrefix = uniqueName('layout');
+    const first = await start(keyPrefix, 1);
+    cleanups.push(() => first.stop());
+    // It may have answered a probe before it ended, or not.
+    const said = await start(keyPrefix, 4, false, 2).then(
+      async ({ exited, output }) => `${JSON.stringify(await exited)} ${output.join('\n')}`,
+      String,
+    );
+    expect(said).toMatch(/"code":2,"signal":null[^]*starting it again cannot help/);
   }, 60_000);
 });

@@ -1,3 +1,4 @@
+import { EngineError } from '@ws-gateway/core';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.js';
 import type { Loaded } from '../config/load.js';
@@ -82,6 +83,8 @@ async function supervise(live: LiveConfig, readAgain: () => Loaded): Promise<voi
   }
   const clean = await supervisor.stopped;
   await loki?.stop();
+  // The worker has said why.
+  if (supervisor.refused) throw new CliError(exitCodes.usage, '');
   if (!clean) throw failure('not all workers stopped in order');
 }
 
@@ -127,13 +130,17 @@ async function configFinding(error: unknown): Promise<string | null> {
   return null;
 }
 
-/** Waits for the stop; ends the process with 1 when the gateway did not stop in time. */
+/**
+ * Waits for the stop. Ends the process with 1 when the gateway did not stop in time, with 2 when its configuration is not
+ * that of the other nodes: whoever starts it again would find the same.
+ */
 export async function stopped(gateway: RunningGateway): Promise<void> {
   try {
     await gateway.stopped;
   } catch (error) {
     complain(reasonOf(error));
-    process.exit(exitCodes.failure);
+    const isRefused = error instanceof EngineError && error.code === 'layout_mismatch';
+    process.exit(isRefused ? exitCodes.usage : exitCodes.failure);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Loaded } from '../config/load.js';
 import { reloaded, type LiveConfig } from '../node/live-config.js';
 import type { NodeState } from '../http/health.js';
 import type { GroupAnswers, Question } from './messages.js';
+import { exitCodes } from '../cli/exit.js';
 import { listenHost } from '../node/listen-host.js';
 import { assertFree } from './port-check.js';
 import { WorkerProcess, type WorkerEnd } from './worker-process.js';
@@ -64,6 +65,7 @@ export class Supervisor {
   readonly #unanswered = new WeakMap<WorkerProcess, number>();
   #grpcOwner: WorkerProcess | null = null;
   #checks: NodeJS.Timeout | undefined;
+  #refused = false;
   #stopping: Promise<boolean> | undefined;
   readonly #stopped = Promise.withResolvers<boolean>();
 
@@ -76,6 +78,11 @@ export class Supervisor {
     this.#places = Array.from({ length: config.server.workers }, (_, at) => ({
       ...{ worker: at + 1, process: null, backoff: new Backoff(RESTART), listeningSince: 0, restart: undefined },
     }));
+  }
+
+  /** Tells whether it stopped because no worker can run with this configuration. */
+  get refused(): boolean {
+    return this.#refused;
   }
 
   /** Resolves with whether all workers ended by themselves, in order and in time. */
@@ -132,7 +139,7 @@ export class Supervisor {
     const deadline = setTimeout(() => this.kill(), this.#live.config.server.drain.deadlineMs + KILL_GRACE_MS);
     const ends = await Promise.all(running.map(({ ended }) => ended));
     clearTimeout(deadline);
-    const clean = ends.every(({ code }) => code === 0);
+    const clean = ends.every(({ code }) => code === exitCodes.ok);
     this.#logger.info('workers stopped', { clean });
     this.#stopped.resolve(clean);
     return clean;
@@ -144,7 +151,7 @@ export class Supervisor {
     const listening = Promise.withResolvers<void>();
     const process = this.#run(place, listening.resolve);
     const early = process.ended.then(({ code }) => {
-      if (!process.listening && this.#stopping === undefined) throw new WorkerStartError(code === 2 ? 2 : 1);
+      if (!process.listening && this.#stopping === undefined) throw new WorkerStartError(code === exitCodes.usage ? code : exitCodes.failure);
     });
     await Promise.race([listening.promise, early]);
   }
@@ -180,6 +187,12 @@ export class Supervisor {
     if (this.#grpcOwner === process) this.#handGrpcTo(this.#running().find(({ listening }) => listening) ?? null);
     // The start itself failed: whoever waits for it decides.
     if (this.#checks === undefined && !process.listening) return;
+    if (code === exitCodes.usage) {
+      this.#logger.error('worker ended, and starting it again cannot help', { worker: place.worker, pid: process.pid });
+      this.#refused = true;
+      this.stop('a worker cannot run with this configuration').catch(endByDefect);
+      return;
+    }
     if (process.listening && performance.now() - place.listeningSince > STEADY_MS) place.backoff.reset();
     const delayMs = place.backoff.next();
     const ended = { worker: place.worker, pid: process.pid, code, signal, restartInMs: delayMs };

@@ -269,6 +269,7 @@ describe('a store that lost what it had confirmed', () => {
     engine.lose(KEY, 9);
     engine.items.length = 0;
     await until(() => source.seeks.length === 2, 'the partition is read again');
+    await until(() => harness.committedNow === 10, 'the commit goes back');
     harness.push(log.slice(10));
     await harness.committed(20);
     expect(engine.offsets).toEqual(range(10, 20));
