@@ -126,10 +126,18 @@ export class InboxReader {
     }
   }
 
-  /** Redis has been told of so many bytes read. */
-  checked(place: number, bytesRead: number): void {
+  /** Takes the bytes that Redis has to be told of: two checks under way must not tell of the same. */
+  takeBytesRead(place: number): number {
+    const state = this.#inboxes[place]!;
+    const { bytesRead } = state;
+    state.bytesRead = 0;
+    return bytesRead;
+  }
+
+  /** Redis was not told, or perhaps was: then more may wait in this inbox, for once. */
+  giveBack(place: number, bytesRead: number): void {
     const state = this.#inboxes[place];
-    if (state !== undefined) state.bytesRead = Math.max(0, state.bytesRead - bytesRead);
+    if (state !== undefined) state.bytesRead += bytesRead;
   }
 
   /** Ends a connection that no longer answers. */

@@ -37,11 +37,17 @@ export class InboxReaders {
     else await Promise.all(this.#readers.map((reader, partition) => reader.reach([sequences[partition]!])));
   }
 
-  /** See InboxReader.checked. */
-  checked(partition: number, bytesRead: number): void {
+  /** See InboxReader.takeBytesRead. */
+  takeBytesRead(partition: number): number {
     const [first] = this.#readers;
-    if (this.#readers.length === 1) first!.checked(partition, bytesRead);
-    else this.#readers[partition]!.checked(0, bytesRead);
+    return this.#readers.length === 1 ? first!.takeBytesRead(partition) : this.#readers[partition]!.takeBytesRead(0);
+  }
+
+  /** See InboxReader.giveBack. */
+  giveBack(partition: number, bytesRead: number): void {
+    const [first] = this.#readers;
+    if (this.#readers.length === 1) first!.giveBack(partition, bytesRead);
+    else this.#readers[partition]!.giveBack(0, bytesRead);
   }
 
   probe(): void {

@@ -53,6 +53,8 @@ export class Membership {
   #servers: string[] = [];
   #joined = false;
   #refreshedMs = -Infinity;
+  /** Of the lease alone, which lies in one partition. */
+  #leasedMs = -Infinity;
   #checking: Promise<void> | null = null;
   #statusJson: string;
   #draining = false;
@@ -89,6 +91,11 @@ export class Membership {
     return this.#joined && performance.now() - this.#refreshedMs < STALE_MS;
   }
 
+  /** Tells whether the lease holds and others can be judged by theirs, whatever became of the other partitions. */
+  get observes(): boolean {
+    return this.#joined && performance.now() - this.#leasedMs < STALE_MS;
+  }
+
   /** Nodes that were registered at the last refresh. */
   get nodeCount(): number {
     return this.#nodeCount;
@@ -119,10 +126,10 @@ export class Membership {
     return rows;
   }
 
-  /** Doubts the registration, and the other nodes, until the next check: the connection broke. */
-  doubt(): void {
+  /** Doubts the registration until the next check, and where that is the one with the leases the other nodes: a connection broke. */
+  doubt(partition: number): void {
     this.#refreshedMs = -Infinity;
-    this.#interruptObserver();
+    if (partition === 0) this.#interruptObserver();
   }
 
   /** Registers under a new name. Messages for this node published from resolution on will arrive. */
@@ -143,12 +150,7 @@ export class Membership {
 
   /** Refreshes, and registers again when the registration is gone. Calls at the same time share one check. */
   check(): Promise<void> {
-    this.#checking ??= this.#check()
-      .catch((error: unknown) => {
-        this.#interruptObserver();
-        throw error;
-      })
-      .finally(() => (this.#checking = null));
+    this.#checking ??= this.#check().finally(() => (this.#checking = null));
     return this.#checking;
   }
 
@@ -243,7 +245,10 @@ export class Membership {
 
   async #refresh(): Promise<Refresh> {
     const [lease, ...answers] = await Promise.allSettled([
-      this.#lease(false),
+      this.#lease(false).catch((error: unknown) => {
+        this.#interruptObserver();
+        throw error;
+      }),
       ...this.#datasets.map((_, p) => this.#checkInbox(p)),
     ]);
     const failed = [lease, ...answers].find((result) => result.status === 'rejected');
@@ -277,12 +282,14 @@ export class Membership {
     const [state, nodeCount, ...shown] = await calls.of(0).run<[number, number, ...string[]]>('lease', call);
     if (state !== 1) return state === 0 ? 'gone' : 'reaped';
     this.#nodeCount = nodeCount;
+    this.#leasedMs = performance.now();
     this.#dead = this.#observer.look(othersIn(shown, this.#name), performance.now())[0] ?? null;
     return 'held';
   }
 
   #interruptObserver(): void {
     this.#dead = null;
+    this.#leasedMs = -Infinity;
     this.#observer.interrupt();
   }
 
@@ -295,12 +302,17 @@ export class Membership {
 
   async #checkInbox(partition: number) {
     const { keys, calls, readers } = this.#parts;
-    const { processed, bytesRead } = readers.inboxes[partition]!;
+    const { processed } = readers.inboxes[partition]!;
+    const bytesRead = readers.takeBytesRead(partition);
     const checkKeys = [...this.#inboxKeys(partition), keys.key(partition, 'DATASET')];
     const call = { keys: checkKeys, args: [processed, bytesRead, this.#settings.inboxBytesMax] };
-    const [sequence, dataset] = await calls.of(partition).run<[string, string]>('check-inbox', call);
-    readers.checked(partition, bytesRead);
-    return { sequence, dataset, processed };
+    try {
+      const [sequence, dataset] = await calls.of(partition).run<[string, string]>('check-inbox', call);
+      return { sequence, dataset, processed };
+    } catch (error) {
+      readers.giveBack(partition, bytesRead);
+      throw error;
+    }
   }
 
   #inboxKeys(partition: number): string[] {

@@ -61,20 +61,26 @@ export class Reaper {
     await this.#calls.of(0).run<number>('retire', { keys, args: [node, claimMs] });
   }
 
+  /** A partition whose master is away keeps none of the others waiting; it is reaped with a later claim. */
   async #reapDead(node: string): Promise<void> {
-    let count = 0;
-    for (let partition = 0; partition < this.#keys.partitions; partition++) {
-      let more = true;
-      while (more) {
-        const chunk = await this.#reapChunk(node, partition);
-        more = chunk.more;
-        count += chunk.rows.length;
-        this.#stats.presenceRowsReaped += chunk.rows.length;
-        if (chunk.rows.length > 0) this.#onReaped?.(chunk.rows);
-      }
-    }
+    const reaped = await Promise.allSettled(this.#keys.all().map((partition) => this.#reapIn(partition, node)));
+    const failed = reaped.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    const count = reaped.reduce((sum, result) => sum + (result.status === 'fulfilled' ? result.value : 0), 0);
     await this.#calls.of(0).command<number>('zrem', [this.#keys.key(0, 'DEAD'), node]);
     this.#logger.warn('dead node reaped', { node: nodeIdOf(node), rows: count });
+  }
+
+  /** Returns the number of rows. */
+  async #reapIn(partition: number, node: string): Promise<number> {
+    let count = 0;
+    for (;;) {
+      const { more, rows } = await this.#reapChunk(node, partition);
+      count += rows.length;
+      this.#stats.presenceRowsReaped += rows.length;
+      if (rows.length > 0) this.#onReaped?.(rows);
+      if (!more) return count;
+    }
   }
 
   async #reapChunk(node: string, partition: number): Promise<{ more: boolean; rows: ReapedRow[] }> {

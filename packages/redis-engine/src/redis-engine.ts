@@ -335,8 +335,8 @@ export class RedisEngine implements Engine {
         if (away.delete(client) && away.size === 0) logger.info('redis connection is back', {});
       });
     }
-    for (const client of clients.calls) {
-      client.on('close', () => membership.doubt());
+    for (const [partition, client] of clients.calls.entries()) {
+      client.on('close', () => membership.doubt(partition));
       // Not with the next second: until the check nobody knows whether this node is still registered.
       client.on('ready', () => this.#check(membership));
     }
@@ -349,7 +349,7 @@ export class RedisEngine implements Engine {
     if (!calls.all.some(({ ready }) => ready)) return;
     this.#check(membership);
     // By what the refresh before has shown: a node that has shown life since is not claimed.
-    if (membership.current) reaper.run(membership.dead).catch(endByDefect);
+    if (membership.observes) reaper.run(membership.dead).catch(endByDefect);
     sessions.flush().catch(endByDefect);
     blocks.sweep().catch(endByDefect);
     ownRows.compare(membership.name, (rows) => sessions.release(rows)).catch(endByDefect);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { PublishItem } from '@ws-gateway/core';
+import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { RedisCluster, replicaInSync, waitFor, type OwnServer } from '@ws-gateway/testkit';
 import { Keys } from '../src/keys.js';
 import { clusterServer, createHarness } from './harness.js';
@@ -120,6 +121,47 @@ describe('a master that hangs', () => {
     await flow.unhealthy();
     await expectNothingLost();
     thaw();
+  }, 120_000);
+});
+
+describe('a master that is away for good', () => {
+  // One failed call of all had been taken for a sign that nobody could be judged, and a reaper stopped at the first one.
+  it('keeps no rows of a dead node in the partitions of the others', async () => {
+    await flow.close();
+    const times = { leaseMs: 1500, refreshMs: 200, callTimeoutMs: 500 };
+    const harness = await createHarness({ server: clusterServer(cluster.nodes), partitions: PARTITIONS, ...times });
+    flow = await Flow.open(harness, users);
+    // It never refreshes its lease.
+    const dead = harness.createEngine('dead', { refreshMs: 3_600_000 });
+    await dead.start(new RecordingInbox());
+    const row = { endpoint: '/ws', sinceMs: 1, streams: [], sessions: null };
+    const ownerOf = async (p: number) => (await cluster.masterOf(keys.slot(p))).port;
+    const leases = await ownerOf(0);
+    const owners = await Promise.all(users.map((_, p) => ownerOf(p)));
+    const away = (await cluster.masterOf(keys.slot(owners.findIndex((port) => port !== leases))))!;
+    for (const server of cluster.nodes) {
+      await flow.admin(server).config('SET', 'cluster-require-full-coverage', 'no');
+      await flow.admin(server).config('SET', 'cluster-replica-no-failover', 'yes');
+    }
+    await Promise.all(users.map((user) => dead.admit({ connection: `dead-${user}`, user, ...row })));
+    const thaw = await flow.freeze(away);
+    try {
+      const isGone = async (user: string) =>
+        (await flow.edge.presence(user)).every(({ connection }) => connection !== `dead-${user}`);
+      const there = users.filter((_, p) => owners[p] !== away.port);
+      await waitFor(async () => (await Promise.all(there.map(isGone))).every(Boolean), {
+        timeoutMs: 20_000,
+        what: 'its rows to be reaped where there is a master',
+      });
+      thaw();
+      await waitFor(async () => (await Promise.all(users.map(isGone))).every(Boolean), {
+        timeoutMs: 30_000,
+        what: 'the others to be reaped, too',
+      });
+    } finally {
+      thaw();
+      await dead.stop();
+    }
   }, 120_000);
 });
 

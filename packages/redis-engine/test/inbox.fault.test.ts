@@ -114,6 +114,21 @@ describe('inbox', () => {
     expect(stats.gapRepairs.values.get('lost')).toBe(0);
   });
 
+  // A bound that happened to be used up to the last byte looked like an inbox of a release without one.
+  it('keeps its bound when exactly that many bytes are unread', async () => {
+    const { proxy, publisher, receiver, inbox, harness } = await twoNodes({ inboxBytesMax: 100_000 });
+    const admin = new Redis(testRedisUrl());
+    cleanups.push(() => admin.quit());
+    const [room] = await admin.keys(`${harness.keyPrefix}:{0}:room:receiver~*`);
+    proxy.cut();
+    await waitFor(() => !receiver.healthy, { what: 'the receiver to notice' });
+    await admin.set(room!, 0);
+    await publish(publisher, 'x'.repeat(1000));
+    expect(Number(await admin.get(room!))).toBeGreaterThan(90_000);
+    proxy.restore();
+    await inbox.waitFor(() => inbox.texts().length > 0, 'what is left');
+  });
+
   it('is trimmed to the last batch processed', async () => {
     const { publisher, inbox, harness } = await twoNodes();
     const admin = new Redis(testRedisUrl());

@@ -11,7 +11,12 @@ local BATCHES_MAX = 4096
 local function hand(token, header, body)
   local batch = outbox[token]
   if batch == nil then
-    batch = redis.call('EXISTS', base .. SEQUENCE .. token) == 1 and { n = 0, bytes = 0 }
+    local room = base .. INBOX_ROOM .. token
+    local there = redis.call('EXISTS', base .. SEQUENCE .. token, room)
+    -- One of the two is nearly always both or none: an inbox of an earlier release has no room.
+    local isBounded = there == 2
+    local isRegistered = isBounded or (there == 1 and redis.call('EXISTS', room) == 0)
+    batch = isRegistered and { n = 0, bytes = 0, isBounded = isBounded }
     outbox[token] = batch
     if batch then outboxTokens[#outboxTokens + 1] = token end
   end
@@ -31,13 +36,11 @@ local function sendOutbox()
     local sequence = redis.call('INCR', base .. SEQUENCE .. token)
     -- With the process' name, because one that came back with older data gives numbers a second time.
     local id = sequence .. '-' .. server
-    -- What is unread is bounded: a node that is gone must not fill the memory before it is reaped.
-    local room = redis.call('DECRBY', base .. INBOX_ROOM .. token, bytes)
-    if room == -bytes then
-      redis.call('DEL', base .. INBOX_ROOM .. token)
+    if not batch.isBounded then
       redis.call('XADD', inbox, 'MAXLEN', '~', BATCHES_MAX, id, unpack(batch, 1, batch.n))
     else
-      if room < 0 then
+      -- What is unread is bounded: a node that is gone must not fill the memory before it is reaped.
+      if redis.call('DECRBY', base .. INBOX_ROOM .. token, bytes) < 0 then
         -- The node sees by the numbers that it has missed some, and reads on in the history: the rest is of no use.
         redis.call('UNLINK', inbox)
         redis.call('SET', base .. INBOX_ROOM .. token, math.max(0, inboxBytesMax - bytes))
