@@ -151,7 +151,8 @@ export class Supervisor {
     const listening = Promise.withResolvers<void>();
     const process = this.#run(place, listening.resolve);
     const early = process.ended.then(({ code }) => {
-      if (!process.listening && this.#stopping === undefined) throw new WorkerStartError(code === exitCodes.usage ? code : exitCodes.failure);
+      if (!process.listening && this.#stopping === undefined)
+        throw new WorkerStartError(code === exitCodes.usage ? code : exitCodes.failure);
     });
     await Promise.race([listening.promise, early]);
   }
