@@ -1,3 +1,4 @@
+import { checkClocks } from './clocks.mjs';
 import { checkPromises } from './promises.mjs';
 import { checkReferences } from './references.mjs';
 import { run } from './toolchain.mjs';
@@ -15,6 +16,7 @@ const STEPS = [
   ['dead code and dependencies', program('knip', '--no-progress', '--no-config-hints')],
   ['references', checkReferences],
   ['promises', checkPromises],
+  ['clocks', checkClocks],
 ];
 
 export async function check() {

@@ -84,7 +84,7 @@ export class ConsumerGroupMember {
   #memberId: string | null = null;
   /** As they were when the partitions were assigned. */
   #topicIds: ReadonlyMap<string, string> = new Map();
-  #lastContact = Date.now();
+  #lastContact = performance.now();
   #joining = true;
   /** An assignment was prepared: at least once the group's positions were known. */
   #prepared = false;
@@ -141,7 +141,7 @@ export class ConsumerGroupMember {
   }
 
   get silentMs(): number {
-    return Date.now() - this.#lastContact;
+    return performance.now() - this.#lastContact;
   }
 
   /** Its id in the group, once it has joined. */
@@ -244,7 +244,7 @@ export class ConsumerGroupMember {
     const { events } = this.#consumer;
     this.#consumer.on(events.GROUP_JOIN, ({ payload }) => this.#joined(payload));
     this.#consumer.on(events.HEARTBEAT, () => {
-      this.#lastContact = Date.now();
+      this.#lastContact = performance.now();
     });
     this.#consumer.on(events.CRASH, ({ payload }) => {
       this.#crashed = true;
@@ -288,7 +288,7 @@ export class ConsumerGroupMember {
   /** Synchronous up to the pause: kafkajs fetches as soon as this returns. */
   #joined(join: ConsumerGroupJoinEvent['payload']): void {
     this.#memberId = join.memberId;
-    this.#lastContact = Date.now();
+    this.#lastContact = performance.now();
     this.#joining = false;
     this.#generation = new AbortController();
     this.#feed.begin(this.#generation.signal);

@@ -58,7 +58,7 @@ export class KafkajsRecordSource implements RecordSource {
   #unread: ReadonlySet<string> = new Set();
   /** First and last successful check in a row. */
   #contactSince = 0;
-  #lastContact = 0;
+  #lastContact = Number.NEGATIVE_INFINITY;
   #failing = false;
 
   constructor(options: KafkajsRecordSourceOptions) {
@@ -73,7 +73,7 @@ export class KafkajsRecordSource implements RecordSource {
   }
 
   get status(): RecordSourceStatus {
-    const inTouch = Date.now() - this.#lastContact < CONTACT_MAX_MS;
+    const inTouch = performance.now() - this.#lastContact < CONTACT_MAX_MS;
     const troubles = this.#trouble.all;
     const refused = new Set(
       troubles.filter(({ reason }) => reason !== 'missing' && reason !== 'unread').map(({ topic }) => topic),
@@ -160,10 +160,10 @@ export class KafkajsRecordSource implements RecordSource {
   async #run(sink: RecordSink): Promise<void> {
     let delayMs = RETRY_MIN_MS;
     while (!this.#stop.signal.aborted) {
-      const began = Date.now();
+      const began = performance.now();
       await this.#serve(sink).catch((error: unknown) => this.#failed(error));
       // What crashes as soon as it runs (no right to the group, say) must not become a loop of joins.
-      delayMs = Date.now() - began >= TOPIC_CHECK_MS ? RETRY_MIN_MS : Math.min(delayMs * 2, RETRY_MAX_MS);
+      delayMs = performance.now() - began >= TOPIC_CHECK_MS ? RETRY_MIN_MS : Math.min(delayMs * 2, RETRY_MAX_MS);
       await pause(delayMs, this.#stop.signal);
     }
   }
@@ -295,7 +295,7 @@ export class KafkajsRecordSource implements RecordSource {
   }
 
   #recovered(): void {
-    this.#lastContact = Date.now();
+    this.#lastContact = performance.now();
     if (this.#failing || this.#contactSince === 0) this.#contactSince = this.#lastContact;
     if (this.#failing) this.#logger.info('kafka usable again');
     this.#failing = false;

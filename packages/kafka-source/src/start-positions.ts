@@ -94,12 +94,12 @@ export class StartPositions {
     signal: AbortSignal,
   ): Promise<AssignedPartition[] | null> {
     const topics = [...new Set(owned.map(({ topic }) => topic))];
-    const giveUpAt = Date.now() + OTHERS_TIMEOUT_MS;
+    const giveUpAt = performance.now() + OTHERS_TIMEOUT_MS;
     for (let pollMs = POLL_MS; !signal.aborted; pollMs = Math.min(POLL_MAX_MS, pollMs * 1.5)) {
       const states = await this.#deps.admin.partitionStates(this.#options.groupId, topics);
       const mine = owned.map(({ topic, partition }) => findState(states, topic, partition));
       const known = mine.filter((state) => state !== null && state.committed !== null) as PartitionState[];
-      if (known.length === owned.length || (known.length > 0 && Date.now() > giveUpAt)) {
+      if (known.length === owned.length || (known.length > 0 && performance.now() > giveUpAt)) {
         return known.map((state) => toAssigned(state, logs.get(state.topic) ?? ''));
       }
       await pause(pollMs, signal);

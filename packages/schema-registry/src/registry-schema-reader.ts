@@ -92,7 +92,7 @@ export class RegistrySchemaReader implements SchemaReader {
 
   #entryOf(id: number): Entry {
     const known = this.#entries.get(id);
-    if (known !== undefined && (known.state !== 'unknown' || known.untilMs > Date.now())) return known;
+    if (known !== undefined && (known.state !== 'unknown' || known.untilMs > performance.now())) return known;
     const entry: Entry = { state: 'loading', ready: this.#load(id) };
     this.#entries.set(id, entry);
     return entry;
@@ -121,7 +121,7 @@ export class RegistrySchemaReader implements SchemaReader {
       return;
     }
     this.#forgetUnknown();
-    this.#entries.set(id, { state: 'unknown', untilMs: Date.now() + UNKNOWN_MS });
+    this.#entries.set(id, { state: 'unknown', untilMs: performance.now() + UNKNOWN_MS });
   }
 
   /** Records may name any ids, so what is not known is kept bounded. */

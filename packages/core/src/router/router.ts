@@ -41,6 +41,8 @@ export interface RouterDeps {
   readonly logger: Logger;
   /** Clock in ms since the epoch. Default Date.now. */
   readonly clock?: () => number;
+  /** Clock in ms that nobody sets. Default performance.now. */
+  readonly monotonicMs?: () => number;
 }
 
 export interface RouterOptions {
@@ -327,10 +329,10 @@ export class Router implements RecordSink {
 
   async #commitNow(lanes: readonly PartitionLane[]): Promise<void> {
     const moved = new Map<PartitionLane, { readonly state: string; readonly commit: CommittedOffset }>();
-    const { clock = Date.now } = this.#deps;
+    const { monotonicMs = () => performance.now() } = this.#deps;
     for (const lane of lanes) {
       const { position: offset, kafkaTopic: topic, partition, log, store, past } = lane;
-      past.note(clock(), offset);
+      past.note(monotonicMs(), offset);
       const note = formatCommitNote({ log, store, minuteBefore: past.minuteAgo, begins: null });
       const commit = { topic, partition, offset, note };
       const state = commitState(commit);

@@ -255,9 +255,9 @@ export class RouterHarness {
   readonly lines: LogLine[] = [];
   readonly router: Router;
 
-  constructor(options: Partial<RouterOptions> = {}, engine?: Engine, clock: () => number = Date.now) {
+  constructor(options: Partial<RouterOptions> = {}, engine?: Engine, monotonicMs = () => performance.now()) {
     const { source, writer, stats } = this;
-    const deps = { source, writer, stats, clock, logger: recordingLogger(this.lines) };
+    const deps = { source, writer, stats, monotonicMs, logger: recordingLogger(this.lines) };
     this.router = new Router(
       { ...deps, engine: engine ?? (this.engine as unknown as Engine) },
       {
