@@ -105,8 +105,7 @@ export class Rebuild {
   }
 
   async #rejoin(connection: Connection, held: readonly Subscription[], losses: readonly ContinuityLoss[]) {
-    if (connection.state === 'closed') this.#pending.delete(connection);
-    else if (!(await this.#insist(() => this.#register(connection, held, losses)))) this.#unproven.add(connection);
+    if (!(await this.#insist(() => this.#register(connection, held, losses)))) this.#unproven.add(connection);
     if (losses !== this.#losses) return;
     this.#pending.delete(connection);
     if (this.#unproven.has(connection)) this.#doom(connection);
@@ -122,6 +121,8 @@ export class Rebuild {
     held: readonly Subscription[],
     losses: readonly ContinuityLoss[],
   ): Promise<void> {
+    // Asked before each try: nobody would take back the row of a connection that has ended meanwhile.
+    if (connection.state === 'closed') return;
     const waiting = held.filter((subscription) => isWaiting(subscription, held) && !subscription.left);
     // What came until now is in the history that is read below, perhaps in a newer epoch.
     for (const subscription of waiting) {
