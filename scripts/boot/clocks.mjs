@@ -8,6 +8,8 @@ const OTHERS = /^(packages\/(client|react|testkit|conformance|local-servers|load
 
 /** Files that need the time of day, and what for. Everything else is a duration, and a step of the clock must not change it. */
 const TIME_OF_DAY = {
+  'packages/core/src/message-life.ts': 'end of the life of a message',
+  'packages/core/src/edge/delivery/takes.ts': 'when a message was accepted, as the store tells it',
   'packages/core/src/edge/delivery/delivery.ts': 'age of a message against the time of its record',
   'packages/core/src/edge/pipes/action-runner.ts': 'time of a record that a back end makes',
   'packages/core/src/edge/commands/send-command.ts': 'time of a record that a client makes',
