@@ -60,6 +60,31 @@ export const recordRules: readonly Rule[] = [
       }),
   },
   {
+    doc: '`audience.fromKey` is for format `envelope`: a map says where the user is.',
+    reads: ['topics'],
+    check: ({ topics }) =>
+      Object.entries(topics).flatMap(([name, topic]) =>
+        when(
+          topic.audience.fromKey && topic.format !== 'envelope',
+          `topics.${name}.audience.fromKey`,
+          `is for format envelope; ${topic.format === 'wss' ? 'wss names subscriptions' : 'with a map say map.user: key'}`,
+        ),
+      ),
+  },
+  {
+    doc: '`schemaRegistry.username` and `password` come together; with `token`, or with a login in the URL, there are none.',
+    reads: ['schemaRegistry'],
+    check: ({ schemaRegistry: { url, username, password, token } }) => [
+      ...when(password !== '' && username === '', 'schemaRegistry.username', 'missing: there is a password'),
+      ...when(token !== '' && username !== '', 'schemaRegistry.username', 'cannot be used beside token'),
+      ...when(
+        /^[a-z]+:\/\/[^/]*@/.test(url),
+        'schemaRegistry.url',
+        'must hold no login: use schemaRegistry.username and password, which are never shown',
+      ),
+    ],
+  },
+  {
     doc: '`tombstone: delete` needs mode `latest` and a history.',
     reads: ['topics'],
     check: ({ topics }) =>

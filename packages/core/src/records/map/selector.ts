@@ -53,7 +53,7 @@ export interface Vocabulary {
 
 /** `key`, `key:<pointer>`, `header:<name>`, `value:<pointer>`, `topic`, `=text`. A text says what is wrong. */
 export function parseSelector(text: string, { scopes, words }: Vocabulary): Selector | string {
-  if (text.startsWith('=')) return { from: 'text', text: text.slice(1) };
+  if (text.startsWith('=')) return text === '=' ? 'has no text behind the =' : { from: 'text', text: text.slice(1) };
   if (text === 'key' || text === 'topic') return { from: text };
   if (words.includes(text)) return { from: 'word', word: text };
   const colon = text.indexOf(':');
