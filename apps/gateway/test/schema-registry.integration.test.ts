@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { waitFor } from '@ws-gateway/testkit';
+import { createTopics, produce, startGateway, uniqueName, waitFor } from '@ws-gateway/testkit';
 import { GatewayCluster } from './gateway-cluster.js';
 
 /** Avro: {owner: "…", n: <long>} */
@@ -45,9 +45,8 @@ beforeAll(async () => {
     response.end(JSON.stringify(answer ?? {}));
   });
   await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
   cluster = await GatewayCluster.open({
-    nodes: [{ config: { schemaRegistry: { url } } }],
+    nodes: [{ config: { schemaRegistry: { url: registryUrl() } } }],
     topics: {
       orders: { format: 'avro', map: { user: 'value:/owner' } },
       shipments: { format: 'protobuf', map: { user: 'value:/owner', id: 'value:/stop_id', type: 'value:/state' } },
@@ -61,13 +60,17 @@ afterAll(async () => {
   await new Promise((resolve) => registry.close(resolve));
 }, 30_000);
 
+function registryUrl(): string {
+  return `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
+}
+
 function order(schemaId: number, owner: string, n: number): Buffer {
   const name = Buffer.from(owner);
   return Buffer.concat([Buffer.from([0, 0, 0, 0, schemaId, 2 * name.length]), name, Buffer.from([2 * n])]);
 }
 
-async function ready(): Promise<{ status: number; body: Record<string, unknown> }> {
-  const response = await fetch(`${cluster.nodes[0]!.httpUrl}/ready`);
+async function ready(node = cluster.nodes[0]!): Promise<{ status: number; body: Record<string, unknown> }> {
+  const response = await fetch(`${node.httpUrl}/ready`);
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
@@ -89,6 +92,39 @@ it('waits with the records of a topic while the registry is away, says so, and d
   await waitFor(async () => (await ready()).body['warnings'] === undefined);
   await client.close();
 });
+
+it('is not ready while none of its topics can do without the registry that is away', async () => {
+  const kafkaTopic = uniqueName('only-orders');
+  await createTopics([kafkaTopic], 1);
+  isAway = true;
+  const node = await startGateway({
+    config: {
+      kafka: { groupId: kafkaTopic, topics: [] },
+      redis: { keyPrefix: kafkaTopic },
+      topics: { orders: { kafkaTopic, format: 'avro', map: { user: 'value:/owner' } } },
+      schemaRegistry: { url: registryUrl() },
+    },
+  });
+  try {
+    await produce(kafkaTopic, [{ key: 'k', value: order(7, 'ann', 1) }]);
+    await waitFor(async () => (await ready(node)).status === 503);
+    expect(await ready(node)).toMatchObject({
+      body: { status: 'unready', failing: ['schema-registry'], warnings: ['schema-registry'] },
+    });
+    expect(node.logs).toContainEqual(
+      expect.objectContaining({
+        level: 'error',
+        url: registryUrl(),
+        message: expect.stringContaining('schema registry'),
+      }),
+    );
+    isAway = false;
+    await waitFor(async () => (await ready(node)).status === 200);
+  } finally {
+    isAway = false;
+    await node.stop();
+  }
+}, 60_000);
 
 it('makes dead letters of what is not framed and of schemas that do not exist', async () => {
   await cluster.produce('orders', { key: 'k', value: '{"owner":"ann"}' }, { key: 'k', value: order(8, 'ann', 1) });
