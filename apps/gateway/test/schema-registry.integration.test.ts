@@ -1,8 +1,7 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createTopics, produce, startGateway, uniqueName, waitFor } from '@ws-gateway/testkit';
 import { GatewayCluster } from './gateway-cluster.js';
+import { RegistryServer } from './registry-server.js';
 
 /** Avro: {owner: "…", n: <long>} */
 const SCHEMA = {
@@ -34,19 +33,14 @@ const answers: Readonly<Record<string, object>> = {
   '/subjects/place/versions/3': { schemaType: 'PROTOBUF', schema: PLACE },
 };
 
-let registry: Server;
-let isAway = true;
+let registry: RegistryServer;
 let cluster: GatewayCluster;
 
 beforeAll(async () => {
-  registry = createServer((request, response) => {
-    const answer = answers[request.url!];
-    response.statusCode = isAway ? 503 : answer === undefined ? 404 : 200;
-    response.end(JSON.stringify(answer ?? {}));
-  });
-  await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+  registry = await RegistryServer.start(answers);
+  registry.isAway = true;
   cluster = await GatewayCluster.open({
-    nodes: [{ config: { schemaRegistry: { url: registryUrl() } } }],
+    nodes: [{ config: { schemaRegistry: { url: registry.url } } }],
     topics: {
       orders: { format: 'avro', map: { user: 'value:/owner' } },
       shipments: { format: 'protobuf', map: { user: 'value:/owner', id: 'value:/stop_id', type: 'value:/state' } },
@@ -56,13 +50,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await cluster.close();
-  registry.closeAllConnections();
-  await new Promise((resolve) => registry.close(resolve));
+  await registry.stop();
 }, 30_000);
-
-function registryUrl(): string {
-  return `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
-}
 
 function order(schemaId: number, owner: string, n: number): Buffer {
   const name = Buffer.from(owner);
@@ -83,7 +72,7 @@ it('waits with the records of a topic while the registry is away, says so, and d
   await cluster.produce('notifications', { key: 'ann', value: { user_id: 'ann', payload: 'meanwhile' } });
   await client.next(({ payload }) => payload === 'meanwhile');
 
-  isAway = false;
+  registry.isAway = false;
   const frames = [await client.next('orders'), await client.next('orders')];
   expect(frames.map(({ payload }) => payload)).toEqual([
     { owner: 'ann', n: 1 },
@@ -96,13 +85,13 @@ it('waits with the records of a topic while the registry is away, says so, and d
 it('is not ready while none of its topics can do without the registry that is away', async () => {
   const kafkaTopic = uniqueName('only-orders');
   await createTopics([kafkaTopic], 1);
-  isAway = true;
+  registry.isAway = true;
   const node = await startGateway({
     config: {
       kafka: { groupId: kafkaTopic, topics: [] },
       redis: { keyPrefix: kafkaTopic },
       topics: { orders: { kafkaTopic, format: 'avro', map: { user: 'value:/owner' } } },
-      schemaRegistry: { url: registryUrl() },
+      schemaRegistry: { url: registry.url },
     },
   });
   try {
@@ -114,14 +103,14 @@ it('is not ready while none of its topics can do without the registry that is aw
     expect(node.logs).toContainEqual(
       expect.objectContaining({
         level: 'error',
-        url: registryUrl(),
+        url: registry.url,
         message: expect.stringContaining('schema registry'),
       }),
     );
-    isAway = false;
+    registry.isAway = false;
     await waitFor(async () => (await ready(node)).status === 200);
   } finally {
-    isAway = false;
+    registry.isAway = false;
     await node.stop();
   }
 }, 60_000);

@@ -84,7 +84,9 @@ async function explainAll(
 
 async function recordsOf(config: Config, topic: string, flags: ExplainFlags): Promise<PlacedRecord[]> {
   const given = [flags.value, flags.file, flags.last, flags.tombstone].filter((one) => one !== undefined);
-  if (given.length !== 1) throw badUsage('one of --value, --file, --last, --tombstone is needed');
+  const choices = 'one of --value, --file, --last, --tombstone';
+  if (given.length > 1) throw badUsage(`only ${choices} can be given`);
+  if (given.length === 0) throw badUsage(`${choices} is needed`);
   if (flags.last === undefined) return [{ partition: 0, record: givenRecord(flags) }];
   if (flags.key !== undefined || flags.header !== undefined) {
     throw badUsage('--key and --header are of a record that is given, not of those in Kafka (--last)');

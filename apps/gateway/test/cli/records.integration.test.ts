@@ -75,7 +75,7 @@ describe('explain', () => {
 
   test.each([
     [['payments'], 'one of --value, --file, --last, --tombstone is needed'],
-    [['payments', '--value', '1', '--last', '2'], 'one of --value, --file, --last, --tombstone is needed'],
+    [['payments', '--value', '1', '--last', '2'], 'only one of --value, --file, --last, --tombstone can be given'],
     [['nope', '--value', '1'], 'nope: no topic of the configuration; there are: payments, others'],
     [['payments', '--file', '/no/such/file'], '--file: ENOENT'],
   ])('%j is bad usage', async (args, message) => {
