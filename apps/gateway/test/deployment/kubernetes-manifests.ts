@@ -25,7 +25,9 @@ export interface Spec {
   readonly podSelector?: { readonly matchLabels?: Labels };
   readonly template?: { readonly metadata: { readonly labels: Labels }; readonly spec: PodSpec };
   readonly replicas?: number;
-  readonly strategy?: { readonly rollingUpdate?: { readonly maxSurge: number; readonly maxUnavailable: number } };
+  readonly strategy?: {
+    readonly rollingUpdate?: { readonly maxSurge: number | string; readonly maxUnavailable: number };
+  };
   readonly ports?: readonly { readonly name: string; readonly port: number; readonly targetPort: string }[];
   readonly ingress?: readonly { readonly ports: readonly PolicyPort[] }[];
   readonly egress?: readonly { readonly ports: readonly PolicyPort[] }[];

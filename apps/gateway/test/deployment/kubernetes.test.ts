@@ -31,6 +31,12 @@ const withPods = all.filter(({ spec }) => spec?.template !== undefined);
 const [edge, router] = ['ws-gateway-edge', 'ws-gateway-router'].map((name) => one('Deployment', name));
 const configYaml = one('ConfigMap', 'ws-gateway').data!['config.yaml']!;
 
+interface HttpRouteRule {
+  readonly matches: readonly { readonly path: { readonly type: 'Exact' | 'PathPrefix'; readonly value: string } }[];
+  readonly backendRefs: readonly { readonly name: string; readonly port: number }[];
+  readonly timeouts: Readonly<Record<string, string>>;
+}
+
 function one(kind: string, name: string, among: readonly Manifest[] = base): Manifest {
   const found = among.filter((manifest) => manifest.kind === kind && manifest.metadata.name === name);
   if (found.length !== 1) throw new Error(`${found.length} of ${kind} ${name}`);
@@ -149,11 +155,37 @@ describe('what belongs together has the same names', () => {
       '/web Exact',
       '/mobile Exact',
       '/websocket Prefix',
+      '/sse Exact',
     ]);
     for (const { backend } of paths) {
       const ports = one('Service', backend.service.name).spec.ports!.map(({ name }) => name);
       expect(ports).toContain(backend.service.port.name);
     }
+  });
+
+  test('the HTTPRoute leads where the Ingress does, without a limit of time, and binds no session to a pod', () => {
+    const [rule, ...others] = one('HTTPRoute', 'ws-gateway', all).spec.rules! as unknown as HttpRouteRule[];
+    expect(others).toEqual([]);
+    const kinds = { Exact: 'Exact', PathPrefix: 'Prefix' };
+    const ingress = one('Ingress', 'ws-gateway').spec.rules!.flatMap(({ http }) => http.paths);
+    expect(rule!.matches.map(({ path: { type, value } }) => `${value} ${kinds[type]}`)).toEqual(
+      ingress.map(({ path, pathType }) => `${path} ${pathType}`),
+    );
+    const ports = one('Service', 'ws-gateway').spec.ports!;
+    const [backend] = rule!.backendRefs;
+    expect(ports.find(({ port }) => port === backend!.port)?.name).toBe('http');
+    expect(rule!.timeouts).toEqual({ request: '0s', backendRequest: '0s' });
+    expect(rule).not.toHaveProperty('sessionPersistence');
+    const { parentRefs, hostnames } = one('HTTPRoute', 'ws-gateway', all).spec as unknown as {
+      parentRefs: { name: string; sectionName: string }[];
+      hostnames: string[];
+    };
+    const { listeners } = one('Gateway', parentRefs[0]!.name, all).spec as unknown as {
+      listeners: { name: string; hostname: string }[];
+    };
+    expect(listeners.map(({ name, hostname }) => [name, hostname])).toEqual([
+      [parentRefs[0]!.sectionName, hostnames[0]],
+    ]);
   });
 
   test('Prometheus finds the pods of both, on the port of operators', () => {
@@ -289,7 +321,7 @@ describe('pods', () => {
     },
   );
 
-  test('of the gateway are asked whether they live and whether they are ready, and replaced one more at a time', () => {
+  test('of the gateway are asked whether they live and whether they are ready, and replaced without fewer at any time', () => {
     for (const deployment of [edge, router]) {
       const { startupProbe, livenessProbe, readinessProbe } = container(deployment);
       const paths = [startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet?.path);
@@ -297,7 +329,9 @@ describe('pods', () => {
       // Clients cannot fill the port of operators.
       const ports = [startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet?.port);
       expect(ports).toEqual(['ops', 'ops', 'ops']);
-      expect(deployment!.spec.strategy!.rollingUpdate).toEqual({ maxSurge: 1, maxUnavailable: 0 });
+      // Edges all at once, so that a client moves once; routers one by one, because each moves partitions.
+      const maxSurge = deployment === edge ? '100%' : 1;
+      expect(deployment!.spec.strategy!.rollingUpdate).toEqual({ maxSurge, maxUnavailable: 0 });
     }
   });
 });
@@ -325,7 +359,7 @@ describe('kustomize', () => {
   const kubectl = spawnSync('kubectl', ['kustomize', '--help'], { stdio: 'ignore' }).status === 0;
 
   test('the base and the components name every file of their folders', () => {
-    for (const folder of ['', 'demo', 'monitoring']) {
+    for (const folder of ['', 'demo', 'monitoring', 'gateway-api']) {
       const { resources } = parse(read(join(folder, 'Kustomization'))) as { resources: string[] };
       expect(resources).toEqual([...new Set(manifestsOf(folder).map(({ file }) => basename(file)))]);
     }
@@ -334,7 +368,7 @@ describe('kustomize', () => {
   (kubectl ? test : test.skip)('an overlay with all components is what the API server takes', () => {
     const folder = mkdtempSync(join(tmpdir(), 'wsg-overlay-'));
     const base = relative(realpathSync(folder), join(repository, 'kubernetes'));
-    const components = ['demo', 'keda', 'connections', 'monitoring'].map((name) => join(base, name));
+    const components = ['demo', 'keda', 'connections', 'monitoring', 'gateway-api'].map((name) => join(base, name));
     const overlay = {
       resources: [base],
       components,
@@ -351,6 +385,7 @@ describe('kustomize', () => {
     expect(one('Deployment', 'ws-gateway-router', made).spec.replicas).toBeUndefined();
     expect(container(one('Deployment', 'ws-gateway-edge', made)).image).toBe('ws-gateway:9.9.9');
     expect(ofKind('HorizontalPodAutoscaler', made)).toHaveLength(1);
+    expect([ofKind('Ingress', made).length, ofKind('HTTPRoute', made).length]).toEqual([0, 1]);
     expect(made.every(({ metadata }) => metadata.namespace === 'prod')).toBe(true);
   });
 });
