@@ -4,11 +4,13 @@ import { createClient, type Client, type ClientOptions, type Message } from '../
 
 /** Edges for the clients, which tests may kill, and a router of its own, so that no kill costs a rebalance. */
 export class TestGateways {
-  readonly edges: readonly GatewayProcess[];
+  readonly edges: GatewayProcess[];
+  readonly #config: Readonly<Record<string, unknown>>;
   readonly #router: GatewayProcess;
   readonly #group: string;
 
-  private constructor(nodes: readonly GatewayProcess[], group: string) {
+  private constructor(nodes: readonly GatewayProcess[], group: string, config: Readonly<Record<string, unknown>>) {
+    this.#config = config;
     this.edges = nodes.slice(1);
     this.#router = nodes[0]!;
     this.#group = group;
@@ -35,7 +37,13 @@ export class TestGateways {
     };
     const roles = ['router', ...Array.from({ length: edges }, () => 'edge')];
     const nodes = await Promise.all(roles.map((role) => startGateway({ config: { ...config, role } })));
-    return new TestGateways(nodes, group);
+    return new TestGateways(nodes, group, config);
+  }
+
+  /** Starts a new process in the place of an edge that is gone, on its port. */
+  async restart(at: number): Promise<void> {
+    const { port } = this.edges[at]!;
+    this.edges[at] = await startGateway({ config: { ...this.#config, role: 'edge' }, port });
   }
 
   /** In the order in which a client tries them. */
