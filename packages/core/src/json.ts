@@ -3,7 +3,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** Reads an object's own member: names that others chose must never reach what every object inherits. */
-export function own(object: Readonly<Record<string, unknown>>, name: string): unknown {
+export function own<Value>(object: Readonly<Record<string, Value>>, name: string): Value | undefined {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 

@@ -65,7 +65,7 @@ export class StartPositions {
     const now = Date.now();
     const sights = await sink.sighted(fresh.map((topic) => ({ topic, state: 'there', atMs: now })));
     const offsets: CommittedOffset[] = [];
-    for (const sight of sights) {
+    for (const sight of sights.map((kept) => ({ ...kept, isOld: kept.atMs < now }))) {
       const ofTopic = states.filter(({ topic }) => topic === sight.topic);
       offsets.push(...(await this.#beginningsOf(sight, ofTopic, logs.get(sight.topic) ?? '')));
     }
@@ -108,14 +108,16 @@ export class StartPositions {
   }
 
   async #beginningsOf(
-    { topic, state, atMs }: TopicSight,
+    { topic, state, atMs, isOld }: TopicSight & { readonly isOld: boolean },
     partitions: readonly PartitionState[],
     log: string,
   ): Promise<CommittedOffset[]> {
     const isFirst = state === 'there' && partitions.every(({ committed }) => committed === null);
     const isWhole = this.#options.fromBeginning || this.#options.wholeTopics.includes(topic);
-    // Its rights came later: what was written since the group was told to read it is new.
-    const byTime = state === 'forbidden' && !isWhole ? await this.#deps.admin.offsetsAt(topic, atMs) : null;
+    // Its rights came later, or whoever saw it first died before it was committed where it begins: what was written since is
+    // new.
+    const isLate = state === 'forbidden' || (isFirst && isOld);
+    const byTime = isLate && !isWhole ? await this.#deps.admin.offsetsAt(topic, atMs) : null;
     const note = formatStartNote(log, state === 'begun' ? 'again' : 'first');
     return partitions
       .filter(({ committed }) => committed === null)

@@ -1,3 +1,4 @@
+import { own } from '@ws-gateway/core';
 import kafkajs, { type Assigner, type Cluster, type GroupMember } from 'kafkajs';
 
 const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol;
@@ -71,7 +72,7 @@ export function assignBySubscription(
 export function toSubscription({ memberId, memberMetadata }: GroupMember): Subscription {
   const decoded = MemberMetadata.decode(memberMetadata);
   const counts = partitionCountsIn(decoded?.userData);
-  return { memberId, topics: new Map((decoded?.topics ?? []).map((topic) => [topic, counts[topic] ?? 0])) };
+  return { memberId, topics: new Map((decoded?.topics ?? []).map((topic) => [topic, own(counts, topic) ?? 0])) };
 }
 
 /** A member of another kind has no user data, or other ones. */

@@ -46,9 +46,16 @@ export class TopicReader {
     return this.#admin.topicBounds(topic);
   }
 
-  /** Gives the records from `begin` to before `end` to `take`, in order. Rejects at a batch that cannot be read. */
-  async read(topic: string, bounds: PartitionBounds, take: (records: readonly SourceRecord[]) => void): Promise<void> {
-    await this.#using(topic, (cluster) => readPartition(cluster, { topic, ...bounds }, take));
+  /**
+   * Gives the records from `begin` to before `end` to `take`, in order. Returns the offset behind them: `end`, or before it
+   * that of the first open transaction. Rejects at a batch that cannot be read.
+   */
+  async read(
+    topic: string,
+    bounds: PartitionBounds,
+    take: (records: readonly SourceRecord[]) => void,
+  ): Promise<number> {
+    return this.#using(topic, (cluster) => readPartition(cluster, { topic, ...bounds }, take));
   }
 
   /** Reads what a group that nobody joins has committed, by partition. */

@@ -82,6 +82,18 @@ describe('start positions', () => {
     expect(await waiting).toBeNull();
   });
 
+  // It began at its end as of the restart, and what was written in between was skipped.
+  test('are counted from the first sight when that leader died before it committed them', async () => {
+    const topic = await topicWithOneRecordEach(1);
+    const sink = new RecordingSink();
+    await sink.sighted([{ topic, state: 'there', atMs: Date.now() + 1 }]);
+    await waitFor(() => Date.now() > (sink.sights.get(topic)?.atMs ?? 0), { what: 'a later moment' });
+    await produce(topic, [{ value: 'while no node ran', partition: 0 }]);
+    expect(await decisionOf(positions(uniqueName('group')), [topic], sink)).toEqual([
+      [{ topic, partition: 0, offset: 1 }],
+    ]);
+  });
+
   test('of a topic that was missing when the group first saw it are its first records', async () => {
     const topic = await topicWithOneRecordEach(1);
     const sink = new RecordingSink();

@@ -33,6 +33,17 @@ describe('partitions of a group whose members differ', () => {
     });
   });
 
+  test('of topics named like members of every object are counted like others', () => {
+    const { MemberMetadata } = kafkajs.AssignerProtocol;
+    const userData = Buffer.from(JSON.stringify({ a: 1 }));
+    const memberMetadata = MemberMetadata.encode({ version: 0, topics: ['a', 'constructor'], userData });
+    const own = toSubscription({ memberId: 'm', memberMetadata });
+    expect([...own.topics]).toEqual([
+      ['a', 1],
+      ['constructor', 0],
+    ]);
+  });
+
   test('of a member of the release before are as many as the leader knows of', () => {
     const { MemberMetadata } = kafkajs.AssignerProtocol;
     const memberMetadata = MemberMetadata.encode({ version: 0, topics: ['a', 'b'], userData: Buffer.alloc(0) });

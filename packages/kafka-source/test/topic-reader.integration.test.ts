@@ -34,6 +34,37 @@ it('reads a part of a partition without a group, and keeps what a group that nob
   await reader.close();
 });
 
+// Who took it for the end of what was asked for went over the records behind it for good.
+it('says how far it came where a transaction is open, and goes on there when that has ended', async () => {
+  const topic = uniqueName('read');
+  await createTopics([topic], 1);
+  await produce(topic, [{ value: 'before' }]);
+  const client = new kafkajs.Kafka({ brokers: connection.brokers, logLevel: kafkajs.logLevel.NOTHING });
+  const producer = client.producer({
+    transactionalId: topic,
+    maxInFlightRequests: 1,
+    idempotent: true,
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+  });
+  await producer.connect();
+  const transaction = await producer.transaction();
+  await transaction.send({ topic, messages: [{ value: 'within' }] });
+  await produce(topic, [{ value: 'behind' }]);
+  const reader = new TopicReader(connection);
+  const values: string[] = [];
+  const readFrom = (begin: number): Promise<number> =>
+    reader.read(topic, { partition: 0, begin, end: 3 }, (some) => {
+      for (const { value } of some) values.push(String(value));
+    });
+  expect(await readFrom(0)).toBe(1);
+  expect(await readFrom(1)).toBe(1);
+  await transaction.commit();
+  expect(await readFrom(1)).toBe(3);
+  expect(values).toEqual(['before', 'within', 'behind']);
+  await producer.disconnect();
+  await reader.close();
+});
+
 it('rejects at a batch that cannot be read, which would else look as if it had held nothing', async () => {
   const { CompressionCodecs, CompressionTypes } = kafkajs;
   const topic = uniqueName('read');
@@ -50,7 +81,7 @@ it('rejects at a batch that cannot be read, which would else look as if it had h
   await produce(topic, [{ value: 'packed' }], { compression: CompressionTypes.ZSTD });
   await produce(topic, [{ value: 'later' }]);
   const values: string[] = [];
-  const read = (): Promise<void> =>
+  const read = (): Promise<number> =>
     reader.read(topic, { partition: 0, begin: 0, end: 3 }, (some) => {
       for (const { value } of some) values.push(String(value));
     });

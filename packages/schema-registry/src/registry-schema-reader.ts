@@ -1,5 +1,6 @@
 import {
   Backoff,
+  own,
   reject,
   type BackoffOptions,
   type Logger,
@@ -153,7 +154,7 @@ const readers: Readonly<Record<string, (schema: RegisteredSchema) => ValueReader
 
 function readerOf(id: number, schema: RegisteredSchema): ValueReader | Rejection {
   try {
-    const make = readers[schema.type];
+    const make = own(readers, schema.type);
     if (make === undefined) throw new Error(`schemas of type ${schema.type} are not read`);
     return make(schema);
   } catch (error) {

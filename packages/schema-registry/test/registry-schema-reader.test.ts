@@ -52,6 +52,14 @@ describe('Avro as a foreign serializer writes it', () => {
     expect(await read(valueOf('key'))).toEqual({ kind: 'value', json: '"u1"' });
   });
 
+  test('has types and logical types named like members of every object', async () => {
+    const inner = { type: 'record', name: 'constructor', fields: [{ name: 'n', type: 'int' }] };
+    const time = { type: 'long', logicalType: 'timestamp-toString' };
+    const fields = ['a', 'b'].map((name, at) => ({ name, type: at === 0 ? inner : 'constructor' }));
+    const schema = { type: 'record', name: 'outer', fields: [...fields, { name: 'at', type: time }] };
+    expect(await readAvro(schema, [2, 4, 6])).toEqual({ kind: 'value', json: '{"a":{"n":1},"b":{"n":2},"at":3}' });
+  });
+
   test('asks for each schema once', async () => {
     for (let n = 0; n < 3; n++) await read(valueOf('order2'));
     expect(registry.asked).toEqual(['/schemas/ids/2']);

@@ -37,15 +37,20 @@ export class DeadLetterArchive {
     return all.map(({ partition, begin, end }) => ({ partition, begin: Math.max(begin, end - newest), end }));
   }
 
-  /** Letters in order, some at a time; those of a partition come one behind the other. */
+  /**
+   * Letters in order, some at a time; those of a partition come one behind the other. Behind an open transaction there are
+   * none yet.
+   */
   async *letters(bounds: readonly PartitionBounds[], filter: DeadLetterFilter): AsyncGenerator<DeadLetter[]> {
     for (const { partition, begin, end } of bounds) {
-      for (let next = begin; next < end; next += STEP) {
+      for (let next = begin; next < end;) {
         const found: DeadLetter[] = [];
-        await this.#reader.read(this.topic, { partition, begin: next, end: Math.min(end, next + STEP) }, (records) => {
+        const step = { partition, begin: next, end: Math.min(end, next + STEP) };
+        next = await this.#reader.read(this.topic, step, (records) => {
           found.push(...records.map((record) => readDeadLetter(partition, record)).filter((l) => matches(l, filter)));
         });
         yield found;
+        if (next < step.end) break;
       }
     }
   }

@@ -1,3 +1,4 @@
+import { own } from '@ws-gateway/core';
 import { numberText, quoted, shortestFloat } from '../json-text.js';
 import { SchemaDataError } from '../value-reader.js';
 import { logicalWrite } from './logical-types.js';
@@ -22,7 +23,7 @@ export class AvroTypes {
 
   /** Throws an Error that says what is wrong with the schema. */
   compile(schema: unknown, namespace = ''): Write {
-    if (typeof schema === 'string') return primitives[schema] ?? this.#byName(schema, namespace);
+    if (typeof schema === 'string') return own(primitives, schema) ?? this.#byName(schema, namespace);
     if (Array.isArray(schema)) return this.#union(schema as unknown[], namespace);
     if (typeof schema !== 'object' || schema === null) throw new Error('a schema is neither text nor an object');
     const { type } = schema as Schema;

@@ -1,3 +1,4 @@
+import { own } from '@ws-gateway/core';
 import { SchemaDataError } from '../value-reader.js';
 import type { AvroInput } from './avro-input.js';
 import type { Write } from './avro-write.js';
@@ -25,7 +26,7 @@ export function logicalWrite(schema: Schema): Write | null {
   if (logicalType === 'date' && type === 'int') return (input) => input.put(`"${dateText(input.long())}"`);
   const [kind, unit] = [
     logicalType.slice(0, logicalType.lastIndexOf('-')),
-    units[logicalType.slice(logicalType.lastIndexOf('-') + 1)],
+    own(units, logicalType.slice(logicalType.lastIndexOf('-') + 1)),
   ];
   if (!isWhole || unit === undefined) return null;
   if (kind === 'time') return (input) => input.put(`"${clockText(input.long(), unit)}"`);
