@@ -1,8 +1,9 @@
-import type { OutgoingRecord, SourceRecord, TopicPolicy } from '@ws-gateway/core';
+import { audienceMembers, type OutgoingRecord, type SourceRecord, type TopicPolicy } from '@ws-gateway/core';
 import type { RecordProducer, WrittenRecord } from '@ws-gateway/kafka-source';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Config } from '../config/config.js';
-import { withDecoding } from '../records/topic-decoding.js';
+import { explain, type Explanation } from '../records/explanation.js';
+import { topicOf, withDecoding } from '../records/topic-decoding.js';
 import { brokersOption, toolConnection } from './kafka.js';
 import { configOption, configured, flag, type ConfigFlags } from './configured.js';
 import { badUsage, failure, reasonOf } from './exit.js';
@@ -57,12 +58,13 @@ export function registerProduce(program: Command): void {
 
 async function produce(topic: string, flags: ProduceFlags): Promise<void> {
   const config = configured(flags, 'tool', { 'kafka.bootstrapServers': flag('brokers', flags.brokers) });
-  const policy = config.topics.get(topic);
+  const policy = topicOf(config, topic);
   const kafkaTopic = policy?.kafkaTopic ?? topic;
   if (!/^[A-Za-z0-9._-]{1,249}$/.test(kafkaTopic)) throw badUsage(`${JSON.stringify(topic)} is not a topic name`);
   if (policy?.format !== 'text') jsonPayload(flags.payload);
   const records = Array.from({ length: flags.count }, (_, index) => recordOf(policy, flags, index));
-  if (policy !== undefined && flags.force !== true) await requireUsable(config, policy, records[0]!);
+  if (policy !== undefined && flags.force !== true)
+    await requireUsable(config, policy, { outgoing: records[0]!, user: flags.user });
   const written = await writeRecords(config, kafkaTopic, { records, create: flags.create === true });
   if (flags.json) return printJson({ topic, kafka_topic: kafkaTopic, records: records.length, written });
   print(
@@ -71,7 +73,11 @@ async function produce(topic: string, flags: ProduceFlags): Promise<void> {
 }
 
 /** All records are alike but for their ids, so one speaks for all. */
-async function requireUsable(config: Config, policy: TopicPolicy, outgoing: OutgoingRecord): Promise<void> {
+async function requireUsable(
+  config: Config,
+  policy: TopicPolicy,
+  { outgoing, user }: { outgoing: OutgoingRecord; user: string | undefined },
+): Promise<void> {
   const bytes = (part: OutgoingRecord['key']): Buffer | null => (part === null ? null : Buffer.from(part));
   const record: SourceRecord = {
     offset: 0,
@@ -86,8 +92,22 @@ async function requireUsable(config: Config, policy: TopicPolicy, outgoing: Outg
   const verdict = await decoded.catch((error: unknown) => {
     throw failure(`schema registry: ${reasonOf(error)}`, error);
   });
-  if (verdict.kind !== 'dead_letter') return;
-  throw badUsage(`it would be a dead letter: ${verdict.error}: ${verdict.message}; --force writes it all the same`);
+  const whose = user === undefined ? '' : notForUser(user, policy, explain(verdict));
+  if (verdict.kind !== 'dead_letter' && whose === '') return;
+  const reason =
+    verdict.kind === 'dead_letter' ? `it would be a dead letter: ${verdict.error}: ${verdict.message}` : '';
+  throw badUsage(`${[reason, whose].filter(Boolean).join('; ')}; --force writes it all the same`);
+}
+
+/** Where the topic's map finds somebody else than the user, or nobody: what to do. '' when all is well. */
+function notForUser(user: string, { map }: TopicPolicy, explanation: Explanation): string {
+  const isFound = 'audience' in explanation && explanation.audience === `user:${user}`;
+  const isElsewhere =
+    !('audience' in explanation) && !('reason' in explanation && explanation.reason === 'no_audience');
+  const member = audienceMembers.find((name) => map[name] !== undefined);
+  if (isFound || isElsewhere || member === undefined) return '';
+  const place = `map.${member} (${map[member]!.join(', ')})`;
+  return `--user is but the record key here, and ${place} says who gets it: put the user there, or add --header ws-audience=user:${user}`;
 }
 
 async function writeRecords(

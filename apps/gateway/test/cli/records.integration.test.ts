@@ -93,6 +93,29 @@ describe('produce', () => {
     expect([forced.code, JSON.parse(forced.stdout)]).toMatchObject([0, { records: 1, written: [{ partition: 0 }] }]);
   });
 
+  test('says what to do where --user is not what the map looks at', async () => {
+    const topics = { owned: { kafkaTopic: topic, format: 'json', map: { user: 'value:/owner' } } };
+    const file = configFile({ kafka: { groupId: group, topics: [], bootstrapServers: testBrokers() }, topics });
+    const args = (payload: string) => ['produce', 'owned', '-c', file, '--user', 'u1', '--payload', payload];
+    for (const payload of ['{"n":1}', '{"owner":"u2"}']) {
+      const refused = await run(args(payload));
+      expect([refused.code, refused.stderr]).toEqual([
+        2,
+        expect.stringContaining(
+          '--user is but the record key here, and map.user (value:/owner) says who gets it: put the user there, ' +
+            'or add --header ws-audience=user:u1',
+        ),
+      ]);
+    }
+    expect((await run(args('{"owner":"u1"}'))).code).toBe(0);
+    expect((await run([...args('{"n":1}'), '--header', 'ws-audience=user:u1'])).code).toBe(0);
+  });
+
+  test('refuses dead letters also where the topic is named as Kafka does', async () => {
+    const refused = await run(['produce', topic, '-c', config, '--payload', '{"n":1}']);
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('dead letter: no_audience')]);
+  });
+
   test('writes the value itself where the format has a map, and says where', async () => {
     const written = await run(['produce', 'payments', '-c', config, '--user', 'u2', '--payload', '{"n":1.50}']);
     expect([written.code, written.stdout]).toEqual([0, expect.stringMatching(/: partition 0 offset \d+\n$/)]);
@@ -173,5 +196,24 @@ describe('dead letters', () => {
       replayed: 0,
     });
     expect(JSON.parse((await dlq('replay', '--again', '--dry-run')).stdout)).toMatchObject({ replayed: 4 });
+  }, 60_000);
+
+  test('keep headers of any name, and the order of each key', async () => {
+    const names = ['__proto__', 'constructor', 'toString', ' ', 'ü'];
+    const headers = Object.fromEntries([
+      ...names.map((name) => [name, `of ${name}`]),
+      ['bytes', Buffer.from([0, 255])],
+    ]);
+    const before = (await readTopic(topic)).length;
+    await produce(
+      `${group}-dlq`,
+      [5, 6, 7, 8].map((n) => ({ ...letter(n, 'bad_member', headers as Record<string, string>), key: `k${n % 2}` })),
+    );
+    expect(JSON.parse((await dlq('replay', '--reason', 'bad_member')).stdout)).toMatchObject({ replayed: 4 });
+    const replayed = (await readTopic(topic)).slice(before);
+    expect(replayed.map(({ value }) => value)).toEqual(['{"n":5}', '{"n":6}', '{"n":7}', '{"n":8}']);
+    for (const record of replayed) {
+      expect(Object.keys(record.headers).sort()).toEqual([...names, 'bytes'].sort());
+    }
   }, 60_000);
 });
