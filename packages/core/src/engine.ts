@@ -134,6 +134,8 @@ export interface PublishBatch {
   /** Source of the records; null: not from Kafka (API, gRPC, rooms), so nothing to recognise a repetition by. */
   readonly source: SourceRange | null;
   readonly items: readonly PublishItem[];
+  /** Asks for `items` of the result also where there is a source. */
+  readonly perItem?: boolean;
 }
 
 export interface SourceRange {
@@ -244,7 +246,7 @@ export interface PublishResult {
   readonly offline: number;
   /** Items skipped because their source offset had been applied before. */
   readonly duplicates: number;
-  /** Results, one per item, for batches without a source only: what the HTTP API answers. */
+  /** Results, one per item: of batches without a source, and of those with `perItem` of which nothing was applied before. */
   readonly items?: readonly { readonly nodes: number; readonly position: Position | null }[];
 }
 

@@ -15,6 +15,7 @@ export * from './logger.js';
 export { livingOf, type MessageLife } from './message-life.js';
 export * from './memory-engine/memory-engine.js';
 export * from './names.js';
+export { initialStatus } from './node-status.js';
 export * from './node-commands.js';
 export * from './outcomes/outcome.js';
 export * from './paths.js';
@@ -33,6 +34,9 @@ export * from './token-verifier.js';
 export { unretainedPolicy, type StreamPolicy } from './stream-policy.js';
 export * from './topics.js';
 export * from './transport.js';
+export { traceEvents, type TraceStep, type TraceSubject } from './trace/trace-command.js';
+export { Traces, type OpenTrace, type TraceListener } from './trace/traces.js';
+export { nothingTraced, publishTraced, TraceSwitch, type Tracing } from './trace/tracing.js';
 export { createEdge, type EdgeDeps, type EdgeOptions } from './edge/create-edge.js';
 export { Edge } from './edge/edge.js';
 export {

@@ -1,6 +1,7 @@
 import type { CloseReason } from './close-codes.js';
 import type { Revocation } from './revocation.js';
 import type { StreamName } from './streams.js';
+import type { TraceCommand } from './trace/trace-command.js';
 
 /** Command that one node gives another. JSON on the wire. */
 export type NodeCommand =
@@ -20,7 +21,8 @@ export type NodeCommand =
   | { readonly command: 'drain' }
   /** A question to many nodes; each answers the asker by `report`. */
   | { readonly command: 'ask'; readonly id: string; readonly from: string; readonly question: NodeQuestion }
-  | { readonly command: 'report'; readonly id: string; readonly answer: unknown };
+  | { readonly command: 'report'; readonly id: string; readonly answer: unknown }
+  | TraceCommand;
 
 const commandNames: Readonly<Record<NodeCommand['command'], true>> = {
   close: true,
@@ -29,6 +31,9 @@ const commandNames: Readonly<Record<NodeCommand['command'], true>> = {
   drain: true,
   ask: true,
   report: true,
+  trace: true,
+  untrace: true,
+  traced: true,
 };
 
 /** False: a newer node says what this release does not know. */

@@ -9,6 +9,11 @@ export function userStream(topic: string, user: string): StreamName {
   return `${topic}/u/${user}`;
 }
 
+/** The user whose own stream it is; null: of no topic's, or not a single user's. */
+export function userOfStream(stream: StreamName): string | null {
+  return /^[^/]+\/u\/(.*)$/s.exec(stream)?.[1] ?? null;
+}
+
 /** Stream of the topic's public messages (audience `topic`). */
 export function publicStream(topic: string): StreamName {
   return `${topic}/*`;

@@ -1,9 +1,10 @@
-import type { EngineStats, Logger, NodeStatus, PresenceRow } from '@ws-gateway/core';
+import type { EngineStats, Logger, NodeStatus, PresenceRow, Tracing } from '@ws-gateway/core';
 import type { ConnectionOptions } from 'node:tls';
 
 export interface RedisEngineDependencies {
   readonly logger: Logger;
   readonly stats: EngineStats;
+  readonly tracing?: Tracing;
 }
 
 export interface RedisEngineOptions {

@@ -83,6 +83,8 @@ export function splitItems(
 export interface CallHead {
   /** Offset of the call before; null: without a source. */
   readonly previousOffset: number | null;
+  /** The reply shall have a row for each item. */
+  readonly perItem: boolean;
   /** Of the source, when the chunk is the last one of its batch. */
   readonly mark: SourceMark | null;
   /** Suffix that makes the origin of each item (see wire.ts). */
@@ -112,7 +114,7 @@ export function publishArgs(chunk: ScriptChunk, head: CallHead): (string | numbe
     head.epoch,
     head.server,
     head.inboxBytesMax,
-    head.previousOffset === null ? '1' : '',
+    head.perItem ? '1' : '',
     offsets,
     head.mark === null ? '' : `${head.mark.offset} ${head.mark.proof} ${head.mark.log}`,
     classes.count,

@@ -12,7 +12,14 @@ import type { Calls } from './calls.js';
 import { newEpoch } from './epoch.js';
 import type { Keys } from './keys.js';
 import type { Settings } from './options.js';
-import { publishArgs, splitItems, type ScriptChunk, type CommandItem, type Item } from './publish-call.js';
+import {
+  publishArgs,
+  splitItems,
+  type CallHead,
+  type ScriptChunk,
+  type CommandItem,
+  type Item,
+} from './publish-call.js';
 import { SourcePositions } from './source-positions.js';
 import { SourceQueues } from './source-queues.js';
 import { originSuffix } from './wire.js';
@@ -53,9 +60,7 @@ export class Publisher {
   }
 
   publish(batch: PublishBatch): Promise<PublishResult> {
-    return batch.source === null
-      ? this.#publishUnsourced(batch.items)
-      : this.#publishSourced(batch.items, batch.source);
+    return batch.source === null ? this.#publishUnsourced(batch.items) : this.#publishSourced(batch, batch.source);
   }
 
   /** Resolves to the number of nodes that get the command. */
@@ -79,30 +84,35 @@ export class Publisher {
     await this.#publishUnsourced([item]);
   }
 
-  async #publishSourced(items: readonly Item[], source: SourceRange): Promise<PublishResult> {
+  async #publishSourced({ items, perItem = false }: PublishBatch, source: SourceRange): Promise<PublishResult> {
     // No await between these and the writes: calls in flight keep their order by it.
     const lane = this.#lanes.next(source);
     const chunks = splitItems(items, source.lastOffset, this.#partitionOf, this.#nodeCount());
     const calls = chunks.map((chunk) => {
       const offset = chunk.partial === 0 ? chunk.lastOffset : chunk.lastOffset - 1;
-      const call = this.#send(chunk, source, lane.advance(chunk.partition, offset));
+      const call = this.#send(chunk, source, { previousOffset: lane.advance(chunk.partition, offset), perItem });
       return call.then((reply) => {
         this.sources.confirm(source.topic, source.partition, { redisPartition: chunk.partition, offset });
         return reply;
       });
     });
-    return sum(await lane.settled(calls));
+    const replies = await lane.settled(calls);
+    const result = sum(replies);
+    return perItem && result.duplicates === 0 ? { ...result, items: resultsOf(items.length, chunks, replies) } : result;
   }
 
   async #publishUnsourced(items: readonly Item[]): Promise<PublishResult> {
     const chunks = splitItems(items, -1, this.#partitionOf, this.#nodeCount());
-    const replies = await Promise.all(chunks.map((chunk) => this.#send(chunk, null, null)));
-    const results = new Array<ItemResult>(items.length);
-    for (const [i, chunk] of chunks.entries()) placeResults(results, chunk, replies[i]!);
-    return { ...sum(replies), items: results };
+    const calls = chunks.map((chunk) => this.#send(chunk, null, { previousOffset: null, perItem: true }));
+    const replies = await Promise.all(calls);
+    return { ...sum(replies), items: resultsOf(items.length, chunks, replies) };
   }
 
-  async #send(chunk: ScriptChunk, source: SourceRange | null, previousOffset: number | null): Promise<Reply> {
+  async #send(
+    chunk: ScriptChunk,
+    source: SourceRange | null,
+    { previousOffset, perItem }: Pick<CallHead, 'previousOffset' | 'perItem'>,
+  ): Promise<Reply> {
     const base = this.#keys.base(chunk.partition);
     const sourceKey = source === null ? base : this.#keys.source(chunk.partition, source.topic, source.partition);
     const { inboxBytesMax } = this.#settings;
@@ -111,6 +121,7 @@ export class Publisher {
     const isLast = source !== null && chunk.partial === 0 && chunk.lastOffset === source.lastOffset;
     const head = {
       previousOffset,
+      perItem,
       mark: isLast ? (source.mark ?? null) : null,
       originSuffix: originSuffix(source),
       epoch: newEpoch(server),
@@ -166,6 +177,12 @@ function sum(replies: readonly Reply[]): PublishResult {
     duplicates += reply[2] as number;
   }
   return { routed, offline, duplicates };
+}
+
+function resultsOf(count: number, chunks: readonly ScriptChunk[], replies: readonly Reply[]): ItemResult[] {
+  const results = new Array<ItemResult>(count);
+  for (const [i, chunk] of chunks.entries()) placeResults(results, chunk, replies[i]!);
+  return results;
 }
 
 function placeResults(results: ItemResult[], chunk: ScriptChunk, reply: Reply): void {

@@ -1,6 +1,9 @@
 import {
   endByDefect,
   EngineError,
+  initialStatus,
+  nothingTraced,
+  publishTraced,
   type AdmitRequest,
   type AdmitResult,
   type Block,
@@ -94,16 +97,7 @@ export class RedisEngine implements Engine {
     this.#settings = withDefaults(options);
     this.outcomes = new OutcomeLedger(this.#settings.partitions, (action) => this.#started(action));
     const { role } = options;
-    this.#status = {
-      role,
-      address: '',
-      version: '',
-      sinceMs: Date.now(),
-      connections: 0,
-      users: 0,
-      draining: false,
-      lag: {},
-    };
+    this.#status = initialStatus(role, Date.now());
   }
 
   get healthy(): boolean {
@@ -154,7 +148,8 @@ export class RedisEngine implements Engine {
   }
 
   publish(batch: PublishBatch): Promise<PublishResult> {
-    return this.#started((parts) => parts.publisher.publish(batch));
+    const { tracing = nothingTraced } = this.#dependencies;
+    return this.#started((parts) => publishTraced(tracing, batch, (traced) => parts.publisher.publish(traced)));
   }
 
   sourcePositions(topic: string, partition: number): Promise<readonly SourcePosition[]> {

@@ -10,6 +10,7 @@ export const adminStatuses = {
   unknown_connection: 404,
   not_blocked: 404,
   body_too_large: 413,
+  too_many_traces: 429,
   unavailable: 503,
 } as const;
 

@@ -7,6 +7,7 @@ import { drain, nodes, subscriptions } from './nodes.js';
 import { openapi } from './openapi.js';
 import { publish } from './publish.js';
 import { revoke } from './revocations.js';
+import { trace } from './trace.js';
 import { erase } from './users.js';
 
 /** The admin API (docs/admin-api.md). openapi.json says the same in detail; a test holds the two together. */
@@ -27,5 +28,6 @@ export const adminRoutes: readonly AdminRoute[] = [
   { method: 'DELETE', path: '/api/users/:user', handle: erase },
   { method: 'POST', path: '/api/revocations', handle: revoke },
   { method: 'GET', path: '/api/dead-letters', handle: deadLetters },
+  { method: 'GET', path: '/api/trace', handle: trace },
   { method: 'GET', path: '/api/openapi.json', handle: openapi },
 ];

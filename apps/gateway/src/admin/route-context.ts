@@ -6,7 +6,9 @@ import {
   type RecordWriter,
   type Retention,
   type TopicPolicy,
+  type Traces,
   type HttpRequest,
+  type HttpStream,
 } from '@ws-gateway/core';
 import type { DeadLetterArchive } from '../records/dead-letter-archive.js';
 import { AdminError } from './admin-error.js';
@@ -15,6 +17,7 @@ import { AdminError } from './admin-error.js';
 export interface AdminDeps {
   readonly engine: Engine;
   readonly survey: ClusterSurvey;
+  readonly traces: Pick<Traces, 'open'>;
   readonly logger: Logger;
   /** The caller's address: the peer's, or what a trusted proxy says. */
   readonly clientAddress: (request: HttpRequest) => string;
@@ -47,6 +50,15 @@ export class JsonText {
 
   constructor(text: string) {
     this.text = text;
+  }
+}
+
+/** A body of server-sent events that is written for as long as the client listens. */
+export class EventStream {
+  readonly body: HttpStream;
+
+  constructor(body: HttpStream) {
+    this.body = body;
   }
 }
 

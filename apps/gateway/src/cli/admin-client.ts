@@ -59,6 +59,18 @@ export class AdminClient {
     throw this.#refused(response.status, answer);
   }
 
+  /** Asks for an answer that goes on; resolves to its pieces once it has begun. */
+  async listen(path: string): Promise<AsyncIterable<Uint8Array>> {
+    let response: Response;
+    try {
+      response = await fetch(this.#base + path, { headers: { authorization: `Bearer ${this.#token}` } });
+    } catch (error) {
+      throw failure(`${this.#base}: ${reasonOf(error instanceof Error ? (error.cause ?? error) : error)}`, error);
+    }
+    if (response.ok && response.body !== null) return response.body;
+    throw this.#refused(response.status, parsed(await response.text()));
+  }
+
   #refused(status: number, answer: ErrorBody | null): CliError {
     const { code, message } = answer?.error ?? {};
     if (code === 'unknown_endpoint') {

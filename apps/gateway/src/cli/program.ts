@@ -21,6 +21,7 @@ import { registerServe } from './serve.js';
 import { registerStatus } from './status.js';
 import { registerToken } from './token.js';
 import { registerTopics } from './topics.js';
+import { registerTrace } from './trace.js';
 import { registerUnblock } from './unblock.js';
 import { versionText } from './version.js';
 import { registerWorker } from './worker.js';
@@ -66,6 +67,7 @@ export function createProgram(): Command {
     registerDlq,
     registerTopics,
     registerStatus,
+    registerTrace,
     registerBlock,
     registerUnblock,
     registerDisconnect,

@@ -213,6 +213,10 @@ export const adminTexts: Texts<AdminErrorCode> = {
   unknown_node: ['The node has gone, or never was.', 'List them again: `ws-gateway status`.'],
   unknown_connection: ['The connection has gone, or never was.', 'List them again: `GET /api/connections`.'],
   not_blocked: ['The user is not blocked, or not any more.', 'Nothing.'],
+  too_many_traces: [
+    'Ten traces are on in the cluster, as many as there may be.',
+    'End one, or wait: each ends after 10 minutes.',
+  ],
   body_too_large: ['The message is larger than `limits.maxRecordBytes`.', 'Send less, or raise the limit.'],
   unavailable: [REDIS_AWAY, 'Wait `Retry-After` seconds. A message may have been sent all the same.'],
 };

@@ -1,4 +1,4 @@
-import type { ClusterSurvey, Engine, HttpServer, Logger, RecordWriter } from '@ws-gateway/core';
+import type { ClusterSurvey, Engine, HttpServer, Logger, RecordWriter, Traces } from '@ws-gateway/core';
 import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import { addAdminRoutes } from '../admin/admin-api.js';
 import { operatorsOf } from '../admin/operators.js';
@@ -15,6 +15,7 @@ interface OperationsDeps {
   /** Writer; null: this node writes nothing to Kafka. */
   readonly writer: RecordWriter | null;
   readonly survey: ClusterSurvey;
+  readonly traces: Traces;
   readonly group: WorkerGroup;
   readonly logger: Logger;
 }
@@ -22,9 +23,9 @@ interface OperationsDeps {
 /** Serves what operators and machines ask for: admin API, console, health, readiness and metrics, all on one port. */
 export function addOperations(server: HttpServer, live: LiveConfig, deps: OperationsDeps): void {
   const { config } = live;
-  const { node, engine, kafka, writer, survey, group, logger } = deps;
+  const { node, engine, kafka, writer, survey, traces, group, logger } = deps;
   const deadLetters = deadLetterAccess(kafka, config.kafka.deadLetterTopic);
-  const parts = { engine, writer, survey, deadLetters, logger: logger.child({ part: 'admin' }) };
+  const parts = { engine, writer, survey, traces, deadLetters, logger: logger.child({ part: 'admin' }) };
   addAdminRoutes(server, { ...parts, ...adminOptions(live) }, () => operatorsOf(live.config.admin));
   if (config.console.enabled) addConsole(server, config, node);
   addRoutes(server, group, config.metrics.enabled ? config.metrics.path : null);

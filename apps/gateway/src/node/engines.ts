@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { MemoryEngine, type Engine, type EngineStats, type Logger } from '@ws-gateway/core';
+import { MemoryEngine, type Engine, type EngineStats, type Logger, type Tracing } from '@ws-gateway/core';
 import { RedisEngine, type RedisEngineOptions, type RedisServer } from '@ws-gateway/redis-engine';
 import type { Config } from '../config/config.js';
 
@@ -7,9 +7,14 @@ import type { Config } from '../config/config.js';
 export function createEngine(
   config: Config,
   node: string,
-  deps: { stats: EngineStats; logger: Logger; onReaped: NonNullable<RedisEngineOptions['onReaped']> },
+  deps: {
+    stats: EngineStats;
+    tracing: Tracing;
+    logger: Logger;
+    onReaped: NonNullable<RedisEngineOptions['onReaped']>;
+  },
 ): Engine {
-  if (config.engine === 'memory') return new MemoryEngine({ node, stats: deps.stats });
+  if (config.engine === 'memory') return new MemoryEngine({ node, stats: deps.stats, tracing: deps.tracing });
   const { onReaped } = deps;
   return new RedisEngine(deps, {
     onReaped,

@@ -1,4 +1,4 @@
-import type { Admission, ClusterSurvey, EdgeHandler, Inbox, NodeCommand, Reception } from '@ws-gateway/core';
+import type { Admission, ClusterSurvey, EdgeHandler, Inbox, NodeCommand, Reception, Traces } from '@ws-gateway/core';
 
 const REFUSAL = {
   status: 404,
@@ -6,14 +6,21 @@ const REFUSAL = {
   message: 'this node routes records; it accepts no sockets',
 };
 
+interface NoSocketsDeps {
+  readonly survey: ClusterSurvey;
+  readonly traces: Pick<Traces, 'take'>;
+}
+
 /** The socket side of a node that has the router's role only: it accepts nobody, and nothing is routed to it. */
 export class NoSockets implements EdgeHandler, Inbox {
   readonly survey: ClusterSurvey;
+  readonly #traces: Pick<Traces, 'take'>;
   readonly #onDrain: () => void;
 
   /** `survey` is asked for what this node wants to know; `onDrain` is called when the node shall go away. */
-  constructor(survey: ClusterSurvey, onDrain: () => void) {
+  constructor({ survey, traces }: NoSocketsDeps, onDrain: () => void) {
     this.survey = survey;
+    this.#traces = traces;
     this.#onDrain = onDrain;
   }
 
@@ -48,7 +55,21 @@ export class NoSockets implements EdgeHandler, Inbox {
   }
 
   command(command: NodeCommand): void {
-    if (command.command === 'drain') this.#onDrain();
-    else if (command.command === 'ask' || command.command === 'report') this.survey.take(command);
+    switch (command.command) {
+      case 'drain':
+        this.#onDrain();
+        break;
+      case 'ask':
+      case 'report':
+        this.survey.take(command);
+        break;
+      case 'trace':
+      case 'untrace':
+      case 'traced':
+        this.#traces.take(command);
+        break;
+      default:
+      // The others are about sockets.
+    }
   }
 }

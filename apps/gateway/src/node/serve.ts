@@ -9,11 +9,14 @@ import {
   Router,
   RouterStats,
   SseTransport,
+  Traces,
+  TraceSwitch,
   type Edge,
   type EdgeDeps,
   type Engine,
   type Logger,
   type RecordWriter,
+  type Tracing,
 } from '@ws-gateway/core';
 import { KafkajsRecordSource, type KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import type { RegistrySchemaReader } from '@ws-gateway/schema-registry';
@@ -100,12 +103,15 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   );
   const link = kafkaConnection(config, logger.child({ part: 'kafka' }));
   const outgoing = createOutgoing(config, { node, stats, kafka: link });
+  const tracing = new TraceSwitch();
   const engine = createEngine(config, node, {
     stats: stats.engine,
+    tracing,
     logger: logger.child({ part: 'engine' }),
     onReaped: (rows) => outgoing.presence?.expired(rows),
   });
 
+  const traces = new Traces({ engine, tracing, logger }, { node });
   const backends = createBackendCommands(config, stats.edge.backendRequests);
   const links = createBackendLinks(config, { stats: stats.edge, logger: logger.child({ part: 'links' }) });
   // By the admin API of any node. Whoever waits for the end hears of a stop that fails.
@@ -115,12 +121,14 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
     void gateway.stop('drain').catch(() => undefined);
   };
   const stopping = new AbortController();
-  const made = { ...outgoing, onDrain, node, engine, backends, links, stats, logger };
+  const made = { ...outgoing, onDrain, node, engine, tracing, traces, backends, links, stats, logger };
   const edge = config.role === 'router' ? null : makeEdge(live, made, stopping.signal);
-  const sockets = edge ?? new NoSockets(new ClusterSurvey({ engine, logger }, { node }), onDrain);
+  const sockets = edge ?? new NoSockets({ survey: new ClusterSurvey({ engine, logger }, { node }), traces }, onDrain);
   const transport = createTransport(config, { sockets, edge, metrics, logger });
   if (edge !== null) serveEvents(live, { edge, transport, logger });
-  const kafka = readsKafka(config) ? createKafka(config, { engine, link, writer: outgoing.writer!, stats }) : null;
+  const kafka = readsKafka(config)
+    ? createKafka(config, { engine, tracing, link, writer: outgoing.writer!, stats })
+    : null;
 
   const outcomes = kafka === null ? null : createReporter(config, { engine, writer: outgoing.writer!, stats, logger });
   const { source = null, router = null, schemas = null } = kafka ?? {};
@@ -129,7 +137,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const grpc = new GrpcPorts(config, { notifier, logger: logger.child({ part: 'grpc' }) });
   const group = await join({ state: () => stateOf(parts), metrics, openGrpc: () => grpc.open() });
   const ops = createOpsServer(config, { engine, metrics, logger });
-  const operated = { node, engine, kafka: link, writer: made.writer, survey: sockets.survey, group, logger };
+  const operated = { node, engine, kafka: link, writer: made.writer, survey: sockets.survey, traces, group, logger };
   addOperations(ops ?? transport, live, operated);
   await ops?.listen();
   const { port } = await transport.listen();
@@ -199,7 +207,8 @@ function createOpsServer(
 ): UwsTransport | null {
   const options = opsTransportOptions(config);
   if (options === null) return null;
-  const nobody = new NoSockets(new ClusterSurvey({ engine, logger }, { node: '' }), () => undefined);
+  const survey = new ClusterSurvey({ engine, logger }, { node: '' });
+  const nobody = new NoSockets({ survey, traces: { take: () => undefined } }, () => undefined);
   const onRequest: UwsTransportOptions['onRequest'] = (method, path, status, seconds) =>
     metrics.observeRequest(method, path, status, seconds);
   return createUwsTransport(nobody, { ...options, onRequest }, logger.child({ part: 'ops' }));
@@ -207,6 +216,7 @@ function createOpsServer(
 
 interface PartDeps {
   readonly engine: Engine;
+  readonly tracing: Tracing;
   readonly stats: Stats;
   readonly logger: Logger;
 }
@@ -215,7 +225,7 @@ function makeEdge(
   live: LiveConfig,
   deps: PartDeps & { node: string } & Pick<
       EdgeDeps,
-      'backends' | 'links' | 'sent' | 'presence' | 'subscriptions' | 'onDrain'
+      'backends' | 'links' | 'sent' | 'presence' | 'subscriptions' | 'traces' | 'onDrain'
     >,
   stopping: AbortSignal,
 ): Edge {
@@ -235,9 +245,9 @@ function makeEdge(
 
 function createKafka(
   config: Config,
-  deps: Pick<PartDeps, 'engine' | 'stats'> & { link: KafkaConnectionOptions; writer: RecordWriter },
+  deps: Pick<PartDeps, 'engine' | 'tracing' | 'stats'> & { link: KafkaConnectionOptions; writer: RecordWriter },
 ): { source: KafkajsRecordSource; router: Router; schemas: RegistrySchemaReader | null } {
-  const { engine, link, writer, stats } = deps;
+  const { engine, tracing, link, writer, stats } = deps;
   const { logger } = link;
   const schemas = createSchemaReader(config, logger);
   const source = new KafkajsRecordSource({
@@ -250,12 +260,15 @@ function createKafka(
     createTopics: config.kafka.createTopics,
     stats: stats.router,
   });
-  const router = new Router({ source, engine, writer, schemas, stats: stats.router, logger }, routerOptions(config));
+  const router = new Router(
+    { source, engine, writer, schemas, tracing, stats: stats.router, logger },
+    routerOptions(config),
+  );
   return { source, router, schemas };
 }
 
 /** null: nobody wants to know what became of messages. */
-function createReporter(config: Config, deps: PartDeps & { writer: RecordWriter }): OutcomeReporter | null {
+function createReporter(config: Config, deps: Omit<PartDeps, 'tracing'> & { writer: RecordWriter }): OutcomeReporter | null {
   const { enabled } = config.deliveries;
   return enabled ? new OutcomeReporter({ ...deps, stats: deps.stats.router }, config.deliveries) : null;
 }

@@ -8,6 +8,8 @@ import { builtInPaths, HUB_PATH } from '../paths.js';
 import type { EdgeStats } from '../stats.js';
 import type { HandshakeIdentifier, TokenVerifier } from '../token-verifier.js';
 import type { TopicPolicy } from '../topics.js';
+import type { Traces } from '../trace/traces.js';
+import { nothingTraced, type Tracing } from '../trace/tracing.js';
 import { AuthenticationCommand, loginCommands } from './commands/authentication-command.js';
 import { BackendCommandHandler } from './commands/backend-command-handler.js';
 import { CommandDispatcher, type RequestLimits } from './commands/command-dispatcher.js';
@@ -61,6 +63,9 @@ export interface EdgeDeps {
   /** null: nobody is told which subscription ids there are. */
   readonly subscriptions: SubscriptionEvents | null;
   readonly logger: Logger;
+  /** Absent: nothing is traced. */
+  readonly tracing?: Tracing;
+  readonly traces?: Pick<Traces, 'take'>;
   /** False while the process cannot hold one more socket, whatever the limit says; absent: it can. */
   readonly hasRoom?: (() => boolean) | undefined;
 }
@@ -115,10 +120,11 @@ export function createEdge(deps: EdgeDeps, options: EdgeOptions): Edge {
     engine,
     stats,
     logger,
-    refusalLog: new RefusalLog(deps),
+    refusalLog: new RefusalLog({ ...deps, ...parts }),
     closeLog: new CloseLog(logger),
     clientAddress: options.clientAddress,
     presence: deps.presence,
+    traces: deps.traces ?? { take: () => undefined },
     capacity,
     startLinks: () => links.start(pipes),
     onDrain,
@@ -137,21 +143,23 @@ interface DeliveryParts {
   readonly catchUp: CatchUp;
   readonly access: TopicAccess;
   readonly survey: ClusterSurvey;
+  readonly tracing: Tracing;
 }
 
 function createDelivery(deps: EdgeDeps, options: EdgeOptions): DeliveryParts {
-  const { engine, stats, logger, subscriptions } = deps;
+  const { engine, stats, logger, subscriptions, tracing = nothingTraced } = deps;
   const connections = new ConnectionTable(stats);
   const localStreams: LocalStreams = new LocalStreamTable();
-  const sender = new Sender(stats, { answerQueueBytes: ANSWER_QUEUE_BYTES });
+  const sender = new Sender(stats, { answerQueueBytes: ANSWER_QUEUE_BYTES, tracing });
   const takes = new Takes({ outcomes: engine.outcomes, logger });
-  const delivery = new Delivery({ localStreams, sender, takes, stats });
+  const delivery = new Delivery({ localStreams, sender, takes, stats, tracing });
   const interests = new Interests(engine);
   const catchUp = new CatchUp({ engine, delivery, sender, logger });
   const subscriber = new Subscriber({ engine, localStreams, delivery, interests, catchUp, stats, subscriptions });
   const access = new TopicAccess(options.topics, options);
   const survey = new ClusterSurvey({ engine, logger, localStreams, connections }, options);
-  return { connections, localStreams, sender, delivery, takes, interests, subscriber, catchUp, access, survey };
+  const served = { connections, localStreams, sender, delivery, takes };
+  return { ...served, interests, subscriber, catchUp, access, survey, tracing };
 }
 
 type CommandDeps = EdgeDeps & DeliveryParts & { readonly loginChanges: LoginChanges; readonly reloads: Reloads };

@@ -6,6 +6,8 @@ import type { NodeCommand } from '../node-commands.js';
 import type { PresenceEvents } from '../outgoing/presence-events.js';
 import type { Revocation } from '../revocation.js';
 import type { EdgeStats } from '../stats.js';
+import type { Traces } from '../trace/traces.js';
+import type { Tracing } from '../trace/tracing.js';
 import { EVERY_CONNECTION, userStream } from '../streams.js';
 import type { Admission, Arrival, Attempt, EdgeHandler, Handshake, Reception, Refusal, Socket } from '../transport.js';
 import type { LoginChanges } from './commands/login-changes.js';
@@ -51,6 +53,8 @@ export interface EdgeParts {
   readonly reloads: Reloads;
   readonly rebuild: Rebuild;
   readonly presence: PresenceEvents | null;
+  readonly tracing: Tracing;
+  readonly traces: Pick<Traces, 'take'>;
   readonly stats: EdgeStats;
   readonly logger: Logger;
   readonly refusalLog: RefusalLog;
@@ -163,7 +167,7 @@ export class Edge implements EdgeHandler, Inbox {
 
   opened(transportConnection: object, socket: Socket): void {
     const connection = transportConnection as Connection;
-    const { sender, subscriber, stats, presence } = this.#parts;
+    const { sender, subscriber, stats, presence, tracing } = this.#parts;
     const pending = this.#pending.get(connection);
     if (pending === undefined) throw new Error('opened: the connection was not admitted here');
     this.#pending.delete(connection);
@@ -171,6 +175,7 @@ export class Edge implements EdgeHandler, Inbox {
     connection.state = 'open';
     stats.connectionsTotal++;
     presence?.connected(connection);
+    tracing.tracer?.connected(connection);
     socket.begin?.(subscriber.beginnings(pending));
     const greeting = connection.endpoint.greeting(connection, subscriber.describe(pending));
     if (greeting !== null) sender.send(connection, greeting, 'connected');
@@ -195,11 +200,12 @@ export class Edge implements EdgeHandler, Inbox {
   closed(transportConnection: object, code: number, reason: string): void {
     const connection = transportConnection as Connection;
     if (connection.state === 'closed') return;
-    const { stats, presence, sender, handshaker, closeLog } = this.#parts;
+    const { stats, presence, sender, handshaker, closeLog, tracing } = this.#parts;
     if (connection.socket !== null) {
       const isInvented = connection.closing === null && code >= 3000 && code <= 4999;
       stats.closes.add(isInvented ? 'client' : String(code));
       closeLog.closed(connection, code);
+      tracing.tracer?.closed(connection, code, reason);
       presence?.disconnected(connection, reason === '' ? String(code) : reason);
       connection.endpoint.closed(connection, { code, reason });
       if (code === 1006) stats.unexpectedCloses++;
@@ -248,6 +254,11 @@ export class Edge implements EdgeHandler, Inbox {
       case 'ask':
       case 'report':
         this.survey.take(command);
+        break;
+      case 'trace':
+      case 'untrace':
+      case 'traced':
+        this.#parts.traces.take(command);
         break;
     }
   }

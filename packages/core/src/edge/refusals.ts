@@ -40,6 +40,8 @@ export class RefusalError extends Error {
   readonly details: Readonly<Record<string, unknown>> | undefined;
   /** The user whose handshake this ends, as far as that was known; for the log only. */
   user: string | null = null;
+  /** Who it says to be, where nobody knows who it is and somebody traces: not verified. */
+  claims: readonly string[] = [];
 
   constructor(code: RefusalCode, message: string, details?: Readonly<Record<string, unknown>>) {
     super(message);

@@ -22,6 +22,7 @@ import type {
 } from '../engine.js';
 import type { Inbox } from '../inbox.js';
 import { EngineError } from '../errors.js';
+import { initialStatus } from '../node-status.js';
 import type { NodeCommand } from '../node-commands.js';
 import type { TopicSight } from '../record-source.js';
 import type { Revocation } from '../revocation.js';
@@ -29,6 +30,7 @@ import type { ShownBeat } from '../router-beat.js';
 import type { SourceClaim, SourcePosition } from '../source-position.js';
 import type { EngineStats } from '../stats.js';
 import { userStream, type Position, type RetainedStream, type Retention, type StreamName } from '../streams.js';
+import { nothingTraced, publishTraced, type Tracing } from '../trace/tracing.js';
 import { DeliveryQueue } from './delivery-queue.js';
 import { MemoryPresence } from './memory-presence.js';
 import { ledgerKey, MemoryLedger } from './memory-ledger.js';
@@ -38,6 +40,7 @@ import { MemoryStream, newEpoch } from './memory-stream.js';
 export interface MemoryEngineOptions {
   readonly node: string;
   readonly stats: EngineStats;
+  readonly tracing?: Tracing;
   /** Clock in ms since the epoch. Default Date.now. */
   readonly clock?: () => number;
 }
@@ -57,6 +60,7 @@ export class MemoryEngine implements Engine {
   readonly #node: string;
   readonly #clock: () => number;
   readonly #stats: EngineStats;
+  readonly #tracing: Tracing;
   readonly #streams = new Map<StreamName, MemoryStream>();
   readonly outcomes: MemoryLedger;
   readonly #sources = new MemorySources();
@@ -69,20 +73,11 @@ export class MemoryEngine implements Engine {
 
   constructor(options: MemoryEngineOptions) {
     this.#stats = options.stats;
+    this.#tracing = options.tracing ?? nothingTraced;
     this.#node = options.node;
     this.#clock = options.clock ?? Date.now;
     this.outcomes = new MemoryLedger(this.#clock);
-    const sinceMs = this.#clock();
-    this.#status = {
-      role: 'all',
-      address: '',
-      version: '',
-      sinceMs,
-      connections: 0,
-      users: 0,
-      draining: false,
-      lag: {},
-    };
+    this.#status = initialStatus('all', this.#clock());
   }
 
   get healthy(): boolean {
@@ -105,10 +100,14 @@ export class MemoryEngine implements Engine {
     if (this.#sweeper !== null) clearInterval(this.#sweeper);
   }
 
-  async publish({ source, items }: PublishBatch): Promise<PublishResult> {
+  publish(batch: PublishBatch): Promise<PublishResult> {
+    return publishTraced(this.#tracing, batch, (traced) => this.#publish(traced));
+  }
+
+  async #publish({ source, items, perItem = source === null }: PublishBatch): Promise<PublishResult> {
     const queue = this.#running();
     const applied = source === null ? -1 : this.#sources.appliedBefore(source);
-    const results: ItemResult[] | undefined = source === null ? [] : undefined;
+    const results: ItemResult[] = [];
     let routed = 0;
     let duplicates = 0;
     const number = source === null ? 0 : this.#sources.numberOf(source);
@@ -119,12 +118,12 @@ export class MemoryEngine implements Engine {
       }
       const result = this.#apply(item, queue, number);
       routed += result.nodes;
-      results?.push(result);
+      results.push(result);
     }
     if (source !== null) this.#sources.apply(source);
     if (queue.endBatch()) this.#stats.publications++;
     const counts = { routed, offline: items.length - routed - duplicates, duplicates };
-    return results === undefined ? counts : { ...counts, items: results };
+    return perItem && duplicates === 0 ? { ...counts, items: results } : counts;
   }
 
   async sourcePositions(topic: string, partition: number): Promise<readonly SourcePosition[]> {

@@ -7,6 +7,8 @@ import type { Retention } from '../streams.js';
 import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
 import type { DeadLetter } from './dead-letter-writer.js';
+import { traceChunk } from './chunk-trace.js';
+import type { Tracing } from '../trace/tracing.js';
 import type { RecordQueue } from './record-queue.js';
 
 /** A run of records of one partition, decoded: what goes to the engine in one call. */
@@ -36,6 +38,7 @@ export interface ChunkLimits {
 export interface ChunkDecoderDeps {
   readonly stats: RouterStats;
   readonly decoder: RecordDecoder;
+  readonly tracing: Tracing;
   readonly now: () => number;
   /** Called when a record that could not be read yet can be. */
   readonly readable: () => void;
@@ -86,6 +89,8 @@ export class ChunkDecoder {
     }
     if (made.records.length === 0) return null;
     this.#deps.stats.messagesProcessed.add(this.#origin.policy.name, made.records.length);
+    const { tracer } = this.#deps.tracing;
+    if (tracer !== null) traceChunk(tracer, made.records, { ...this.#deps, ...this.#origin, context });
     const { items, deadLetters, records } = made;
     const open = (items.length > 0 ? 1 : 0) + (deadLetters.length > 0 ? 1 : 0);
     const lastOffset = records.at(-1)!.offset;

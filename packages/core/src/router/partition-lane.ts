@@ -5,6 +5,7 @@ import type { ReadUpTo, RecordSource, SourceRecord } from '../record-source.js';
 import type { RecordDecoder } from '../records/record-decoder.js';
 import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
+import type { Tracing } from '../trace/tracing.js';
 import type { AppliedPast } from './applied-past.js';
 import { Backoff } from '../backoff.js';
 import { ChangeSignal } from './change-signal.js';
@@ -34,6 +35,7 @@ export interface PartitionLaneDeps {
   /** Decoder of the topic; its lanes share it. */
   readonly decoder: RecordDecoder;
   readonly logger: Logger;
+  readonly tracing: Tracing;
   readonly turns: LoopTurns;
   /** Shared by all lanes of the router. */
   readonly progress: EngineProgress;

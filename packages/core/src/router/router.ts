@@ -18,6 +18,7 @@ import type { SchemaReader } from '../records/schema-reader.js';
 import { LabelCounter, type RouterStats } from '../stats.js';
 import type { Retention } from '../streams.js';
 import type { TopicPolicy } from '../topics.js';
+import { nothingTraced, type Tracing } from '../trace/tracing.js';
 import { AppliedPast } from './applied-past.js';
 import { Backoff } from '../backoff.js';
 import { BlockRestorer } from './block-restorer.js';
@@ -39,6 +40,8 @@ export interface RouterDeps {
   readonly schemas?: SchemaReader | null;
   readonly stats: RouterStats;
   readonly logger: Logger;
+  /** Absent: nothing is traced. */
+  readonly tracing?: Tracing;
   /** Clock in ms since the epoch. Default Date.now. */
   readonly clock?: () => number;
   /** Clock in ms that nobody sets. Default performance.now. */
@@ -214,9 +217,18 @@ export class Router implements RecordSink {
   }
 
   #createLane(options: Omit<PartitionLaneOptions, keyof ChunkLimits | 'laneQueueBytes'>): PartitionLane {
-    const { source, engine, stats, logger, clock = Date.now } = this.#deps;
+    const { source, engine, stats, logger, tracing = nothingTraced, clock = Date.now } = this.#deps;
     const { decoder } = this.#topics.get(options.policy.kafkaTopic)!;
-    const deps = { source, engine, stats, logger, decoder, deadLetters: this.#deadLetters, turns: this.#turns };
+    const deps = {
+      source,
+      engine,
+      stats,
+      logger,
+      tracing,
+      decoder,
+      deadLetters: this.#deadLetters,
+      turns: this.#turns,
+    };
     return new PartitionLane(
       { ...deps, progress: this.#progress, now: clock, onGap: (lane) => this.#repeatLost(lane) },
       { ...this.#options, ...options },

@@ -14,11 +14,13 @@ import { positionOf, type ClientRequest } from './client-request.js';
 import { requireName, requireRoom } from './room-commands.js';
 import { ConnectionBuckets } from '../rate-limits.js';
 import { requireKey } from './topic-requests.js';
+import type { Tracing } from '../../trace/tracing.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
 
 interface HistoryDeps {
   readonly engine: Engine;
   readonly takes: Takes;
+  readonly tracing: Tracing;
   readonly access: TopicAccess;
   readonly survey: ClusterSurvey;
 }
@@ -112,6 +114,7 @@ export class HistoryCommands {
     if (subscription.policy.tracking !== null) await this.#deps.takes.flush();
     const accepted = await this.#deps.engine.acknowledge(subscription.retained!, offset);
     if (!accepted) throw new RefusalError('bad_request', 'offset: lies above the top of the stream');
+    this.#deps.tracing.tracer?.acked(connection, subscription.localStream.stream, offset);
     return ok({ stream, offset });
   }
 

@@ -5,6 +5,7 @@ import type { StreamName } from '../../streams.js';
 import { closeReason } from '../../close-codes.js';
 import type { LocalStream } from './local-streams.js';
 import type { Frame, LocalStreams, NativeSubscribers, Subscription } from './connection.js';
+import { nothingTraced, type Tracing } from '../../trace/tracing.js';
 import type { Sender } from './sender.js';
 import type { Take, Takes } from './takes.js';
 
@@ -26,6 +27,7 @@ export class Delivery {
   readonly #sender: Sender;
   readonly #takes: Takes;
   readonly #stats: EdgeStats;
+  readonly #tracing: Tracing;
   /** Shared channels with subscribers that may move to native fan-out at the end of the batch. */
   readonly #promotable = new Set<LocalStream<Subscription>>();
   /** Streams that transports have served since backlogs were last looked at: few, however many there are. */
@@ -33,11 +35,12 @@ export class Delivery {
   #batchAtMs = 0;
   #batchStarted = 0;
 
-  constructor(deps: { localStreams: LocalStreams; sender: Sender; takes: Takes; stats: EdgeStats }) {
+  constructor(deps: { localStreams: LocalStreams; sender: Sender; takes: Takes; stats: EdgeStats; tracing?: Tracing }) {
     this.#localStreams = deps.localStreams;
     this.#sender = deps.sender;
     this.#takes = deps.takes;
     this.#stats = deps.stats;
+    this.#tracing = deps.tracing ?? nothingTraced;
   }
 
   deliver(message: StreamMessage): void {
@@ -46,7 +49,10 @@ export class Delivery {
       this.#batchStarted = performance.now();
     }
     const localStream = this.#localStreams.get(message.stream);
-    if (localStream === undefined) return;
+    if (localStream === undefined) {
+      this.#tracing.tracer?.unsubscribed(message);
+      return;
+    }
     const { direct, native } = localStream;
     if (message.except !== '') this.#single(localStream, message.except);
     if (message.offset > 0) {
@@ -103,6 +109,7 @@ export class Delivery {
     }
     this.#stats.messagesSent.add(policy.type, frames.length);
     this.#takes.replayed(frames, subscription);
+    this.#tracing.tracer?.replayed(connection, frames);
   }
 
   /** Takes natively served sockets whose backlog grew into their own lanes; only channels used since the last look. */

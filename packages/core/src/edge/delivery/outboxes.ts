@@ -14,7 +14,7 @@ export class Outboxes {
   /** Connections with a filled outbox that wait for a turn. */
   #later: Connection[] = [];
 
-  /** `onSent` is called behind each write to a socket. */
+  /** `onSent` is called behind each write to a socket, while the frames are still in its outbox. */
   constructor(onSent: (connection: Connection) => void) {
     this.#onSent = onSent;
   }
@@ -33,8 +33,8 @@ export class Outboxes {
         for (const frame of outbox) socket.send(frame);
       });
     }
-    outbox.length = 0;
     this.#onSent(connection);
+    outbox.length = 0;
   }
 
   /** Sends what was collected; when it is for very many sockets, to most of them in turns of the loop that follow. */

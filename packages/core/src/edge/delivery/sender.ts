@@ -1,6 +1,7 @@
 import { closeReason, type CloseReason } from '../../close-codes.js';
 import type { EdgeStats } from '../../stats.js';
 import type { Connection, NativeSubscribers, Subscription } from './connection.js';
+import { nothingTraced, type Tracing } from '../../trace/tracing.js';
 import { SlowQueue, type SlowQueuePolicy } from './slow-queue.js';
 import type { Take } from './takes.js';
 import { WaitingFrames } from './waiting-frames.js';
@@ -24,6 +25,7 @@ const REPLAY_POLICY: SlowQueuePolicy = { slow: 'queue', queueBytes: Number.POSIT
  */
 export class Sender {
   readonly #stats: EdgeStats;
+  readonly #tracing: Tracing;
   readonly #waiting = new WaitingFrames((connection) => this.#sent(connection));
   readonly #answers: SlowQueuePolicy;
   readonly #now: () => number;
@@ -34,8 +36,9 @@ export class Sender {
   #copied: Uint8Array | null = null;
   #copy: Uint8Array = new Uint8Array();
 
-  constructor(stats: EdgeStats, options: { answerQueueBytes: number; now?: () => number }) {
+  constructor(stats: EdgeStats, options: { answerQueueBytes: number; now?: () => number; tracing?: Tracing }) {
     this.#stats = stats;
+    this.#tracing = options.tracing ?? nothingTraced;
     this.#answers = { slow: 'queue', queueBytes: options.answerQueueBytes };
     this.#now = options.now ?? (() => performance.now());
   }
@@ -61,6 +64,7 @@ export class Sender {
   /** Gives a frame to all members of a stream's native fan-out; false when there is none. */
   publish(native: NativeSubscribers, frame: Uint8Array): boolean {
     if (!this.#waiting.publish(native, frame)) return false;
+    this.#tracing.tracer?.sentToMany(native.members, frame);
     this.#stats.bytesSent += frame.length * native.members.length;
     return true;
   }
@@ -130,6 +134,7 @@ export class Sender {
   drained(connection: Connection): void {
     const { slowQueue, socket } = connection;
     if (slowQueue === null || socket === null || connection.state !== 'open') return;
+    const { tracer } = this.#tracing;
     slowQueue.progressAtMs = this.#now();
     while (slowQueue.length > 0 && socket.bufferedBytes() < SOCKET_BUFFER_BYTES) {
       const before = slowQueue.length;
@@ -139,7 +144,9 @@ export class Sender {
           const frame = slowQueue.shift();
           if (frame === null) return;
           bytes += frame.length;
-          if (socket.send(frame) !== 'sent') return;
+          const isBuffered = socket.send(frame) !== 'sent';
+          tracer?.sent(connection, [frame]);
+          if (isBuffered) return;
         }
       });
       this.#stats.bufferedFrames -= before - slowQueue.length;
@@ -186,6 +193,7 @@ export class Sender {
 
   /** Looked at after the cork: inside it every send says "sent". A send may also have closed the connection. */
   #sent(connection: Connection): void {
+    this.#tracing.tracer?.sent(connection, connection.outbox);
     if (connection.state !== 'open' || connection.slowQueue !== null) return;
     if (connection.socket!.bufferedBytes() > 0) connection.slowQueue = this.#makeSlow(connection);
   }
@@ -214,6 +222,9 @@ export class Sender {
     const verdict = slowQueue.push(policy, { stream, bytes: frame, fate: take });
     if (verdict !== 'full') take?.queued();
     this.#stats.bufferedFrames += slowQueue.length - before;
+    const { tracer } = this.#tracing;
+    if (verdict === 'full') tracer?.dropped(connection, frame, 'queue_full');
+    else tracer?.slow(connection, frame);
     if (verdict === 'queued') return;
     this.#stats.slowConsumerActions.add(policy.slow);
     if (verdict !== 'full') return;
@@ -228,7 +239,7 @@ export class Sender {
 
   #makeSlow(connection: Connection): SlowQueue {
     this.#slow.add(connection);
-    return new SlowQueue(this.#now());
+    return new SlowQueue(this.#now(), (frame, policy) => this.#tracing.tracer?.dropped(connection, frame, policy));
   }
 
   #recover(connection: Connection): void {

@@ -13,11 +13,13 @@ export type SlowQueuePolicy = Pick<StreamPolicy, 'slow' | 'queueBytes'>;
 export class SlowQueue {
   /** Time of the last progress, ms on the caller's clock: a queue that never drains is closed. */
   progressAtMs: number;
-  readonly #waiting: Waiting = { frames: 0, bytes: 0, pushed: 0 };
+  readonly #waiting: Waiting;
   readonly #shares = new Map<SlowQueuePolicy, Share>();
 
-  constructor(nowMs: number) {
+  /** `onDropped` is told of each frame that a policy gives up. */
+  constructor(nowMs: number, onDropped: DroppedListener = () => undefined) {
     this.progressAtMs = nowMs;
+    this.#waiting = { frames: 0, bytes: 0, pushed: 0, onDropped };
   }
 
   get length(): number {
@@ -49,7 +51,7 @@ export class SlowQueue {
 
   #shareOf(policy: SlowQueuePolicy): Share {
     let share = this.#shares.get(policy);
-    if (share === undefined) this.#shares.set(policy, (share = new Share(policy.queueBytes, this.#waiting)));
+    if (share === undefined) this.#shares.set(policy, (share = new Share(policy, this.#waiting)));
     return share;
   }
 }
@@ -60,10 +62,14 @@ interface Waiting {
   bytes: number;
   /** Frames that ever came: says which of two came first. */
   pushed: number;
+  readonly onDropped: DroppedListener;
 }
+
+export type DroppedListener = (frame: Uint8Array, policy: SlowQueuePolicy['slow']) => void;
 
 /** Frames under one bound, oldest first. Taking the oldest costs the same however many wait. */
 class Share implements SlowShare {
+  readonly #policy: SlowQueuePolicy['slow'];
   readonly #bytesMax: number;
   readonly #waiting: Waiting;
   #bytes = 0;
@@ -72,8 +78,9 @@ class Share implements SlowShare {
   /** The waiting frame of each stream that came last; made with the first one that may be replaced. */
   #newest: Map<string, Entry> | null = null;
 
-  constructor(bytesMax: number, waiting: Waiting) {
-    this.#bytesMax = bytesMax;
+  constructor({ slow, queueBytes }: SlowQueuePolicy, waiting: Waiting) {
+    this.#policy = slow;
+    this.#bytesMax = queueBytes;
     this.#waiting = waiting;
   }
 
@@ -97,6 +104,7 @@ class Share implements SlowShare {
     const entry = (this.#newest ??= new Map()).get(stream);
     if (entry === undefined) return false;
     this.#count(0, bytes.length - entry.frame.length);
+    this.#waiting.onDropped(entry.frame, this.#policy);
     entry.frame = bytes;
     entry.fate?.dropped();
     entry.fate = fate;
@@ -104,7 +112,9 @@ class Share implements SlowShare {
   }
 
   dropOldest(): void {
-    this.#take().fate?.dropped();
+    const { frame, fate } = this.#take();
+    this.#waiting.onDropped(frame, this.#policy);
+    fate?.dropped();
   }
 
   shift(): Uint8Array {

@@ -24,6 +24,8 @@ import { RefusalError } from '../refusals.js';
 import type { Capacity } from '../node/capacity.js';
 import type { Sender } from '../delivery/sender.js';
 import type { TopicAccess } from '../subscriptions/topic-access.js';
+import { claimedUsers } from '../../trace/claimed-users.js';
+import type { Tracing } from '../../trace/tracing.js';
 
 export interface HandshakeOptions extends ReceptionOptions {
   readonly node: string;
@@ -42,6 +44,7 @@ interface AdmissionDeps {
   readonly reception: HandshakeReception;
   readonly sender: Pick<Sender, 'close'>;
   readonly capacity: Capacity;
+  readonly tracing: Tracing;
   readonly stats: EdgeStats;
 }
 
@@ -169,13 +172,14 @@ export class Handshaker {
   }
 
   async #identify(request: HandshakeRequest, { handshake, address }: ReceivedHandshake): Promise<Identity | null> {
-    const { stats, reception } = this.#deps;
+    const { stats, reception, tracing } = this.#deps;
     try {
       const identity = request.known ?? (await this.#identityOf(request, { ...handshake, address }));
       reception.checkIdentified(request);
       return identity;
     } catch (error) {
       if (error instanceof RefusalError && error.code !== 'unavailable') stats.authErrors.add(error.code);
+      if (error instanceof RefusalError && tracing.tracer !== null) error.claims = claimedUsers(request.token ?? '');
       throw error;
     }
   }
