@@ -85,7 +85,7 @@ function lineOf({ event, data }: Step): string {
     ...Object.entries(rest).map(([name, value]) => `${name}=${shown(value)}`),
   ];
   const name = event.padEnd(9);
-  return `${styled('dim', time)}  ${BAD.has(event) ? styled('yellow', name) : name}  ${what.join('  ')}  ${styled('dim', String(node ?? ''))}`.trimEnd();
+  return `${styled('dim', time)}  ${BAD.has(event) ? styled('yellow', name) : name}  ${what.join('  ')}  ${styled('dim', shown(node ?? ''))}`.trimEnd();
 }
 
 function shown(value: unknown): string {

@@ -126,11 +126,8 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const sockets = edge ?? new NoSockets({ survey: new ClusterSurvey({ engine, logger }, { node }), traces }, onDrain);
   const transport = createTransport(config, { sockets, edge, metrics, logger });
   if (edge !== null) serveEvents(live, { edge, transport, logger });
-  const kafka = readsKafka(config)
-    ? createKafka(config, { engine, tracing, link, writer: outgoing.writer!, stats })
-    : null;
-
-  const outcomes = kafka === null ? null : createReporter(config, { engine, writer: outgoing.writer!, stats, logger });
+  const kafka = readsKafka(config) ? createKafka(config, { ...made, link, writer: made.writer! }) : null;
+  const outcomes = kafka === null ? null : createReporter(config, { ...made, writer: made.writer! });
   const { source = null, router = null, schemas = null } = kafka ?? {};
   const parts = { engine, edge, source, stats, schemas: schemasOf(config, schemas) };
   const notifier = new EngineNotifier(engine, { roomRetention: roomRetention(config) });
@@ -141,9 +138,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   addOperations(ops ?? transport, live, operated);
   await ops?.listen();
   const { port } = await transport.listen();
-  const { role, engine: engineName, server } = config;
-  const at = { host: server.host, port, ...(ops === null ? {} : { ops: config.ops }) };
-  logger.info('listening', { pid: process.pid, ...at, role, engine: engineName, version });
+  logListening(config, { port, hasOps: ops !== null }, logger);
   firstContact(config, { kafka: outgoing.writer !== null }, logger).catch(endByDefect);
 
   // Nothing of a node that the engine refuses would be found by the others, so it must not look well.
@@ -159,15 +154,24 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
     certificates.stop();
   });
   const report = (): void => engine.report(statusOf(config, { edge, stats, port, stopping: stopping.signal }));
-  // Who asked for the drain looks at once whether it has begun.
-  stopping.signal.addEventListener('abort', report);
-  keepReporting(gateway, report);
+  keepReporting(gateway, { stopping: stopping.signal, report });
   return gateway;
 }
 
+function logListening(config: Config, { port, hasOps }: { port: number; hasOps: boolean }, logger: Logger): void {
+  const { role, engine, server, ops } = config;
+  const at = { host: server.host, port, ...(hasOps ? { ops } : {}) };
+  logger.info('listening', { pid: process.pid, ...at, role, engine, version });
+}
+
 /** From the registration, which must not say nothing, to the very end: the others shall see that this node drains. */
-function keepReporting(gateway: RunningGateway, report: () => void): void {
+function keepReporting(
+  gateway: RunningGateway,
+  { stopping, report }: { stopping: AbortSignal; report: () => void },
+): void {
   report();
+  // Who asked for the drain looks at once whether it has begun.
+  stopping.addEventListener('abort', report);
   const timer = setInterval(report, REPORT_MS);
   const end = (): void => clearInterval(timer);
   gateway.stopped.then(end, end);
@@ -268,7 +272,10 @@ function createKafka(
 }
 
 /** null: nobody wants to know what became of messages. */
-function createReporter(config: Config, deps: Omit<PartDeps, 'tracing'> & { writer: RecordWriter }): OutcomeReporter | null {
+function createReporter(
+  config: Config,
+  deps: Omit<PartDeps, 'tracing'> & { writer: RecordWriter },
+): OutcomeReporter | null {
   const { enabled } = config.deliveries;
   return enabled ? new OutcomeReporter({ ...deps, stats: deps.stats.router }, config.deliveries) : null;
 }

@@ -137,7 +137,9 @@ describe('GET /api/trace', () => {
     const json = start(['trace', '--user', 'u9', '--json', ...at]);
     await waitFor(() => [text, json].every(({ stderr }) => stderr().includes('following')));
     await cluster.produce('notifications', record('u9', {}, { id: 'n-9' }));
-    expect(await text.line('offline')).toMatch(/^\d\d:\d\d:\d\d\.\d{3} {2}offline {4}n-9 {2}u9 {2}topic=notifications /);
+    expect(await text.line('offline')).toMatch(
+      /^\d\d:\d\d:\d\d\.\d{3} {2}offline {4}n-9 {2}u9 {2}topic=notifications /,
+    );
     expect(JSON.parse(await json.line('offline'))).toMatchObject({ event: 'offline', id: 'n-9', user: 'u9' });
     for (const running of [text, json]) {
       running.child.kill('SIGINT');
