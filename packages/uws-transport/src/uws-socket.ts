@@ -1,5 +1,6 @@
 import { cutReason, type Socket, type Transport, type TransportConnection } from '@ws-gateway/core';
 import type { WebSocket } from 'uWebSockets.js';
+import { ControlFrames } from './control-frames.js';
 import { TransportError } from './transport-error.js';
 import type { WaitingSocket } from './waiting-socket.js';
 
@@ -29,6 +30,8 @@ export class UwsSocket implements Socket {
   /** Set while the peer is asked whether it is still there. */
   #probe: NodeJS.Timeout | null = null;
   #ending: Ending | null = null;
+  /** Made with the first one. */
+  #control: ControlFrames | null = null;
 
   constructor(transport: Transport, connection: TransportConnection | null = null) {
     this.transport = transport;
@@ -67,6 +70,15 @@ export class UwsSocket implements Socket {
     if (this.#probe === null) return;
     clearTimeout(this.#probe);
     this.#probe = null;
+  }
+
+  /** The peer has sent a ping or a pong. */
+  signalled(): void {
+    this.heard();
+    const ws = this.#ws;
+    if (ws === null) return;
+    const close = (this.#control ??= new ControlFrames()).take(ws.getBufferedAmount(), performance.now());
+    if (close !== null) this.end(close.code, close.reason);
   }
 
   ping(): void {

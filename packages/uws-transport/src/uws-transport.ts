@@ -56,9 +56,11 @@ const MAX_BODY_BYTES = 1024 * 1024;
 
 /**
  * How much more than `maxPayloadBytes` is still read. uWebSockets.js drops the connection without a close frame (the
- * client sees 1006) when its own limit is passed; so its limit lies higher, and in between the client is told 1009.
+ * client sees 1006) when its own limit is passed; so its limit lies higher, and in between the client is told 1009. It is
+ * also what a message that is never finished may hold, so it goes with what is configured.
  */
-const OVERSIZE_BYTES = 1024 * 1024;
+const OVERSIZE_BYTES_MAX = 1024 * 1024;
+const OVERSIZE_FACTOR = 16;
 
 export function createUwsTransport(handler: EdgeHandler, options: UwsTransportOptions, logger: Logger): UwsTransport {
   return new UwsTransport(handler, options, logger);
@@ -173,7 +175,7 @@ export class UwsTransport implements Transport, HttpServer {
   #behavior(socketClosed: () => void): WebSocketBehavior<SocketData> {
     const { maxPayloadBytes, heartbeatMs, proxyProtocol } = this.#options;
     return {
-      maxPayloadLength: maxPayloadBytes + OVERSIZE_BYTES,
+      maxPayloadLength: Math.min(maxPayloadBytes * OVERSIZE_FACTOR, maxPayloadBytes + OVERSIZE_BYTES_MAX),
       idleTimeout: idleTimeoutSeconds(heartbeatMs),
       // They would go out in one burst to all that came together.
       sendPingsAutomatically: false,
@@ -190,7 +192,8 @@ export class UwsTransport implements Transport, HttpServer {
       },
       open: (ws) => this.#opened(ws),
       message: (ws, data, isBinary) => this.#guard(socketOf(ws), (socket) => this.#message(socket, data, isBinary)),
-      pong: (ws) => socketOf(ws).heard(),
+      ping: (ws) => socketOf(ws).signalled(),
+      pong: (ws) => socketOf(ws).signalled(),
       drain: (ws) => this.#guard(socketOf(ws), (socket) => this.#drained(socket)),
       close: (ws, code, reason) => {
         socketClosed();

@@ -6,6 +6,8 @@ import { WsClient } from './support/ws-client.js';
 
 const TEXT = 1;
 const CLOSE = 8;
+const PING = 9;
+const PONG = 10;
 
 let running: Running;
 
@@ -71,6 +73,21 @@ describe('what a client sends', () => {
     await until(() => raw.closed && connection.closes.length > 0, 'the connection was dropped');
     expect(raw.frames()).toEqual([]);
     expect(connection.closes.map((close) => close.code)).toEqual([code]);
+  });
+
+  // uWebSockets.js answers pings, and nobody counted them: one client had the loop, or the memory, for itself.
+  it.each([
+    ['pings', PING],
+    ['pongs', PONG],
+  ])('ends the socket with 4503 when it is a flood of %s, and is answered as ever when it is a few', async (_, opcode) => {
+    const { raw, connection } = await openRaw();
+    for (let count = 0; count < 20; count++) raw.frame(opcode, 'few');
+    raw.frame(TEXT, 'here');
+    await until(() => connection.messages.length === 1, 'the few were taken');
+    if (opcode === PING) await until(() => raw.frames().length === 20, 'the few were answered');
+    for (let count = 0; count < 200; count++) raw.frame(opcode, 'many');
+    await until(() => connection.closes.length > 0, 'it was ended');
+    expect(connection.closes).toEqual([{ code: 4503, reason: 'rate_limited' }]);
   });
 
   it('ends the socket with the code of its own close frame', async () => {
