@@ -23,6 +23,11 @@ export class TokenBucket {
     return this.#left >= 1;
   }
 
+  /** Time in ms after which `take` would be granted; 0: now. */
+  msUntil(perSecond: number, nowMs: number): number {
+    return this.has(perSecond, nowMs) ? 0 : Math.ceil(((1 - this.#left) * 1000) / perSecond);
+  }
+
   /** So much time has passed that it could be forgotten. */
   isFull(perSecond: number, nowMs: number): boolean {
     return this.#left + ((nowMs - this.#atMs) * perSecond) / 1000 >= perSecond;

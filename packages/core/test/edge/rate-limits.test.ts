@@ -80,6 +80,13 @@ describe('a bucket', () => {
     expect(new TokenBucket().take(0, 0, 1000)).toBe(true);
   });
 
+  it('tells how long a take would wait', () => {
+    const bucket = new TokenBucket();
+    expect(bucket.msUntil(100, 0)).toBe(0);
+    bucket.take(100, 0, 150);
+    expect([bucket.msUntil(100, 0), bucket.msUntil(100, 500), bucket.msUntil(100, 510)]).toEqual([510, 10, 0]);
+  });
+
   it('makes what costs more wait for as much longer', () => {
     const bucket = new TokenBucket();
     expect([bucket.take(20, 0, 50), bucket.take(20, 1500), bucket.take(20, 1600)]).toEqual([true, false, true]);

@@ -100,7 +100,11 @@ export const accessKeys = {
       key(whole(0), 2, 'Questions (`presence` of a room) a second from one connection to all nodes.'),
     ),
     historyBytes: live(
-      sizeKey('1mb', 'Size of an answer of `history`; what does not fit is asked for again.', size(4096)),
+      sizeKey(
+        '1mb',
+        'Size of an answer of `history`; what does not fit is asked for again. One connection gets four such answers a second; others wait.',
+        size(4096),
+      ),
     ),
     badRequests: live(key(whole(0), 20, 'Unusable requests of one connection until it is closed with 4502.')),
     maxLifetime: live(durationKey(0, 'How long a connection may live (varied by a tenth), then 4002.', duration())),

@@ -7,10 +7,11 @@ import type { StreamPolicy } from '../../stream-policy.js';
 import type { ClusterSurvey } from '../node/cluster-survey.js';
 import type { Connection } from '../delivery/connection.js';
 import type { Takes } from '../delivery/takes.js';
-import { ok, rateLimited, requireOpen, type CommandHandlers, type Outcome } from './outcome.js';
+import { ok, rateLimited, type CommandHandlers, type Outcome } from './outcome.js';
 import { connectionViews } from '../../presence-view.js';
 import { RefusalError } from '../refusals.js';
 import { positionOf, type ClientRequest } from './client-request.js';
+import { HistoryTurns } from './history-turns.js';
 import { requireName, requireRoom } from './room-commands.js';
 import { ConnectionBuckets } from '../rate-limits.js';
 import { requireKey } from './topic-requests.js';
@@ -41,12 +42,12 @@ export class HistoryCommands {
   readonly #deps: HistoryDeps;
   readonly #options: HistoryOptions;
   readonly #surveys = new ConnectionBuckets();
-  /** The last `history` of each connection that is being answered: one at a time, since each may hold `historyBytes`. */
-  readonly #reading = new WeakMap<Connection, Promise<unknown>>();
+  readonly #turns: HistoryTurns;
 
   constructor(deps: HistoryDeps, options: HistoryOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#turns = new HistoryTurns(options.limits);
   }
 
   get handlers(): CommandHandlers {
@@ -65,20 +66,10 @@ export class HistoryCommands {
     const limit = limitOf(options);
     const bytesMax = historyBytesMax(this.#options.limits.historyBytes);
     const request = { after: position, limit, bytesMax };
-    const payloadText = await this.#inTurn(connection, () => readHistory(this.#deps.engine, stream, request));
+    const reading = this.#turns.take(connection, () => readHistory(this.#deps.engine, stream, request));
+    if (reading === null) return rateLimited('too many answers of history wait to be read');
+    const payloadText = await reading;
     return { status: 'ok', payload: null, payloadText };
-  }
-
-  async #inTurn<T>(connection: Connection, read: () => Promise<T>): Promise<T> {
-    const before = this.#reading.get(connection) ?? Promise.resolve();
-    const readIfOpen = (): Promise<T> => {
-      // It may have gone while others of its requests were being answered, and nobody would get this.
-      requireOpen(connection);
-      return read();
-    };
-    const reading = before.then(readIfOpen, readIfOpen);
-    this.#reading.set(connection, reading);
-    return reading;
   }
 
   #streamOf(connection: Connection, options: Readonly<Record<string, unknown>>): RetainedStream {

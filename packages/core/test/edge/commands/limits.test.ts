@@ -103,6 +103,23 @@ describe('an answer of history', () => {
     expect(few.payload).not.toHaveProperty('more');
   });
 
+  // 60 bytes of a request brought a megabyte, fifty times a second.
+  it('is one of four full ones in a second for a connection, and waits for its time', async () => {
+    await start({ historyBytes: 6000 });
+    const text = 'x'.repeat(500);
+    for (let at = 1; at <= 10; at++) await node.publish('notifications', 'ann', `${text}${at}`);
+    const [client, other] = [await node.connect('/ws', 'ann'), await node.connect('/ws', 'ann')];
+    const beganMs = performance.now();
+    const rids = Array.from({ length: 40 }, () => client.send('history', { topic: 'notifications' }));
+    expect((await other.ask('history', { topic: 'notifications' })).status).toBe('ok');
+    const statuses = rids.map((rid) => client.frames.find((frame) => frame.rid === rid)?.status);
+    expect(statuses.filter((status) => status === 'error')).toHaveLength(8);
+    expect(statuses.filter((status) => status === 'ok').length).toBeLessThan(10);
+    while (client.frames.filter(({ rid }) => rid > 0).length < 22) await turns();
+    expect(performance.now() - beganMs).toBeGreaterThan(500);
+    client.close();
+  });
+
   // Each of them was read to the end of the line, at `historyBytes` each, for nobody.
   it('is not read for a connection that has ended', async () => {
     await start({});
