@@ -79,16 +79,19 @@ describe('what a client sends', () => {
   it.each([
     ['pings', PING],
     ['pongs', PONG],
-  ])('ends the socket with 4503 when it is a flood of %s, and is answered as ever when it is a few', async (_, opcode) => {
-    const { raw, connection } = await openRaw();
-    for (let count = 0; count < 20; count++) raw.frame(opcode, 'few');
-    raw.frame(TEXT, 'here');
-    await until(() => connection.messages.length === 1, 'the few were taken');
-    if (opcode === PING) await until(() => raw.frames().length === 20, 'the few were answered');
-    for (let count = 0; count < 200; count++) raw.frame(opcode, 'many');
-    await until(() => connection.closes.length > 0, 'it was ended');
-    expect(connection.closes).toEqual([{ code: 4503, reason: 'rate_limited' }]);
-  });
+  ])(
+    'ends the socket with 4503 when it is a flood of %s, and is answered as ever when it is a few',
+    async (_, opcode) => {
+      const { raw, connection } = await openRaw();
+      for (let count = 0; count < 20; count++) raw.frame(opcode, 'few');
+      raw.frame(TEXT, 'here');
+      await until(() => connection.messages.length === 1, 'the few were taken');
+      if (opcode === PING) await until(() => raw.frames().length === 20, 'the few were answered');
+      for (let count = 0; count < 200; count++) raw.frame(opcode, 'many');
+      await until(() => connection.closes.length > 0, 'it was ended');
+      expect(connection.closes).toEqual([{ code: 4503, reason: 'rate_limited' }]);
+    },
+  );
 
   it('ends the socket with the code of its own close frame', async () => {
     const { ws, connection } = await open();
