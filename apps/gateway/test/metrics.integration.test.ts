@@ -7,9 +7,13 @@ import { ScrapedSeries } from './deployment/scraped-series.js';
 
 /** The parts of a Grafana dashboard that the tests look at. */
 interface Dashboard {
+  readonly graphTooltip: number;
+  readonly annotations: { readonly list: readonly { readonly name: string; readonly expr: string }[] };
   readonly templating: { readonly list: readonly { readonly name: string; readonly query: string }[] };
   readonly panels: readonly {
     readonly title: string;
+    readonly type: string;
+    readonly fieldConfig?: { readonly defaults: { readonly thresholds: { readonly steps: readonly object[] } } };
     readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[];
   }[];
 }
@@ -86,6 +90,27 @@ describe('GET /metrics of a running gateway', () => {
 });
 
 describe('the Grafana dashboard', () => {
+  test('shows starts, drains and alerts in all panels, under one crosshair', () => {
+    expect(dashboard.graphTooltip).toBe(1);
+    expect(dashboard.annotations.list.map(({ name }) => name)).toEqual(['Starts', 'Drains', 'Alerts']);
+    const ours = dashboard.annotations.list.filter(({ expr }) => !expr.includes('ALERTS{'));
+    for (const { name, expr } of ours) expect([name, scraped.problems(expr)]).toEqual([name, []]);
+  });
+
+  test('colours nothing by limits that nobody set', () => {
+    for (const { title, type, fieldConfig } of dashboard.panels) {
+      if (type === 'row') continue;
+      expect([title, fieldConfig!.defaults.thresholds.steps[0]]).toEqual([
+        title,
+        expect.objectContaining({ value: null }),
+      ]);
+    }
+    const coloured = dashboard.panels.filter(({ fieldConfig }) => fieldConfig?.defaults.thresholds.steps.length === 3);
+    expect(coloured.map(({ title }) => title)).toEqual(
+      expect.arrayContaining(['Nodes not ready', 'Handshakes accepted', 'Messages younger than 100 ms']),
+    );
+  });
+
   test.each(queries.map((query) => [query.title, query] as const))('%s reads what there is', (_title, query) => {
     expect(scraped.problems(query.expr)).toEqual([]);
     const grouped = namedIn(query.expr).groupings;

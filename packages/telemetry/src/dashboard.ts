@@ -10,6 +10,10 @@ interface Panel {
   readonly queries: readonly Query[];
   /** Kind of panel; default `timeseries`. */
   readonly type?: 'stat' | 'table' | 'timeseries';
+  /** What it means; default: the help of the first series. */
+  readonly help?: string;
+  /** Values from which it is yellow and red; with `below` those under which it is. Without them it is never coloured. */
+  readonly limits?: { readonly yellow: number; readonly red: number; readonly below?: true };
 }
 
 const SELECTED = 'namespace=~"$namespace",pod=~"$pod"';
@@ -30,20 +34,62 @@ const medianAndTail = (name: string, by = ''): Query[] => {
   ];
 };
 
+/** Series without our prefix belong to any program, so only those of pods that are gateways. */
+const ofProcess = (name: string): string =>
+  `max by (pod) (${name}{${SELECTED}} and on (namespace, pod) ${of('build_info')})`;
+
+/** Refusals that a client can do nothing about. */
+const OUR_REFUSALS = 'code=~"unavailable|full|draining"';
+const accepted = (window: string): string => {
+  const all = (name: string, matchers = ''): string => `sum(rate(${of(name, matchers)}[${window}]))`;
+  const opened = all('websocket_connections_total');
+  return `${opened} / (${opened} + ${all('websocket_refusals_total', OUR_REFUSALS)})`;
+};
+const younger = (window: string): string =>
+  `sum(rate(${of('message_age_seconds_bucket', 'le="0.1"')}[${window}])) / sum(rate(${of('message_age_seconds_count')}[${window}]))`;
+const ACCEPTED =
+  'Share of the handshakes that were accepted, of those that were and those refused because the service could not take them (unavailable, full, draining). Refused tokens are not in it.';
+const YOUNGER = 'Share of the messages that were handed to their sockets within 100 ms of their time in Kafka.';
+
 const rows: Readonly<Record<string, readonly Panel[]>> = {
   'At a glance': [
     { title: 'Sockets', type: 'stat', unit: 'short', queries: [[sum('websocket_active_connections'), 'sockets']] },
     { title: 'Deliveries/s', type: 'stat', unit: 'ops', queries: [[rate('websocket_messages_sent_total'), 'frames']] },
-    { title: 'Age p99', type: 'stat', unit: 's', queries: [[quantile(0.99, 'message_age_seconds'), 'p99']] },
-    { title: 'Lag', type: 'stat', unit: 'short', queries: [[sum('kafka_consumer_lag'), 'records']] },
     {
-      ...{ title: 'Dead letters, 1 h', type: 'stat', unit: 'short' },
+      ...{ title: 'Age p99', type: 'stat', unit: 's', limits: { yellow: 0.1, red: 1 } },
+      queries: [[quantile(0.99, 'message_age_seconds'), 'p99']],
+    },
+    {
+      ...{ title: 'Lag', type: 'stat', unit: 'short', limits: { yellow: 1_000, red: 10_000 } },
+      queries: [[sum('kafka_consumer_lag'), 'records']],
+    },
+    {
+      ...{ title: 'Dead letters, 1 h', type: 'stat', unit: 'short', limits: { yellow: 1, red: 100 } },
       queries: [[`sum(increase(${of('kafka_dead_letters_total')}[1h]))`, 'records']],
     },
     {
-      ...{ title: 'Nodes not ready', type: 'stat', unit: 'short' },
+      ...{ title: 'Nodes not ready', type: 'stat', unit: 'short', limits: { yellow: 1, red: 2 } },
       queries: [[`count(min by (pod) (${of('ready')}) == 0) or vector(0)`, 'nodes']],
     },
+  ],
+  'Service levels': [
+    {
+      ...{ title: 'Handshakes accepted, time shown', type: 'stat', unit: 'percentunit', help: ACCEPTED },
+      ...{ queries: [[accepted('$__range'), 'accepted']], limits: { yellow: 0.999, red: 0.99, below: true } },
+    },
+    {
+      ...{ title: 'Younger than 100 ms, time shown', type: 'stat', unit: 'percentunit', help: YOUNGER },
+      ...{ queries: [[younger('$__range'), 'younger']], limits: { yellow: 0.99, red: 0.95, below: true } },
+    },
+    {
+      ...{ title: 'Handshakes accepted', unit: 'percentunit', help: ACCEPTED },
+      ...{ queries: [[accepted('$__rate_interval'), 'accepted']], limits: { yellow: 0.999, red: 0.99, below: true } },
+    },
+    {
+      ...{ title: 'Messages younger than 100 ms', unit: 'percentunit', help: YOUNGER },
+      ...{ queries: [[younger('$__rate_interval'), 'younger']], limits: { yellow: 0.99, red: 0.95, below: true } },
+    },
+    { title: 'Refused by code', unit: 'ops', queries: [[rate('websocket_refusals_total', 'code'), '{{code}}']] },
   ],
   Connections: [
     { title: 'Sockets by node', unit: 'short', queries: [[sum('websocket_active_connections', 'pod'), '{{pod}}']] },
@@ -144,11 +190,28 @@ const rows: Readonly<Record<string, readonly Panel[]>> = {
   ],
   Process: [
     {
-      ...{ title: 'Event loop lag p99', unit: 's' },
+      ...{ title: 'Event loop lag p99', unit: 's', limits: { yellow: 0.05, red: 0.2 } },
       queries: [[quantile(0.99, 'event_loop_lag_seconds', 'pod'), '{{pod}}']],
     },
     { title: 'Cores in use', unit: 'short', queries: [[sum('system_cpu_usage', 'pod'), '{{pod}}']] },
-    { title: 'Memory', unit: 'bytes', queries: [[sum('system_memory_usage_bytes', 'pod'), '{{pod}}']] },
+    {
+      ...{ title: 'Memory, and its limit', unit: 'bytes' },
+      queries: [
+        [sum('system_memory_usage_bytes', 'pod'), '{{pod}}'],
+        [sum('memory_limit_bytes', 'pod'), 'limit {{pod}}'],
+      ],
+    },
+    {
+      ...{
+        title: 'File descriptors, and their limit',
+        unit: 'short',
+        help: 'Each socket is one. At the limit nobody can connect.',
+      },
+      queries: [
+        [ofProcess('process_open_fds'), '{{pod}}'],
+        [ofProcess('process_max_fds'), 'limit {{pod}}'],
+      ],
+    },
     {
       ...{ title: 'Share of time in garbage collection', unit: 'percentunit' },
       queries: [[rate('system_gc_duration_seconds_sum', 'pod'), '{{pod}}']],
@@ -191,6 +254,9 @@ function dashboard(): object {
     schemaVersion: 39,
     editable: true,
     refresh: '30s',
+    // One crosshair for all panels.
+    graphTooltip: 1,
+    annotations: { list: annotations() },
     time: { from: 'now-1h', to: 'now' },
     templating: {
       list: [
@@ -201,6 +267,26 @@ function dashboard(): object {
     },
     panels: panels(),
   };
+}
+
+/** What happened, as lines and stripes in all panels. */
+function annotations(): object[] {
+  const all = { datasource: DATASOURCE, enable: true, step: '30s' };
+  const start = `process_start_time_seconds{${SELECTED}} and on (namespace, pod) ${of('build_info')}`;
+  return [
+    {
+      ...{ ...all, name: 'Starts', iconColor: 'blue', titleFormat: '{{pod}} started' },
+      ...{ expr: `max by (pod) (${start}) * 1000`, useValueForTime: 'on' },
+    },
+    {
+      ...{ ...all, name: 'Drains', iconColor: 'yellow', titleFormat: '{{pod}} drains' },
+      expr: `${sum('drain_remaining_connections', 'pod')} > 0`,
+    },
+    {
+      ...{ ...all, name: 'Alerts', iconColor: 'red', titleFormat: '{{alertname}} {{pod}}' },
+      expr: 'max by (alertname, pod) (ALERTS{alertname=~"WsGateway.*",alertstate="firing",namespace=~"$namespace"})',
+    },
+  ];
 }
 
 /**
@@ -229,15 +315,34 @@ function panels(): object[] {
   return placed;
 }
 
-function shown({ title, unit, queries, type = 'timeseries' }: Panel): object {
+function shown({ title, unit, queries, type = 'timeseries', help, limits }: Panel): object {
   const table = type === 'table' ? { format: 'table', instant: true } : {};
   return {
-    ...{ type, title, description: helpOf(queries[0]?.[0] ?? ''), datasource: DATASOURCE },
+    ...{ type, title, description: help ?? helpOf(queries[0]?.[0] ?? ''), datasource: DATASOURCE },
     targets: queries.map(([expr, legendFormat], index) => ({
       ...{ refId: String.fromCodePoint(0x41 + index), datasource: DATASOURCE, expr, legendFormat, ...table },
     })),
-    fieldConfig: { defaults: { unit, min: 0 }, overrides: [] },
+    fieldConfig: {
+      defaults: {
+        ...{ unit, min: 0, thresholds: thresholds(limits) },
+        ...(type === 'timeseries' && limits ? { custom: { thresholdsStyle: { mode: 'line' } } } : {}),
+      },
+      overrides: [],
+    },
     options: type === 'timeseries' ? { legend: { displayMode: 'list' }, tooltip: { mode: 'multi', sort: 'desc' } } : {},
+  };
+}
+
+/** Grafana's own are red from 80 on, whatever the panel shows. */
+function thresholds(limits: Panel['limits']): object {
+  const steps = (...colours: [string, number | null][]) => colours.map(([color, value]) => ({ color, value }));
+  if (limits === undefined) return { mode: 'absolute', steps: steps(['green', null]) };
+  const { yellow, red, below } = limits;
+  return {
+    mode: 'absolute',
+    steps: below
+      ? steps(['red', null], ['yellow', red], ['green', yellow])
+      : steps(['green', null], ['yellow', yellow], ['red', red]),
   };
 }
 

@@ -1,5 +1,6 @@
 import { endByDefect, type Logger } from '@ws-gateway/core';
 import type { Config } from '../config/config.js';
+import type { Reloadable } from './live-config.js';
 import { WatchedFiles } from './watched-files.js';
 
 interface Certified {
@@ -19,7 +20,7 @@ interface RenewableGrpc {
 }
 
 /** Keeps the certificates of this node's ports as their files are. */
-export class Certificates {
+export class Certificates implements Reloadable {
   readonly #certified: readonly Certified[];
   readonly #logger: Logger;
   #watches: WatchedFiles[] = [];
@@ -55,6 +56,11 @@ export class Certificates {
     this.#watches = this.#certified.map(
       (one) => new WatchedFiles(one.files, () => void this.#renew(one).catch(endByDefect)),
     );
+  }
+
+  /** The files may be new though nothing that names them is. */
+  reload(): void {
+    for (const watch of this.#watches) watch.look();
   }
 
   stop(): void {

@@ -74,7 +74,7 @@ export class RenewedVerifier implements TokenVerifier, Reloadable {
   }
 
   reload({ auth }: Pick<Config, 'auth'>): void {
-    if (JSON.stringify(auth) === JSON.stringify(this.#auth)) return;
+    if (JSON.stringify(auth) === JSON.stringify(this.#auth)) return this.#watched?.look();
     this.#auth = auth;
     this.#renew();
     this.#watched?.stop();

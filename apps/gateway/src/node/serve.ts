@@ -148,6 +148,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const stoppable = { ...made, started, edge, router, outcomes, outgoing, schemas, server: transport, ops, grpc };
   const certificates = new Certificates(config, { server: transport, grpc }, logger);
   certificates.watch();
+  live.add(certificates);
   const gateway = running({ live, port, stoppable, loki }, () => {
     stopping.abort();
     metrics.stop();

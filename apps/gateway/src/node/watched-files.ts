@@ -9,20 +9,25 @@ const CHECK_MS = 2000;
  */
 export class WatchedFiles {
   readonly #files: readonly string[];
+  readonly #onChange: () => void;
   readonly #timer: NodeJS.Timeout;
   #digest: string;
 
   /** Calls `onChange` after each change. */
   constructor(files: readonly string[], onChange: () => void) {
     this.#files = files;
+    this.#onChange = onChange;
     this.#digest = this.#read();
-    this.#timer = setInterval(() => {
-      const digest = this.#read();
-      if (digest === this.#digest) return;
-      this.#digest = digest;
-      onChange();
-    }, CHECK_MS);
+    this.#timer = setInterval(() => this.look(), CHECK_MS);
     this.#timer.unref();
+  }
+
+  /** Looks now, for who was just told that something is new. */
+  look(): void {
+    const digest = this.#read();
+    if (digest === this.#digest) return;
+    this.#digest = digest;
+    this.#onChange();
   }
 
   stop(): void {
