@@ -73,6 +73,10 @@ export class EdgeStats {
   /** Sockets that this process may hold; 0: no limit. */
   connectionsMax = 0;
   connectionsTotal = 0;
+  /** The process has hardly any file descriptor left. */
+  isShortOfDescriptors = false;
+  /** Connections that were ended unheard, because the process had no descriptor for them. */
+  connectionsDropped = 0;
   /** Handshakes that are not decided yet. */
   handshakesInFlight = 0;
   unexpectedCloses = 0;

@@ -21,6 +21,8 @@ export interface GatewayOptions {
   /** Arguments that follow `serve -c <file>`. */
   readonly args?: readonly string[];
   readonly readyTimeoutMs?: number;
+  /** File descriptors that the process may have at most; by default as many as the test may. */
+  readonly descriptors?: number;
   /** false: do not wait for /ready. The gateway listens, while a server that it needs may refuse it. */
   readonly ready?: false;
 }
@@ -64,7 +66,9 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   if (options.file === undefined) {
     await writeFile(configFile, JSON.stringify(merge(defaults(port), options.config ?? {})));
   }
-  const child = spawn(PROGRAM, ['serve', '-c', configFile, ...(options.args ?? [])], {
+  const limit = options.descriptors === undefined ? '' : `ulimit -n ${options.descriptors}; `;
+  const command = ['-c', `${limit}exec "$0" "$@"`, PROGRAM, 'serve', '-c', configFile, ...(options.args ?? [])];
+  const child = spawn('sh', command, {
     env: { ...inheritedEnv(), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

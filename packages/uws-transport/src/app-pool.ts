@@ -1,5 +1,6 @@
 import type { TemplatedApp } from 'uWebSockets.js';
 import { loadAddon } from './addon.js';
+import { OverflowApps } from './overflow-apps.js';
 import { TransportError } from './transport-error.js';
 
 export interface TlsFiles {
@@ -16,8 +17,11 @@ interface AcceptingApp {
   removeChildAppDescriptor(descriptor: unknown): void;
 }
 
-/** Gives an app its handlers; they call `socketClosed` at each end of a WebSocket. */
-export type ServeApp = (app: TemplatedApp, socketClosed: () => void) => void;
+/**
+ * Gives an app its handlers; they call `socketClosed` at each end of a WebSocket. null: there shall be none, because the
+ * process has hardly any descriptor left.
+ */
+export type ServeApp = (app: TemplatedApp, socketClosed: (() => void) | null) => void;
 
 /** An app, and how many of its connections are open. */
 interface PooledApp {
@@ -28,6 +32,12 @@ interface PooledApp {
 }
 
 const LOOK_MS = 60_000;
+
+interface AppPoolOptions {
+  readonly lookMs?: number;
+  /** Called for each connection that was ended unheard for want of descriptors. */
+  readonly onDropped: () => void;
+}
 
 /**
  * The apps of uWebSockets.js behind one port. A certificate is an app's for good, so with TLS one app accepts connections
@@ -40,20 +50,28 @@ export class AppPool {
   readonly listening: TemplatedApp;
   readonly #serve: ServeApp;
   readonly #lookMs: number;
+  readonly #onDropped: () => void;
+  /** App that takes the connections that come; the one that listens, or a child of it. */
+  #accepting: TemplatedApp;
+  #overflow: OverflowApps | null = null;
   /** Apps that have or had connections, the newest last. */
   #apps: readonly PooledApp[] = [];
   #looking: NodeJS.Timeout | undefined;
 
   /** Throws TransportError `bad_certificate`. */
-  constructor(tls: TlsFiles | undefined, serve: ServeApp, options: { readonly lookMs?: number } = {}) {
+  constructor(tls: TlsFiles | undefined, serve: ServeApp, options: AppPoolOptions) {
     this.#serve = serve;
     this.#lookMs = options.lookMs ?? LOOK_MS;
+    this.#onDropped = options.onDropped;
     if (tls === undefined) {
       const app = loadAddon().App();
       this.#add({ app, connections: 0, wasIdle: false });
       this.listening = app;
+      this.#accepting = app;
+      this.#overflow = this.#makeOverflow(() => loadAddon().App());
     } else {
       this.listening = secureApp(tls);
+      this.#accepting = this.listening;
       this.renew(tls);
     }
   }
@@ -67,9 +85,12 @@ export class AppPool {
       pooled.connections += Number(change);
     });
     this.#add(pooled);
-    accepting(this.listening).addChildAppDescriptor(accepting(pooled.app).getDescriptor());
+    if (this.#overflow === null || !this.#overflow.isTaking) {
+      this.#overflow?.close();
+      this.#overflow = this.#makeOverflow(() => secureApp(tls));
+      this.#accept(pooled.app);
+    }
     if (before === undefined) return;
-    accepting(this.listening).removeChildAppDescriptor(accepting(before.app).getDescriptor());
     this.#looking ??= setInterval(() => this.#closeIdle(), this.#lookMs).unref();
   }
 
@@ -77,10 +98,37 @@ export class AppPool {
     for (const { app } of this.#apps) app.publish(group, frame, false, false);
   }
 
+  /** True: the process has hardly any descriptor left, and connections that come from now on have a second at most. */
+  setShort(isShort: boolean): void {
+    if (isShort) this.#overflow?.start();
+    else this.#overflow?.stop();
+  }
+
   close(): void {
     clearInterval(this.#looking);
+    this.#overflow?.close();
     this.listening.close();
     for (const { app } of this.#apps) if (app !== this.listening) app.close();
+  }
+
+  #makeOverflow(make: () => TemplatedApp): OverflowApps {
+    const made = (): TemplatedApp => {
+      const app = make();
+      this.#serve(app, null);
+      return app;
+    };
+    const accept = (app: TemplatedApp | null): void => this.#accept(app ?? this.#apps.at(-1)!.app);
+    return new OverflowApps(made, { accept, onDropped: this.#onDropped });
+  }
+
+  /** Connections that come from now on go to the app. */
+  #accept(app: TemplatedApp): void {
+    const before = this.#accepting;
+    if (app === before) return;
+    this.#accepting = app;
+    if (app !== this.listening) accepting(this.listening).addChildAppDescriptor(accepting(app).getDescriptor());
+    if (before !== this.listening)
+      accepting(this.listening).removeChildAppDescriptor(accepting(before).getDescriptor());
   }
 
   #add(pooled: PooledApp): void {

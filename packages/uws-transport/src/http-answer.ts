@@ -31,6 +31,7 @@ export const refusals = {
   tooMany: comeBack('too many handshakes'),
   tooSlow: comeBack('the handshake took too long'),
   failed: comeBack('internal error'),
+  full: { status: 503, code: 'full', message: 'this process has no file descriptor left', retryAfterSeconds: 10 },
 };
 
 const UPGRADE = { upgrade: 'websocket', connection: 'Upgrade' } as const;

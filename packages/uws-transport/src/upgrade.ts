@@ -49,8 +49,11 @@ export class Upgrader {
     this.#deadlines = new Deadlines(options.handshakeTimeoutMs);
   }
 
-  /** `context` is null when uWebSockets.js does not see a handshake in the request: then it is malformed. */
-  handle(res: HttpResponse, head: RequestHead, context: us_socket_context_t | null): void {
+  /**
+   * `context` is null when uWebSockets.js does not see a handshake in the request: then it is malformed. `isShort`: nobody
+   * is let in.
+   */
+  handle(res: HttpResponse, head: RequestHead, context: us_socket_context_t | null, isShort: boolean): void {
     const handshake = handshakeOf(head);
     const refusal = malformed(head) ?? this.#busy();
     if (refusal !== null || context === null) {
@@ -63,7 +66,13 @@ export class Upgrader {
     const { arrival } = reception;
     const upgrade = { head, handshake, arrival, context };
     const client = arrival.readsRefusals ? this.#upgradeAtOnce(res, upgrade) : this.#keepWaiting(res, upgrade);
-    this.#decide(client, arrival).catch(this.#options.onError);
+    if (isShort) this.#refuse(client, handshake, refusals.full);
+    else this.#decide(client, arrival).catch(this.#options.onError);
+  }
+
+  #refuse(client: WaitingClient, handshake: Handshake, refusal: Refusal): void {
+    this.#handler.refused(handshake, refusal);
+    client.decided({ admitted: false, refusal });
   }
 
   /** No deadline holds any longer. */

@@ -47,6 +47,8 @@ export interface UwsTransportOptions {
   /** Answer to a request for any other path. Default: `unknown_endpoint`. */
   readonly unknownEndpoint?: ((path: string) => Refusal) | undefined;
   readonly onRequest?: RequestObserver | undefined;
+  /** Called for each connection that was ended unheard for want of descriptors. */
+  readonly onDropped?: (() => void) | undefined;
   /** Called with what a handler threw. The socket concerned is closed with 1011. Default: logged. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
@@ -111,7 +113,9 @@ export class UwsTransport implements Transport, HttpServer {
       { transport: this, tasks, carrier: this.#carrier },
       { handshakeTimeoutMs, writeTimeoutMs, maxPayloadBytes, maxHandshakesInFlight, isEndpoint, observe, onError },
     );
-    this.#apps = new AppPool(options.tls, (app, socketClosed) => this.#serve(app, socketClosed));
+    this.#apps = new AppPool(options.tls, (app, socketClosed) => this.#serve(app, socketClosed), {
+      onDropped: options.onDropped ?? (() => undefined),
+    });
   }
 
   route(method: string, path: string, handle: RouteHandler): this {
@@ -134,6 +138,14 @@ export class UwsTransport implements Transport, HttpServer {
    */
   renewCertificate(): void {
     if (this.#options.tls !== undefined) this.#apps.renew(this.#options.tls);
+  }
+
+  /**
+   * True: the process has hardly any descriptor left. Until that is over, connections that come have a second at most, and no
+   * client is let in.
+   */
+  setShort(isShort: boolean): void {
+    this.#apps.setShort(isShort);
   }
 
   /** No new connections from here on; the open ones live on, and what comes over them is still served. */
@@ -163,16 +175,16 @@ export class UwsTransport implements Transport, HttpServer {
     this.#apps.publish(group, frame);
   }
 
-  #serve(app: TemplatedApp, socketClosed: () => void): void {
+  #serve(app: TemplatedApp, socketClosed: (() => void) | null): void {
     app.ws('/*', this.#behavior(socketClosed));
     app.any('/*', (res, req) => {
       const head = copyHead(res, req, this.#options.proxyProtocol);
-      if (asksForWebSocket(head)) this.#upgrader.handle(res, head, null);
+      if (asksForWebSocket(head)) this.#upgrader.handle(res, head, null, socketClosed === null);
       else this.#routes.handle(res, head);
     });
   }
 
-  #behavior(socketClosed: () => void): WebSocketBehavior<SocketData> {
+  #behavior(socketClosed: (() => void) | null): WebSocketBehavior<SocketData> {
     const { maxPayloadBytes, heartbeatMs, proxyProtocol } = this.#options;
     return {
       maxPayloadLength: Math.min(maxPayloadBytes * OVERSIZE_FACTOR, maxPayloadBytes + OVERSIZE_BYTES_MAX),
@@ -187,7 +199,7 @@ export class UwsTransport implements Transport, HttpServer {
       upgrade: (res, req, context) => {
         const head = copyHead(res, req, proxyProtocol);
         // It is called for whatever has a key of 24 characters.
-        if (asksForWebSocket(head)) this.#upgrader.handle(res, head, context);
+        if (asksForWebSocket(head)) this.#upgrader.handle(res, head, context, socketClosed === null);
         else this.#routes.handle(res, head);
       },
       open: (ws) => this.#opened(ws),
@@ -196,7 +208,7 @@ export class UwsTransport implements Transport, HttpServer {
       pong: (ws) => socketOf(ws).signalled(),
       drain: (ws) => this.#guard(socketOf(ws), (socket) => this.#drained(socket)),
       close: (ws, code, reason) => {
-        socketClosed();
+        socketClosed?.();
         this.#guard(socketOf(ws), (socket) => this.#socketClosed(socket, code, reason));
       },
     };

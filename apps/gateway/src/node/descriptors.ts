@@ -10,6 +10,8 @@ const OTHERS = 64;
 const LOOK_MS = 250;
 /** Descriptors kept back, so that health checks and refusals are still answered when all others are taken. */
 const RESERVE = 32;
+/** Descriptors beside the reserve that end a shortage: with fewer it would begin again with the next few connections. */
+const SPARE = 32;
 
 /** Descriptors that this process may have at most; null where the system does not say, as only Linux does here. */
 export function descriptorLimit(): number | null {
@@ -33,8 +35,9 @@ export function warnOfFewDescriptors(hard: number | null, logger: Logger): void 
 }
 
 /**
- * Looks whether the process still gets descriptors, whoever has taken them. When it does not, a reserve is given free, so
- * that clients can be told 503 instead of waiting in a queue that nobody accepts from, and the node says that it is full.
+ * Looks whether the process still gets descriptors, whoever has taken them. When it does not, those who take connections
+ * are told, and then a reserve is given free, so that clients can be told 503 instead of waiting in a queue that nobody
+ * accepts from, and the node says that it is full.
  */
 export class DescriptorWatch {
   readonly #logger: Logger;
@@ -42,6 +45,7 @@ export class DescriptorWatch {
   readonly #reserve: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isExhausted = false;
+  #onChange: (isExhausted: boolean) => void = () => undefined;
 
   constructor(logger: Logger, path = '/dev/null') {
     this.#logger = logger;
@@ -52,7 +56,8 @@ export class DescriptorWatch {
     return this.#isExhausted;
   }
 
-  start(): void {
+  start(onChange: (isExhausted: boolean) => void): void {
+    this.#onChange = onChange;
     this.#look();
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
     this.#timer.unref();
@@ -65,23 +70,38 @@ export class DescriptorWatch {
 
   #look(): void {
     const isExhausted = !this.#fill();
+    if (isExhausted !== this.#isExhausted) this.#change(isExhausted);
     if (isExhausted) this.#release();
-    if (isExhausted && !this.#isExhausted)
-      this.#logger.warn('out of file descriptors, new connections are refused', { reserve: RESERVE });
+  }
+
+  #change(isExhausted: boolean): void {
     this.#isExhausted = isExhausted;
+    if (isExhausted) this.#logger.warn('out of file descriptors, new connections are refused', { reserve: RESERVE });
+    else this.#logger.info('there are file descriptors again');
+    this.#onChange(isExhausted);
   }
 
   /** False: there are not as many as the reserve needs. */
   #fill(): boolean {
     try {
       while (this.#reserve.length < RESERVE) this.#reserve.push(openSync(this.#path, 'r'));
-      // One more than the reserve, which is full as long as all is well.
-      closeSync(openSync(this.#path, 'r'));
+      // The reserve is full as long as all is well.
+      this.#tryOpen(this.#isExhausted ? SPARE : 1);
       return true;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EMFILE' || code === 'ENFILE') return false;
       throw error;
+    }
+  }
+
+  /** Throws when there are not so many. */
+  #tryOpen(count: number): void {
+    const opened: number[] = [];
+    try {
+      while (opened.length < count) opened.push(openSync(this.#path, 'r'));
+    } finally {
+      for (const descriptor of opened) closeSync(descriptor);
     }
   }
 

@@ -94,8 +94,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const node = nodeName();
   const { logger, loki } = createLogging(config, node);
   live.add({ reload: ({ logger: { level } }) => logger.setLevel(level) });
-  const idle = withoutEffect(config);
-  if (idle.length > 0) logger.warn('settings without effect in this version', { keys: idle });
+  warnOfIdleSettings(config, logger);
   const stats: Stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
   const metrics = createMetrics(
     { namespace: config.metrics.namespace, perUser: config.metrics.perUser },
@@ -121,10 +120,11 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
     void gateway.stop('drain').catch(() => undefined);
   };
   const stopping = new AbortController();
-  const made = { ...outgoing, onDrain, node, engine, tracing, traces, backends, links, stats, logger };
+  const descriptors = new DescriptorWatch(logger);
+  const made = { ...outgoing, onDrain, node, engine, tracing, traces, backends, links, descriptors, stats, logger };
   const edge = config.role === 'router' ? null : makeEdge(live, made, stopping.signal);
   const sockets = edge ?? new NoSockets({ survey: new ClusterSurvey({ engine, logger }, { node }), traces }, onDrain);
-  const transport = createTransport(config, { sockets, edge, metrics, logger });
+  const transport = createTransport(config, { sockets, edge, metrics, stats, logger });
   if (edge !== null) serveEvents(live, { edge, transport, logger });
   const kafka = readsKafka(config) ? createKafka(config, { ...made, link, writer: made.writer! }) : null;
   const outcomes = kafka === null ? null : createReporter(config, { ...made, writer: made.writer! });
@@ -134,6 +134,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const grpc = new GrpcPorts(config, { notifier, logger: logger.child({ part: 'grpc' }) });
   const group = await join({ state: () => stateOf(parts), metrics, openGrpc: () => grpc.open() });
   const ops = createOpsServer(config, { engine, metrics, logger });
+  watchDescriptors(descriptors, [transport, ops], { stats, stopping: stopping.signal });
   const operated = { node, engine, kafka: link, writer: made.writer, survey: sockets.survey, traces, group, logger };
   addOperations(ops ?? transport, live, operated);
   await ops?.listen();
@@ -178,6 +179,11 @@ function keepReporting(
   gateway.stopped.then(end, end);
 }
 
+function warnOfIdleSettings(config: Config, logger: Logger): void {
+  const idle = withoutEffect(config);
+  if (idle.length > 0) logger.warn('settings without effect in this version', { keys: idle });
+}
+
 /** A process by itself: it speaks for itself and has the gRPC ports. */
 async function alone({ state, metrics, openGrpc }: WorkerGroupMember): Promise<WorkerGroup> {
   await openGrpc();
@@ -186,14 +192,15 @@ async function alone({ state, metrics, openGrpc }: WorkerGroupMember): Promise<W
 
 function createTransport(
   config: Config,
-  deps: { sockets: Edge | NoSockets; edge: Edge | null; metrics: Metrics; logger: Logger },
+  deps: { sockets: Edge | NoSockets; edge: Edge | null; metrics: Metrics; stats: Stats; logger: Logger },
 ): UwsTransport {
-  const { sockets, edge, metrics, logger } = deps;
+  const { sockets, edge, metrics, stats, logger } = deps;
   const options: UwsTransportOptions = {
     ...transportOptions(config),
     isEndpoint: (path) => edge?.isEndpoint(path) ?? false,
     ...(edge !== null && { unknownEndpoint: (path: string) => edge.unknownEndpoint(path) }),
     onRequest: (method, path, status, seconds) => metrics.observeRequest(method, path, status, seconds),
+    onDropped: () => void stats.edge.connectionsDropped++,
   };
   return createUwsTransport(sockets, options, logger.child({ part: 'transport' }));
 }
@@ -219,6 +226,18 @@ function createOpsServer(
   return createUwsTransport(nobody, { ...options, onRequest }, logger.child({ part: 'ops' }));
 }
 
+function watchDescriptors(
+  descriptors: DescriptorWatch,
+  servers: readonly (UwsTransport | null)[],
+  { stats, stopping }: { stats: Stats; stopping: AbortSignal },
+): void {
+  descriptors.start((isExhausted) => {
+    stats.edge.isShortOfDescriptors = isExhausted;
+    for (const server of servers) server?.setShort(isExhausted);
+  });
+  stopping.addEventListener('abort', () => descriptors.stop());
+}
+
 interface PartDeps {
   readonly engine: Engine;
   readonly tracing: Tracing;
@@ -228,7 +247,7 @@ interface PartDeps {
 
 function makeEdge(
   live: LiveConfig,
-  deps: PartDeps & { node: string } & Pick<
+  deps: PartDeps & { node: string; descriptors: DescriptorWatch } & Pick<
       EdgeDeps,
       'backends' | 'links' | 'sent' | 'presence' | 'subscriptions' | 'traces' | 'onDrain'
     >,
@@ -240,10 +259,7 @@ function makeEdge(
   live.add(verifier);
   stopping.addEventListener('abort', () => verifier.stop());
   warnOfFewDescriptors(descriptorLimit(), logger);
-  const descriptors = new DescriptorWatch(logger);
-  descriptors.start();
-  stopping.addEventListener('abort', () => descriptors.stop());
-  const hasRoom = (): boolean => !descriptors.isExhausted;
+  const hasRoom = (): boolean => !deps.descriptors.isExhausted;
   const edgeDeps = { ...deps, verifier, identifier, hasRoom, stats: deps.stats.edge, logger };
   return createEdge(edgeDeps, edgeOptions(live, deps.node));
 }

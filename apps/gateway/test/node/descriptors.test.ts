@@ -44,7 +44,7 @@ describe('the watch over descriptors', () => {
   it('is content while there are some, and gives back what it kept', () => {
     const { logger, lines } = warnings();
     const watch = new DescriptorWatch(logger);
-    watch.start();
+    watch.start(() => lines.push('changed'));
     expect([watch.isExhausted, lines]).toEqual([false, []]);
     watch.stop();
   });
