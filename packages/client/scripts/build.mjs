@@ -12,7 +12,7 @@ const COMMON_JS = new URL('cjs/', DIST);
 
 /** Members of objects that never leave the package and never reach the wire: they may have any name. */
 const INTERNAL =
-  /^(abandon|afterMs|authenticate|beginAnew|distrust|doubtful|failures|forgetAsked|forgetTopic|inFlight|isConnected|isEnded|joinedRoom|joinedTopic|leastMs|nextUrl|ownStreamsOf|positionsRefused|received|rejectAll|rejoin|renewInMs|renewable|sseUrl|topicsFor|unexplained|unreadable|withoutSse)$/;
+  /^(abandon|afterMs|authenticate|awake|behind|beginAnew|crowd|dead|detail|distrust|doubt|doubtful|emit|ended|failed|failures|forget|forgetAsked|forgetTopic|heard|hurry|inFlight|isConnected|isEnded|joinedRoom|joinedTopic|leastMs|names|news|nextUrl|onOk|ownStreamsOf|positionsRefused|probe|received|rejectAll|rejoin|remedy|renew|renewInMs|renewable|reset|settle|settled|sseUrl|timer|topicsFor|transport|unexplained|unreadable|wished|wishes|withoutSse)$/;
 
 for (const name of readdirSync(DIST)) if (!name.endsWith('.d.ts')) rmSync(new URL(name, DIST), { recursive: true });
 for (const name of readdirSync(DIST)) cpSync(new URL(name, DIST), new URL(name, COMMON_JS));
@@ -46,7 +46,8 @@ async function write(name, options) {
     ecma: 2022,
     module: true,
     compress: { passes: 3 },
-    mangle: { properties: { regex: INTERNAL } },
+    // What a browser calls so is none of what is named here.
+    mangle: { properties: { regex: INTERNAL, builtins: true } },
     sourceMap: { content: map, url: `${name.split('/').at(-1)}.map` },
   });
   writeFileSync(new URL(name, DIST), code);

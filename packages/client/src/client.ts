@@ -1,7 +1,15 @@
 import { Continuity, type StreamNews } from './continuity.js';
 import { ClientError, closedError, unsupportedError } from './errors.js';
 import type { ClientEvents, Closed, Disconnected } from './events.js';
-import { isMessage, type Connected, type Frame, type JoinedRoom, type JoinedTopic, type Message } from './frames.js';
+import {
+  isMessage,
+  nameIn,
+  type Connected,
+  type Frame,
+  type JoinedRoom,
+  type JoinedTopic,
+  type Message,
+} from './frames.js';
 import type { Transport } from './gateway-connection.js';
 import { Listeners } from './listeners.js';
 import { Memberships, type TopicWish } from './memberships.js';
@@ -275,6 +283,7 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
     this.#options.debug?.(`message ${event} ${stream} ${offset}`.trimEnd());
     this.#events.emit('message', message);
     this.#topics.emit(event, message);
+    if (message.key !== undefined) this.#topics.emit(nameIn(message), message);
   }
 
   #tell(news: readonly StreamNews[]): void {

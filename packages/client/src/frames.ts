@@ -11,6 +11,8 @@ export interface Message<Payload = unknown> {
   readonly status: 'update' | 'reload' | 'delete';
   readonly payload: Payload;
   readonly topic?: string;
+  /** Key, of a topic of keys. */
+  readonly key?: string;
   readonly id?: string;
   readonly type?: string;
   readonly user_id?: string;
@@ -38,6 +40,8 @@ export interface JoinedStream {
 
 export interface JoinedTopic extends JoinedStream {
   readonly topic: string;
+  /** Key of a topic of keys, which has a row for each. */
+  readonly key?: string;
   /** The topic's public messages. */
   readonly public?: JoinedStream;
 }
@@ -90,6 +94,16 @@ export function isReconnect(frame: Frame): frame is Frame & { readonly payload: 
 
 export function isRefused(frame: Frame): frame is Frame & { readonly payload: Refused } {
   return frame.rid === -1 && frame.event === 'refused' && frame.status === 'error' && isRecord(frame.payload);
+}
+
+/** The name of a topic, or of a key of one, which is called as its stream is: `quotes/k/AAPL`. */
+export function nameIn({ topic, key }: { readonly topic?: string; readonly key?: string }): string {
+  return key === undefined ? topic! : `${topic}/k/${key}`;
+}
+
+/** Topic and key in such a name; no key in that of a topic. */
+export function splitName(name: string): [topic: string, key?: string] {
+  return name.split(/\/k\/(.*)/s) as [string, string?];
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,4 +1,5 @@
 import type { Position, Positions } from './positions.js';
+import { splitName } from './frames.js';
 import { publicStream } from './positions.js';
 
 export type TokenPlace = 'protocol' | 'query';
@@ -60,8 +61,9 @@ export function sseAddress(webSocketUrl: string): string | null {
  */
 export function recoverOf({ topics, token, positions, wished }: HandshakeOptions): string {
   const asked = topics.flatMap((topic) => {
-    const own = token === '' ? undefined : positions.ownStreamsOf(topic)[0];
-    const shared = publicStream(topic);
+    const isKey = splitName(topic).length > 1;
+    const own = token === '' || isKey ? undefined : positions.ownStreamsOf(topic)[0];
+    const shared = isKey ? topic : publicStream(topic);
     return [
       [topic, own === undefined ? wished(topic) : positions.get(own)],
       [shared, positions.get(shared)],
@@ -73,7 +75,14 @@ export function recoverOf({ topics, token, positions, wished }: HandshakeOptions
 function address(base: string, options: HandshakeOptions): URL {
   const { token, tokenIn, topics } = options;
   const url = new URL(base);
-  const parameters = { token: tokenIn === 'query' ? token : '', topics: topics.join(','), recover: recoverOf(options) };
+  const names = topics.map(splitName);
+  const parameters = {
+    token: tokenIn === 'query' ? token : '',
+    // One that is there twice counts once.
+    topics: names.map(([topic]) => topic).join(','),
+    recover: recoverOf(options),
+  };
   for (const [name, value] of Object.entries(parameters)) if (value !== '') url.searchParams.set(name, value);
+  for (const [topic, key] of names) if (key) url.searchParams.append(`key.${topic}`, key);
   return url;
 }

@@ -1,11 +1,11 @@
 import { AnswerError, ClientError, closedError, unsupportedError, type ClientErrorCode } from './errors.js';
 import type { JoinedRoom, JoinedStream, JoinedTopic } from './frames.js';
-import { isRecord } from './frames.js';
+import { isRecord, nameIn, splitName } from './frames.js';
 import type { Transport } from './gateway-connection.js';
 import { roomStream, type Position, type Positions } from './positions.js';
 import type { Refused } from './refusal.js';
 
-/** A topic, with the position to go on from if there is one. */
+/** A topic, or a key of one (`quotes/k/AAPL`), with the position to go on from if there is one. */
 export type TopicWish = string | ({ readonly topic: string } & Position);
 
 export interface MembershipHandlers {
@@ -85,11 +85,11 @@ export class Memberships {
     for (let shared; (shared = this.#pending('subscribe', names));) {
       // What was refused may have been another topic of the same call.
       const answer = await shared.settled.catch(() => null);
-      rows.push(...rowsOf(answer).filter(({ topic }) => names.delete(topic)));
+      rows.push(...rowsOf(answer).filter((row) => names.delete(nameIn(row))));
     }
     if (names.size > 0) {
       const rest = wishes.filter((wish) => names.has(nameOf(wish)));
-      rows.push(...rowsOf(await this.#join('subscribe', rest, names)).filter(({ topic }) => names.has(topic)));
+      rows.push(...rowsOf(await this.#join('subscribe', rest, names)).filter((row) => names.has(nameIn(row))));
     }
     return rows;
   }
@@ -102,7 +102,7 @@ export class Memberships {
     forget();
     this.#withdraw('subscribe', topics);
     // What was under way before the answer has left its positions.
-    await this.#tell('unsubscribe', { topics }, forget);
+    await this.#tell('unsubscribe', { topics: topics.map(onWire) }, forget);
   }
 
   async enter(room: string, position: Position | null): Promise<JoinedRoom> {
@@ -134,7 +134,7 @@ export class Memberships {
 
   /** A handshake was refused; true: for topics that rode in it to be tried, and which are given up now. */
   refused({ code, message }: Refused, transport: Transport): boolean {
-    const riding = transport === 'sse' && TOPIC_CODES.has(code) ? this.#ridingCalls() : [];
+    const riding = transport === 'sse' && TOPIC_CODES.test(code) ? this.#ridingCalls() : [];
     this.#oneByOne ||= riding.length > 1;
     if (riding.length === 1) this.#drop(riding[0]!, new AnswerError('subscribe', 'forbidden', { code, message }));
     return riding.length > 0;
@@ -194,7 +194,7 @@ export class Memberships {
   }
 
   #optionsOf({ command, wishes, names }: Call): object {
-    if (command === 'subscribe') return { topics: wishes.filter((wish) => names.has(nameOf(wish))) };
+    if (command === 'subscribe') return { topics: wishes.filter((wish) => names.has(nameOf(wish))).map(onWire) };
     const room = nameOf(wishes[0]!);
     return { room, ...(this.#positions.get(roomStream(room)) ?? positionOf(wishes[0]!)) };
   }
@@ -202,7 +202,7 @@ export class Memberships {
   #confirmed({ command, names }: Call, payload: unknown): void {
     for (const name of names) (command === 'enter' ? this.#rooms : this.#topics).add(name);
     if (command === 'enter') for (const room of names) this.#handlers.joinedRoom(roomRow(payload, room));
-    else for (const row of rowsOf(payload)) if (names.has(row.topic)) this.#handlers.joinedTopic(row);
+    else for (const row of rowsOf(payload)) if (names.has(nameIn(row))) this.#handlers.joinedTopic(row);
   }
 
   #failed(call: Call, error: unknown): void {
@@ -221,7 +221,7 @@ export class Memberships {
 
   /** Server-sent events: the rows say what the handshake has joined. */
   #joinedByHandshake(rows: readonly JoinedTopic[]): void {
-    const joined = new Set(rows.map(({ topic }) => topic));
+    const joined = new Set(rows.map(nameIn));
     for (const call of this.#calls) {
       if (call.command === 'enter') {
         this.#drop(call, unsupportedError('enter'));
@@ -264,10 +264,10 @@ export class Memberships {
   }
 }
 
-/** Codes with which a topic in a handshake can be refused. */
-const TOPIC_CODES: ReadonlySet<string> = new Set(['unknown_topic', 'topic_forbidden', 'bad_request']);
+/** Codes with which a topic in a handshake, or a key of one, can be refused. */
+const TOPIC_CODES = /topic|key|^bad_request$/;
 /** Codes that say "not now". */
-const PASSING_CODES: ReadonlySet<string> = new Set(['rate_limited', 'unavailable', 'busy', 'internal_error']);
+const PASSING_CODES = /^(rate_limited|unavailable|busy|internal_error)$/;
 
 function deferred(): Pick<Call, 'settled' | 'resolve' | 'reject'> {
   const parts = {} as Pick<Call, 'resolve' | 'reject'>;
@@ -276,7 +276,7 @@ function deferred(): Pick<Call, 'settled' | 'resolve' | 'reject'> {
 }
 
 function isFinal(error: unknown): error is AnswerError {
-  return error instanceof AnswerError && !PASSING_CODES.has(error.code);
+  return error instanceof AnswerError && !PASSING_CODES.test(error.code);
 }
 
 function codeOf(error: unknown): ClientErrorCode | null {
@@ -285,6 +285,12 @@ function codeOf(error: unknown): ClientErrorCode | null {
 
 function nameOf(wish: TopicWish): string {
   return typeof wish === 'string' ? wish : wish.topic;
+}
+
+function onWire(wish: TopicWish): unknown {
+  const [topic, key] = splitName(nameOf(wish));
+  const position = positionOf(wish);
+  return key === undefined ? wish : { topic, keys: [key], ...(position && { positions: { [key]: position } }) };
 }
 
 function positionOf(wish: TopicWish): Position | null {

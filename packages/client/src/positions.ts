@@ -103,7 +103,7 @@ export class Positions {
 
   /** Forgets what a handshake for the topic would ask for; gives the names of the streams. */
   forgetAsked(topic: string): string[] {
-    const asked = [...this.ownStreamsOf(topic), publicStream(topic)].filter((stream) => this.get(stream) !== null);
+    const asked = this.#streamsOf(topic).filter((stream) => this.get(stream) !== null);
     for (const stream of asked) this.forget(stream);
     return asked;
   }
@@ -113,7 +113,12 @@ export class Positions {
   }
 
   forgetTopic(topic: string): void {
-    for (const stream of [...this.ownStreamsOf(topic), publicStream(topic)]) this.forget(stream);
+    for (const stream of this.#streamsOf(topic)) this.forget(stream);
+  }
+
+  /** A key of a topic is called as its only stream. */
+  #streamsOf(topic: string): string[] {
+    return topic.includes('/') ? [topic] : [...this.ownStreamsOf(topic), publicStream(topic)];
   }
 
   save(): SavedPositions {

@@ -49,6 +49,59 @@ describe('a blocked user', () => {
   });
 });
 
+describe('keys of a topic, named as their streams are', () => {
+  const quote = (key: string, value: number) => gateways.produce('quotes', { key, value });
+
+  it('hold over reconnects, with everything that was missed of each, until they are left', async () => {
+    const { client, proxy } = await throughProxy('kim', { topics: ['notifications', 'quotes/k/A'] });
+    const { messages, payloads, events } = watch(client);
+    const ofB: unknown[] = [];
+    client.on('quotes/k/B', ({ key, payload }) => void ofB.push([key, payload]));
+    await client.ready();
+    const rows = await client.subscribe(['quotes/k/B', 'quotes/k/a,b/€']);
+    expect(rows.map(({ topic, key }) => [topic, key])).toEqual([
+      ['quotes', 'B'],
+      ['quotes', 'a,b/€'],
+    ]);
+    await quote('A', 1);
+    await waitFor(() => messages.length === 1);
+    proxy.cut();
+    await quote('B', 2);
+    await quote('a,b/€', 3);
+    await waitFor(() => messages.length === 3);
+    expect(ofB).toEqual([['B', 2]]);
+    expect(events).not.toContain('lost');
+    await client.unsubscribe('quotes/k/B');
+    expect(Object.keys(client.positions())).not.toContain('quotes/k/B');
+    await quote('B', 4);
+    await quote('A', 5);
+    await waitFor(() => messages.length === 4);
+    expect(new Set(payloads())).toEqual(new Set([1, 2, 3, 5]));
+  });
+
+  it('go on from saved positions, and one too many is refused alone', async () => {
+    const first = open('lea', { topics: ['quotes/k/S'] });
+    await first.ready();
+    await quote('S', 1);
+    await waitFor(() => first.positions()['quotes/k/S']?.offset === 1);
+    const positions = first.positions();
+    await first.close();
+    await quote('S', 2);
+    const second = open('lea', { topics: ['quotes/k/S'], positions });
+    const { payloads } = watch(second);
+    await second.ready();
+    await waitFor(() => payloads().length === 1);
+    expect(payloads()).toEqual([2]);
+    await expect(second.subscribe(['quotes/k/1', 'quotes/k/2', 'quotes/k/3'])).rejects.toMatchObject({
+      code: 'too_many_keys',
+    });
+    expect(await second.subscribe([{ topic: 'quotes/k/1', epoch: 'other', offset: 0 }])).toMatchObject([
+      { key: '1', recovered: false },
+    ]);
+    expect(second.topics).toEqual(['quotes/k/S', 'quotes/k/1']);
+  });
+});
+
 describe('topics and rooms by command', () => {
   it('hold over reconnects, with everything that was missed', async () => {
     const { client, proxy } = await throughProxy('rita');

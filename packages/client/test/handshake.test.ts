@@ -32,6 +32,16 @@ describe('a handshake', () => {
     });
   });
 
+  it('names keys of a topic each by itself, and asks for what was missed of each by its stream', () => {
+    const positions = new Positions({ 'q/k/A,B': { epoch: 'e1', offset: 7 }, 'q/k/C/u/x': { epoch: 'e2', offset: 1 } });
+    const wished = (name: string) => (name === 'q/k/€' ? { epoch: 'e3', offset: 3 } : null);
+    const topics = ['a', 'q/k/A,B', 'q/k/€', 'q/k/C'];
+    const { searchParams } = new URL(webSocketHandshake('ws://host/ws', { ...options, topics, positions, wished }).url);
+    expect(new Set(searchParams.get('topics')?.split(','))).toEqual(new Set(['a', 'q']));
+    expect(searchParams.getAll('key.q')).toEqual(['A,B', '€', 'C']);
+    expect(searchParams.get('recover')).toBe('q/k/A,B:e1:7,q/k/€:e3:3');
+  });
+
   it('asks for what was missed, percent-encoded: own streams by their topic, public ones by name', () => {
     const positions = new Positions({
       'a/u/an,n:x:1': { epoch: 'e1', offset: 7 },

@@ -18,7 +18,7 @@ export class TestGateways {
 
   static async open(edges = 2): Promise<TestGateways> {
     const group = uniqueName('client');
-    const names = ['balance-updates', 'user-blocks', 'notifications', 'wss'];
+    const names = ['balance-updates', 'user-blocks', 'notifications', 'wss', 'quotes'];
     await createTopics(
       names.map((name) => `${group}-${name}`),
       2,
@@ -30,6 +30,7 @@ export class TestGateways {
       topics: {
         ...Object.fromEntries(topics),
         notifications: { kafkaTopic: `${group}-notifications`, history: { size: 10_000 } },
+        quotes: { kafkaTopic: `${group}-quotes`, format: 'json', map: { keyed: 'key' }, keysPerConnection: 3 },
       },
       rooms: { history: { size: 1000, ttl: '5m' } },
       server: { drain: { duration: '300ms', deadline: '15s' } },

@@ -11,7 +11,7 @@ export interface UseTopicOptions {
 const NONE: readonly Message[] = [];
 
 /**
- * Messages of a topic since the component was mounted, newest last; over reconnects, with what was missed. The topic is
+ * Messages of a topic, or of a key of one (`quotes/k/AAPL`), since the component was mounted, newest last; over reconnects, with what was missed. The topic is
  * subscribed as long as a component uses it.
  */
 export function useTopic<Payload = unknown>(
@@ -40,7 +40,8 @@ class TopicLog {
   readonly subscribe = (listener: () => void): (() => void) => {
     // By `message`: a topic may be named like an event of the client.
     const stop = this.#client.on('message', (message) => {
-      if (message.event !== this.#topic) return;
+      const { event, key } = message;
+      if (this.#topic !== event && this.#topic !== `${event}/k/${key}`) return;
       this.#messages = [...this.#messages, message].slice(-this.#limit);
       listener();
     });

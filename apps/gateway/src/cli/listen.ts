@@ -1,8 +1,8 @@
+import { isName, isUserId } from '@ws-gateway/core';
 import { InvalidArgumentError, type Command } from 'commander';
 import { createClient, type Closed, type Reconnecting } from '@ws-gateway/client';
 import { CliError, exitCodes } from './exit.js';
 import { note, print } from './output.js';
-import { namesOption } from './token.js';
 
 interface ListenFlags {
   readonly token?: string;
@@ -19,12 +19,23 @@ export function registerListen(program: Command): void {
     .description('connect as a client and print every frame, one a line; reconnects and resumes')
     .argument('<url>', 'such as ws://localhost:8080/ws', urlArgument)
     .option('--token <jwt>', 'token of the user (see `ws-gateway token`)')
-    .option('--topics <names>', 'what to subscribe to, separated by commas', namesOption)
+    .option('--topics <names>', 'topics, or keys of them as quotes/k/AAPL, separated by commas', topicsOption)
     .addHelpText(
       'after',
       '\nExample:\n  $ ws-gateway listen ws://localhost:8080/ws --token "$TOKEN" --topics notifications',
     )
     .action(listen);
+}
+
+/** A key of a topic is called as its stream is. */
+function topicsOption(text: string): readonly string[] {
+  const topics = text.split(',').map((name) => name.trim());
+  const isTopic = (name: string): boolean => {
+    const [topic = '', key] = name.split(/\/k\/(.*)/s);
+    return isName(topic) && (key === undefined || isUserId(key));
+  };
+  if (topics.every(isTopic)) return topics;
+  throw new InvalidArgumentError('A name is 1 to 128 characters of A-Z a-z 0-9 . _ -, a key of it <name>/k/<key>');
 }
 
 /** Listens until the server ends the connection normally or the user interrupts; a refusal ends with exit code 1. */

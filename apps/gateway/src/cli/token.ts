@@ -11,6 +11,7 @@ interface TokenFlags extends ConfigFlags {
   readonly ttl: number;
   readonly topics?: readonly string[];
   readonly rooms?: readonly string[];
+  readonly claim?: Readonly<Record<string, readonly string[]>>;
   readonly json?: true;
 }
 
@@ -26,11 +27,13 @@ export function registerToken(program: Command): void {
     )
     .option('--topics <names>', 'the only topics it allows, separated by commas (default: all)', namesOption)
     .option('--rooms <names>', 'the only rooms it allows, separated by commas (default: all)', namesOption)
+    .option('--claim <name=values>', 'a claim that lists these, such as keys of a topic; may be repeated', claimOption)
     .option(...configOption)
     .option('--json', 'as JSON: {"token","expires_at"}')
     .addHelpText('after', '\nExample:\n  $ JWT_SECRET=… ws-gateway token --user u1 --ttl 1h --topics notifications')
     .action(async (flags: TokenFlags) => {
-      const { token, expiresAtMs } = await signToken(configured(flags, 'tool').auth, { ...flags, ttlMs: flags.ttl });
+      const request = { ...flags, ttlMs: flags.ttl, lists: flags.claim ?? {} };
+      const { token, expiresAtMs } = await signToken(configured(flags, 'tool').auth, request);
       if (!flags.json) return print(token);
       printJson({ token, expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() });
     });
@@ -42,6 +45,8 @@ export interface TokenRequest {
   readonly ttlMs: number;
   readonly topics?: readonly string[];
   readonly rooms?: readonly string[];
+  /** Claims that list texts. */
+  readonly lists?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Signs a token that the gateway of this configuration accepts. */
@@ -58,6 +63,7 @@ export async function signToken(
   const issuedAt = Math.floor(Date.now() / 1000);
   const expiresAt = request.ttlMs === 0 ? null : issuedAt + Math.ceil(request.ttlMs / 1000);
   const claims = {
+    ...request.lists,
     [auth.userClaim]: request.user,
     ...(request.topics === undefined ? {} : { topics: request.topics }),
     ...(request.rooms === undefined ? {} : { rooms: request.rooms }),
@@ -80,6 +86,12 @@ export function userOption(text: string): string {
   return text;
 }
 
+function claimOption(text: string, before: Readonly<Record<string, readonly string[]>> = {}) {
+  const [, name, values] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined) throw new InvalidArgumentError('A claim is <name>=<value>,<value>…');
+  return { ...before, [name]: values!.split(',').filter((value) => value !== '') };
+}
+
 export function durationOption(text: string): number {
   try {
     return duration().read(text);
@@ -88,7 +100,7 @@ export function durationOption(text: string): number {
   }
 }
 
-export function namesOption(text: string): readonly string[] {
+function namesOption(text: string): readonly string[] {
   const names = text.split(',').map((name) => name.trim());
   if (!names.every(isName)) throw new InvalidArgumentError('A name is 1 to 128 characters of A-Z a-z 0-9 . _ -');
   return names;

@@ -55,6 +55,8 @@ describe('usage', () => {
     [['token', '--user', ''], 'A user id is 1 to 128 characters'],
     [['token', '--user', 'u1', '--ttl', '10'], 'It must be a duration with a unit'],
     [['token', '--user', 'u1', '--topics', 'a,b c'], 'A name is 1 to 128 characters'],
+    [['token', '--user', 'u1', '--claim', 'desks'], 'A claim is <name>=<value>'],
+    [['listen', 'ws://host/ws', '--topics', 'a/k/'], 'A name is 1 to 128 characters'],
     [['produce', '--payload', '1'], "missing required argument 'topic'"],
     [['produce', 'notifications', '--payload', '{'], 'It must be JSON'],
     [['produce', 'notifications', '--payload', '1', '--header', 'x'], 'It must be name=value'],
@@ -91,12 +93,12 @@ describe('token', () => {
   });
 
   test('as JSON says until when it is valid', async () => {
-    const { stdout } = await run(['token', '--user', 'u1', '--ttl', '0', '--json'], {
+    const { stdout } = await run(['token', '--user', 'u1', '--ttl', '0', '--json', '--claim', 'desks=emea,17'], {
       env: { JWT_SECRET, WSGATEWAY_AUTH_USER_CLAIM: 'uid' },
     });
     const { token, expires_at: expiresAt } = JSON.parse(stdout) as { token: string; expires_at: unknown };
     expect(expiresAt).toBeNull();
-    expect(claimsOf(token)).toEqual({ uid: 'u1', iat: expect.any(Number) });
+    expect(claimsOf(token)).toEqual({ uid: 'u1', iat: expect.any(Number), desks: ['emea', '17'] });
   });
 
   test('needs the secret', async () => {

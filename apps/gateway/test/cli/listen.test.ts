@@ -62,10 +62,10 @@ const recoverOf = (request: IncomingMessage | undefined): string | null =>
 describe('listen', () => {
   test('sends token and topics, prints one frame a line, and exits 0 at SIGINT', async () => {
     steps.push((socket) => socket.send('{"rid":-1,\n  "payload":{"a":\r\n1.0}}'));
-    const client = listen('--token', 'the.token', '--topics', 'a,b');
+    const client = listen('--token', 'the.token', '--topics', 'a,b/k/X Y');
     expect(await client.line('payload')).toBe('{"rid":-1, "payload":{"a": 1.0}}');
     expect(requests[0]).toMatchObject({
-      url: '/ws?topics=a%2Cb',
+      url: '/ws?topics=a%2Cb&key.b=X+Y',
       headers: { 'sec-websocket-protocol': 'bearer,the.token,wsg.v1' },
     });
     client.child.kill('SIGINT');

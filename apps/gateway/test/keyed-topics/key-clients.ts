@@ -10,6 +10,7 @@ export function openKeyedCluster(): Promise<GatewayCluster> {
     nodes: [{ config: { admin: { token: ADMIN_TOKEN } } }, {}],
     topics: {
       quotes: { ...keyed, mode: 'latest', snapshot: true, tombstone: 'delete', keysPerConnection: 3 },
+      board: { ...keyed, mode: 'latest', slow: 'conflate' },
       trades: { ...keyed, history: { size: 5 } },
       desks: { ...keyed, keyAccess: 'claim:desks' },
       ticks: { ...keyed, guests: true, history: { size: 0 } },
