@@ -1,13 +1,22 @@
 import kafkajs, { type Cluster, type PartitionAssigner } from 'kafkajs';
 import type { SourceRecord } from '@ws-gateway/core';
-import { errorLabel, KafkaError } from './errors.js';
+import { errorLabel, isUnknownTopic, KafkaError } from './errors.js';
 import { firstRecordFrom, readPartition } from './partition-read.js';
 import { subscriptionAssigner } from './subscription-assigner.js';
 import { fetchTopicIds, type RequestingBroker } from './topic-ids.js';
 
 /** Member of kafkajs' cluster beyond its published type. */
 interface PooledCluster {
-  readonly brokerPool: { findConnectedBroker(): Promise<RequestingBroker> };
+  readonly brokerPool: {
+    findConnectedBroker(): Promise<RequestingBroker>;
+    refreshMetadata(topics: readonly string[]): Promise<void>;
+  };
+}
+
+export interface ClusterHooks {
+  readonly beforeJoin: () => Promise<void>;
+  /** The broker did not know one of the consumer's topics. */
+  readonly topicUnknown: () => void;
 }
 
 export interface PartitionRange {
@@ -25,16 +34,18 @@ export interface PartitionRange {
  *   not even announced by an event. But the first thing of every join is to ask for the group's coordinator.
  * - A consumer must survive the loss of its only broker. kafkajs may forget it and then crash for want of any (one of
  *   five kills).
+ * - A topic that is made again must not be read on in. kafkajs asks for topics that are gone until they are there, and
+ *   then goes on where it was.
  */
 export class ConsumerCluster {
-  readonly #beforeJoin: () => Promise<void>;
+  readonly #hooks: ClusterHooks;
   #cluster: Cluster | null = null;
   /** What all members of the group subscribe to, as this one knew when it last led the group. */
   groupTopics: readonly string[] = [];
   #findCoordinator: Cluster['findGroupCoordinator'] | null = null;
 
-  constructor(beforeJoin: () => Promise<void>) {
-    this.#beforeJoin = beforeJoin;
+  constructor(hooks: ClusterHooks) {
+    this.#hooks = hooks;
   }
 
   /** Assigner for the consumer. */
@@ -44,6 +55,7 @@ export class ConsumerCluster {
     this.#findCoordinator = cluster.findGroupCoordinator.bind(cluster);
     cluster.findGroupCoordinator = (group) => this.#coordinatorForJoin(group);
     rememberNodes(cluster);
+    noticeUnknownTopics(cluster, this.#hooks.topicUnknown);
     return subscriptionAssigner(cluster, (topics) => (this.groupTopics = topics));
   };
 
@@ -74,7 +86,7 @@ export class ConsumerCluster {
   }
 
   async #coordinatorForJoin(group: { groupId: string }) {
-    await this.#beforeJoin();
+    await this.#hooks.beforeJoin();
     try {
       return await this.#findCoordinator!(group);
     } catch (error) {
@@ -83,6 +95,19 @@ export class ConsumerCluster {
       throw error;
     }
   }
+}
+
+function noticeUnknownTopics(cluster: Cluster, topicUnknown: () => void): void {
+  const { brokerPool } = cluster as unknown as PooledCluster;
+  const refresh = brokerPool.refreshMetadata.bind(brokerPool);
+  brokerPool.refreshMetadata = async (topics) => {
+    try {
+      await refresh(topics);
+    } catch (error) {
+      if (isUnknownTopic(error)) topicUnknown();
+      throw error;
+    }
+  };
 }
 
 /** Fetching from a node that is gone makes kafkajs look for it again; having none makes it crash. */

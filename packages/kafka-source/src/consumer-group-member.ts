@@ -1,11 +1,12 @@
 import type { Consumer, ConsumerGroupJoinEvent } from 'kafkajs';
-import type {
-  AssignedPartition,
-  CommittedOffset,
-  Logger,
-  RecordSink,
-  RouterStats,
-  SourceRecord,
+import {
+  endByDefect,
+  type AssignedPartition,
+  type CommittedOffset,
+  type Logger,
+  type RecordSink,
+  type RouterStats,
+  type SourceRecord,
 } from '@ws-gateway/core';
 import { createClient, PATIENT_RETRY } from './client.js';
 import { ConsumerCluster, type PartitionRange } from './consumer-cluster.js';
@@ -16,6 +17,7 @@ import { OffsetCommitter } from './offset-committer.js';
 import { OwnedPartitions, type OwnedPartition } from './owned-partitions.js';
 import { PartitionFeed } from './partition-feed.js';
 import type { StartPositions } from './start-positions.js';
+import { TopicDoubt } from './topic-doubt.js';
 import type { TopicTrouble } from './topic-trouble.js';
 import { pause, withDeadline } from './timing.js';
 
@@ -73,9 +75,13 @@ interface GroupMemberParts {
 export class ConsumerGroupMember {
   readonly #parts: GroupMemberParts;
   readonly #options: GroupMemberOptions;
-  readonly #cluster = new ConsumerCluster(() => this.#beforeJoin());
+  readonly #cluster = new ConsumerCluster({
+    beforeJoin: () => this.#beforeJoin(),
+    topicUnknown: () => this.#doubtTopics(),
+  });
   readonly #consumer: Consumer;
   readonly #feed: PartitionFeed;
+  readonly #doubt: TopicDoubt;
   readonly #committer: OffsetCommitter;
   readonly #retired = new AbortController();
   readonly #owned = new OwnedPartitions();
@@ -116,6 +122,9 @@ export class ConsumerGroupMember {
     const { sink, trouble, logger } = parts;
     const feed = { consumer: this.#consumer, owned: this.#owned, sink, trouble, logger };
     this.#feed = new PartitionFeed(feed, () => this.#ended.resolve('position_lost'));
+    const ask = () => this.#cluster.topicIds(options.topics);
+    const doubted = { owned: this.#owned, feed: this.#feed, ask };
+    this.#doubt = new TopicDoubt(doubted, () => this.#ended.resolve('position_lost'));
     this.#committer = new OffsetCommitter(this.#consumer, trouble);
     this.#listen();
   }
@@ -255,6 +264,14 @@ export class ConsumerGroupMember {
       this.#parts.stats?.kafkaErrors.add(errorLabel(payload.error));
       this.#ended.resolve('crashed');
     });
+  }
+
+  /** Those that are read here: what others read is none of this member's concern. */
+  #doubtTopics(): void {
+    if (this.#closing || this.#joining) return;
+    const topics = new Set(this.#options.topics);
+    const known = new Map([...this.#topicIds].filter(([topic]) => topics.has(topic)));
+    this.#doubt.raise(known, this.#generation.signal).catch(endByDefect);
   }
 
   /** Called by kafkajs before each JoinGroup, a repeated one too. */

@@ -5,9 +5,11 @@ import { ConsumerCluster } from '../src/consumer-cluster.js';
 /** The two answers of kafkajs' cluster object that are corrected, where a broker cannot be made to give them at will. */
 
 function hooked(cluster: Partial<Cluster>): Cluster {
-  const config = { cluster, groupId: 'g', logger: {} } as unknown as Parameters<PartitionAssigner>[0];
-  new ConsumerCluster(async () => undefined).assigner(config);
-  return config.cluster;
+  const brokerPool = { refreshMetadata: async () => undefined };
+  const config = { cluster: Object.assign(cluster, { brokerPool }), groupId: 'g', logger: {} };
+  const hooks = { beforeJoin: async () => undefined, topicUnknown: () => undefined };
+  new ConsumerCluster(hooks).assigner(config as unknown as Parameters<PartitionAssigner>[0]);
+  return config.cluster as Cluster;
 }
 
 describe('ConsumerCluster', () => {

@@ -89,6 +89,9 @@ describe('topics that come and go', () => {
     await produce(topic, [{ value: 'a' }, { value: 'b' }, { value: 'c' }]);
     const log = () => sink.owned.get(`${topic}/0`)?.log;
     await waitFor(() => log() !== undefined && log() !== before, { timeoutMs: 20_000 });
+    await waitFor(() => sink.values.includes('c'));
+    // Its last records came before the first, and then again.
+    expect(sink.values).toEqual(['old', 'a', 'b', 'c']);
     expect(sink.violations).toEqual([]);
   });
 
