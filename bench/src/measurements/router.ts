@@ -10,6 +10,7 @@ import {
   verify,
   type Arrivals,
 } from '@ws-gateway/load-generator';
+import { avroValue, protobufValue, serveSchemas } from '../lib/encodings.js';
 import { runBench, type Bench } from '../lib/bench.js';
 import { GATEWAY_CORE } from '../lib/machine.js';
 import { median, type Report } from '../lib/report.js';
@@ -20,37 +21,34 @@ import { throughputWindow } from '../lib/throughput-window.js';
 const PARTITIONS = 6;
 const QUIET_MS = 15_000;
 
-/** In each of the `rounds` both read all records, in turn, each in a fresh process. */
-const defaults = { records: 500_000, warmup: 100_000, bytes: 512, users: 5_000, rounds: 3 };
+/** In each of the `rounds` all of them read all records, in turn, each in a fresh process. `formats` 1: also other formats. */
+const defaults = { records: 500_000, warmup: 100_000, bytes: 512, users: 5_000, rounds: 3, formats: 0 };
 type Options = typeof defaults;
+
+/** Formats beside the envelope, and how much more than it a record may cost, in µs. */
+const others = [
+  { format: 'json', encode: undefined, atMost: 2 },
+  { format: 'avro', encode: avroValue, atMost: 8 },
+  { format: 'protobuf', encode: protobufValue, atMost: undefined },
+] as const;
 
 await runBench('router', defaults, measure);
 
 async function measure(bench: Bench<Options>): Promise<Report> {
-  const { users, warmup, bytes, rounds } = bench.options;
-  const { brokers, admin } = bench.servers;
-  const records = bench.options.records + warmup;
-  const kafkaTopic = bench.id;
-  await createTopics(admin, [kafkaTopic], PARTITIONS);
-  bench.log(`producing ${records} records`);
-  const produce = { users, records, brokers, kafkaTopic, partitions: PARTITIONS, recordBytes: bytes };
-  const producer = await LoadProducer.connect(produce);
-  await producer.sendAll();
-  await producer.disconnect();
-
-  const passes: { bare: Pass; router: Pass }[] = [];
+  const { rounds, formats } = bench.options;
+  const measured = formats === 1 ? others : [];
+  await produceAll(bench, bench.id);
+  for (const { format, encode } of measured) {
+    if (encode !== undefined) await produceAll(bench, `${bench.id}-${format}`, encode);
+  }
+  const registry = await serveSchemas();
+  const passes: Round[] = [];
   for (let round = 1; round <= rounds; round++) {
     bench.log(`round ${round} of ${rounds}`);
-    const groupId = `${bench.id}-${round}`;
-    const task = { brokers, kafkaTopic, shape: { users, records } };
-    const bare = await pass(
-      bench,
-      await startBareConsumer({ ...task, groupId: `${groupId}-bare` }, { core: GATEWAY_CORE }),
-    );
-    const router = await pass(bench, await startRouter({ brokers, kafkaTopic, groupId, records }));
-    passes.push({ bare, router });
+    passes.push(await measureRound(bench, { round, measured, registryUrl: registry.url }));
   }
-  const of = (value: (round: { bare: Pass; router: Pass }) => number): number => median(passes.map(value));
+  registry.stop();
+  const of = (value: (round: Round) => number): number => median(passes.map(value));
   return {
     figures: [
       { name: 'router: records', value: of(({ router }) => router.perSecond), unit: '/s', atLeast: 250_000 },
@@ -62,12 +60,73 @@ async function measure(bench: Bench<Options>): Promise<Report> {
         value: of(({ router, bare }) => router.cpuMicros / bare.cpuMicros),
         unit: '',
       },
+      ...measured.map(({ format, atMost }, index) => ({
+        name: `${format}: CPU per record, above the envelope`,
+        value: of(({ router, others: passed }) => passed[index]!.cpuMicros - router.cpuMicros),
+        unit: 'µs',
+        ...(atMost === undefined ? {} : { atMost }),
+      })),
     ],
     verdicts: {
-      router: verify(passes.at(-1)!.router.arrivals, records),
-      'bare consumer': verify(passes.at(-1)!.bare.arrivals, records),
+      router: verify(passes.at(-1)!.router.arrivals, records(bench)),
+      'bare consumer': verify(passes.at(-1)!.bare.arrivals, records(bench)),
+      ...Object.fromEntries(
+        measured.map(({ format }, index) => [format, verify(passes.at(-1)!.others[index]!.arrivals, records(bench))]),
+      ),
     },
   };
+}
+
+interface Round {
+  readonly bare: Pass;
+  readonly router: Pass;
+  readonly others: readonly Pass[];
+}
+
+interface RoundOptions {
+  readonly round: number;
+  readonly measured: readonly (typeof others)[number][];
+  readonly registryUrl: string;
+}
+
+async function measureRound(bench: Bench<Options>, { round, measured, registryUrl }: RoundOptions): Promise<Round> {
+  const { brokers } = bench.servers;
+  const [kafkaTopic, groupId] = [bench.id, `${bench.id}-${round}`];
+  const shape = { users: bench.options.users, records: records(bench) };
+  const consumer = await startBareConsumer(
+    { brokers, kafkaTopic, shape, groupId: `${groupId}-bare` },
+    { core: GATEWAY_CORE },
+  );
+  const bare = await pass(bench, consumer);
+  const task = { brokers, records: records(bench), registryUrl };
+  const router = await pass(bench, await startRouter({ ...task, kafkaTopic, groupId }));
+  const passed: Pass[] = [];
+  for (const { format, encode } of measured) {
+    const own = encode === undefined ? kafkaTopic : `${kafkaTopic}-${format}`;
+    passed.push(
+      await pass(bench, await startRouter({ ...task, kafkaTopic: own, groupId: `${groupId}-${format}`, format })),
+    );
+  }
+  return { bare, router, others: passed };
+}
+
+function records({ options }: Bench<Options>): number {
+  return options.records + options.warmup;
+}
+
+async function produceAll(
+  bench: Bench<Options>,
+  kafkaTopic: string,
+  encode?: (envelope: string) => Buffer,
+): Promise<void> {
+  const { brokers, admin } = bench.servers;
+  const { users, bytes } = bench.options;
+  bench.log(`producing ${records(bench)} records to ${kafkaTopic}`);
+  await createTopics(admin, [kafkaTopic], PARTITIONS);
+  const load = { users, records: records(bench), brokers, kafkaTopic, partitions: PARTITIONS, recordBytes: bytes };
+  const producer = await LoadProducer.connect({ ...load, ...(encode === undefined ? {} : { encode }) });
+  await producer.sendAll();
+  await producer.disconnect();
 }
 
 /** Starts a router alone on the gateway's core, with an engine that throws everything away. */

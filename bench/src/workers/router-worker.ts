@@ -7,12 +7,14 @@ import {
   MemoryEngine,
   Router,
   RouterStats,
+  type Inbox,
   type PublishBatch,
   type PublishResult,
+  type RecordFormat,
   type RecordWriter,
-  type SourcePosition,
 } from '@ws-gateway/core';
 import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
+import { RegistrySchemaReader } from '@ws-gateway/schema-registry';
 import { defaultPolicy, logger } from '../lib/fixtures.js';
 
 export interface RouterTask {
@@ -20,6 +22,9 @@ export interface RouterTask {
   readonly kafkaTopic: string;
   readonly groupId: string;
   readonly records: number;
+  /** Format of the records; the members of an envelope are found by a map. */
+  readonly format?: RecordFormat;
+  readonly registryUrl?: string;
 }
 
 /**
@@ -41,14 +46,6 @@ class DiscardEngine extends MemoryEngine {
     return this.#received;
   }
 
-  override async sourcePositions(): Promise<SourcePosition[]> {
-    return [];
-  }
-
-  override async claimSource(): Promise<boolean> {
-    return true;
-  }
-
   override async publish({ source, items }: PublishBatch): Promise<PublishResult> {
     const micros = nowMicros();
     const { partition, lastOffset } = source!;
@@ -68,6 +65,26 @@ class DiscardEngine extends MemoryEngine {
   }
 }
 
+/** Where a record of another format has the members of an envelope. */
+const MAP = {
+  user: ['value:/user_id'],
+  id: ['value:/id'],
+  type: ['value:/type'],
+  timestamp: ['value:/timestamp'],
+  payload: ['value:/payload'],
+};
+const REGISTRY = { username: '', password: '', token: '', timeoutMs: 5000, jsonLengthMax: 4 * 1024 * 1024 };
+
+/** What an engine that throws everything away never calls. */
+const nobody: Inbox = {
+  deliver: () => undefined,
+  broadcast: () => undefined,
+  command: () => undefined,
+  endBatch: () => undefined,
+  rebuild: async () => undefined,
+  holds: () => false,
+};
+
 /** A writer that is never called: all records of the load can be used. */
 const noLetters: RecordWriter = {
   write: () => Promise.reject(new Error('a record of the load became a dead letter')),
@@ -77,8 +94,9 @@ const noLetters: RecordWriter = {
 let engine: DiscardEngine | null = null;
 
 async function start(task: RouterTask): Promise<void> {
-  const { brokers, kafkaTopic, groupId } = task;
+  const { brokers, kafkaTopic, groupId, format = 'envelope', registryUrl = '' } = task;
   engine = new DiscardEngine(task.records);
+  await engine.start(nobody);
   const stats = new RouterStats();
   const source = new KafkajsRecordSource({
     brokers: [brokers],
@@ -90,13 +108,14 @@ async function start(task: RouterTask): Promise<void> {
     createTopics: false,
   });
   const options = {
-    topics: [defaultPolicy('notifications', kafkaTopic)],
+    topics: [{ ...defaultPolicy('notifications', kafkaTopic), format, map: format === 'envelope' ? {} : MAP }],
     groupId,
     deadLetterTopic: '',
     roomRetention: null,
   };
   const limits = { maxRecordBytes: 1024 * 1024, perUserStats: false };
-  await new Router({ source, engine, writer: noLetters, stats, logger }, { ...options, ...limits }).start();
+  const schemas = registryUrl === '' ? null : new RegistrySchemaReader({ ...REGISTRY, url: registryUrl }, logger);
+  await new Router({ source, engine, writer: noLetters, stats, logger, schemas }, { ...options, ...limits }).start();
 }
 
 serveParent({

@@ -9,6 +9,8 @@ export interface ProducerOptions extends LoadShape, KafkaAccess {
   readonly partitions: number;
   /** Bytes of a record's value. */
   readonly recordBytes: number;
+  /** Makes the value of a record's envelope; by default the envelope is the value. */
+  readonly encode?: (envelope: string) => Buffer;
   /** Headers of each record. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -102,9 +104,10 @@ export class LoadProducer {
   }
 
   #message(n: number): Message {
-    const { users, partitions, recordBytes, headers = {} } = this.#options;
+    const { users, partitions, recordBytes, encode, headers = {} } = this.#options;
     const user = n % users;
-    const value = loadRecord(n, users, recordBytes);
+    const envelope = loadRecord(n, users, recordBytes);
+    const value = encode === undefined ? envelope : encode(envelope);
     this.sentAt[n] = nowMicros();
     return { key: userName(user), value, partition: partitionOf(user, partitions), headers };
   }
