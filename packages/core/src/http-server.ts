@@ -44,7 +44,7 @@ export interface HttpAnswer {
 
 /**
  * A body that is written piece by piece for as long as the client listens. The transport calls it once, and sends the head
- * with the first piece; it is not called when the client has gone before that, or asked for the head only.
+ * with the first piece, before which the client sees no answer; it is not called when the client has gone before that, or asked for the head only.
  */
 export type HttpStream = (client: HttpStreamClient) => HttpStreamEvents;
 

@@ -1,3 +1,8 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import { get as getByTls } from 'node:https';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { HttpStreamClient } from '@ws-gateway/core';
 import { RawClient } from './support/raw-client.js';
@@ -90,6 +95,41 @@ describe('an answer that is written piece by piece', () => {
     }
   });
 
+  it.each([
+    ['plain HTTP', {}],
+    ['TLS', { tls: { certFile: fixture('localhost.crt'), keyFile: fixture('localhost.key') } }],
+  ])(
+    'arrives byte for byte by %s, whatever the sizes of the pieces and the pace of the client',
+    async (_, options) => {
+      let stream: HttpStreamClient | null = null;
+      const own = await startTransport(options);
+      own.transport.route('GET', '/bytes', () => ({
+        status: 200,
+        body: (opened) => {
+          stream = opened;
+          opened.write('first');
+          return { closed: () => undefined };
+        },
+      }));
+      const response = await answerOf(own.port, 'tls' in options);
+      const [sent, received] = [createHash('sha256').update('first'), createHash('sha256')];
+      response.on('data', (chunk: Buffer) => void received.update(chunk));
+      for (let at = 0; at < 400; at++) {
+        const piece = randomBytes([1, 700, 11_999, 12_288, 12_289, 24_577, 100_000][at % 7]!);
+        sent.update(piece);
+        stream!.write(piece);
+        if (at === 20) response.pause();
+        if (at === 300) response.resume();
+        if (at % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      stream!.end();
+      await once(response, 'end');
+      expect(received.digest('hex')).toBe(sent.digest('hex'));
+      await own.stop();
+    },
+    30_000,
+  );
+
   // uWebSockets.js itself ends the connection of whoever takes nothing for 10 s.
   it('waits for a client that takes nothing for longer than uWebSockets.js would', async () => {
     const raw = new RawClient(running.port);
@@ -122,6 +162,17 @@ describe('an answer that is written piece by piece', () => {
     expect([response.status, await response.text(), client]).toEqual([200, '', null]);
   });
 });
+
+function fixture(name: string): string {
+  return fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+}
+
+async function answerOf(port: number, tls: boolean): Promise<IncomingMessage> {
+  const options = { port, path: '/bytes', rejectUnauthorized: false };
+  const asked = tls ? getByTls({ ...options, agent: false }) : get({ ...options, agent: false });
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  return response;
+}
 
 function countOf(bytes: Buffer, letter: string): number {
   const code = letter.charCodeAt(0);
