@@ -11,7 +11,11 @@ const newUser = () => `sse-${++users}`;
 beforeAll(async () => {
   cluster = await GatewayCluster.open({
     nodes: [{}, {}],
-    topics: { orders: {}, quotes: { mode: 'latest', snapshot: true } },
+    topics: {
+      orders: {},
+      quotes: { mode: 'latest', snapshot: true },
+      trades: { format: 'json', map: { keyed: 'key' } },
+    },
   });
 });
 afterAll(() => cluster.close());
@@ -148,6 +152,27 @@ describe('a client of server-sent events', () => {
     await back.count(2);
     expect(back.payloads).toEqual([4, 5]);
     socket.terminate();
+  });
+
+  it('gets the keys that it asks for, and resumes in each of them', async () => {
+    const user = newUser();
+    const query = 'topics=trades&keys.trades=AAPL,MSFT';
+    const trade = (key: string, n: number) => ({ key, value: { n } });
+    const first = await open(0, user, query);
+    await cluster.produce('trades', trade('AAPL', 1), trade('MSFT', 2), trade('IBM', 3), trade('AAPL', 4));
+    await first.count(3);
+    const back = await open(1, user, query, first.events[0]!.id);
+    await back.count(3);
+    const inOrder = (client: SseClient, key: string) =>
+      client.frames.filter((frame) => frame['key'] === key).map((frame) => frame['payload']);
+    for (const client of [first, back]) {
+      expect(inOrder(client, 'AAPL')).toEqual([{ n: 1 }, { n: 4 }]);
+      expect(inOrder(client, 'MSFT')).toEqual([{ n: 2 }]);
+    }
+    const last = await open(1, user, query, back.lastId);
+    expect(last.frames[0]).toMatchObject({
+      payload: { topics: ['AAPL', 'MSFT'].map((key) => ({ key, recovered: true, replayed: 0 })) },
+    });
   });
 
   it('gets line breaks of a producer as JSON that is the same', async () => {

@@ -6,9 +6,18 @@ export interface EventBody {
   readonly position: StreamPosition | null;
   /** Lines behind the id, and the empty one that ends the event. */
   readonly bytes: Uint8Array;
-  /** Time in ms after which a client that is sent away shall come back; null: this is not about that. */
-  readonly afterMs: number | null;
+  /** What a frame of the gateway itself says of coming back; null: any other frame. */
+  readonly comingBack: ComingBack | null;
 }
+
+interface ComingBack {
+  /** Time in ms after which the client shall come back, now that it is sent away. */
+  readonly after_ms?: number;
+  /** Time in ms over which the clients of this node come back when it is gone. */
+  readonly reconnect_spread_ms?: number;
+}
+
+const OWN_EVENTS: ReadonlySet<string> = new Set(['connected', 'reconnect']);
 
 const LF = 10;
 const CR = 13;
@@ -21,7 +30,7 @@ export function eventBodyOf(frame: Uint8Array): EventBody {
   const event = eventIn(frame);
   const head = Buffer.from(`event: ${event.replaceAll(/[\r\n]/g, ' ')}\ndata: `);
   const bytes = Buffer.concat([head, asData(frame), END]);
-  return { position: positionIn(frame), bytes, afterMs: event === 'reconnect' ? afterMsOf(frame) : null };
+  return { position: positionIn(frame), bytes, comingBack: OWN_EVENTS.has(event) ? comingBackIn(frame) : null };
 }
 
 /** The last event: what a WebSocket would say by its close frame, and when to come back. */
@@ -37,9 +46,8 @@ function asData(frame: Uint8Array): Uint8Array {
   return Buffer.from(text.replaceAll(/[\r\n]/g, '\ndata: '));
 }
 
-/** A topic may have the name of the gateway's own event. */
-function afterMsOf(frame: Uint8Array): number | null {
-  const { status, payload } = JSON.parse(Buffer.from(frame).toString()) as { status: string; payload: unknown };
-  const { after_ms: afterMs } = (payload ?? {}) as { after_ms?: unknown };
-  return status === 'ok' && typeof afterMs === 'number' ? afterMs : null;
+/** A topic may have the name of an event of the gateway's own. */
+function comingBackIn(frame: Uint8Array): ComingBack | null {
+  const { status, payload } = JSON.parse(Buffer.from(frame).toString()) as { status: string; payload: ComingBack };
+  return status === 'ok' ? payload : null;
 }

@@ -35,8 +35,6 @@ export class SseSocket implements Socket, Pinged {
   #corked = false;
   /** Time after which a client that is sent away shall come back; null: it was told none. */
   #afterMs: number | null = null;
-  /** Line that goes before the first event. */
-  #preface = `retry: ${spread(2 * RECONNECT_SPREAD_MS)}\n`;
 
   constructor(client: HttpStreamClient, transport: SseGroups) {
     this.#client = client;
@@ -56,12 +54,13 @@ export class SseSocket implements Socket, Pinged {
   }
 
   /** Adds an event to those that leave with the next `flush`. */
-  add({ position, bytes, afterMs }: EventBody): void {
+  add({ position, bytes, comingBack }: EventBody): void {
     if (this.#client === null) return;
     if (position !== null) this.#positions.advance(position);
-    if (afterMs !== null) this.#afterMs = afterMs;
-    this.#events.push({ head: `${this.#preface}id: ${this.#positions.text()}\n`, body: bytes });
-    this.#preface = '';
+    this.#afterMs ??= comingBack?.after_ms ?? null;
+    const spreadMs = comingBack?.reconnect_spread_ms;
+    const retry = spreadMs === undefined ? '' : `retry: ${spread(spreadMs)}\n`;
+    this.#events.push({ head: `${retry}id: ${this.#positions.text()}\n`, body: bytes });
   }
 
   cork(write: () => void): void {
