@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /**
- * node scripts/boot.mjs <start|demo|build|test|check|docs|release> [arguments]
+ * node scripts/boot.mjs <start|demo|build|test|check|docs|site|release> [arguments]
  *
  * Runs under any Node from 18 on and without any package: it brings the pinned Node and everything else by itself, so
  * that a fresh clone needs nothing but git and some Node.
  */
 import { check } from './boot/check.mjs';
 import { release } from './boot/release.mjs';
+import { site } from './boot/site.mjs';
 import { test } from './boot/test.mjs';
 import { build, install, run, runForeground } from './boot/toolchain.mjs';
 
@@ -28,6 +29,7 @@ const verbs = {
   test,
   check,
   release,
+  site,
   /** Writes what is generated from the code. */
   async docs() {
     await build();
