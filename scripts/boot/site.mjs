@@ -43,7 +43,8 @@ function pageOf(file) {
 /** Links to what is no page lead to the repository; all others to where the page is now. */
 function relinked(text, file) {
   const from = posix.dirname(pageOf(file));
-  return text.replaceAll(LINK, (link, before, path, anchor = '', after) => {
+  return text.replaceAll(LINK, (...match) => {
+    const [link, before, path, anchor = '', after] = match;
     if (/^[a-z]+:/.test(path)) return link;
     const target = posix.normalize(posix.join(posix.dirname(file), path)).replace(/\/$/, '');
     const page = pageOf(target);
@@ -57,7 +58,7 @@ function relinked(text, file) {
 
 function stage() {
   rmSync(STAGE, { recursive: true, force: true });
-  const pages = readdirSync(join(ROOT, 'docs'), { recursive: true }).filter((name) =>
+  const pages = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).filter((name) =>
     /\.(md|png|svg|yaml)$/.test(name),
   );
   for (const file of [...Object.keys(ROOT_PAGES), ...pages.map((name) => `docs/${name}`)]) {

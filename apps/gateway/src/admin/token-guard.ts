@@ -30,7 +30,8 @@ export class TokenGuard {
   /** Resolves to who it is. Rejects with AdminError. */
   async requireOperator(request: HttpRequest): Promise<Operator> {
     const operators = this.#operators();
-    if (operators.length === 0) throw new AdminError('unknown_endpoint', 'no such endpoint');
+    if (operators.length === 0)
+      throw new AdminError('unknown_endpoint', 'there is no admin API: no token of admin is set');
     const header = request.header('authorization');
     if (header === '') throw new AdminError('token_missing', 'Authorization: Bearer <token of admin> is needed');
     const address = this.#deps.clientAddress(request);
