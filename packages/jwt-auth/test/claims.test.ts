@@ -53,6 +53,19 @@ describe('claims of a verified token', () => {
         expect(await outcome({ sub: 'u1', [claim]: value })).toBe('token_invalid');
   });
 
+  it('list what the configuration asks for, numbers as they are written; what is no list lists nothing', async () => {
+    const listClaims = ['desks', 'regions', 'constructor'];
+    const claims = { sub: 'u1', desks: ['emea', 17, null, { a: 1 }, 0.5], regions: 'emea', others: ['x'] };
+    const { lists } = await verifier({ listClaims }).verify(await sign(claims));
+    expect(lists).toEqual(
+      new Map([
+        ['desks', new Set(['emea', '17'])],
+        ['regions', new Set()],
+        ['constructor', new Set()],
+      ]),
+    );
+  });
+
   it('grant presence only by the value true', async () => {
     for (const presence of ['true', 1, {}, false, null])
       expect((await verifier().verify(await sign({ sub: 'u1', presence }))).presence).toBe(false);

@@ -197,6 +197,10 @@ describe('impossible combinations', () => {
       ["topics.a.ack: cannot be used with map.keyed: acknowledgements are of a user's own stream"],
     ],
     [
+      'topics: {a: {format: json, map: {keyed: key}, deliveries: true}}',
+      [expect.stringContaining('topics.a.deliveries: cannot be used with map.keyed')],
+    ],
+    [
       'topics: {hub: {}}',
       ['topics.hub: no topic can have this name, set kafkaTopic to it and call the topic otherwise'],
     ],

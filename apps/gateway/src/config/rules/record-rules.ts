@@ -13,7 +13,7 @@ export const recordRules: readonly Rule[] = [
     check: ({ topics }) => Object.entries(topics).flatMap(([name, topic]) => audienceFindings(name, topic)),
   },
   {
-    doc: '`keyAccess` is for topics with `map.keyed`, and `ack` for those without.',
+    doc: '`keyAccess` is for topics with `map.keyed`, `ack` and `deliveries` are for those without.',
     reads: ['topics'],
     check: ({ topics }) => Object.entries(topics).flatMap(([name, topic]) => keyFindings(name, topic)),
   },
@@ -99,7 +99,7 @@ export const recordRules: readonly Rule[] = [
 ];
 
 /** Keys are of topics that have some, and acknowledgements of users' own streams. */
-function keyFindings(name: string, { map, keyAccess, ack }: Topic): Finding[] {
+function keyFindings(name: string, { map, keyAccess, ack, deliveries }: Topic): Finding[] {
   const path = `topics.${name}`;
   const isKeyed = Object.hasOwn(map, 'keyed');
   return [
@@ -108,6 +108,11 @@ function keyFindings(name: string, { map, keyAccess, ack }: Topic): Finding[] {
       isKeyed && ack,
       `${path}.ack`,
       "cannot be used with map.keyed: acknowledgements are of a user's own stream",
+    ),
+    ...when(
+      isKeyed && deliveries,
+      `${path}.deliveries`,
+      'cannot be used with map.keyed: what became of messages is told of those for users',
     ),
   ];
 }

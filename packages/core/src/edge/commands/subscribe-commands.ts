@@ -33,8 +33,11 @@ export class SubscribeCommands {
     const { access, subscriber } = this.#deps;
     // Looked up before the first await: what is made meanwhile is not what was asked for again.
     const { fresh, standing, recover } = this.#sort(connection, topicRequests(request));
+    const { login } = connection;
     const pending = await subscriber.begin(connection, access.requests(fresh, recover, connection.user));
     await subscriber.readOpen(pending);
+    const isRenewed = connection.login !== login && connection.user === login.user;
+    if (isRenewed) this.#requireAllowed(connection, fresh, pending);
     const topics = [...subscriber.describe(pending), ...(await this.#describeStanding(standing, pending))];
     return { status: 'ok', payload: { topics }, after: () => subscriber.complete(pending) };
   }
@@ -64,6 +67,18 @@ export class SubscribeCommands {
     }
     access.requireRoomFor(new Set([...known.keys(), ...sorted.fresh.map(({ topic }) => topic.name)]).size);
     return sorted;
+  }
+
+  /** A token that came meanwhile may have taken away what was asked for: then the request fails as a whole. */
+  #requireAllowed({ login }: Connection, wishes: readonly TopicWish[], pending: PendingSubscriptions): void {
+    const { access, subscriber } = this.#deps;
+    try {
+      for (const { topic, keys } of wishes)
+        access.wish({ name: topic.name, keys: topic.keys === null ? undefined : keys }, login);
+    } catch (error) {
+      subscriber.abandon(pending);
+      throw error;
+    }
   }
 
   #unsubscribe(connection: Connection, request: ClientRequest): Outcome {

@@ -13,8 +13,9 @@ import { unknownTo, type CatchUp } from '../subscriptions/catch-up.js';
 import type { Interests } from '../subscriptions/interests.js';
 import type { Sender } from '../delivery/sender.js';
 
-/** Connections registered at once: a store that has just come back is not met with everything in one go. */
+/** Connections, and their streams, that are registered at once: a store that has just come back is not met with everything. */
 const CONNECTIONS_PER_STEP = 200;
+const STREAMS_PER_STEP = 1000;
 const RETRY_MS = 250;
 const CLOSE_SLICE_MS = 100;
 /** Closes take at most this long, and at least 5 are in each slice: few sockets are gone in less than a second. */
@@ -236,8 +237,18 @@ function isWaiting(subscription: Subscription, held: readonly Subscription[]): b
   return subscription.held !== null && subscription.replaying === null && held.includes(subscription);
 }
 
-function stepsOf<T>(list: readonly T[]): T[][] {
-  const steps: T[][] = [];
-  for (let at = 0; at < list.length; at += CONNECTIONS_PER_STEP) steps.push(list.slice(at, at + CONNECTIONS_PER_STEP));
+type Registration = readonly [connection: Connection, held: readonly Subscription[]];
+
+function stepsOf(registrations: readonly Registration[]): Registration[][] {
+  const steps: Registration[][] = [];
+  let streams = STREAMS_PER_STEP;
+  for (const registration of registrations) {
+    const count = registration[1].length;
+    const step = steps.at(-1);
+    const isFull = step?.length === CONNECTIONS_PER_STEP || streams + count > STREAMS_PER_STEP;
+    if (step === undefined || isFull) steps.push([registration]);
+    else step.push(registration);
+    streams = isFull ? count : streams + count;
+  }
   return steps;
 }

@@ -207,7 +207,7 @@ export class Subscriber {
     if (subscription.left) return;
     const after = part.after ?? (await this.#acknowledged(subscription));
     const hasSnapshot = policy.snapshot && (!localStream.shared || subscription.key !== undefined);
-    if (after === null && !hasSnapshot) return;
+    if (after === null && (!hasSnapshot || top.offset === 0)) return;
     if (after !== null && after.epoch === top.epoch && after.offset === top.offset) {
       if (part.after !== null) part.recovered = true;
       return;

@@ -84,3 +84,14 @@ describe('a second command for a place that the first one is still being answere
     expect(client.updates).toEqual([]);
   });
 });
+
+// The answer told of a place that the new token had taken away before.
+it('a subscribe that is being answered fails when a new token of the same user does not allow it', async () => {
+  node.engine.reads.close();
+  const position = { topic: 'notifications', epoch: 'x', offset: 1 };
+  const rid = client.send('subscribe', { topics: [position, 'news'] });
+  await client.ask('authentication', { authToken: 'ann {"topics":["news"]}', update: true });
+  node.engine.reads.open();
+  expect(await client.answer(rid)).toMatchObject({ status: 'forbidden', payload: { code: 'topic_forbidden' } });
+  expect((await client.ask('unsubscribe', { topics: ['news'] })).payload).toEqual({ topics: [] });
+});
