@@ -169,6 +169,8 @@ interface ItemBase {
   readonly recordTimeMs: number;
   /** End of the message's life as its producer set it, ms since the epoch; 0 or absent: none. History keeps it. */
   readonly endsAtMs?: number;
+  /** W3C trace context of the step that publishes it; absent: no spans are wanted. */
+  readonly trace?: string;
   readonly head: string;
 }
 /** Message to `<topic>/u/<user>`: the nodes are those of the user's presence rows. */

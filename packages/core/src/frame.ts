@@ -19,6 +19,8 @@ export interface PushFields {
   readonly payload: string;
   /** The newest value of the stream is gone. */
   readonly deleted?: boolean;
+  /** W3C trace context, where frames say it. */
+  readonly traceparent?: string | undefined;
 }
 
 /**
@@ -28,10 +30,11 @@ export interface PushFields {
  */
 export function pushHead(fields: PushFields, user: string | null, retainedStream: StreamName | null): string {
   const keyMember = fields.key === undefined ? '' : `,"key":${quote(fields.key)}`;
+  const traceMember = fields.traceparent === undefined ? '' : `,"traceparent":"${fields.traceparent}"`;
   const userMember = user === null ? '' : `,"user_id":${quote(user)}`;
   return (
     `{"rid":-1,"event":"${fields.event}","status":"${fields.deleted ? 'delete' : 'update'}","topic":"${fields.topic}"${keyMember}` +
-    `,"id":${quote(fields.id)},"type":${quote(fields.type)}${userMember},"timestamp":${quote(fields.timestamp)},"payload":${fields.payload}` +
+    `,"id":${quote(fields.id)},"type":${quote(fields.type)}${userMember},"timestamp":${quote(fields.timestamp)}${traceMember},"payload":${fields.payload}` +
     tail(retainedStream)
   );
 }

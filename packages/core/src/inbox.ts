@@ -55,6 +55,8 @@ export interface StreamMessage {
   sourceOffset: number;
   /** When a message of the history was accepted, in ms since the epoch by the engine's clock; 0 for a live one. */
   acceptedMs: number;
+  /** See PublishItem; '' or absent: none. Live messages only. */
+  trace?: string;
   /**
    * The record came to this node before, and the engine lost what it knew of it: whoever was subscribed then has it, under
    * the epoch that was lost.

@@ -95,5 +95,6 @@ export * from './notifier.js';
 export { EventLog } from './outgoing/event-log.js';
 export { OutcomeReporter } from './outgoing/outcome-reporter.js';
 export { PresenceEvents } from './outgoing/presence-events.js';
+export type { Span, SpanSink } from './spans/span.js';
 export { SubscriptionEvents } from './outgoing/subscription-events.js';
 export { SentRecords } from './outgoing/sent-records.js';

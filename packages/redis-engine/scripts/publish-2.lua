@@ -14,7 +14,8 @@
 -- ARGV[10] source offset of each item, separated by spaces
 -- ARGV[11] mark of the source's log that goes with the position of ARGV[2], '' for none
 -- ARGV[12] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history; in upper case for
---   items whose life ends), size, ttl ms, connection that must not get it ('' for none)
+--   items whose life ends), size, ttl ms, connection that must not get it ('' for none) and,
+--   behind a space, a trace context, if there is one
 -- then four for each item: number of its class, origin (src/wire.ts), address (user, stream or node), head; an item of kind b
 --   has three more: block JSON ('' to lift it), its expiry ms ('' for none), command JSON ('' for none); one of kind t or x
 --   has one more: ticket (include/ledger.lua); one whose life ends has one more at last: when that is, ms

@@ -222,8 +222,10 @@ function endOf({ retention, endsAtMs = 0 }: KeptItem): number {
   return retention === null ? 0 : endsAtMs;
 }
 
-function traitsOf(item: KeptItem): { except?: string | undefined; ends: boolean } {
-  return { except: item.kind === 'block' ? undefined : item.except, ends: endOf(item) > 0 };
+/** A message with a trace context is of a class of its own: few are sampled. */
+function traitsOf(item: KeptItem): { except: string; ends: boolean } {
+  const except = (item.kind === 'block' ? undefined : item.except) ?? '';
+  return { except: item.trace === undefined ? except : `${except} ${item.trace}`, ends: endOf(item) > 0 };
 }
 
 function lifeArgs(item: KeptItem): number[] {

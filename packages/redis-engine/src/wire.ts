@@ -15,7 +15,7 @@ import type { Origin, RecentRecords } from './recent-records.js';
  * The bytes that scripts write and nodes read: a message is a header and a body.
  *
  * Header: `kind \t stream \t origin \t tail`, kind being m (message), a (to all) or c (command). Behind an m stands the
- * connection that must not get it, if there is one. The origin is `<recordTimeMs>`, and for what comes from a source
+ * connection that must not get it, if there is one, and behind a space the trace context, if there is one. The origin is `<recordTimeMs>`, and for what comes from a source
  * `<recordTimeMs> <number of topic and partition> <offset>`, with `!` for the first space when it is a repetition (see
  * RecentRecords). The tail is empty or `<epoch>","offset":<offset>}`: what
  * completes the frame behind the body. Scripts don't do it, because joining them there costs more than anything else
@@ -81,6 +81,7 @@ export class MessageDecoder {
       message.offset = header.offset;
       message.recordTimeMs = header.recordTimeMs;
       message.except = header.except;
+      message.trace = header.trace;
       message.source = header.source;
       message.sourceOffset = header.sourceOffset;
       message.seen = this.#isSeen();
@@ -139,6 +140,7 @@ function frameOf(header: Buffer, tailAt: number, body: Buffer): Buffer {
 class Header implements Origin {
   server = 0;
   except = '';
+  trace = '';
   stream = '';
   epoch = '';
   offset = 0;
@@ -153,6 +155,8 @@ class Header implements Origin {
     let at = 1;
     while (bytes[at] !== TAB) at++;
     this.except = at === 1 ? '' : bytes.toString('latin1', 1, at);
+    this.trace = '';
+    if (at !== 1) this.#splitTrace();
     const streamAt = ++at;
     // Names are nearly always ASCII, and that is three times as fast to turn into a string.
     let bits = 0;
@@ -168,6 +172,13 @@ class Header implements Origin {
     let number = 0;
     for (at += BEHIND_EPOCH; bytes[at] !== BRACE; at++) number = number * 10 + bytes[at]! - ZERO;
     this.offset = number;
+  }
+
+  #splitTrace(): void {
+    const space = this.except.indexOf(' ');
+    if (space < 0) return;
+    this.trace = this.except.slice(space + 1);
+    this.except = this.except.slice(0, space);
   }
 
   /** Returns where it ends. */

@@ -2,7 +2,7 @@ import type { EdgeStats, EngineStats, RouterStats } from '@ws-gateway/core';
 import { Registry, type Metric } from 'prom-client';
 import type { MetricsSnapshot } from './group-metrics.js';
 import { HttpStats } from './http-stats.js';
-import type { LokiCounts, MetricDefinition, MetricSources } from './metric-definition.js';
+import type { LokiCounts, SpanCounts, MetricDefinition, MetricSources } from './metric-definition.js';
 import { metricDefinitions } from './metrics.js';
 import { Rates } from './rates.js';
 import { samplesOf } from './reading.js';
@@ -25,6 +25,8 @@ export interface MetricsInput {
   readonly readiness: () => Readonly<Record<string, boolean>>;
   /** Counts of lines for Loki; null: lines are not pushed to Loki. */
   readonly loki?: LokiCounts | null;
+  /** Counts of spans; null: no spans are sent. */
+  readonly spans?: SpanCounts | null;
   /** Labels of `build_info`: version, node, role. */
   readonly info: Readonly<Record<string, string>>;
 }

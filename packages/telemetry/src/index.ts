@@ -1,5 +1,6 @@
 export { createMetrics, type Metrics, type MetricsInput, type MetricsOptions } from './create-metrics.js';
 export { GroupMetrics, type MetricsSnapshot } from './group-metrics.js';
+export { OtlpExporter, type OtlpExporterOptions } from './otlp-exporter.js';
 export { LokiSink, type LokiOptions } from './loki-sink.js';
 export { metricsDocs } from './metrics-docs.js';
 export { dashboardManifest } from './dashboard.js';

@@ -15,12 +15,19 @@ export interface MetricSources {
   readonly processed: Rates;
   readonly readiness: () => Readonly<Record<string, boolean>>;
   readonly loki?: LokiCounts | null;
+  readonly spans?: SpanCounts | null;
   readonly info: Readonly<Record<string, string>>;
 }
 
 /** Number of log lines by their fate. */
 export interface LokiCounts {
   readonly pushed: number;
+  readonly dropped: number;
+}
+
+/** Number of spans by their fate. */
+export interface SpanCounts {
+  readonly sent: number;
   readonly dropped: number;
 }
 

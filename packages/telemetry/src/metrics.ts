@@ -212,6 +212,15 @@ const httpAndSystemMetrics: readonly MetricDefinition[] = [
       ]),
   },
   {
+    ...{ name: 'spans_total', type: 'counter', labels: ['result'] },
+    help: 'Spans by result: sent, or dropped because the receiver of tracing.otlpUrl was away, refused them or was too slow.',
+    read: ({ spans }) =>
+      new Map([
+        ['sent', spans?.sent ?? 0],
+        ['dropped', spans?.dropped ?? 0],
+      ]),
+  },
+  {
     ...{ name: 'build_info', type: 'gauge', labels: ['version', 'node', 'role'], aggregator: 'first' },
     help: 'Always 1; the labels say what runs.',
     read: ({ info: { version = '', node = '', role = '' } }) =>

@@ -16,17 +16,18 @@ import {
   type Engine,
   type Logger,
   type RecordWriter,
+  type SpanSink,
   type Tracing,
 } from '@ws-gateway/core';
 import { KafkajsRecordSource, type KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import type { RegistrySchemaReader } from '@ws-gateway/schema-registry';
-import { createMetrics, type LokiSink, type Metrics } from '@ws-gateway/telemetry';
+import { createMetrics, type Metrics } from '@ws-gateway/telemetry';
 import { createUwsTransport, type UwsTransport, type UwsTransportOptions } from '@ws-gateway/uws-transport';
 import { createBackendCommands } from './backend-commands.js';
 import { createBackendLinks } from './backend-links.js';
 import type { Config } from '../config/config.js';
 import type { Loaded } from '../config/load.js';
-import { createLogging } from './logging.js';
+import { createLogging, type Logging } from './logging.js';
 import { createOutgoing } from './outgoing.js';
 import {
   edgeOptions,
@@ -92,13 +93,13 @@ const REPORT_MS = 1000;
 export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Promise<RunningGateway> {
   const { config } = live;
   const node = nodeName();
-  const { logger, loki } = createLogging(config, node);
+  const { logger, loki, spans } = createLogging(config, node);
   live.add({ reload: ({ logger: { level } }) => logger.setLevel(level) });
   warnOfIdleSettings(config, logger);
   const stats: Stats = { edge: new EdgeStats(), router: new RouterStats(), engine: new EngineStats() };
   const metrics = createMetrics(
     { namespace: config.metrics.namespace, perUser: config.metrics.perUser },
-    { ...stats, loki, readiness: () => readiness(stateOf(parts)), info: { version, node, role: config.role } },
+    { ...stats, loki, spans, readiness: () => readiness(stateOf(parts)), info: { version, node, role: config.role } },
   );
   const link = kafkaConnection(config, logger.child({ part: 'kafka' }));
   const outgoing = createOutgoing(config, { node, stats, kafka: link });
@@ -109,8 +110,8 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
     logger: logger.child({ part: 'engine' }),
     onReaped: (rows) => outgoing.presence?.expired(rows),
   });
-
   const traces = new Traces({ engine, tracing, logger }, { node });
+  const watching = { tracing, traces, spans };
   const backends = createBackendCommands(config, stats.edge.backendRequests);
   const links = createBackendLinks(config, { stats: stats.edge, logger: logger.child({ part: 'links' }) });
   // By the admin API of any node. Whoever waits for the end hears of a stop that fails.
@@ -121,7 +122,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   };
   const stopping = new AbortController();
   const descriptors = new DescriptorWatch(logger);
-  const made = { ...outgoing, onDrain, node, engine, tracing, traces, backends, links, descriptors, stats, logger };
+  const made = { ...outgoing, ...watching, onDrain, node, engine, backends, links, descriptors, stats, logger };
   const edge = config.role === 'router' ? null : makeEdge(live, made, stopping.signal);
   const sockets = edge ?? new NoSockets({ survey: new ClusterSurvey({ engine, logger }, { node }), traces }, onDrain);
   const transport = createTransport(config, { sockets, edge, metrics, stats, logger });
@@ -150,13 +151,13 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const certificates = new Certificates(config, { server: transport, grpc }, logger);
   certificates.watch();
   live.add(certificates);
-  const gateway = running({ live, port, stoppable, loki }, () => {
+  const gateway = running({ live, port, stoppable, loki, spans }, () => {
     stopping.abort();
     metrics.stop();
     certificates.stop();
   });
-  const report = (): void => engine.report(statusOf(config, { edge, stats, port, stopping: stopping.signal }));
-  keepReporting(gateway, { stopping: stopping.signal, report });
+  const status = { edge, stats, port, stopping: stopping.signal };
+  keepReporting(gateway, { stopping: stopping.signal, report: () => engine.report(statusOf(config, status)) });
   return gateway;
 }
 
@@ -239,6 +240,7 @@ function watchDescriptors(
 }
 
 interface PartDeps {
+  readonly spans: SpanSink | null;
   readonly engine: Engine;
   readonly tracing: Tracing;
   readonly stats: Stats;
@@ -260,15 +262,18 @@ function makeEdge(
   stopping.addEventListener('abort', () => verifier.stop());
   warnOfFewDescriptors(descriptorLimit(), logger);
   const hasRoom = (): boolean => !deps.descriptors.isExhausted;
-  const edgeDeps = { ...deps, verifier, identifier, hasRoom, stats: deps.stats.edge, logger };
+  const edgeDeps = { ...deps, spanSink: deps.spans, verifier, identifier, hasRoom, stats: deps.stats.edge, logger };
   return createEdge(edgeDeps, edgeOptions(live, deps.node));
 }
 
 function createKafka(
   config: Config,
-  deps: Pick<PartDeps, 'engine' | 'tracing' | 'stats'> & { link: KafkaConnectionOptions; writer: RecordWriter },
+  deps: Pick<PartDeps, 'engine' | 'tracing' | 'spans' | 'stats'> & {
+    link: KafkaConnectionOptions;
+    writer: RecordWriter;
+  },
 ): { source: KafkajsRecordSource; router: Router; schemas: RegistrySchemaReader | null } {
-  const { engine, tracing, link, writer, stats } = deps;
+  const { engine, tracing, spans, link, writer, stats } = deps;
   const { logger } = link;
   const schemas = createSchemaReader(config, logger);
   const source = new KafkajsRecordSource({
@@ -282,7 +287,7 @@ function createKafka(
     stats: stats.router,
   });
   const router = new Router(
-    { source, engine, writer, schemas, tracing, stats: stats.router, logger },
+    { source, engine, writer, schemas, tracing, spans, stats: stats.router, logger },
     routerOptions(config),
   );
   return { source, router, schemas };
@@ -291,14 +296,14 @@ function createKafka(
 /** null: nobody wants to know what became of messages. */
 function createReporter(
   config: Config,
-  deps: Omit<PartDeps, 'tracing'> & { writer: RecordWriter },
+  deps: Omit<PartDeps, 'tracing' | 'spans'> & { writer: RecordWriter },
 ): OutcomeReporter | null {
   const { enabled } = config.deliveries;
   return enabled ? new OutcomeReporter({ ...deps, stats: deps.stats.router }, config.deliveries) : null;
 }
 
 function running(
-  node: { live: LiveConfig; port: number; stoppable: Stoppable; loki: LokiSink | null },
+  node: { live: LiveConfig; port: number; stoppable: Stoppable } & Pick<Logging, 'loki' | 'spans'>,
   beforeStop: () => void,
 ): RunningGateway {
   const { live, port, stoppable } = node;
@@ -314,6 +319,7 @@ function running(
     beforeStop();
     const clean = await shutDown(stoppable, config.server.drain);
     stoppable.logger.info('stopped', { clean });
+    await node.spans?.stop();
     await node.loki?.stop();
     if (failure !== undefined) end.reject(failure);
     else if (clean) end.resolve();

@@ -38,6 +38,8 @@ import { Rebuild } from './node/rebuild.js';
 import { Reloads } from './node/reloads.js';
 import { PipeEndpoint, type PipeOptions } from './pipes/pipe-endpoint.js';
 import { Pipes } from './pipes/pipes.js';
+import { DeliverySpans } from '../spans/delivery-spans.js';
+import type { SpanSink } from '../spans/span.js';
 import { CatchUp } from './subscriptions/catch-up.js';
 import { Interests } from './subscriptions/interests.js';
 import { Subscriber } from './subscriptions/subscriber.js';
@@ -65,6 +67,8 @@ export interface EdgeDeps {
   readonly logger: Logger;
   /** Absent: nothing is traced. */
   readonly tracing?: Tracing;
+  /** Taker of spans; null or absent: none are wanted. */
+  readonly spanSink?: SpanSink | null;
   readonly traces?: Pick<Traces, 'take'>;
   /** False while the process cannot hold one more socket, whatever the limit says; absent: it can. */
   readonly hasRoom?: (() => boolean) | undefined;
@@ -147,12 +151,13 @@ interface DeliveryParts {
 }
 
 function createDelivery(deps: EdgeDeps, options: EdgeOptions): DeliveryParts {
-  const { engine, stats, logger, subscriptions, tracing = nothingTraced } = deps;
+  const { engine, stats, logger, subscriptions, tracing = nothingTraced, spanSink = null } = deps;
   const connections = new ConnectionTable(stats);
   const localStreams: LocalStreams = new LocalStreamTable();
   const sender = new Sender(stats, { answerQueueBytes: ANSWER_QUEUE_BYTES, tracing });
   const takes = new Takes({ outcomes: engine.outcomes, logger });
-  const delivery = new Delivery({ localStreams, sender, takes, stats, tracing });
+  const spans = spanSink === null ? null : new DeliverySpans(spanSink, options.node);
+  const delivery = new Delivery({ localStreams, sender, takes, stats, tracing, spans });
   const interests = new Interests(engine);
   const catchUp = new CatchUp({ engine, delivery, sender, logger });
   const subscriber = new Subscriber({ engine, localStreams, delivery, interests, catchUp, stats, subscriptions });

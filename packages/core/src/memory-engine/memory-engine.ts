@@ -343,6 +343,7 @@ export class MemoryEngine implements Engine {
         source,
         sourceOffset: source === 0 ? 0 : item.sourceOffset,
         acceptedMs: 0,
+        trace: item.trace ?? '',
         seen: false,
       });
     }

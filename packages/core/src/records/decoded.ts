@@ -71,6 +71,8 @@ export interface DecodeContext {
   readonly partition: number;
   readonly nowMs: number;
   readonly maxRecordBytes: number;
+  /** Trace context that the messages of this record carry; absent: none. */
+  readonly span?: { readonly trace: string; readonly inFrame: boolean };
   /** History of rooms is the rooms' own, whatever topic the message came by. */
   readonly roomRetention: Retention | null;
 }

@@ -54,6 +54,7 @@ export function itemsOf(input: Omit<DecodeInput, 'value'>, message: Message): De
     payload: message.payload,
     deleted: message.deleted === true,
     key: audience.kind === 'channel' ? audience.key : undefined,
+    traceparent: context.span?.inFrame === true ? context.span.trace : undefined,
   };
   const unheard = unheardAudience(policy, audience);
   if (unheard !== null) return unheard;
@@ -83,12 +84,14 @@ interface MadeFields {
   readonly base: ItemOrigin;
 }
 
-type ItemOrigin = Pick<PublishItem, 'sourceOffset' | 'recordTimeMs' | 'endsAtMs'>;
+type ItemOrigin = Pick<PublishItem, 'sourceOffset' | 'recordTimeMs' | 'endsAtMs' | 'trace'>;
 
 /** The topic's own limit is one on what arrives late; what the record says of itself holds in the history, too. */
-function baseOf({ record, headers, timeMs }: Omit<DecodeInput, 'value'>, message: Message): ItemOrigin {
+function baseOf({ record, headers, context, timeMs }: Omit<DecodeInput, 'value'>, message: Message): ItemOrigin {
   const ttlMs = headers.ttlMs ?? message.ttlMs ?? 0;
-  const origin = { sourceOffset: record.offset, recordTimeMs: timeMs };
+  const { span } = context;
+  const trace = span === undefined ? {} : { trace: span.trace };
+  const origin = { sourceOffset: record.offset, recordTimeMs: timeMs, ...trace };
   return ttlMs > 0 ? { ...origin, endsAtMs: timeMs + ttlMs } : origin;
 }
 

@@ -8,6 +8,8 @@ import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
 import type { DeadLetter } from './dead-letter-writer.js';
 import { traceChunk } from './chunk-trace.js';
+import { RecordSpans, spanMembers } from '../spans/record-spans.js';
+import { spannedRecord, type SpannedRecord, type SpanSink } from '../spans/span.js';
 import type { Tracing } from '../trace/tracing.js';
 import type { RecordQueue } from './record-queue.js';
 
@@ -17,6 +19,8 @@ export interface Chunk {
   /** The records themselves, for the letters that may have to be written of them. */
   readonly records: readonly SourceRecord[];
   readonly lastOffset: number;
+  /** Spans of its records; null: none are wanted. */
+  readonly spans: RecordSpans | null;
   /** Bytes that the records count in the lane's queue. */
   readonly bytes: number;
   state: 'ready' | 'in_flight' | 'applied';
@@ -39,6 +43,8 @@ export interface ChunkDecoderDeps {
   readonly stats: RouterStats;
   readonly decoder: RecordDecoder;
   readonly tracing: Tracing;
+  /** null: spans are wanted of no record. */
+  readonly spans: SpanSink | null;
   readonly now: () => number;
   /** Called when a record that could not be read yet can be. */
   readonly readable: () => void;
@@ -71,13 +77,18 @@ export class ChunkDecoder {
     if (this.#waiting) return null;
     const { chunkRecords, chunkBytes } = this.#limits;
     const context: DecodeContext = { ...this.#limits, partition: this.#origin.partition, nowMs: this.#deps.now() };
-    const made: Made = { items: [], deadLetters: [], records: [], frameLength: 0 };
+    const { spans } = this.#deps;
+    const made: Made = { items: [], deadLetters: [], records: [], spans: null, frameLength: 0 };
     const bytesBefore = queue.bytes;
     let bytes = 0;
     while (made.records.length < chunkRecords && Math.max(bytes, made.frameLength) < chunkBytes) {
       const record = queue.peek();
       if (record === undefined) break;
-      const decoded = this.#deps.decoder.decode(record, context);
+      const spanned = spans === null ? null : spannedRecord(record, spans.ratio);
+      const decoded = this.#deps.decoder.decode(
+        record,
+        spanned === null ? context : { ...context, span: spanMembers(spanned, spans!) },
+      );
       if (decoded.kind === 'pending') {
         this.#wait(decoded);
         break;
@@ -85,6 +96,7 @@ export class ChunkDecoder {
       queue.take();
       bytes = bytesBefore - queue.bytes;
       made.records.push(record);
+      if (spanned !== null) made.spans = this.#consumed(spanned, made.spans);
       this.#add(record, decoded, made);
     }
     if (made.records.length === 0) return null;
@@ -94,10 +106,18 @@ export class ChunkDecoder {
     const { items, deadLetters, records } = made;
     const open = (items.length > 0 ? 1 : 0) + (deadLetters.length > 0 ? 1 : 0);
     const lastOffset = records.at(-1)!.offset;
+    const state = items.length > 0 ? 'ready' : 'applied';
     return {
       deadLetters,
-      chunk: { items, records, lastOffset, bytes, open, state: items.length > 0 ? 'ready' : 'applied', tried: false },
+      chunk: { items, records, spans: made.spans, lastOffset, bytes, open, state, tried: false },
     };
+  }
+
+  #consumed(spanned: SpannedRecord, before: RecordSpans | null): RecordSpans {
+    const { policy, partition } = this.#origin;
+    const spans = before ?? new RecordSpans(this.#deps.spans!, { topic: policy.kafkaTopic, partition });
+    spans.consumed(spanned);
+    return spans;
   }
 
   #wait({ ready }: Pending): void {
@@ -136,6 +156,7 @@ interface Made {
   readonly items: PublishItem[];
   readonly deadLetters: DeadLetter[];
   readonly records: SourceRecord[];
+  spans: RecordSpans | null;
   /** Length in characters: frames are mostly ASCII, and this is a bound, not an account. */
   frameLength: number;
 }

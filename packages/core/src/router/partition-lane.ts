@@ -5,6 +5,7 @@ import type { ReadUpTo, RecordSource, SourceRecord } from '../record-source.js';
 import type { RecordDecoder } from '../records/record-decoder.js';
 import type { RouterStats } from '../stats.js';
 import type { TopicPolicy } from '../topics.js';
+import { fineNowMs, type SpanSink } from '../spans/span.js';
 import type { Tracing } from '../trace/tracing.js';
 import type { AppliedPast } from './applied-past.js';
 import { Backoff } from '../backoff.js';
@@ -36,6 +37,8 @@ export interface PartitionLaneDeps {
   readonly decoder: RecordDecoder;
   readonly logger: Logger;
   readonly tracing: Tracing;
+  /** See ChunkDecoderDeps. */
+  readonly spans: SpanSink | null;
   readonly turns: LoopTurns;
   /** Shared by all lanes of the router. */
   readonly progress: EngineProgress;
@@ -279,6 +282,7 @@ export class PartitionLane {
     chunk.tried = true;
     chunk.state = 'in_flight';
     this.#inFlight++;
+    const startMs = chunk.spans === null ? 0 : fineNowMs();
     let result: PublishResult | null = null;
     try {
       result = await this.#deps.engine.publish({ source, items: this.#lastBlocks?.apply(chunk.items) ?? chunk.items });
@@ -289,6 +293,7 @@ export class PartitionLane {
     this.#inFlight--;
     if (result !== null) {
       this.#count(result);
+      chunk.spans?.routed(startMs);
       this.#backoff.reset();
       this.#applied(chunk);
     }

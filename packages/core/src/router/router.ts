@@ -18,6 +18,7 @@ import type { SchemaReader } from '../records/schema-reader.js';
 import { LabelCounter, type RouterStats } from '../stats.js';
 import type { Retention } from '../streams.js';
 import type { TopicPolicy } from '../topics.js';
+import type { SpanSink } from '../spans/span.js';
 import { nothingTraced, type Tracing } from '../trace/tracing.js';
 import { AppliedPast } from './applied-past.js';
 import { Backoff } from '../backoff.js';
@@ -42,6 +43,8 @@ export interface RouterDeps {
   readonly logger: Logger;
   /** Absent: nothing is traced. */
   readonly tracing?: Tracing;
+  /** Taker of spans; absent: none are wanted. */
+  readonly spans?: SpanSink | null;
   /** Clock in ms since the epoch. Default Date.now. */
   readonly clock?: () => number;
   /** Clock in ms that nobody sets. Default performance.now. */
@@ -217,7 +220,7 @@ export class Router implements RecordSink {
   }
 
   #createLane(options: Omit<PartitionLaneOptions, keyof ChunkLimits | 'laneQueueBytes'>): PartitionLane {
-    const { source, engine, stats, logger, tracing = nothingTraced, clock = Date.now } = this.#deps;
+    const { source, engine, stats, logger, tracing = nothingTraced, spans = null, clock = Date.now } = this.#deps;
     const { decoder } = this.#topics.get(options.policy.kafkaTopic)!;
     const deps = {
       source,
@@ -225,6 +228,7 @@ export class Router implements RecordSink {
       stats,
       logger,
       tracing,
+      spans,
       decoder,
       deadLetters: this.#deadLetters,
       turns: this.#turns,

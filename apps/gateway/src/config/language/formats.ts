@@ -50,6 +50,14 @@ export function whole(min: number, max = Number.MAX_SAFE_INTEGER): Format<number
   };
 }
 
+/** A number from 0 to 1. */
+export const share: Format<number> = {
+  name: 'number from 0 to 1',
+  read: (written) =>
+    typeof written === 'number' && written >= 0 && written <= 1 ? written : fail('must be a number from 0 to 1'),
+  fromText: (value) => (/^\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : value),
+};
+
 export const port = whole(0, 65_535);
 
 const DURATION_UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -9,6 +9,7 @@ import {
   path,
   pattern,
   port,
+  share,
   text,
   texts,
   url,
@@ -161,6 +162,22 @@ export const operationKeys = {
       '5s',
       'A message that no connection of its user has taken for this long is `offline`, for good.',
       duration(100),
+    ),
+  }),
+  tracing: section('Spans for OpenTelemetry: `consume`, `route` and `deliver` of single records.', {
+    otlpUrl: key(
+      url('http', 'https'),
+      '',
+      'Where they are sent by OTLP/HTTP, as JSON: the whole address, such as http://collector:4318/v1/traces. Empty: there are none.',
+    ),
+    ratio: key(
+      share,
+      0,
+      'Share of the records without a header `traceparent` that get spans, from 0 to 1. Those with one are as it says.',
+    ),
+    frames: flagKey(
+      false,
+      'The frames of such records have a member `traceparent`, for what the client does with them.',
     ),
   }),
   logger: section('Logs on standard output.', {

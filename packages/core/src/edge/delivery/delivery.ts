@@ -7,6 +7,7 @@ import type { LocalStream } from './local-streams.js';
 import type { Frame, LocalStreams, NativeSubscribers, Subscription } from './connection.js';
 import { nothingTraced, type Tracing } from '../../trace/tracing.js';
 import type { Sender } from './sender.js';
+import type { DeliverySpans } from '../../spans/delivery-spans.js';
 import type { Take, Takes } from './takes.js';
 
 /**
@@ -14,6 +15,16 @@ import type { Take, Takes } from './takes.js';
  * many.
  */
 const NATIVE_FROM = 16;
+
+interface DeliveryDeps {
+  readonly localStreams: LocalStreams;
+  readonly sender: Sender;
+  readonly takes: Takes;
+  readonly stats: EdgeStats;
+  readonly tracing?: Tracing;
+  /** null or absent: no spans are wanted. */
+  readonly spans?: DeliverySpans | null;
+}
 
 /**
  * Fan-out on this node: from a message for a stream to the sockets subscribed to it. No JSON is parsed or built here;
@@ -26,6 +37,7 @@ export class Delivery {
   readonly #localStreams: LocalStreams;
   readonly #sender: Sender;
   readonly #takes: Takes;
+  readonly #spans: DeliverySpans | null;
   readonly #stats: EdgeStats;
   readonly #tracing: Tracing;
   /** Shared channels with subscribers that may move to native fan-out at the end of the batch. */
@@ -35,10 +47,11 @@ export class Delivery {
   #batchAtMs = 0;
   #batchStarted = 0;
 
-  constructor(deps: { localStreams: LocalStreams; sender: Sender; takes: Takes; stats: EdgeStats; tracing?: Tracing }) {
+  constructor(deps: DeliveryDeps) {
     this.#localStreams = deps.localStreams;
     this.#sender = deps.sender;
     this.#takes = deps.takes;
+    this.#spans = deps.spans ?? null;
     this.#stats = deps.stats;
     this.#tracing = deps.tracing ?? nothingTraced;
   }
@@ -54,6 +67,7 @@ export class Delivery {
       return;
     }
     const { direct, native } = localStream;
+    if (message.trace) this.#spans?.delivered(message.trace, message.stream, localStream.size);
     if (message.except !== '') this.#single(localStream, message.except);
     if (message.offset > 0) {
       localStream.epoch = message.epoch;
@@ -71,6 +85,7 @@ export class Delivery {
 
   endBatch(): void {
     this.#sender.flush();
+    this.#spans?.endBatch();
     for (const localStream of this.#promotable) this.#promote(localStream);
     this.#promotable.clear();
     this.#sender.beginTurns();
