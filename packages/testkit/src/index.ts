@@ -1,6 +1,7 @@
 export { signToken } from '@ws-gateway/load-generator';
 export { freePort } from '@ws-gateway/local-servers';
 export * from './certificates.js';
+export { findProgram } from './debian-program.js';
 export * from './promised-metrics.js';
 export * from './exposition.js';
 export * from './foreign-programs.js';
