@@ -77,11 +77,11 @@ export function positionIn(frame: Uint8Array): StreamPosition | null {
   const start = bytes.lastIndexOf(',"stream":"');
   const match = start < 0 ? null : TAIL.exec(bytes.toString('utf8', start));
   if (match === null) return null;
-  return { stream: JSON.parse(match[1]!) as string, epoch: match[2]!, offset: Number(match[3]) };
+  return { stream: unquote(match[1]!), epoch: match[2]!, offset: Number(match[3]) };
 }
 
 /** Longest head that is looked at for the event, in bytes. */
-const HEAD_BYTES_MAX = 1024;
+const HEAD_BYTES_MAX = 192;
 
 const HEAD = /^\{"rid":-?\d+,"event":("(?:[^"\\]|\\.)*")/s;
 
@@ -90,7 +90,12 @@ export function eventIn(frame: Uint8Array): string {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, Math.min(frame.length, HEAD_BYTES_MAX));
   const match = HEAD.exec(bytes.toString());
   if (match === null) throw new Error('a frame that does not begin with its event');
-  return JSON.parse(match[1]!) as string;
+  return unquote(match[1]!);
+}
+
+/** Most texts have no escape, and cutting is far cheaper than JSON.parse. */
+function unquote(json: string): string {
+  return json.includes('\\') ? (JSON.parse(json) as string) : json.slice(1, -1);
 }
 
 export type ResponseStatus = 'ok' | 'error' | 'unauthorized' | 'forbidden';

@@ -26,7 +26,7 @@ export class EventPositions {
   /** Number of streams, the first ones, that the id holds. */
   #kept: number;
   #isIncomplete: boolean;
-  /** Parts of the id in their order, each the text of one stream; null: to be put in order again. */
+  /** Streams of the id in its order; null: to be put in order again. */
   #parts: TrackedStream[] | null = null;
   /** Current id; null: to be made. */
   #text: string | null = null;
@@ -38,7 +38,7 @@ export class EventPositions {
       const hash = hashOf(stream);
       if (hashes.has(hash)) return [];
       hashes.add(hash);
-      return [{ stream, hash, epoch, offset, text: '' }];
+      return [{ stream, hash, epoch, offset, head: '' }];
     });
     this.#byName = new Map(this.#streams.map((tracked) => [tracked.stream, tracked]));
     this.#kept = this.#streams.length;
@@ -51,10 +51,7 @@ export class EventPositions {
     if (tracked === undefined) return;
     this.#text = null;
     tracked.offset = offset;
-    if (tracked.epoch === epoch) {
-      tracked.text = tracked.text.slice(0, tracked.text.lastIndexOf('~') + 1) + tracked.hash + offset.toString(36);
-      return;
-    }
+    if (tracked.epoch === epoch) return;
     tracked.epoch = epoch;
     this.#parts = null;
   }
@@ -69,7 +66,7 @@ export class EventPositions {
     for (;;) {
       const parts = (this.#parts ??= this.#ordered());
       let text = this.#isIncomplete ? String(INCOMPLETE) : '0';
-      for (const part of parts) text += part.text;
+      for (const { head, offset } of parts) text += head + offset.toString(36);
       if (text.length <= EVENT_ID_BYTES_MAX) return text;
       this.#kept--;
       this.#isIncomplete = true;
@@ -82,9 +79,8 @@ export class EventPositions {
     ordered.sort((one, other) => (one.epoch < other.epoch ? -1 : one.epoch > other.epoch ? 1 : 0));
     let before = '';
     for (const tracked of ordered) {
-      const { epoch, hash, offset } = tracked;
-      const head = epoch === before ? '' : epochText(epoch, before);
-      tracked.text = `${head}~${hash}${offset.toString(36)}`;
+      const { epoch, hash } = tracked;
+      tracked.head = `${epoch === before ? '' : epochText(epoch, before)}~${hash}`;
       before = epoch;
     }
     return ordered;
@@ -96,8 +92,8 @@ interface TrackedStream {
   readonly hash: string;
   epoch: string;
   offset: number;
-  /** Its part of the id. */
-  text: string;
+  /** Its part of the id, but for the offset. */
+  head: string;
 }
 
 /** What the id of the last event says to somebody who comes back. */

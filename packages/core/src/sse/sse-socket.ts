@@ -31,7 +31,7 @@ export class SseSocket implements Socket, Pinged {
   #client: HttpStreamClient | null;
   #positions = new EventPositions([]);
   /** Events that wait for the end of the cork, or of the turn. */
-  readonly #events: { readonly head: string; readonly body: Uint8Array }[] = [];
+  #events: { readonly head: string; readonly body: Uint8Array }[] = [];
   #corked = false;
   /** Time after which a client that is sent away shall come back; null: it was told none. */
   #afterMs: number | null = null;
@@ -79,7 +79,9 @@ export class SseSocket implements Socket, Pinged {
 
   /** Writes what was collected: small events as one piece. */
   flush(): void {
-    const events = this.#events.splice(0);
+    if (this.#events.length === 0) return;
+    const events = this.#events;
+    this.#events = [];
     let from = 0;
     let bytes = 0;
     for (const [at, { head, body }] of events.entries()) {
@@ -90,7 +92,7 @@ export class SseSocket implements Socket, Pinged {
       }
       bytes += size;
     }
-    if (bytes > 0) this.#write(events.slice(from), bytes);
+    this.#write(from === 0 ? events : events.slice(from), bytes);
   }
 
   bufferedBytes(): number {
@@ -131,7 +133,7 @@ export class SseSocket implements Socket, Pinged {
   /** The client is gone. */
   detach(): void {
     this.#client = null;
-    this.#events.length = 0;
+    this.#events = [];
   }
 
   #write(events: readonly { readonly head: string; readonly body: Uint8Array }[], bytes: number): void {
