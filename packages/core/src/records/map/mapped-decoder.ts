@@ -204,7 +204,7 @@ function compileFor(view: RecordView, member: string, selector: string): Compile
 
 function textList(selectors: readonly CompiledSelector[], view: RecordView): readonly string[] | undefined {
   for (const selector of selectors) {
-    const text = view.text([selector]);
+    const text = view.textAt(selector);
     if (text === null) continue;
     return text === undefined || selector.from === 'part' ? undefined : text.split(',');
   }

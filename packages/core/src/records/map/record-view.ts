@@ -107,7 +107,7 @@ export class RecordView {
    */
   text(selectors: readonly CompiledSelector[]): string | null | undefined {
     for (const selector of selectors) {
-      const found = this.#textAt(selector);
+      const found = this.textAt(selector);
       if (found !== null) return found;
     }
     return null;
@@ -127,7 +127,7 @@ export class RecordView {
   /** null: it is absent; undefined: it is an object or a list. */
   scalar(selector: CompiledSelector): Scalar | null | undefined {
     const part = this.#partOf(selector);
-    if (part === null) return this.#textAt(selector);
+    if (part === null) return this.textAt(selector);
     const json = sliceOf(part);
     return json === null ? null : scalarOf(json);
   }
@@ -139,7 +139,8 @@ export class RecordView {
     return selector.part;
   }
 
-  #textAt(selector: CompiledSelector): string | null | undefined {
+  /** Reads as `text` does, by one selector. */
+  textAt(selector: CompiledSelector): string | null | undefined {
     switch (selector.from) {
       case 'text':
         return selector.text;
@@ -168,7 +169,7 @@ export class RecordView {
   #jsonAt(selector: CompiledSelector): string | null {
     const part = this.#partOf(selector);
     if (part !== null) return sliceOf(part);
-    const text = this.#textAt(selector);
+    const text = this.textAt(selector);
     return text === null || text === undefined ? null : quote(text);
   }
 }

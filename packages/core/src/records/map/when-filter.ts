@@ -30,22 +30,30 @@ export class Conditions {
   }
 
   hold(): boolean {
-    return this.#conditions.every((condition) => this.#holds(condition));
+    return this.#allHold(this.#conditions);
   }
 
   /** Tells whether the conditions hold for a record without a value: what its value would have said, nobody knows. */
   holdWithoutValue(): boolean {
-    return this.#besideValue.every((condition) => this.#holds(condition));
+    return this.#allHold(this.#besideValue);
+  }
+
+  #allHold(conditions: readonly CompiledCondition[]): boolean {
+    for (const condition of conditions) if (!this.#holds(condition)) return false;
+    return true;
   }
 
   /** Sets compare by type and value: "1" is not 1. What is absent, an object or a list is in no set. */
   #holds({ selector, in: allowed, notIn, exists }: CompiledCondition): boolean {
     const found = this.#view.scalar(selector);
-    const isIn = (set: ReadonlySet<Scalar>): boolean => found !== null && found !== undefined && set.has(found);
-    if (allowed !== null && !isIn(allowed)) return false;
-    if (notIn !== null && isIn(notIn)) return false;
+    if (allowed !== null && !isIn(allowed, found)) return false;
+    if (notIn !== null && isIn(notIn, found)) return false;
     return exists === null || exists === (found !== null);
   }
+}
+
+function isIn(set: ReadonlySet<Scalar>, found: Scalar | null | undefined): boolean {
+  return found !== null && found !== undefined && set.has(found);
 }
 
 /** `when` for formats without a map: reads the value for itself. */
