@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { RecordWriter } from '@ws-gateway/core';
 import WebSocket from 'ws';
+import type { TopicPolicy } from '@ws-gateway/core';
 import type { DevGateway } from './dev-gateway.js';
 import { failure } from './exit.js';
 import { toolConnection } from './kafka.js';
@@ -15,7 +16,7 @@ const READY_POLL_MS = 50;
 const MORE = 20;
 
 /** Sends records through, from the producer to the socket, and shows what came and how long it took. */
-export async function demonstrate(ready: DevGateway): Promise<void> {
+export async function demonstrate(ready: DemoGateway): Promise<void> {
   if (ready.servers.kafka === null) throw failure('the demo needs Kafka: see above for what is missing');
   await untilReady(ready.gateway.port);
   const { KafkajsRecordWriter } = await import('@ws-gateway/kafka-source');
@@ -45,13 +46,16 @@ export async function demonstrate(ready: DevGateway): Promise<void> {
   }
 }
 
+/** What `dev` has started, with a topic of format `envelope`. */
+type DemoGateway = DevGateway & { readonly topic: TopicPolicy };
+
 interface Passage {
   readonly text: string;
   readonly tookMs: number;
 }
 
 async function sendThrough(
-  ready: DevGateway,
+  ready: DemoGateway,
   demo: { writer: RecordWriter; client: DemoClient; id: string },
 ): Promise<Passage> {
   const { writer, client, id } = demo;

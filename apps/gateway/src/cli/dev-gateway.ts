@@ -12,6 +12,6 @@ export interface DevGateway {
   readonly gateway: RunningGateway;
   readonly user: string;
   readonly token: string;
-  /** The topic of the examples that `dev` prints. */
-  readonly topic: TopicPolicy;
+  /** The topic of the examples that `dev` prints; null: none can be had. */
+  readonly topic: TopicPolicy | null;
 }

@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HowFound } from '@ws-gateway/local-servers';
 import type { DevGateway } from './dev-gateway.js';
+import { explainLines, produceLines } from './dev-examples.js';
 import { styled } from './output.js';
 
 const HOW: Readonly<Record<HowFound, string>> = {
@@ -11,8 +12,6 @@ const HOW: Readonly<Record<HowFound, string>> = {
   local: 'started here',
 };
 
-const PAYLOAD = '{"title":"Hello","body":"from Kafka"}';
-
 /** Text that says what to try, ready to be copied. */
 export function welcome({ config, file, servers, gateway, user, token, topic }: DevGateway): string {
   const url = gateway.url;
@@ -21,15 +20,15 @@ export function welcome({ config, file, servers, gateway, user, token, topic }: 
   const elsewhere = /^(localhost|127\.0\.0\.1):9092$/.test(brokers) ? '' : ` --brokers ${brokers}`;
   // What a topic is called in Kafka is in the file, so the line needs it to mean the same topic.
   const configured = file === null ? '' : ` -c ${shellWord(file)}`;
-  const record = `{"user_id":"${user}","payload":${PAYLOAD}}`;
-  const listen = [
-    `${program} listen '${url}' --topics ${topic.name} --token ${token}`,
-    `npx wscat -c '${url}?topics=${topic.name}&token=${token}'`,
-  ];
-  const produce = [
-    `${program} produce ${topic.name} --user ${user} --payload '${PAYLOAD}'${configured}${elsewhere}`,
-    `echo '${record}' | kcat -P -b ${brokers} -t ${topic.kafkaTopic} -k ${user}`,
-  ];
+  const options = { program, user, brokers, flags: `${configured}${elsewhere}` };
+  const listen =
+    topic === null
+      ? []
+      : [
+          `${program} listen '${url}' --topics ${topic.name} --token ${token}`,
+          `npx wscat -c '${url}?topics=${topic.name}&token=${token}'`,
+        ];
+  const produce = topic === null || servers.kafka === null ? [] : produceLines(topic, options);
   const { kafka, redis } = servers;
   const lines = [
     '',
@@ -53,7 +52,8 @@ export function welcome({ config, file, servers, gateway, user, token, topic }: 
     token,
     '',
     ...example('Listen, in another terminal:', listen),
-    ...(kafka === null ? [] : example('Produce, in a third one:', produce)),
+    ...example('Produce, in a third one:', produce),
+    ...(kafka === null ? [] : example('See what the records of your topics become:', explainLines(config, options))),
     `  ${styled('dim', 'Ctrl-C stops this and everything that was started here.')}`,
     '',
   ];
@@ -71,12 +71,13 @@ function consoleUrl({
   topic,
 }: Pick<DevGateway, 'config' | 'token' | 'topic'> & { url: string }): string {
   const page = new URL('/', url.replace(/^ws/, 'http'));
-  page.hash = new URLSearchParams({ token, topics: topic.name, admin: config.admin.token }).toString();
+  page.hash = new URLSearchParams({ token, topics: topic?.name ?? '', admin: config.admin.token }).toString();
   return page.href;
 }
 
 /** Commands are not indented: they are copied by whole lines. */
 function example(title: string, commands: readonly string[]): string[] {
+  if (commands.length === 0) return [];
   return [`  ${styled('bold', title)}`, '', ...commands.map((command) => styled('cyan', command)), ''];
 }
 

@@ -1,7 +1,5 @@
-import type { TopicPolicy } from '@ws-gateway/core';
 import type { LocalServers } from '@ws-gateway/local-servers';
 import type { Command } from 'commander';
-import type { Config } from '../config/config.js';
 import { LiveConfig } from '../node/live-config.js';
 import { configOption, checked, flag, type ConfigFlags } from './configured.js';
 import type { DevGateway } from './dev-gateway.js';
@@ -11,6 +9,7 @@ import { badUsage, exitCodes, failure, reasonOf } from './exit.js';
 import { note, print } from './output.js';
 import { exitOnDefects, startStoppable } from './serve.js';
 import { signToken, userOption } from './token.js';
+import { exampleTopic } from './dev-examples.js';
 import { createKafkaTopics } from './topics.js';
 
 interface DevFlags extends ConfigFlags {
@@ -86,19 +85,15 @@ async function withServers(
   });
 }
 
-function exampleTopic(config: Config): TopicPolicy {
-  const topics = [...config.topics.values()].filter(
-    ({ clientVisible, format }) => clientVisible && format === 'envelope',
-  );
-  const topic = topics.find(({ name }) => name === 'notifications') ?? topics[0];
-  if (topic === undefined) throw badUsage('topics: none that a client could subscribe to');
-  return topic;
-}
-
 async function demo(ready: DevGateway): Promise<void> {
+  const { topic } = ready;
+  if (topic?.format !== 'envelope') {
+    await ready.gateway.stop('demo');
+    throw badUsage('--demo writes records of format envelope, and no topic of the configuration has it');
+  }
   const { demonstrate } = await import('./dev-demo.js');
   try {
-    await demonstrate(ready);
+    await demonstrate({ ...ready, topic });
   } finally {
     await ready.gateway.stop('demo');
   }

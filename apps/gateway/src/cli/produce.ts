@@ -7,7 +7,7 @@ import { topicOf, withDecoding } from '../records/topic-decoding.js';
 import { brokersOption, toolConnection } from './kafka.js';
 import { configOption, configured, flag, type ConfigFlags } from './configured.js';
 import { badUsage, failure, reasonOf } from './exit.js';
-import { print, printJson } from './output.js';
+import { note, print, printJson } from './output.js';
 import { userOption } from './token.js';
 import { numberOption } from './topics.js';
 
@@ -92,6 +92,7 @@ async function requireUsable(
   const verdict = await decoded.catch((error: unknown) => {
     throw failure(`schema registry: ${reasonOf(error)}`, error);
   });
+  if (verdict.kind === 'skipped') note("the topic's when wants no message of it: nobody will get a frame");
   const whose = user === undefined ? '' : notForUser(user, policy, explain(verdict));
   if (verdict.kind !== 'dead_letter' && whose === '') return;
   const reason =

@@ -13,7 +13,7 @@ import {
   uniqueName,
   WsClient,
 } from '@ws-gateway/testkit';
-import { run, start } from './running.js';
+import { configFile, run, start } from './running.js';
 
 const group = uniqueName('cli');
 const topic = uniqueName('orders');
@@ -163,6 +163,32 @@ test('dev --demo shows a record going through and stops what it started', async 
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/\{"rid":-1,"event":"shop".*"payload":\{"title":"Hello","body":"from Kafka"\}/);
   expect(stdout).toMatch(/It took [\d.]+ ms/);
+});
+
+test('dev with topics of others only says how to look at them, and its lines work as they are', async () => {
+  const env = {
+    KAFKA_BROKERS: testBrokers(),
+    REDIS_URL: testRedisUrl(),
+    WSGATEWAY_REDIS_KEY_PREFIX: uniqueName('dev'),
+  };
+  const kafkaTopic = uniqueName('payments');
+  const topics = { payments: { kafkaTopic, format: 'json', map: { user: 'value:/account/id' } } };
+  const file = configFile({ kafka: { groupId: kafkaTopic, topics: [] }, topics });
+  const dev = start(['dev', '-c', file, '--user', 'u9', '--port', String(await freePort())], { env });
+  const [explain, produce, listen] = await Promise.all([
+    dev.line(' explain '),
+    dev.line(' produce '),
+    dev.line(' listen '),
+  ]);
+  expect(explain).toMatch(/ explain payments --last 10 -c /);
+  const words = (line: string) => line.split(/ (?=[^']*(?:'[^']*'[^']*)*$)/).map((word) => word.replaceAll("'", ''));
+  const client = start(words(listen).slice(1), { env });
+  await client.line('"event":"connected"');
+  expect((await run(words(produce).slice(1), { env })).stderr).toBe('');
+  expect(await client.line('"event":"payments"')).toContain('"user_id":"u9"');
+  client.child.kill('SIGINT');
+  dev.child.kill('SIGINT');
+  expect(await dev.ended).toMatchObject({ code: 0 });
 });
 
 test('dev prints the address of its console, with tokens that work', async () => {

@@ -111,6 +111,15 @@ describe('produce', () => {
     expect((await run([...args('{"n":1}'), '--header', 'ws-audience=user:u1'])).code).toBe(0);
   });
 
+  test('says when the topic wants no message of what was written', async () => {
+    const args = ['produce', 'payments', '-c', config, '--payload', '{"account":{"id":"u1"},"status":"draft"}'];
+    const written = await run(args);
+    expect([written.code, written.stderr]).toEqual([
+      0,
+      expect.stringContaining("the topic's when wants no message of it"),
+    ]);
+  });
+
   test('refuses dead letters also where the topic is named as Kafka does', async () => {
     const refused = await run(['produce', topic, '-c', config, '--payload', '{"n":1}']);
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('dead letter: no_audience')]);

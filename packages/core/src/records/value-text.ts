@@ -15,7 +15,7 @@ export function explained(rejection: Rejection, value: Buffer): Rejection {
 
 function hintOf(value: Buffer): string {
   if (value[0] === 0) {
-    return 'the value begins with byte 0, as what a schema registry serializer writes: see formats avro and json-schema';
+    return 'the value begins with byte 0, as what a schema registry serializer writes: see formats avro, protobuf and json-schema';
   }
   if (value[0] === 0xef && value[1] === 0xbb && value[2] === 0xbf) return 'the value begins with a byte order mark';
   return '';
