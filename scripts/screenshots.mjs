@@ -45,10 +45,9 @@ try {
   await traffic(sockets);
   for (const view of pages) await show(view);
   mkdirSync(IMAGES, { recursive: true });
-  for (const { page, name } of pages) {
-    await page.screenshot({ path: `${IMAGES}console-${name}.png` });
-    console.log(`docs/images/console-${name}.png`);
-  }
+  for (const { page, name } of pages) await picture(page, name);
+  await story(pages[0], nodes[1]);
+  await picture(pages[0].page.locator('#operate'), 'trace');
 } finally {
   for (const close of closing) await close();
 }
@@ -92,6 +91,32 @@ async function show({ page, user }) {
   await page.locator('#connections li').first().waitFor();
   await page.evaluate(() => document.activeElement.blur());
   await page.evaluate(() => scrollTo(0, 0));
+}
+
+async function picture(of, name) {
+  await of.screenshot({ path: `${IMAGES}console-${name}.png` });
+  console.log(`docs/images/console-${name}.png`);
+}
+
+/** Follows a user who comes, is sent something, goes, and misses something. */
+async function story({ page }, node) {
+  await page.getByRole('tab', { name: 'Trace' }).click();
+  await page.locator('#trace-name').fill('mary');
+  await page.getByRole('button', { name: 'Follow', exact: true }).click();
+  await page.getByText('Following mary.').waitFor();
+  const url = (name) => `${node.wsUrl}/ws?token=${token(name)}&topics=notifications`;
+  const send = (id, members) =>
+    testkit.produce('notifications', [{ key: 'mary', value: { user_id: 'mary', payload: { id }, id, ...members } }]);
+  const mary = await testkit.WsClient.open(url('mary'));
+  await send('order-4711');
+  await page.locator('#steps li', { hasText: 'order-4711 sent' }).waitFor();
+  await mary.close();
+  await send('order-4712');
+  await page.locator('#steps li', { hasText: 'nobody was there' }).waitFor();
+  const expired = testkit.signToken({ sub: 'mary', exp: 1 }, testkit.TEST_SECRET);
+  await testkit.WsClient.refused(`${node.wsUrl}/ws?token=${expired}`);
+  await page.locator('#steps li', { hasText: 'refused' }).waitFor();
+  await page.evaluate(() => document.activeElement.blur());
 }
 
 /** Makes traffic that comes and goes in waves. */

@@ -32,13 +32,29 @@ export class AdminClient {
    * does not answer.
    */
   async call<Answer>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: string): Promise<Answer> {
-    const response = await fetch(`api/${path}`, {
-      method,
-      headers: { authorization: `Bearer ${this.#token}` },
-      ...(body === undefined ? {} : { body }),
-    });
-    const answer = (await response.json()) as Answer & { error?: { code: string; message: string } };
-    if (response.ok) return answer;
-    throw new AdminRefusal(answer.error?.code ?? '', answer.error?.message ?? `status ${response.status}`);
+    const response = await this.#fetch(path, { method, ...(body === undefined ? {} : { body }) });
+    if (response.ok) return (await response.json()) as Answer;
+    throw await refusalOf(response);
   }
+
+  /** Asks for an answer that goes on. */
+  async open(path: string, signal: AbortSignal): Promise<Response> {
+    const response = await this.#fetch(path, { signal });
+    if (response.ok) return response;
+    throw await refusalOf(response);
+  }
+
+  async #fetch(path: string, options: RequestInit): Promise<Response> {
+    try {
+      return await fetch(`api/${path}`, { ...options, headers: { authorization: `Bearer ${this.#token}` } });
+    } catch (cause) {
+      // What browsers say here differs, and tells nobody anything.
+      throw new Error('this node does not answer', { cause });
+    }
+  }
+}
+
+async function refusalOf(response: Response): Promise<AdminRefusal> {
+  const { error } = (await response.json()) as { error?: { code: string; message: string } };
+  return new AdminRefusal(error?.code ?? '', error?.message ?? `status ${response.status}`);
 }

@@ -11,6 +11,12 @@ interface Tile {
   readonly format: (value: number) => string;
 }
 
+interface ShownTile {
+  show(reading: Reading): void;
+  /** There is nothing to show: the node does not answer. */
+  clear(): void;
+}
+
 const TILES: readonly Tile[] = [
   { of: 'deliveries', title: 'Deliveries / s', format: formatRate },
   { of: 'connections', title: 'Connections', format: formatCount },
@@ -29,8 +35,9 @@ export function showCharts({ metrics }: Settings): void {
       if (metrics === null) return;
       const response = await fetch(metrics.path.slice(1));
       const reading = readings.next(await response.text(), performance.now());
-      for (const show of shown) show(reading);
+      for (const tile of shown) tile.show(reading);
     } catch {
+      for (const tile of shown) tile.clear();
       // The node does not answer, which is the one thing to be said about it.
       setTone(byId('readiness'), 'does not answer', 'bad');
     }
@@ -44,16 +51,16 @@ async function showReadiness(): Promise<void> {
   setTone(byId('readiness'), text, answer.ok ? 'good' : 'warn');
 }
 
-function showTile({ of, title, format }: Tile): (reading: Reading) => void {
+function showTile({ of, title, format }: Tile): ShownTile {
   const value = el('p', 'value', '–');
   const max = el('p', 'max');
   const sparkline = new Sparkline();
   const tile = el('article', 'tile', el('h2', '', title), value, max, sparkline.element);
   byId('charts').append(tile);
-  return (reading) => {
-    const now = reading[of];
+  const add = (now: number | null): void => {
     sparkline.add(now);
     setText(value, now === null ? '–' : format(now));
     setText(max, `max ${format(sparkline.max)}`);
   };
+  return { show: (reading) => add(reading[of]), clear: () => add(null) };
 }

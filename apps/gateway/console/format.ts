@@ -28,6 +28,18 @@ export function formatAge(seconds: number): string {
   return `${Math.max(0, Math.floor(seconds))} s`;
 }
 
+const dates = new Intl.DateTimeFormat(globalThis.navigator?.languages, { dateStyle: 'medium', timeStyle: 'medium' });
+
+/** Writes a time as the reader's language does. */
+export function formatDate(time: string): string {
+  return dates.format(new Date(time));
+}
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(1)} KB` : `${(bytes / 1024 / 1024).toFixed(1)} MB`;
+}
+
 export function formatTime(date: Date): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   const ms = String(date.getMilliseconds()).padStart(3, '0');

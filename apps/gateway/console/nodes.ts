@@ -37,6 +37,12 @@ export class NodeTable {
     setText(byId('node-sum'), `${nodes.length}, ${formatCount(connections)} sockets`);
   }
 
+  /** Nothing is known of the cluster. */
+  clear(): void {
+    this.#rows.show([]);
+    setText(byId('node-sum'), '');
+  }
+
   #create({ node }: Node): NodeRow {
     const row = cells(node);
     const drain = button('Drain', `Drain ${node}`, () => this.#drain(node));

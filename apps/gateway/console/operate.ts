@@ -1,9 +1,14 @@
+import { addBlocks } from './blocks.js';
+import { addConnections, addSlowClients } from './connections.js';
+import { addDeadLetters } from './dead-letters.js';
 import { AdminClient, AdminRefusal } from './admin-client.js';
 import { byId, el, onSubmit, setText, setTone } from './dom.js';
 import { NodeTable } from './nodes.js';
 import { eachSecond } from './poll.js';
 import { addPublishForm } from './publish.js';
 import type { Settings } from './settings.js';
+import { Tabs } from './tabs.js';
+import { addTrace } from './trace.js';
 import { addUserForm } from './users.js';
 
 /** Adds everything that needs the admin token; it is shown when the node has taken the token. */
@@ -12,9 +17,18 @@ export function addOperations(settings: Settings, given: URLSearchParams): void 
   if (!settings.admin) return;
   const admin = new AdminClient();
   const nodes = new NodeTable(admin);
-  addUserForm(admin);
   addPublishForm(admin, settings.topics);
   addSubscriptions(admin);
+  new Tabs([
+    addUserForm(admin),
+    addConnections(admin, settings.topics),
+    addSlowClients(admin),
+    addDeadLetters(admin),
+    addBlocks(admin),
+    addTrace(admin),
+    { name: 'send' },
+    { name: 'subs' },
+  ]);
 
   const show = (): void => {
     byId('unlock').hidden = admin.hasToken;
@@ -29,9 +43,13 @@ export function addOperations(settings: Settings, given: URLSearchParams): void 
     if (!admin.hasToken) return;
     try {
       await nodes.load();
+      byId('operations').inert = false;
       setTone(byId('admin-note'), '', 'plain');
     } catch (error) {
-      setTone(byId('admin-note'), (error as Error).message, 'bad');
+      setTone(byId('admin-note'), sentence((error as Error).message), 'bad');
+      // Nothing of what was shown is known to be true any more, and nothing can be done.
+      nodes.clear();
+      byId('operations').inert = !(error instanceof AdminRefusal);
       if (error instanceof AdminRefusal && error.code === 'token_invalid') forget();
     }
   };
@@ -52,6 +70,10 @@ export function addOperations(settings: Settings, given: URLSearchParams): void 
   if (token !== null) admin.use(token);
   show();
   eachSecond(poll);
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 interface Subscriptions {

@@ -1,16 +1,11 @@
 import type { AdminClient } from './admin-client.js';
 import { confirmed } from './confirm.js';
-import { button, byId, el, onSubmit, setTone, type Tone } from './dom.js';
-
-interface ConnectionView {
-  readonly connection: string;
-  readonly node: string;
-  readonly endpoint: string;
-  readonly since: string;
-}
+import { connectionRow, missingText, type ConnectionRow } from './connections.js';
+import { byId, onSubmit, setTone, type Tone } from './dom.js';
+import type { Tab } from './tabs.js';
 
 /** Looks a user up, ends connections, blocks and unblocks. */
-export function addUserForm(admin: AdminClient): void {
+export function addUserForm(admin: AdminClient): Tab {
   const form = byId('lookup', HTMLFormElement);
   const field = byId('user', HTMLInputElement);
   const note = (text: string, tone: Tone): void => setTone(byId('user-note'), text, tone);
@@ -26,12 +21,13 @@ export function addUserForm(admin: AdminClient): void {
   };
 
   const lookUp = async (user: string): Promise<void> => {
-    const path = `presence/${encodeURIComponent(user)}`;
-    const { connections } = await admin.call<{ connections: readonly ConnectionView[] }>('GET', path);
+    const path = `connections?user=${encodeURIComponent(user)}`;
+    const { connections, missing } = await admin.call<Found>('GET', path);
     byId('connections').replaceChildren(...connections.map((view) => connectionRow(view, () => end(user, view))));
-    note(connections.length === 0 ? `${user} is not connected.` : '', 'plain');
+    const none = connections.length === 0 ? `${user} is not connected.` : '';
+    note(`${none} ${missingText(missing)}`.trim(), missing === undefined ? 'plain' : 'warn');
   };
-  const end = (user: string, { connection }: ConnectionView): Promise<void> =>
+  const end = (user: string, { connection }: ConnectionRow): Promise<void> =>
     trying(async () => {
       await admin.call('DELETE', `connections/${encodeURIComponent(connection)}`);
       await lookUp(user);
@@ -64,6 +60,12 @@ export function addUserForm(admin: AdminClient): void {
     await admin.call('DELETE', `blocks/${encodeURIComponent(user)}`);
     note(`${user} is not blocked.`, 'good');
   });
+  return { name: 'users' };
+}
+
+interface Found {
+  readonly connections: readonly ConnectionRow[];
+  readonly missing?: readonly string[];
 }
 
 function blockBody(): object {
@@ -73,14 +75,4 @@ function blockBody(): object {
     ...(reason === '' ? {} : { reason }),
     ...(seconds === 0 ? {} : { expires_at: new Date(Date.now() + seconds * 1000).toISOString() }),
   };
-}
-
-function connectionRow({ connection, node, endpoint, since }: ConnectionView, end: () => unknown): HTMLLIElement {
-  const facts = `${endpoint} on ${node} since ${new Date(since).toLocaleString()}`;
-  return el(
-    'li',
-    '',
-    el('span', 'grow', el('span', 'mono', connection), el('span', 'facts', facts)),
-    button('Disconnect', `Disconnect ${connection}`, end),
-  );
 }

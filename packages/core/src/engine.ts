@@ -318,6 +318,12 @@ export interface NodeStatus {
   readonly users: number;
   readonly draining: boolean;
   readonly lag: Readonly<Record<string, number>>;
+  /** Partitions that the node reads, by topic. A node of an earlier release does not tell, nor the two below. */
+  readonly partitions?: Readonly<Record<string, number>>;
+  /** Records since the node began that could not be used. */
+  readonly deadLetters?: number;
+  /** Age of 99 of 100 messages when they were sent, over the last seconds, in ms; null: there were none. */
+  readonly ageP99Ms?: number | null;
 }
 
 export interface NodeRow extends NodeStatus {

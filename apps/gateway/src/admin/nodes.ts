@@ -3,17 +3,23 @@ import { AdminError } from './admin-error.js';
 import type { AdminDeps } from './route-context.js';
 
 /** A node as the API tells it. */
-export interface NodeView extends Omit<NodeRow, 'sinceMs'> {
+export interface NodeView extends Omit<NodeRow, 'sinceMs' | 'partitions' | 'deadLetters' | 'ageP99Ms'> {
   readonly since: string;
+  readonly partitions: Readonly<Record<string, number>>;
+  readonly dead_letters: number;
+  /** ms; null: nothing was sent in the last seconds. */
+  readonly age_p99_ms: number | null;
 }
 
 export async function nodes({ engine }: AdminDeps): Promise<{ nodes: NodeView[] }> {
   const rows = await engine.nodes();
   return {
     nodes: rows
-      .map(({ node, role, address, version, sinceMs, connections, users, draining, lag }) => {
+      .map(({ sinceMs, partitions = {}, deadLetters = 0, ageP99Ms = null, ...row }) => {
+        const { node, role, address, version, connections, users, draining, lag } = row;
         const since = new Date(sinceMs).toISOString();
-        return { node, role, address, version, since, connections, users, draining, lag };
+        const own = { node, role, address, version, since, connections, users, draining, lag };
+        return { ...own, partitions, dead_letters: deadLetters, age_p99_ms: ageP99Ms };
       })
       .sort((a, b) => (a.node < b.node ? -1 : 1)),
   };

@@ -52,6 +52,7 @@ import type { WorkerGroup } from '../http/routes.js';
 import { reloaded, type LiveConfig } from './live-config.js';
 import { createSchemaReader, schemasOf } from './schema-registry.js';
 import { nodeName, version } from './node-name.js';
+import { NodeReport } from './node-report.js';
 import { NoSockets } from './no-sockets.js';
 import { shutDown, type Stoppable } from './shutdown.js';
 import { startParts } from './start-parts.js';
@@ -156,8 +157,9 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
     metrics.stop();
     certificates.stop();
   });
-  const status = { edge, stats, port, stopping: stopping.signal };
-  keepReporting(gateway, { stopping: stopping.signal, report: () => engine.report(statusOf(config, status)) });
+  const status = new NodeReport(config, { edge, stats, port, stopping: stopping.signal });
+  const report = (): void => engine.report(status.now());
+  keepReporting(gateway, { stopping: stopping.signal, report });
   return gateway;
 }
 
@@ -333,24 +335,4 @@ function running(
     reloaded(live, next, stoppable.logger);
   };
   return { url: `${scheme}://${address}/ws`, port, reload, stop, stopped: end.promise };
-}
-
-function statusOf(
-  config: Config,
-  node: { edge: Edge | null; stats: Stats; port: number; stopping: AbortSignal },
-): Parameters<Engine['report']>[0] {
-  const lag: Record<string, number> = {};
-  for (const [topic, partitions] of node.stats.router.lag) {
-    lag[topic] = [...partitions.values()].reduce((sum, records) => sum + records, 0);
-  }
-  return {
-    role: config.role,
-    address: hostPort(config.server.host, node.port),
-    version,
-    sinceMs: Math.round(performance.timeOrigin),
-    connections: node.edge?.connectionCount ?? 0,
-    users: node.edge?.userCount ?? 0,
-    draining: node.stopping.aborted,
-    lag,
-  };
 }

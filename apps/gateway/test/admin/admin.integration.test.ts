@@ -93,6 +93,9 @@ describe('the admin API', () => {
       users: 1,
       draining: false,
       lag: {},
+      partitions: {},
+      dead_letters: 0,
+      age_p99_ms: null,
     });
     await client.close();
   });

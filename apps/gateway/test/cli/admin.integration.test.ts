@@ -36,11 +36,26 @@ describe('the verbs of the admin API', () => {
 
   it('status shows the nodes in a table and as JSON', async () => {
     const table = (await admin('status')).stdout.trimEnd().split('\n');
-    expect(table[0]).toMatch(/^NODE +ROLE +STATE +CONNECTIONS +USERS +LAG +UP +ADDRESS +VERSION$/);
-    expect(table.slice(1, -1).join('\n')).toMatch(/ +edge +serving +\d+ +\d+ +- +\S+ +127\.0\.0\.1:\d+ +\d+\.\d+\.\d+/);
+    expect(table[0]).toMatch(
+      /^NODE +ROLE +STATE +CONNECTIONS +USERS +PARTITIONS +LAG +DEAD +P99 +UP +ADDRESS +VERSION$/,
+    );
+    expect(table.slice(1, -1).join('\n')).toMatch(
+      / +edge +serving +\d+ +\d+ +- +- +- +\S+( ms)? +\S+ +127\.0\.0\.1:\d+ +\d+\.\d+\.\d+/,
+    );
     expect(table.at(-1)).toMatch(/^2 nodes, \d connections?$/);
     const { nodes } = JSON.parse((await admin('status', '--json')).stdout) as { nodes: object[] };
     expect(nodes).toHaveLength(2);
+  });
+
+  it('status --sort puts the largest first', async () => {
+    const clients = [await cluster.connect(1, 'c1', ''), await cluster.connect(1, 'c2', '')];
+    await waitFor(async () => {
+      const { stdout } = await admin('status', '--sort', 'connections', '--json');
+      const { nodes } = JSON.parse(stdout) as { nodes: { connections: number }[] };
+      return nodes[0]!.connections >= 2 && nodes[0]!.connections >= nodes[1]!.connections;
+    });
+    expect(await admin('status', '--sort', 'size')).toMatchObject({ code: 2, stderr: expect.stringContaining('lag') });
+    await Promise.all(clients.map((client) => client.close()));
   });
 
   it('status --watch shows them again and again, until it is interrupted', async () => {

@@ -158,6 +158,7 @@ inBrowser('the console in a browser', () => {
     const console = await open();
     await console.unlock(ADMIN_TOKEN);
     const { page } = console;
+    await console.tab('Publish');
     await page.locator('#publish-topic').selectOption('notifications');
     await page.locator('#publish-name').fill('paul');
     await page.locator('#publish-payload').fill('{"price": 1.10}');
@@ -231,12 +232,75 @@ inBrowser('the console in a browser', () => {
     const console = await open();
     await console.page.getByLabel('Admin token').fill('wrong');
     await console.page.getByRole('button', { name: 'Unlock' }).click();
-    await console.says('admin-note', /this is not admin\.token/);
+    await console.says('admin-note', /^This is no token of the admin API$/);
     expect(await console.page.locator('#operations').isVisible()).toBe(false);
     expect(await console.page.evaluate<string>('JSON.stringify({ ...sessionStorage })')).not.toContain('wrong');
   });
 
+  it('lists connections with what is known of them, blocks, and dead letters', async () => {
+    const iris = await cluster.connect(1, 'iris', 'notifications');
+    await call(cluster.nodes[0]!, 'POST /api/blocks/norbert', { body: { reason: 'fraud' } });
+    await cluster.produce('notifications', { key: 'iris', value: '{<b>' });
+    const console = await open();
+    await console.unlock(ADMIN_TOKEN);
+    const { page } = console;
+    await console.tab('Connections');
+    await page.locator('#find-user').fill('iris');
+    await page.getByRole('button', { name: 'List' }).click();
+    const row = page.locator('#found li', { hasText: 'from 127.0.0.1' });
+    await row.filter({ hasText: 'notifications' }).waitFor();
+    expect(await page.locator('#found li').count()).toBe(1);
+    await row.getByRole('button', { name: /^Disconnect/ }).click();
+    expect(await iris.closed).toMatchObject({ code: 4504 });
+    await console.tab('Slow clients');
+    await console.says('slow-note', /^Every client keeps up\.$/);
+    await console.tab('Blocks');
+    await page.locator('#blocks li', { hasText: 'fraud; until unblocked' }).waitFor();
+    await page.getByRole('button', { name: 'Unblock norbert' }).click();
+    await console.says('blocks-note', /^norbert is not blocked\.$/);
+    await console.tab('Dead letters');
+    const letter = page.locator('#newest-letters li', { hasText: 'not_json' }).first();
+    await letter.locator('summary').click();
+    expect(await letter.locator('pre').textContent()).toContain('{<b>');
+    await console.hasNoProblems();
+  });
+
+  it('tells the story of a message', async () => {
+    const console = await open();
+    await console.unlock(ADMIN_TOKEN);
+    const { page } = console;
+    await console.tab('Trace');
+    await page.locator('#trace-name').fill('zoe');
+    await page.getByRole('button', { name: 'Follow', exact: true }).click();
+    await console.says('trace-note', /^Following zoe\.$/);
+    await cluster.produce('notifications', record('zoe', {}, { id: 'n-1' }));
+    await page.locator('#steps li', { hasText: 'n-1 nobody was there' }).waitFor();
+    const zoe = await cluster.connect(1, 'zoe', 'notifications');
+    await cluster.produce('notifications', record('zoe', {}, { id: 'n-2' }));
+    await page.locator('#steps li', { hasText: 'n-2 sent to' }).waitFor();
+    await zoe.close();
+    await page.locator('#steps li', { hasText: 'closed: 1000' }).waitFor();
+    const words = await page.locator('#steps .word').allTextContents();
+    expect(words).toEqual(['record', 'offline', 'connected', 'record', 'routed', 'sent', 'closed']);
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await console.says('trace-note', /^zoe is not followed any more\.$/);
+    await console.hasNoProblems();
+  });
+
   describe('by keyboard alone', () => {
+    it('goes from tab to tab by arrows', async () => {
+      const console = await open();
+      await console.unlock(ADMIN_TOKEN);
+      await tabTo(console, 'Users');
+      await console.page.keyboard.press('ArrowRight');
+      await focusIs(console, 'Connections');
+      await console.page.keyboard.press('End');
+      await focusIs(console, 'Subscriptions');
+      await console.page.keyboard.press('ArrowRight');
+      await focusIs(console, 'Users');
+      expect(await console.page.locator('[role=tabpanel]').filter({ visible: true }).count()).toBe(1);
+    });
+
     it('connects, reads a frame, and answers a question', async () => {
       const console = await open();
       const { page } = console;
@@ -294,7 +358,8 @@ inBrowser('the console in a browser', () => {
         });
       }
       const round = new Set(seen.slice(seen.indexOf('body')));
-      const focusable = 'input, button:enabled, select, textarea, summary, a[href], [tabindex="0"]';
+      const focusable =
+        'input, button:enabled:not([tabindex="-1"]), select, textarea, summary, a[href], [tabindex="0"]:not(button)';
       const all = await console.page.locator(focusable).filter({ visible: true }).count();
       // The page counts as one, too.
       expect(round.size).toBe(all + 1);
@@ -325,8 +390,15 @@ inBrowser('the console in a browser', () => {
     await console.connect(token('rob'), 'notifications');
     await cluster.produce('notifications', record('rob', 'before'));
     await console.frame('before');
+    await console.unlock(ADMIN_TOKEN);
     await cluster.nodes[0]!.kill();
     await console.says('live-state', /^reconnecting/);
+    // Nothing that was true before is shown any more, and nothing can be done.
+    await console.says('readiness', /^does not answer$/);
+    await console.says('admin-note', /^This node does not answer$/);
+    expect(await console.page.locator('#nodes tr').count()).toBe(0);
+    expect(await console.page.locator('#operations[inert]').count()).toBe(1);
+    expect(new Set(await console.page.locator('.tile .value').allTextContents())).toEqual(new Set(['–']));
     // Once it is in the stream it can only be replayed.
     const witness = await cluster.connect(1, 'rob', 'notifications');
     await cluster.produce('notifications', record('rob', 'missed'));

@@ -54,6 +54,10 @@ export class ConsolePage {
     await this.page.locator('#nodes tr').first().waitFor();
   }
 
+  async tab(name: string): Promise<void> {
+    await this.page.getByRole('tab', { name, exact: true }).click();
+  }
+
   /** Reads the text of the list, newest first. */
   frames(): Promise<string[]> {
     return this.page.locator('#frames li .text').allTextContents();
