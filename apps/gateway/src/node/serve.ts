@@ -158,8 +158,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
     certificates.stop();
   });
   const status = new NodeReport(config, { edge, stats, port, stopping: stopping.signal });
-  const report = (): void => engine.report(status.now());
-  keepReporting(gateway, { stopping: stopping.signal, report });
+  keepReporting(gateway, { stopping: stopping.signal, report: () => engine.report(status.now()) });
   return gateway;
 }
 

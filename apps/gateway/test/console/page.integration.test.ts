@@ -1,52 +1,20 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { waitFor } from '@ws-gateway/testkit';
-import { findBrowser, startBrowser, type Browser, type BrowserContextOptions } from '@ws-gateway/testkit/browser';
 import { ADMIN_TOKEN, call } from '../admin/admin-client.js';
-import { ConsolePage } from './page.js';
-import { GatewayCluster, record, token } from '../gateway-cluster.js';
+import { record, token } from '../gateway-cluster.js';
+import { consoleSuite } from './console-suite.js';
+import type { ConsolePage } from './page.js';
 
-/** Tests of the console in a real browser, against real nodes: two edges with the page, and a router. */
-
-const program = findBrowser();
-// Without a browser the suite is skipped by name: the run lists it, and in CI that is a failure
-// (scripts/boot/test.mjs).
-const inBrowser = program === null ? describe.skip : describe;
-
-let cluster: GatewayCluster;
-let browser: Browser;
-const opened: ConsolePage[] = [];
-
-inBrowser('the console in a browser', () => {
-  beforeAll(async () => {
-    const config = { console: { enabled: true }, admin: { token: ADMIN_TOKEN } };
-    cluster = await GatewayCluster.open({
-      nodes: [{ role: 'edge', config }, { role: 'edge', config }, { role: 'router' }],
-      topics: { notifications: { history: { size: 1000 } } },
-    });
-    browser = await startBrowser(program!);
-  }, 90_000);
-  afterEach(async () => {
-    await Promise.all(opened.splice(0).map((page) => page.close()));
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await cluster?.close();
-  }, 60_000);
-
-  async function open(options: BrowserContextOptions & { fragment?: string; at?: number } = {}): Promise<ConsolePage> {
-    const { fragment = '', at = 0, ...context } = options;
-    const page = await ConsolePage.open(browser, `${cluster.nodes[at]!.httpUrl}/${fragment}`, context);
-    opened.push(page);
-    return page;
-  }
+consoleSuite('the console in a browser', (suite) => {
+  const { open } = suite;
 
   it('shows a Kafka record as it was written, and the browser has nothing to complain about', async () => {
     const console = await open();
     await console.connect(token('ann'), 'notifications');
-    await cluster.produce('notifications', record('ann', { title: 'Hello' }, { id: 'n-1' }));
+    await suite.cluster.produce('notifications', record('ann', { title: 'Hello' }, { id: 'n-1' }));
     await console.frame('{"title":"Hello"}');
-    await cluster.produce('notifications', { key: 'ann', value: '{"user_id":"ann","payload":{"price":1.10}}' });
+    await suite.cluster.produce('notifications', { key: 'ann', value: '{"user_id":"ann","payload":{"price":1.10}}' });
     await console.frame('{"price":1.10}');
     await console.page.locator('#frames summary', { hasText: 'Hello' }).click();
     // The page writes what opens a moment after the click.
@@ -68,7 +36,7 @@ inBrowser('the console in a browser', () => {
     const console = await open({ fragment: `#${fragment.toString()}` });
     await console.says('live-state', /^connected as dora$/);
     await console.page.locator('#nodes tr').nth(2).waitFor();
-    expect(console.page.url()).toBe(`${cluster.nodes[0]!.httpUrl}/`);
+    expect(console.page.url()).toBe(`${suite.cluster.nodes[0]!.httpUrl}/`);
     const kept = await console.page.evaluate<string>('JSON.stringify({ ...localStorage }) + document.cookie');
     expect(kept).toBe('{}');
     const other = new URLSearchParams({ token: token('erna'), admin: ADMIN_TOKEN });
@@ -83,99 +51,24 @@ inBrowser('the console in a browser', () => {
   it('resumes by hand, from where it was left, unless that is not wanted', async () => {
     const console = await open();
     await console.connect(token('hana'), 'notifications');
-    await cluster.produce('notifications', record('hana', 'first'));
+    await suite.cluster.produce('notifications', record('hana', 'first'));
     await console.frame('first');
     const again = async (missed: string): Promise<void> => {
       await console.page.getByRole('button', { name: 'Disconnect', exact: true }).first().click();
       await console.says('live-state', /^not connected$/);
       // The API answers when the message is in the stream; a record could be under way still.
       const body = { topic: 'notifications', user_id: 'hana', payload: missed };
-      expect(await call(cluster.nodes[1]!, 'POST /api/publish', { body })).toMatchObject({ status: 200 });
+      expect(await call(suite.cluster.nodes[1]!, 'POST /api/publish', { body })).toMatchObject({ status: 200 });
       await console.connect(token('hana'), 'notifications');
     };
     await again('second');
     await console.page.locator('#frames .replayed', { hasText: 'second' }).waitFor();
     await console.page.getByLabel('Resume').uncheck();
     await again('third');
-    await cluster.produce('notifications', record('hana', 'barrier'));
+    await suite.cluster.produce('notifications', record('hana', 'barrier'));
     await console.frame('barrier');
     const received = (await console.page.locator('#frames li:not(.told) .text').allTextContents()).toReversed();
     expect(received).toEqual(['"first"', '"second"', '"barrier"']);
-    await console.hasNoProblems();
-  });
-
-  it('blocks a user, whose own console then says why it was closed', async () => {
-    const theirs = await open();
-    await theirs.connect(token('mallory'), 'notifications');
-    const console = await open({ at: 1 });
-    await console.unlock(ADMIN_TOKEN);
-    const { page } = console;
-    await page.getByLabel('User id').fill('mallory');
-    await page.getByRole('button', { name: 'Look up' }).click();
-    expect(await page.locator('#connections li').count()).toBeLessThanOrEqual(1);
-    await page.locator('#connections li', { hasText: '/ws on' }).waitFor();
-    await page.getByLabel('Reason').fill('fraud');
-    await page.getByRole('button', { name: 'Block', exact: true }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
-    await page.getByRole('button', { name: 'Block', exact: true }).click();
-    expect(await theirs.page.locator('#live-state').textContent()).toBe('connected as mallory');
-    await page.getByRole('dialog').getByRole('button', { name: 'Block' }).click();
-    await console.says('user-note', /^mallory is blocked\.$/);
-    await theirs.says('live-state', /^closed: 4500 fraud$/);
-    await page.getByRole('button', { name: 'Unblock' }).click();
-    await console.says('user-note', /^mallory is not blocked\.$/);
-    await theirs.connect(token('mallory'), 'notifications');
-    await console.hasNoProblems();
-    await theirs.hasNoProblems();
-  });
-
-  it('ends connections: one of a user, or all of them', async () => {
-    const theirs = await open();
-    await theirs.connect(token('otto'), 'notifications');
-    const others = [
-      await cluster.connect(0, 'otto', 'notifications'),
-      await cluster.connect(1, 'otto', 'notifications'),
-    ];
-    const console = await open({ at: 1 });
-    await console.unlock(ADMIN_TOKEN);
-    const { page } = console;
-    await page.getByLabel('User id').fill('otto');
-    await page.getByLabel('User id').press('Enter');
-    await page.locator('#connections li').nth(2).waitFor();
-    const { connection } = others[0]!.frames[0]!['payload'] as { connection: string };
-    await page.getByRole('button', { name: `Disconnect ${connection}` }).click();
-    expect(await others[0]!.closed).toMatchObject({ code: 4504 });
-    await page.locator('#disconnect-user').click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
-    expect(await others[1]!.closed).toMatchObject({ code: 4504 });
-    await theirs.says('live-state', /^closed: 4504/);
-    await console.says('user-note', /connections of otto closed\.$/);
-    await console.hasNoProblems();
-  });
-
-  it('publishes the very text that was typed, and says why not', async () => {
-    const receiver = await cluster.connect(1, 'paul', 'notifications');
-    const console = await open();
-    await console.unlock(ADMIN_TOKEN);
-    const { page } = console;
-    await console.tab('Publish');
-    await page.locator('#publish-topic').selectOption('notifications');
-    await page.locator('#publish-name').fill('paul');
-    await page.locator('#publish-payload').fill('{"price": 1.10}');
-    await page.getByRole('button', { name: 'Publish' }).click();
-    await console.says('publish-note', /^Sent to 1 node, notifications\/u\/paul #1\.$/);
-    await receiver.next('notifications');
-    expect(receiver.texts.at(-1)).toContain('"payload":{"price": 1.10}');
-    await page.locator('#publish-payload').fill('{"a":1}, "user_id":"eve"');
-    await page.getByRole('button', { name: 'Publish' }).click();
-    await console.says('publish-note', /JSON/);
-    await page.locator('#publish-payload').fill('"to all"');
-    await page.locator('#publish-kind').selectOption('everybody');
-    await page.getByRole('button', { name: 'Publish' }).click();
-    await console.says('publish-note', /^Sent to \d nodes/);
-    await receiver.next('notifications');
-    expect(receiver.texts.at(-1)).toContain('"payload":"to all"');
-    await receiver.close();
     await console.hasNoProblems();
   });
 
@@ -185,7 +78,10 @@ inBrowser('the console in a browser', () => {
     const { page } = console;
     await console.connect(token(hostile), 'notifications');
     await console.unlock(ADMIN_TOKEN);
-    await cluster.produce('notifications', record(hostile, { [hostile]: hostile }, { id: hostile, type: hostile }));
+    await suite.cluster.produce(
+      'notifications',
+      record(hostile, { [hostile]: hostile }, { id: hostile, type: hostile }),
+    );
     await console.frame('window.hit');
     await page.locator('#frames summary', { hasText: 'window.hit' }).click();
     await page.locator('#frames pre', { hasText: 'window.hit' }).waitFor();
@@ -210,7 +106,7 @@ inBrowser('the console in a browser', () => {
     const { page } = console;
     await console.connect(token('lena'), 'notifications');
     const many = Array.from({ length: 700 }, (_, at) => record('lena', `number ${at}`));
-    await cluster.produce('notifications', ...many);
+    await suite.cluster.produce('notifications', ...many);
     await console.frame('number 699');
     expect(await page.locator('#frames li').count()).toBe(200);
     expect(await page.locator('#frame-count').textContent()).toBe('700');
@@ -218,72 +114,13 @@ inBrowser('the console in a browser', () => {
     expect((await console.frames()).toReversed()).toEqual(Array.from({ length: 10 }, (_, at) => `"number 65${at}"`));
     await page.getByRole('searchbox').fill('');
     await page.getByRole('button', { name: 'Pause' }).click();
-    await cluster.produce('notifications', record('lena', 'while paused'));
+    await suite.cluster.produce('notifications', record('lena', 'while paused'));
     await page.getByRole('button', { name: 'Go on (1 new)' }).waitFor();
     expect(await console.frames()).not.toContain('"while paused"');
     await page.getByRole('button', { name: 'Go on' }).click();
     await console.frame('while paused');
     await page.getByRole('button', { name: 'Clear' }).click();
     expect(await page.locator('#frames li').count()).toBe(0);
-    await console.hasNoProblems();
-  });
-
-  it('refuses to stay open with a wrong admin token', async () => {
-    const console = await open();
-    await console.page.getByLabel('Admin token').fill('wrong');
-    await console.page.getByRole('button', { name: 'Unlock' }).click();
-    await console.says('admin-note', /^This is no token of the admin API$/);
-    expect(await console.page.locator('#operations').isVisible()).toBe(false);
-    expect(await console.page.evaluate<string>('JSON.stringify({ ...sessionStorage })')).not.toContain('wrong');
-  });
-
-  it('lists connections with what is known of them, blocks, and dead letters', async () => {
-    const iris = await cluster.connect(1, 'iris', 'notifications');
-    await call(cluster.nodes[0]!, 'POST /api/blocks/norbert', { body: { reason: 'fraud' } });
-    await cluster.produce('notifications', { key: 'iris', value: '{<b>' });
-    const console = await open();
-    await console.unlock(ADMIN_TOKEN);
-    const { page } = console;
-    await console.tab('Connections');
-    await page.locator('#find-user').fill('iris');
-    await page.getByRole('button', { name: 'List' }).click();
-    const row = page.locator('#found li', { hasText: 'from 127.0.0.1' });
-    await row.filter({ hasText: 'notifications' }).waitFor();
-    expect(await page.locator('#found li').count()).toBe(1);
-    await row.getByRole('button', { name: /^Disconnect/ }).click();
-    expect(await iris.closed).toMatchObject({ code: 4504 });
-    await console.tab('Slow clients');
-    await console.says('slow-note', /^Every client keeps up\.$/);
-    await console.tab('Blocks');
-    await page.locator('#blocks li', { hasText: 'fraud; until unblocked' }).waitFor();
-    await page.getByRole('button', { name: 'Unblock norbert' }).click();
-    await console.says('blocks-note', /^norbert is not blocked\.$/);
-    await console.tab('Dead letters');
-    const letter = page.locator('#newest-letters li', { hasText: 'not_json' }).first();
-    await letter.locator('summary').click();
-    expect(await letter.locator('pre').textContent()).toContain('{<b>');
-    await console.hasNoProblems();
-  });
-
-  it('tells the story of a message', async () => {
-    const console = await open();
-    await console.unlock(ADMIN_TOKEN);
-    const { page } = console;
-    await console.tab('Trace');
-    await page.locator('#trace-name').fill('zoe');
-    await page.getByRole('button', { name: 'Follow', exact: true }).click();
-    await console.says('trace-note', /^Following zoe\.$/);
-    await cluster.produce('notifications', record('zoe', {}, { id: 'n-1' }));
-    await page.locator('#steps li', { hasText: 'n-1 nobody was there' }).waitFor();
-    const zoe = await cluster.connect(1, 'zoe', 'notifications');
-    await cluster.produce('notifications', record('zoe', {}, { id: 'n-2' }));
-    await page.locator('#steps li', { hasText: 'n-2 sent to' }).waitFor();
-    await zoe.close();
-    await page.locator('#steps li', { hasText: 'closed: 1000' }).waitFor();
-    const words = await page.locator('#steps .word').allTextContents();
-    expect(words).toEqual(['record', 'offline', 'connected', 'record', 'routed', 'sent', 'closed']);
-    await page.getByRole('button', { name: 'Stop' }).click();
-    await console.says('trace-note', /^zoe is not followed any more\.$/);
     await console.hasNoProblems();
   });
 
@@ -317,7 +154,7 @@ inBrowser('the console in a browser', () => {
       await keyboard.type('notifications');
       await keyboard.press('Enter');
       await console.says('live-state', /^connected as kim$/);
-      await cluster.produce('notifications', record('kim', 'typed'));
+      await suite.cluster.produce('notifications', record('kim', 'typed'));
       await console.frame('typed');
       await tabTo(console, 'Pause');
       await keyboard.press('Space');
@@ -372,7 +209,7 @@ inBrowser('the console in a browser', () => {
     const user = `phone-of-${'a'.repeat(100)}`;
     await console.connect(token(user), 'notifications,balance-updates');
     await console.unlock(ADMIN_TOKEN);
-    await cluster.produce('notifications', record(user, { text: 'x'.repeat(400) }));
+    await suite.cluster.produce('notifications', record(user, { text: 'x'.repeat(400) }));
     await console.frame('xxxx');
     await page.locator('#frames summary').first().click();
     await page.getByLabel('User id').fill(user);
@@ -388,10 +225,10 @@ inBrowser('the console in a browser', () => {
   it('goes on where it was after its node was killed and started again', async () => {
     const console = await open();
     await console.connect(token('rob'), 'notifications');
-    await cluster.produce('notifications', record('rob', 'before'));
+    await suite.cluster.produce('notifications', record('rob', 'before'));
     await console.frame('before');
     await console.unlock(ADMIN_TOKEN);
-    await cluster.nodes[0]!.kill();
+    await suite.cluster.nodes[0]!.kill();
     await console.says('live-state', /^reconnecting/);
     // Nothing that was true before is shown any more, and nothing can be done.
     await console.says('readiness', /^does not answer$/);
@@ -400,34 +237,18 @@ inBrowser('the console in a browser', () => {
     expect(await console.page.locator('#operations[inert]').count()).toBe(1);
     expect(new Set(await console.page.locator('.tile .value').allTextContents())).toEqual(new Set(['–']));
     // Once it is in the stream it can only be replayed.
-    const witness = await cluster.connect(1, 'rob', 'notifications');
-    await cluster.produce('notifications', record('rob', 'missed'));
+    const witness = await suite.cluster.connect(1, 'rob', 'notifications');
+    await suite.cluster.produce('notifications', record('rob', 'missed'));
     await witness.next('notifications');
     await witness.close();
-    await cluster.restart(0);
+    await suite.cluster.restart(0);
     await console.says('live-state', /^connected as rob/);
     await console.page.locator('#frames .replayed', { hasText: 'missed' }).waitFor();
     await console.page.locator('#streams tr', { hasText: 'notifications/u/rob' }).getByText('recovered +1').waitFor();
-    await cluster.produce('notifications', record('rob', 'after'));
+    await suite.cluster.produce('notifications', record('rob', 'after'));
     await console.frame('after');
     const received = (await console.page.locator('#frames li:not(.told) .text').allTextContents()).toReversed();
     expect(received).toEqual(['"before"', '"missed"', '"after"']);
-  }, 60_000);
-
-  it('drains a node, which then leaves the list', async () => {
-    const console = await open();
-    await console.unlock(ADMIN_TOKEN);
-    const { page } = console;
-    const settings = (await (await fetch(`${cluster.nodes[1]!.httpUrl}/console/settings.json`)).json()) as {
-      node: string;
-    };
-    const row = page.locator('#nodes tr', { hasText: settings.node });
-    await row.getByRole('button', { name: `Drain ${settings.node}` }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Drain' }).click();
-    expect(await cluster.nodes[1]!.exited).toMatchObject({ code: 0 });
-    await row.waitFor({ state: 'detached' });
-    await console.hasNoProblems();
-    await cluster.restart(1);
   }, 60_000);
 });
 
