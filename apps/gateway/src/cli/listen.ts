@@ -43,7 +43,10 @@ async function listen(url: URL, flags: ListenFlags): Promise<void> {
   process.once('SIGINT', () => process.exit(exitCodes.ok));
   process.once('SIGTERM', () => process.exit(exitCodes.ok));
   const { default: WebSocket } = await import('ws');
-  let everOpen = false;
+  let wasLetIn = false;
+  /** The connection of now is open, and was not refused since. */
+  let isOpen = false;
+  let refusal: string | null = null;
   const client = createClient({
     url: url.href,
     token: flags.token ?? '',
@@ -54,15 +57,21 @@ async function listen(url: URL, flags: ListenFlags): Promise<void> {
     WebSocket: class extends WebSocket {
       constructor(address: string, protocols: string[]) {
         super(address, protocols, { handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
-        this.once('open', () => (everOpen = true));
+        this.once('open', () => (isOpen = true));
       }
     },
     parse: printed,
   });
   const failed = Promise.withResolvers<never>();
+  client.on('refused', ({ message }) => {
+    isOpen = false;
+    refusal = message;
+  });
   client.on('reconnecting', (next) => {
-    if (everOpen) note(`${reasonOf(next)}; again in ${(next.delayMs / 1000).toFixed(1)} s`);
-    else failed.reject(new CliError(exitCodes.failure, next.reason));
+    wasLetIn ||= isOpen;
+    isOpen = false;
+    if (wasLetIn) note(`${reasonOf(next)}; again in ${(next.delayMs / 1000).toFixed(1)} s`);
+    else failed.reject(new CliError(exitCodes.failure, refusal ?? next.reason));
   });
   try {
     endOf(await Promise.race([client.closed, failed.promise]));
@@ -74,8 +83,8 @@ async function listen(url: URL, flags: ListenFlags): Promise<void> {
 /** Prints a frame. The client's hook for reading a frame is where its text can be had as it came. */
 function printed(text: string): unknown {
   const frame = parsed(text);
-  // This is the answer to a question of the client's own: is anybody there?
-  if (!isAnswer(frame)) {
+  // An answer is to a question of the client's own (is anybody there?), and a refusal is told on its own.
+  if (!isAnswer(frame) && !isRefusal(frame)) {
     // A payload may have been written over several lines; between JSON's tokens a line break means no more than a space.
     print(text.replace(/\s*[\r\n]+\s*/g, ' '));
   }
@@ -93,6 +102,12 @@ function parsed(text: string): unknown {
 
 function isAnswer(frame: unknown): boolean {
   return typeof frame === 'object' && frame !== null && 'rid' in frame && Number(frame.rid) > 0;
+}
+
+function isRefusal(frame: unknown): boolean {
+  return typeof frame === 'object' && frame !== null && 'event' in frame && 'status' in frame
+    ? frame.event === 'refused' && frame.status === 'error'
+    : false;
 }
 
 function reasonOf({ code, reason }: Reconnecting): string {

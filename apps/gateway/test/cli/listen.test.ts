@@ -122,6 +122,19 @@ describe('listen', () => {
     expect(await listen().ended).toMatchObject({ code: 1, stdout: '', stderr: `ws-gateway: ${said}\n` });
   });
 
+  test.each([
+    ['token_expired', 401, 4010, 'refused: 401 too late'],
+    ['draining', 503, 4203, 'too late'],
+  ])('a refusal over the open socket at the first try ends with exit code 1: %s', async (code, http, close, said) => {
+    const payload = { code, message: 'too late', http };
+    steps.push((socket) => {
+      socket.send(JSON.stringify({ rid: -1, event: 'refused', status: 'error', payload }));
+      socket.close(close, code);
+    });
+    expect(await listen().ended).toMatchObject({ code: 1, stdout: '', stderr: `ws-gateway: ${said}\n` });
+    expect(requests[0]!.headers['sec-websocket-protocol']).toBe('wsg.v1');
+  });
+
   test('a close that says "do not reconnect" ends with exit code 1', async () => {
     steps.push((socket) => socket.close(4500, 'fraud'));
     expect(await listen().ended).toMatchObject({ code: 1, stderr: 'ws-gateway: closed: 4500 fraud\n' });
