@@ -101,7 +101,7 @@ export const requestTexts: Texts<(typeof requestErrorCodes)[number]> = {
     'Number requests upwards.',
   ],
   rate_limited: [
-    'More than `limits.requestsPerSecond`, `requestBytesPerSecond`, `sendsPerSecond` or `surveysPerSecond`, or too much behind an `authentication`; the request was not carried out.',
+    'More than `limits.requestsPerSecond`, `requestBytesPerSecond`, `sendsPerSecond` or `surveysPerSecond`, more keys of a topic entered in a second than `keysPerConnection`, too many answers of `history` asked for at once, or too much behind an `authentication`; the request was not carried out.',
     'Send less; going on ends in 4503.',
   ],
   internal_error: ['A defect of the gateway.', 'Try again later; see the log of the node.'],

@@ -4,7 +4,8 @@ import type { Connection, Subscription } from '../delivery/connection.js';
 import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
 import { RefusalError } from '../refusals.js';
 import type { ClientRequest } from './client-request.js';
-import type { CommandHandlers, Outcome } from './outcome.js';
+import { ConnectionBuckets } from '../rate-limits.js';
+import { rateLimited, type CommandHandlers, type Outcome } from './outcome.js';
 import type { TopicAccess, TopicWish } from '../subscriptions/topic-access.js';
 import { namedTopics, topicRequests, type TopicRequest } from './topic-requests.js';
 
@@ -16,6 +17,8 @@ interface SubscribeDeps {
 /** The commands `subscribe`, `unsubscribe` and `subscription`. Throw RefusalError and EngineError. */
 export class SubscribeCommands {
   readonly #deps: SubscribeDeps;
+  /** Each key is a watch in the engine: a connection may enter as many a second as it may be in. */
+  readonly #keys = new ConnectionBuckets();
 
   constructor(deps: SubscribeDeps) {
     this.#deps = deps;
@@ -34,6 +37,7 @@ export class SubscribeCommands {
     // Looked up before the first await: what is made meanwhile is not what was asked for again.
     const { fresh, standing, recover } = this.#sort(connection, topicRequests(request));
     const { login } = connection;
+    if (!this.#mayEnter(connection, fresh)) return rateLimited('too many keys are entered and left in a second');
     const pending = await subscriber.begin(connection, access.requests(fresh, recover, connection.user));
     await subscriber.readOpen(pending);
     const isRenewed = connection.login !== login && connection.user === login.user;
@@ -69,6 +73,14 @@ export class SubscribeCommands {
     return sorted;
   }
 
+  #mayEnter(connection: Connection, wishes: readonly TopicWish[]): boolean {
+    const keyed = wishes.filter(({ topic }) => topic.keys !== null);
+    if (keyed.length === 0) return true;
+    const perSecond = Math.max(...keyed.map(({ topic }) => topic.keys!.perConnection));
+    const count = keyed.reduce((sum, { keys }) => sum + keys.length, 0);
+    return this.#keys.take(connection, perSecond, count);
+  }
+
   /** A token that came meanwhile may have taken away what was asked for: then the request fails as a whole. */
   #requireAllowed({ login }: Connection, wishes: readonly TopicWish[], pending: PendingSubscriptions): void {
     const { access, subscriber } = this.#deps;
@@ -84,9 +96,11 @@ export class SubscribeCommands {
   #unsubscribe(connection: Connection, request: ClientRequest): Outcome {
     const requests = topicRequests(request);
     for (const { topic, keys } of requests) this.#deps.access.requireKeys(topic, keys);
-    const leaving = requests.flatMap(({ topic, keys }) => {
-      const wanted = new Set(keys);
-      return subscriptionsOf(connection, topic).filter(({ key }) => key === undefined || wanted.has(key));
+    // Walked once: a request may name thousands, and a connection may be in thousands.
+    const wanted = new Map(requests.map(({ topic, keys }) => [topic, new Set(keys)]));
+    const leaving = connection.subscriptions.filter(({ kind, name, key }) => {
+      const keys = kind === 'topic' ? wanted.get(name) : undefined;
+      return keys !== undefined && (key === undefined || keys.has(key));
     });
     for (const subscription of leaving) this.#deps.subscriber.leave(subscription);
     return { status: 'ok', payload: { topics: namedTopics(leaving) } };
@@ -98,10 +112,12 @@ export class SubscribeCommands {
     if (!Array.isArray(ids) || !ids.every((id) => typeof id === 'string'))
       throw badRequest('ids: a list of texts is needed');
     if (own(request.options, 'action') !== 'unsubscribe') throw badRequest('action: only "unsubscribe" is possible');
+    const places = new Map(connection.subscriptions.map((place) => [place.localStream.stream, place]));
     const left = ids.filter((id) => {
-      const subscription = connection.subscriptionTo(subscriptionStream(id));
+      const stream = subscriptionStream(id);
+      const subscription = places.get(stream);
       if (subscription !== undefined) this.#deps.subscriber.leave(subscription);
-      return subscription !== undefined;
+      return places.delete(stream);
     });
     return { status: 'ok', payload: { ids: left } };
   }

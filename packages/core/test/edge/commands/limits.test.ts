@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { closeCodes } from '../../../src/index.js';
+import { topicPolicy } from '../../policies.js';
 import { EdgeUnderTest, turns, unlimited, type ClientUnderTest } from '../edge-under-test.js';
 
 let node: EdgeUnderTest;
@@ -157,5 +158,24 @@ describe('an answer of history', () => {
     const rids = Array.from({ length: 5 }, () => client.send('history', { topic: 'notifications' }));
     for (const rid of rids) expect((await client.answer(rid)).status).toBe('ok');
     expect(most).toBe(1);
+  });
+});
+
+describe('keys of a topic', () => {
+  // Entering and leaving 200 of them fifty times a second was ten thousand watches a second in the store.
+  it('are entered as many a second as a connection may be in', async () => {
+    const prices = topicPolicy('prices', { keys: { perConnection: 20, claim: null } });
+    node = await new EdgeUnderTest({ options: { topics: [prices] } }).start();
+    const [client, other] = [await node.connect('/ws', 'ann'), await node.connect('/ws', 'bob')];
+    const topics = [{ topic: 'prices', keys: Array.from({ length: 20 }, (_, at) => `k${at}`) }];
+    let good = 0;
+    for (let round = 0; round < 10; round++) {
+      const { status, payload } = await client.ask('subscribe', { topics });
+      if (status === 'ok') good++;
+      else expect(payload['code']).toBe('rate_limited');
+      expect((await client.ask('unsubscribe', { topics })).status).toBe('ok');
+    }
+    expect(good).toBeLessThan(4);
+    expect((await other.ask('subscribe', { topics })).status).toBe('ok');
   });
 });
