@@ -20,6 +20,8 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Arguments that follow `serve -c <file>`. */
   readonly args?: readonly string[];
+  /** Path of the program; default: the one that is built here. */
+  readonly program?: string;
   readonly readyTimeoutMs?: number;
   /** File descriptors that the process may have at most; by default as many as the test may. */
   readonly descriptors?: number;
@@ -67,7 +69,15 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     await writeFile(configFile, JSON.stringify(merge(defaults(port), options.config ?? {})));
   }
   const limit = options.descriptors === undefined ? '' : `ulimit -n ${options.descriptors}; `;
-  const command = ['-c', `${limit}exec "$0" "$@"`, PROGRAM, 'serve', '-c', configFile, ...(options.args ?? [])];
+  const command = [
+    '-c',
+    `${limit}exec "$0" "$@"`,
+    options.program ?? PROGRAM,
+    'serve',
+    '-c',
+    configFile,
+    ...(options.args ?? []),
+  ];
   const child = spawn('sh', command, {
     env: { ...inheritedEnv(), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -7,6 +7,7 @@ export * from './exposition.js';
 export * from './foreign-programs.js';
 export * from './gateway-process.js';
 export * from './kafka-client.js';
+export * from './redis-admin.js';
 export * from './redis-cluster.js';
 export * from './redis-replica.js';
 export * from './redis-sentinels.js';

@@ -8,6 +8,7 @@ import {
   type EachMessagePayload,
   type IHeaders,
   type Message,
+  type Producer,
 } from 'kafkajs';
 import { testBrokers } from './servers.js';
 import { waitFor } from './wait.js';
@@ -61,6 +62,31 @@ async function haveLeaders(admin: Admin, names: readonly string[], partitions: n
 
 export async function deleteTopics(names: readonly string[], options: KafkaClientOptions = {}): Promise<void> {
   await withAdmin(options, (admin) => admin.deleteTopics({ topics: [...names] }));
+}
+
+/** Writes each call in a transaction, and the same records once more in one that it aborts. */
+export class TransactionalWriter {
+  readonly #producer: Producer;
+  #connected: Promise<void> | null = null;
+
+  constructor(transactionalId: string, { brokers = testBrokers() }: KafkaClientOptions = {}) {
+    const client = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING });
+    const createPartitioner = Partitioners.DefaultPartitioner;
+    this.#producer = client.producer({ transactionalId, maxInFlightRequests: 1, idempotent: true, createPartitioner });
+  }
+
+  async write(topic: string, records: readonly ProducedRecord[]): Promise<void> {
+    await (this.#connected ??= this.#producer.connect());
+    for (const end of ['commit', 'abort'] as const) {
+      const transaction = await this.#producer.transaction();
+      await transaction.send({ topic, messages: records.map(toMessage) });
+      await transaction[end]();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#producer.disconnect();
+  }
 }
 
 /** Reads what the group has committed, for each partition that it has committed anything for. */

@@ -12,12 +12,18 @@ export interface NodeSpec {
   readonly role: 'all' | 'edge' | 'router';
   /** Port of this machine at which this node finds Redis: that of a TcpProxy, say. */
   readonly redisPort?: number;
+  /** Names of the topics that it knows; default: all. */
+  readonly topics?: readonly string[];
+  /** Path of the program of another release. */
+  readonly program?: string;
 }
 
 export interface GatewayProcessesOptions {
   readonly nodes: readonly NodeSpec[];
   readonly brokers?: string;
   readonly redisAddress?: string;
+  /** More of the configuration of Redis. */
+  readonly redis?: Readonly<Record<string, unknown>>;
   readonly topics?: Readonly<Record<string, object>>;
   readonly partitions?: number;
   readonly drain?: { readonly duration: string; readonly deadline: string };
@@ -75,18 +81,20 @@ export class GatewayProcesses {
   readonly targets = (): string[] => this.edges.map(({ wsUrl }) => wsUrl);
 
   async start(spec: NodeSpec): Promise<GatewayProcess> {
-    const names = this.#topicNames();
+    const names = spec.topics ?? this.#topicNames();
     const topics = names.map(
       (name) => [name, { kafkaTopic: this.kafkaTopic(name), ...this.#options.topics?.[name] }] as const,
     );
     const redisAddress = this.#options.redisAddress ?? new URL(testRedisUrl()).host;
     const process = await startGateway({
+      ...(spec.program !== undefined && { program: spec.program }),
       config: {
         role: spec.role,
         kafka: { bootstrapServers: this.brokers, groupId: this.group, topics: names },
         redis: {
           addr: spec.redisPort === undefined ? redisAddress : `127.0.0.1:${spec.redisPort}`,
           keyPrefix: this.group,
+          ...this.#options.redis,
         },
         topics: Object.fromEntries(topics.map(withHistory)),
         server: {

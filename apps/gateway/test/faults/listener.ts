@@ -97,6 +97,11 @@ export class Listener implements Received {
     await this.#running;
   }
 
+  /** Ends the connection without a word; it comes back when there is a target. */
+  breakOff(): void {
+    this.#socket?.terminate();
+  }
+
   /** Stops reading: a slow consumer. */
   pause(): void {
     this.#socket?.pause();

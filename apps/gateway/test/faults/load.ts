@@ -12,7 +12,10 @@ const BETWEEN_FAULTS_MS = 1000;
 
 export interface LoadOptions extends GatewayProcessesOptions {
   readonly users?: readonly string[];
+  /** Users who get records as well, and are not connected by this. */
+  readonly others?: readonly string[];
   readonly rate?: number;
+  readonly transactional?: boolean;
 }
 
 /** A cluster with its clients under a steady flow of records. */
@@ -29,11 +32,12 @@ export class Load {
 
   /** Resolves when everybody is connected and has got a record. */
   static async open(options: LoadOptions): Promise<Load> {
-    const { users = userNames(), rate = scale.rate } = options;
+    const { users = userNames(), others = [], rate = scale.rate, transactional = false } = options;
     const cluster = await GatewayProcesses.open(options);
     const clients = await ListeningClients.open({ users, topics: TOPIC, targets: cluster.targets });
     const kafkaTopic = cluster.kafkaTopic(TOPIC);
-    const producer = new SteadyProducer({ brokers: cluster.brokers, kafkaTopic, users, rate });
+    const to = { brokers: cluster.brokers, kafkaTopic, users: [...users, ...others] };
+    const producer = new SteadyProducer({ ...to, rate, transactional });
     const load = new Load(cluster, clients, producer);
     producer.start();
     await load.flows();

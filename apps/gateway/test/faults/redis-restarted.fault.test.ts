@@ -76,7 +76,7 @@ describe('Redis killed and started again', () => {
   // Fails when the nodes do not write their presence rows again (nobody gets anything), when a client that lost records
   // is not told, or when lanes take records for applied that the new Redis has never seen.
   it(
-    'without its data: open sockets go on, and who lost something is told',
+    'without its data: open sockets go on, nothing is lost, and everybody is told of the new epoch',
     async () => {
       const redis = await KillableRedis.start();
       const load = await openLoad(redis);
@@ -102,10 +102,8 @@ describe('Redis killed and started again', () => {
         everybodyFlowsAgainMsMax: Math.round(Math.max(...flowsAfterMs)),
         closes: clients.closes(),
       });
-      const { lost, lostAndTold } = verdict;
-      expect(verdict).toMatchObject({ ...FAULTLESS, lost: lostAndTold });
-      // Only what was under way in the last moment can be lost, not what came later.
-      expect(lost).toBeLessThan(scale.rate * scale.times);
+      // Routers read the last minute again, and nodes know what they have had of it.
+      expect(verdict).toMatchObject(FAULTLESS);
       // The sockets stayed, and each was told of the loss by a new epoch.
       expect(clients.closes()).toEqual({});
       expect(clients.listeners.filter(({ told }) => !told)).toEqual([]);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { KafkajsRecordWriter } from '@ws-gateway/kafka-source';
-import { readTopic } from '@ws-gateway/testkit';
-import type { Logger, OutgoingRecord } from '@ws-gateway/core';
+import { TransactionalWriter, readTopic } from '@ws-gateway/testkit';
+import type { Logger } from '@ws-gateway/core';
 import type { Produced } from './delivery-ledger.js';
 
 export interface SteadyProducerOptions {
@@ -12,6 +12,14 @@ export interface SteadyProducerOptions {
   readonly rate: number;
   /** Bytes of each record's payload, about. */
   readonly bytes?: number;
+  /** Each write is a transaction, and behind it comes one with the same records that is aborted. */
+  readonly transactional?: boolean;
+}
+
+/** A record of the flow. */
+interface Written {
+  readonly key: string;
+  readonly value: string;
 }
 
 const TICK_MS = 20;
@@ -28,7 +36,7 @@ const WRITE_BYTES_MAX = 256 * 1024;
  */
 export class SteadyProducer {
   readonly #options: SteadyProducerOptions;
-  readonly #writer: KafkajsRecordWriter;
+  readonly #writer: { write(topic: string, records: readonly Written[]): Promise<void>; stop(): Promise<void> };
   readonly #sequences = new Map<string, number>();
   readonly #filling: string;
   #writing: Promise<void> = Promise.resolve();
@@ -38,7 +46,9 @@ export class SteadyProducer {
   constructor(options: SteadyProducerOptions) {
     this.#options = options;
     this.#filling = 'x'.repeat(options.bytes ?? 100);
-    this.#writer = createWriter(options.brokers);
+    this.#writer = options.transactional
+      ? new TransactionalWriter(options.kafkaTopic, options)
+      : createWriter(options.brokers);
   }
 
   start(): void {
@@ -107,7 +117,7 @@ export class SteadyProducer {
     }
   }
 
-  #next(user: string): OutgoingRecord {
+  #next(user: string): Written {
     const seq = (this.#sequences.get(user) ?? 0) + 1;
     this.#sequences.set(user, seq);
     const payload = { seq, at: Date.now(), filling: this.#filling };
@@ -115,7 +125,7 @@ export class SteadyProducer {
   }
 
   /** Writes the records again and again as long as there is no broker; everything later waits behind them. */
-  async #insist(records: readonly OutgoingRecord[]): Promise<void> {
+  async #insist(records: readonly Written[]): Promise<void> {
     for (;;) {
       try {
         await this.#writer.write(this.#options.kafkaTopic, records);

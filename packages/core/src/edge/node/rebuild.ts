@@ -173,11 +173,14 @@ export class Rebuild {
     );
     // Another loss has come: what holds goes on holding, and is read again.
     if (losses !== this.#losses || subscription.held === null || subscription.left) return;
+    // Older data came back, and the socket is ahead of it. What was lost of records is published again by whoever has them;
+    // that anything else was lost is told by the epoch that the next message begins.
+    if (!page.recovered && page.epoch === epoch && page.offset < offset) return;
     if (!page.recovered && losses.some(({ missed }) => missed(placeOf(subscription)))) {
       this.#unproven.add(subscription.connection);
       return;
     }
-    // Older data came back: the socket has had it all, and what comes next begins an epoch.
+    // Nothing was missed, so the socket has had what history does not reach.
     if (!page.recovered && page.epoch === epoch) return;
     // Under a new epoch the history is all there is.
     const last = page.messages.at(-1);

@@ -163,6 +163,19 @@ describe('messages that may not have come to a node', () => {
     expect(lost.socket.frames).toEqual([]);
   });
 
+  // All sockets that had what the old master alone had seen were closed, and got the whole history again when they came back.
+  it('close nobody who is ahead of the older data that came back, and who gets what begins the next epoch', async () => {
+    const node = new Node();
+    node.top = () => ({ epoch: 'e1', offset: 21 });
+    node.read = async () => ({ epoch: 'e1', offset: 21, recovered: false, messages: [] });
+    const own = node.open('u1', OWN);
+    node.deliver(message(36, false, OWN, 'e1'));
+    await node.rebuild.run(missed);
+    node.deliver(message(22, true, OWN, NEW_EPOCH), message(23, false, OWN, NEW_EPOCH));
+    expect(own.socket.frames).toEqual(['new 36', 'new 23']);
+    expect(own.socket.closed).toBeNull();
+  });
+
   it('concern the streams of their place alone', async () => {
     const node = new Node();
     const loss = {

@@ -1,0 +1,62 @@
+import { afterEach, expect, it } from '@jest/globals';
+import { FAULTLESS, verdictOf } from './delivery-ledger.js';
+import { ListeningClients } from './listening-clients.js';
+import { Load } from './load.js';
+import { isFull, report, scale, userNames } from './scale.js';
+import { SteadyProducer } from './steady-producer.js';
+
+const ROUNDS = isFull ? 5 : 1;
+const BEFORE = { role: 'all', topics: ['notifications', 'user-blocks'] } as const;
+const AFTER = { role: 'all', topics: ['notifications', 'user-blocks', 'added'] } as const;
+const RATE = 100;
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+// Fails when partitions are dealt out by what one member knows: those of the added topic are read by nobody, or by a node
+// that drops them.
+it(
+  'a roll-out that adds a topic, and one that takes it away: both topics flow in the middle of it, nothing is lost',
+  async () => {
+    const history = { history: { size: 2000, ttl: '1h' } };
+    const load = await Load.open({ nodes: [BEFORE], topics: { added: history }, rate: RATE });
+    cleanups.push(() => load.close());
+    const { cluster } = load;
+    const users = userNames(20);
+    const knowing = new Set([(await cluster.start(AFTER)).wsUrl]);
+    const targets = () => cluster.targets().filter((url) => knowing.has(url));
+    const clients = await ListeningClients.open({ users, topics: 'added', targets });
+    cleanups.push(() => clients.close());
+    const kafkaTopic = cluster.kafkaTopic('added');
+    const producer = new SteadyProducer({ brokers: cluster.brokers, kafkaTopic, users, rate: RATE });
+    cleanups.push(() => producer.close());
+    producer.start();
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const spec of [AFTER, BEFORE]) {
+        // The other way round the last node that knows the topic stays.
+        const [oldest] = cluster.nodes;
+        const started = await cluster.start(spec);
+        if (spec === AFTER) knowing.add(started.wsUrl);
+        await load.flows();
+        knowing.delete(oldest!.wsUrl);
+        await cluster.stop(oldest!);
+        await load.flows();
+        producer.sendToAll();
+        await clients.reached(producer.newest(), 45_000);
+      }
+    }
+    const verdict = await load.verdict();
+    await producer.pause();
+    producer.sendToAll();
+    await producer.pause();
+    await clients.reached(producer.newest(), 45_000);
+    const added = verdictOf(producer.sent(), clients.received);
+    const produced = verdict.produced + added.produced;
+    await report('roll-out with a topic that only some nodes know', { times: ROUNDS, ...verdict, produced });
+    expect(verdict).toMatchObject(FAULTLESS);
+    expect(added).toMatchObject(FAULTLESS);
+  },
+  scale.timeoutMs,
+);
