@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   createTopics,
+  freePort,
   produce,
   startGateway,
   TokenKafka,
@@ -97,6 +98,18 @@ describe('A login token of Kafka', () => {
     const { code, stdout } = await run(['doctor', '-c', file]);
     expect(stdout).toMatch(/kafka +fault +.*answered 401 \{"error":"invalid_client"\}/);
     expect(code).toBe(1);
+  }, 90_000);
+
+  // A router begins with Kafka only when Redis is there.
+  it('that the issuer does not give is named while Redis is away, too', async () => {
+    const config = {
+      ...{ kafka: { bootstrapServers: kafka.tokenBrokers, sasl: login('wrong-secret') } },
+      redis: { addr: `127.0.0.1:${await freePort()}` },
+    };
+    gateway = await startGateway({ config, ready: false });
+    const node = gateway;
+    await waitFor(() => linesOf(node, 'kafka login token cannot be fetched, trying on').length > 0, PATIENCE);
+    expect(linesOf(node, 'redis cannot be reached')).toHaveLength(1);
   }, 90_000);
 
   it('that the broker refuses is named, and the node heals when the next one is good', async () => {

@@ -142,7 +142,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   await ops?.listen();
   const { port } = await transport.listen();
   logListening(config, { port, hasOps: ops !== null }, logger);
-  firstContact(config, { kafka: outgoing.writer !== null }, logger).catch(endByDefect);
+  firstContact(config, { kafka: outgoing.writer === null ? null : link }, logger).catch(endByDefect);
 
   // Nothing of a node that the engine refuses would be found by the others, so it must not look well.
   const refuse = (error: unknown): void => void gateway.stop('the engine refuses', error).catch(() => undefined);
