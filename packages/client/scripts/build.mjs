@@ -12,7 +12,7 @@ const COMMON_JS = new URL('cjs/', DIST);
 
 /** Members of objects that never leave the package and never reach the wire: they may have any name. */
 const INTERNAL =
-  /^(abandon|afterMs|authenticate|awake|behind|beginAnew|crowd|dead|detail|distrust|doubt|doubtful|emit|ended|failed|failures|forget|forgetAsked|forgetTopic|heard|hurry|inFlight|isConnected|isEnded|joinedRoom|joinedTopic|leastMs|names|news|nextUrl|onOk|ownStreamsOf|positionsRefused|probe|received|rejectAll|rejoin|remedy|renew|renewInMs|renewable|reset|settle|settled|sseUrl|timer|topicsFor|transport|unexplained|unreadable|wished|wishes|withoutSse)$/;
+  /^(abandon|afterMs|authenticate|awake|behind|beginAnew|connected|crowd|dead|detail|disconnected|distrust|doubt|doubtful|emit|ended|failed|failures|forget|forgetAsked|forgetTopic|frame|heard|hurry|inFlight|isConnected|isEnded|joinedRoom|joinedTopic|leastMs|names|news|nextUrl|onOk|ownStreamsOf|positionsRefused|probe|received|reconnecting|refused|rejectAll|rejoin|remedy|renew|renewInMs|renewable|reset|settle|settled|sseUrl|timer|topicsFor|transport|unexplained|unreadable|urls|wished|wishes|withoutSse)$/;
 
 for (const name of readdirSync(DIST)) if (!name.endsWith('.d.ts')) rmSync(new URL(name, DIST), { recursive: true });
 for (const name of readdirSync(DIST)) cpSync(new URL(name, DIST), new URL(name, COMMON_JS));

@@ -6,6 +6,7 @@ import {
   nameIn,
   type Connected,
   type Frame,
+  type Left,
   type JoinedRoom,
   type JoinedTopic,
   type Message,
@@ -145,7 +146,7 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
    * client is to be had by `message` only. Gives the function that ends it.
    */
   on<Name extends string>(name: Name, listener: Listener<Topics, Name>): () => void {
-    const listeners = CLIENT_EVENTS.has(name) ? this.#events : this.#topics;
+    const listeners = CLIENT_EVENTS.includes(name) ? this.#events : this.#topics;
     return listeners.add(name, listener as (detail: unknown) => unknown);
   }
 
@@ -269,6 +270,7 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
   #frame(frame: Frame): void {
     if (isMessage(frame)) this.#message(frame);
     else if (frame.rid > 0) this.#requests.answer(frame);
+    else if (frame.event === 'left') this.#memberships.left(frame.payload as Left);
     else if (frame.status === 'error') {
       const text = JSON.stringify(frame.payload);
       this.#emit('error', new ClientError('gateway_error', `the gateway says: ${text}`, frame.payload));
@@ -283,7 +285,7 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
     this.#options.debug?.(`message ${event} ${stream} ${offset}`.trimEnd());
     this.#events.emit('message', message);
     this.#topics.emit(event, message);
-    if (message.key !== undefined) this.#topics.emit(nameIn(message), message);
+    if (message.key) this.#topics.emit(nameIn(message), message);
   }
 
   #tell(news: readonly StreamNews[]): void {
@@ -345,7 +347,7 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
   }
 }
 
-const CLIENT_EVENTS: ReadonlySet<string> = new Set([
+const CLIENT_EVENTS: readonly string[] = [
   'message',
   'connected',
   'disconnected',
@@ -355,4 +357,4 @@ const CLIENT_EVENTS: ReadonlySet<string> = new Set([
   'lost',
   'error',
   'closed',
-] satisfies (keyof ClientEvents)[]);
+] satisfies (keyof ClientEvents)[];

@@ -62,6 +62,12 @@ export interface Connected {
   readonly reconnect_spread_ms?: number;
 }
 
+/** Payload of `left`: what a new token does not allow any more. */
+export interface Left {
+  readonly topics: readonly { readonly topic: string; readonly keys?: readonly string[] }[];
+  readonly rooms: readonly string[];
+}
+
 export interface Frame {
   readonly rid: number;
   readonly event: string;
@@ -77,11 +83,11 @@ export function asFrame(value: unknown): Frame | null {
   return value as unknown as Frame;
 }
 
-const MESSAGE_STATUSES: ReadonlySet<string> = new Set(['update', 'reload', 'delete'] satisfies Message['status'][]);
+const MESSAGE_STATUSES = /^(update|reload|delete)$/;
 
 /** Tells messages by their status, not by event: a topic may be called `connected` as well. */
 export function isMessage(frame: Frame): frame is Message & Frame {
-  return frame.rid === -1 && MESSAGE_STATUSES.has(frame.status);
+  return frame.rid === -1 && MESSAGE_STATUSES.test(frame.status);
 }
 
 export function isConnected(frame: Frame): frame is Frame & { readonly payload: Connected } {
@@ -97,8 +103,8 @@ export function isRefused(frame: Frame): frame is Frame & { readonly payload: Re
 }
 
 /** The name of a topic, or of a key of one, which is called as its stream is: `quotes/k/AAPL`. */
-export function nameIn({ topic, key }: { readonly topic?: string; readonly key?: string }): string {
-  return key === undefined ? topic! : `${topic}/k/${key}`;
+export function nameIn({ topic, key }: { readonly topic?: string; readonly key?: string | undefined }): string {
+  return key ? `${topic}/k/${key}` : topic!;
 }
 
 /** Topic and key in such a name; no key in that of a topic. */

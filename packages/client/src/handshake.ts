@@ -61,7 +61,7 @@ export function sseAddress(webSocketUrl: string): string | null {
  */
 export function recoverOf({ topics, token, positions, wished }: HandshakeOptions): string {
   const asked = topics.flatMap((topic) => {
-    const isKey = splitName(topic).length > 1;
+    const isKey = topic.includes('/');
     const own = token === '' || isKey ? undefined : positions.ownStreamsOf(topic)[0];
     const shared = isKey ? topic : publicStream(topic);
     return [
@@ -69,7 +69,7 @@ export function recoverOf({ topics, token, positions, wished }: HandshakeOptions
       [shared, positions.get(shared)],
     ] as const;
   });
-  return asked.flatMap(([name, at]) => (at === null ? [] : [`${name}:${at.epoch}:${at.offset}`])).join(',');
+  return asked.flatMap(([name, at]) => (at === null ? [] : [`${name}:${at.epoch}:${at.offset}`])).join();
 }
 
 function address(base: string, options: HandshakeOptions): URL {
@@ -79,10 +79,10 @@ function address(base: string, options: HandshakeOptions): URL {
   const parameters = {
     token: tokenIn === 'query' ? token : '',
     // One that is there twice counts once.
-    topics: names.map(([topic]) => topic).join(','),
+    topics: names.map(([topic]) => topic).join(),
     recover: recoverOf(options),
   };
-  for (const [name, value] of Object.entries(parameters)) if (value !== '') url.searchParams.set(name, value);
+  for (const [name, value] of Object.entries(parameters)) if (value) url.searchParams.set(name, value);
   for (const [topic, key] of names) if (key) url.searchParams.append(`key.${topic}`, key);
   return url;
 }

@@ -1,5 +1,5 @@
 import { AnswerError, ClientError, closedError, unsupportedError, type ClientErrorCode } from './errors.js';
-import type { JoinedRoom, JoinedStream, JoinedTopic } from './frames.js';
+import type { JoinedRoom, JoinedStream, JoinedTopic, Left } from './frames.js';
 import { isRecord, nameIn, splitName } from './frames.js';
 import type { Transport } from './gateway-connection.js';
 import { roomStream, type Position, type Positions } from './positions.js';
@@ -130,6 +130,14 @@ export class Memberships {
     }
     for (const room of this.#rooms) if (!this.#pending('enter', new Set([room]))) this.#enterAgain(room);
     for (const call of this.#calls) void this.#perform(call);
+  }
+
+  /** The gateway has taken these away: nobody asks for them again, or the next handshake would be refused for good. */
+  left({ topics, rooms }: Left): void {
+    for (const { topic, keys = [undefined] } of topics) {
+      for (const key of keys) this.#topics.delete(nameIn({ topic, key }));
+    }
+    for (const room of rooms) this.#rooms.delete(room);
   }
 
   /** A handshake was refused; true: for topics that rode in it to be tried, and which are given up now. */
@@ -290,7 +298,7 @@ function nameOf(wish: TopicWish): string {
 function onWire(wish: TopicWish): unknown {
   const [topic, key] = splitName(nameOf(wish));
   const position = positionOf(wish);
-  return key === undefined ? wish : { topic, keys: [key], ...(position && { positions: { [key]: position } }) };
+  return key ? { topic, keys: [key], ...(position && { positions: { [key]: position } }) } : wish;
 }
 
 function positionOf(wish: TopicWish): Position | null {

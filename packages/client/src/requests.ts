@@ -63,7 +63,7 @@ export class Requests {
 
   #expire(rid: number, timeoutMs: number): void {
     const pending = this.#take(rid);
-    pending?.reject(new ClientError('timeout', `${pending.command}: no answer within ${timeoutMs} ms`));
+    pending?.reject(new ClientError('timeout', `${pending.command}: not within ${timeoutMs} ms`));
   }
 
   #take(rid: number): Pending | undefined {

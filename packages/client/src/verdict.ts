@@ -13,11 +13,11 @@ export interface Verdict {
 
 const CODE_TOKEN_EXPIRED = 4010;
 /** drain; going away, service restart, try again later. */
-const LEAVING_CODES: ReadonlySet<number> = new Set([4000, 1001, 1012, 1013]);
+const LEAVING_CODES: readonly number[] = [4000, 1001, 1012, 1013];
 
 /** Decides what to do after a connection or an attempt to make one has ended. */
 export function judge({ code, connected, refused }: ConnectionEnd): Verdict {
-  const leaving = LEAVING_CODES.has(code);
+  const leaving = LEAVING_CODES.includes(code);
   const explained = refused !== null && refused.code !== '';
   const remedy = explained ? remedyOf(refused) : remedyOfClose(code);
   return {

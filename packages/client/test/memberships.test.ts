@@ -66,6 +66,18 @@ describe('a topic subscribed by command', () => {
     expect(gateway.last.requests).toEqual([]);
   });
 
+  // The next handshake named what the token no longer allows, and was refused for good.
+  it('is not asked for again when the gateway says that it was left, and neither is a key', async () => {
+    const { client, gateway } = await play({ topics: ['a', 'b', 'q/k/A', 'q/k/B'] });
+    gateway.last.accept();
+    const payload = { topics: [{ topic: 'b' }, { topic: 'q', keys: ['A'] }], rooms: [] };
+    gateway.last.say({ rid: -1, event: 'left', status: 'ok', payload });
+    expect(client.topics).toEqual(['a', 'q/k/B']);
+    gateway.last.drop();
+    await pass(500);
+    expect(gateway.last.url.search).toBe('?topics=a%2Cq&key.q=B');
+  });
+
   it('is gone after unsubscribe, with its positions', async () => {
     const { client, gateway } = await play();
     gateway.last.accept({ topics: [row('a', 3)] });

@@ -166,11 +166,9 @@ export function reconnectFrame(reason: string, afterMs: number): string {
 export type NamedTopic = string | { readonly topic: string; readonly keys: readonly string[] };
 
 /** Tells a client what it is not subscribed to any more, because its new token does not allow it. */
-export function leftFrame(payload: {
-  readonly topics: readonly NamedTopic[];
-  readonly rooms: readonly string[];
-}): string {
-  return responseFrame(-1, 'left', 'ok', payload);
+export function leftFrame({ topics, rooms }: { topics: readonly NamedTopic[]; rooms: readonly string[] }): string {
+  const named = topics.map((topic) => (typeof topic === 'string' ? { topic } : topic));
+  return responseFrame(-1, 'left', 'ok', { topics: named, rooms });
 }
 
 /** The only frame of a client that is refused after the upgrade; `refusalClose` follows. */
