@@ -18,6 +18,8 @@ export class AttemptPlan {
   #url = 0;
   /** Plain HTTP got through while WebSockets failed. */
   #reachable = false;
+  /** Server-sent events are what got through last. */
+  #sseWorked = false;
 
   constructor(urls: readonly string[], transports: readonly Transport[]) {
     this.#urls = urls;
@@ -40,13 +42,13 @@ export class AttemptPlan {
   /** Notes that an attempt got through: the next ones, after a loss, begin with its kind. */
   connected(): void {
     this.failures = 0;
-    this.#reachable = false;
+    this.#sseWorked = this.transport === 'sse';
   }
 
-  /** Server-sent events that fail leave the turn to WebSockets. */
+  /** Server-sent events that fail leave the turn to WebSockets, and get it back at once if they were what worked. */
   failed(): void {
     this.failures++;
-    this.beginAnew();
+    this.transport = this.#sseWorked && this.transport !== 'sse' ? 'sse' : this.#first;
   }
 
   /** Notes that an attempt failed and nobody said why. */

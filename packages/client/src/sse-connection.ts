@@ -14,7 +14,7 @@ export class SseConnection extends GatewayConnection {
   constructor(handshake: SseHandshake, handlers: ConnectionHandlers, options: ConnectionOptions) {
     super(handlers, options);
     this.#run(handshake).then(
-      () => this.abandon('the stream ended'),
+      () => this.abandon('stream ended'),
       (error: unknown) => this.abandon(String(error)),
     );
   }
