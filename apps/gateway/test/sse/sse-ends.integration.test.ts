@@ -33,7 +33,7 @@ async function end(client: SseClient): Promise<SseEvent & { readonly close: Reco
   expect(client.events.at(-1)).toBe(event);
   const close = JSON.parse(event.data) as { code: number; after_ms: number };
   expect(Object.keys(close)).toEqual(['code', 'reason', 'after_ms']);
-  expect(event.retry).toBe(close.after_ms);
+  expect(event.retry).toBe(close.code === 4010 ? 5000 : close.after_ms);
   return { ...event, close };
 }
 
@@ -104,6 +104,14 @@ describe('an end of server-sent events', () => {
     await back.count(1);
     expect(back.payloads).toEqual(['meanwhile']);
   });
+
+  it('is not the end of a silence: a comment comes every heartbeat', async () => {
+    await start({ server: { heartbeat: '8s' } });
+    const client = await open(0, 'ann');
+    expect(client.frames[0]).toMatchObject({ payload: { heartbeat_ms: 8000 } });
+    await waitFor(() => client.comments === 2, { timeoutMs: 20_000 });
+    client.close();
+  }, 60_000);
 
   it('by its lifetime is 4002', async () => {
     await start({ limits: { maxLifetime: '1s' } });

@@ -34,8 +34,11 @@ export function eventBodyOf(frame: Uint8Array): EventBody {
 }
 
 /** The last event: what a WebSocket would say by its close frame, and when to come back. */
-export function closeEvent(close: { code: number; reason: string; after_ms: number }, id: string | null): string {
-  const lines = [`retry: ${close.after_ms}`, 'event: close', ...(id === null ? [] : [`id: ${id}`])];
+export function closeEvent(
+  close: { code: number; reason: string; after_ms: number },
+  { retryMs, id }: { retryMs: number; id: string | null },
+): string {
+  const lines = [`retry: ${retryMs}`, 'event: close', ...(id === null ? [] : [`id: ${id}`])];
   return `${lines.join('\n')}\ndata: ${JSON.stringify(close)}\n\n`;
 }
 

@@ -8,6 +8,11 @@ import { closeEvent, COMMENT, type EventBody } from './event-text.js';
 
 /** Time in ms over which clients that are sent away come back; one that is told a time gets that. */
 const RECONNECT_SPREAD_MS = 1000;
+/**
+ * An EventSource comes back with the token that has expired, and may be let in once more for as long as `auth.clockTolerance`
+ * lasts: then not every second.
+ */
+const RETRY_EXPIRED_MS = 5000;
 /** Bytes up to which events are put together into one piece; a longer one goes by itself, and all sockets share it. */
 const PIECE_BYTES = 8 * 1024;
 
@@ -125,8 +130,10 @@ export class SseSocket implements Socket, Pinged {
     this.flush();
     this.#client = null;
     this.ending = { code, reason };
+    const afterMs = this.#afterMs ?? spread(RECONNECT_SPREAD_MS);
+    const retryMs = code === closeCodes.token_expired ? RETRY_EXPIRED_MS : afterMs;
     const id = code === closeCodes.session_replaced ? this.#positions.text(true) : null;
-    client.write(closeEvent({ code, reason, after_ms: this.#afterMs ?? spread(RECONNECT_SPREAD_MS) }, id));
+    client.write(closeEvent({ code, reason, after_ms: afterMs }, { retryMs, id }));
     client.end();
   }
 
