@@ -7,7 +7,8 @@ export class Agents {
   readonly #texts = new Map<string, string>();
 
   shared(agent: string): string {
-    const text = agent.slice(0, LENGTH_MAX);
+    // Copied: a part of a text keeps all of it in memory, up to 16 kB for as long as the connection lasts.
+    const text = agent.length <= LENGTH_MAX ? agent : Buffer.from(agent.slice(0, LENGTH_MAX)).toString();
     const known = this.#texts.get(text);
     if (known !== undefined) return known;
     if (this.#texts.size < TEXTS_MAX) this.#texts.set(text, text);
