@@ -15,12 +15,14 @@ import { waitFor } from '../lib/wait.js';
 const PARTITIONS = 6;
 const TOKEN_LIFE_SECONDS = 3600;
 
+/** `wsg.v1`: the socket is upgraded before its client is admitted. */
+const KINDS = ['new token', 'same token', 'same token without wsg.v1', 'bare'] as const;
+
 /** Each round has this number of handshakes of each kind; the first `warmup` rounds are not counted. */
 const defaults = { handshakes: 2_000, rounds: 5, warmup: 2, parallel: 64 };
 
 await runBench('handshake', defaults, measure);
 
-const KINDS = ['new token', 'same token', 'same token without wsg.v1', 'bare'] as const;
 type Kind = (typeof KINDS)[number];
 
 interface Stretch {
