@@ -26,6 +26,8 @@ function findHelm(): string | null {
 const helm = findHelm();
 const violations = schemaCheck();
 
+const CA_MOUNT = ['extraVolumeMounts[0].name=ca', 'extraVolumeMounts[0].mountPath=/etc/kafka/ca'];
+
 function rendered(...set: string[]): Manifest[] {
   const args = set.flatMap((value) => ['--set', value]);
   const { status, stdout, stderr } = spawnSync(helm!, ['template', 'chat', CHART, ...args]);
@@ -43,6 +45,8 @@ function one(made: readonly Manifest[], kind: string, name: string): Manifest {
   test.each([
     [[]],
     [['ingress.enabled=true', 'ingress.tlsSecret=tls', 'podMonitor.enabled=true', 'edge.autoscaling.connections=10k']],
+    [['httpRoute.enabled=true', 'httpRoute.parentRefs[0].name=shared', 'extraEnv[0].name=JWT_SECRET_FILE']],
+    [['extraVolumes[0].name=ca', 'extraVolumes[0].secret.secretName=ca', ...CA_MOUNT]],
     [['edge.autoscaling.enabled=false', 'router.replicas=null', 'config.ops.port=0', 'priorityClassName=high']],
   ])('is what the API server takes, with %j', (set) => {
     for (const manifest of rendered(...set)) {
@@ -60,6 +64,15 @@ function one(made: readonly Manifest[], kind: string, name: string): Manifest {
     expect(containers[0]!.ports!.map(({ name, containerPort }) => `${name} ${containerPort}`)).toEqual([
       ...['http 9000', 'ops 9090', 'grpc 9003'],
     ]);
+  });
+
+  test('gives both Deployments what is added to their pods', () => {
+    const made = rendered('extraVolumes[0].name=ca', 'extraVolumes[0].secret.secretName=ca', ...CA_MOUNT);
+    for (const role of ['edge', 'router']) {
+      const { volumes, containers } = one(made, 'Deployment', `chat-${role}`).spec.template!.spec;
+      expect(volumes.map(({ name }) => name)).toEqual(['config', 'ca']);
+      expect(containers[0]!.volumeMounts.map(({ name }) => name)).toEqual(['config', 'ca']);
+    }
   });
 
   test('selects its own pods, asks them on the port of operators, and makes no Secret', () => {
