@@ -189,6 +189,21 @@ export const sources: ConformanceTests = {
     expect(node.inbox.messages.map(({ offset }) => offset)).toEqual([1, 2, 3]);
   },
 
+  'tells of each item on demand where it went, unless some of them were applied before': async (fixture) => {
+    const node = await fixture.node();
+    await admit(node, 'u1', 'c1');
+    const batch = sourced(-1, [
+      [5, userItem('u1', 'a')],
+      [7, userItem('u2', 'b')],
+    ]);
+    const { items } = await node.engine.publish({ ...batch, perItem: true });
+    expect(items).toMatchObject([
+      { nodes: 1, position: { offset: 1 } },
+      { nodes: 0, position: { offset: 1 } },
+    ]);
+    expect(await node.engine.publish({ ...batch, perItem: true })).not.toHaveProperty('items');
+  },
+
   'applies all items of one record, and covers offsets without items': async (fixture) => {
     const node = await fixture.node();
     await admit(node, 'u1', 'c1');
