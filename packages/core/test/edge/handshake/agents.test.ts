@@ -12,7 +12,8 @@ it('a long User-Agent is kept no longer than it is shown', () => {
   const kept: string[] = [];
   collectGarbage();
   const before = process.memoryUsage().heapUsed;
-  for (let at = 0; at < 1000; at++) kept.push(agents.shared(Buffer.alloc(15_000, 97 + (at % 20)).toString() + at));
+  for (let at = 0; at < 1000; at++)
+    kept.push(agents.shared(`${at} ${Buffer.alloc(15_000, 97 + (at % 20)).toString()}`));
   collectGarbage();
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(3_000_000);
   expect(kept.every((text) => text.length === 256)).toBe(true);
