@@ -86,7 +86,13 @@ export const accessKeys = {
     ),
     connectionsPerUser: live(key(whole(0), 0, 'Connections of one user on one node.')),
     connectionsPerAddress: live(key(whole(0), 0, 'Connections from one address on one node.')),
-    handshakesPerSecond: live(key(whole(0), 0, 'New connections a second on one node.')),
+    handshakesPerSecond: live(
+      key(
+        whole(0),
+        0,
+        'New connections a second: from one address, and of one node. Clients whose token is known have as many of their own.',
+      ),
+    ),
     requestsPerSecond: live(key(whole(0), 50, 'Requests a second from one connection.')),
     requestBytesPerSecond: live(key(size(0), '256kb', 'Bytes of requests a second from one connection.')),
     sendsPerSecond: live(
