@@ -23,8 +23,6 @@ interface ExplainFlags extends ConfigFlags {
   readonly json?: true;
 }
 
-const REGISTRY_TIMEOUT_MS = 15_000;
-
 const EXAMPLES = `
 Nothing is sent, and no gateway need run. Exit code 1 when a record would be a dead letter.
 
@@ -71,10 +69,7 @@ async function explainAll(
 ): Promise<number> {
   let letters = 0;
   for (const { partition, record } of records) {
-    const signal = AbortSignal.timeout(REGISTRY_TIMEOUT_MS);
-    const verdict = await decoding.decode(record, partition, signal).catch((error: unknown) => {
-      throw failure(`schema registry: ${reasonOf(error)}`, error);
-    });
+    const verdict = await decoding.decode(record, partition);
     if (verdict.kind === 'dead_letter') letters++;
     const place = { topic: decoding.policy.kafkaTopic, partition, offset: record.offset };
     report(place, explain(verdict), flags);

@@ -25,8 +25,6 @@ interface ProduceFlags extends ConfigFlags {
   readonly json?: true;
 }
 
-const DECODE_TIMEOUT_MS = 15_000;
-
 const EXAMPLES = `
 On a topic of format envelope the payload is wrapped as a back end would do it; on others it is the value itself.
 
@@ -86,12 +84,7 @@ async function requireUsable(
     value: bytes(outgoing.value),
     headers: outgoing.headers ?? {},
   };
-  const decoded = withDecoding(config, policy, (decoding) =>
-    decoding.decode(record, 0, AbortSignal.timeout(DECODE_TIMEOUT_MS)),
-  );
-  const verdict = await decoded.catch((error: unknown) => {
-    throw failure(`schema registry: ${reasonOf(error)}`, error);
-  });
+  const verdict = await withDecoding(config, policy, (decoding) => decoding.decode(record, 0));
   if (verdict.kind === 'skipped') note("the topic's when wants no message of it: nobody will get a frame");
   const whose = user === undefined ? '' : notForUser(user, policy, explain(verdict));
   if (verdict.kind !== 'dead_letter' && whose === '') return;

@@ -10,6 +10,7 @@ import {
 } from '@ws-gateway/core';
 import type { Config } from '../config/config.js';
 import { roomRetention } from '../node/part-options.js';
+import { failure } from '../cli/exit.js';
 import { silent } from '../cli/kafka.js';
 
 /** What a router would make of a record. */
@@ -19,16 +20,19 @@ export type Verdict = Exclude<Decoded, Pending>;
 export class TopicDecoding {
   readonly policy: TopicPolicy;
   readonly #decoder: RecordDecoder;
+  readonly #registryTimeoutMs: number;
   readonly #context: Omit<DecodeContext, 'partition' | 'nowMs'>;
 
   constructor(config: Config, policy: TopicPolicy, schemas: SchemaReader | null) {
     this.policy = policy;
     this.#decoder = new RecordDecoder(policy, schemas);
+    this.#registryTimeoutMs = config.schemaRegistry.timeoutMs;
     this.#context = { maxRecordBytes: config.limits.maxRecordBytes, roomRetention: roomRetention(config) };
   }
 
-  /** Rejects when the schema registry does not answer before the signal aborts. */
-  async decode(record: SourceRecord, partition: number, signal: AbortSignal): Promise<Verdict> {
+  /** Rejects when the schema registry does not answer in the time that it has. */
+  async decode(record: SourceRecord, partition: number): Promise<Verdict> {
+    const signal = AbortSignal.timeout(this.#registryTimeoutMs);
     for (;;) {
       const decoded = this.#decoder.decode(record, { ...this.#context, partition, nowMs: Date.now() });
       if (decoded.kind !== 'pending') return decoded;
@@ -57,9 +61,17 @@ export async function withDecoding<T>(
   work: (decoding: TopicDecoding) => Promise<T>,
 ): Promise<T> {
   const { createSchemaReader } = await import('../node/schema-registry.js');
-  const schemas = formats[policy.format].needsRegistry ? createSchemaReader(config, silent) : null;
+  let cause = 'no answer';
+  const logger = {
+    ...silent,
+    error: (_: string, fields: Readonly<Record<string, unknown>> = {}) => void (cause = String(fields['error'])),
+  };
+  const schemas = formats[policy.format].needsRegistry ? createSchemaReader(config, logger) : null;
   try {
     return await work(new TopicDecoding(config, policy, schemas));
+  } catch (error) {
+    if ((error as Error).name !== 'TimeoutError') throw error;
+    throw failure(`schema registry at ${config.schemaRegistry.url}: ${cause}`, error);
   } finally {
     await schemas?.stop();
   }

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createTopics, produce, readTopic, testBrokers, uniqueName } from '@ws-gateway/testkit';
 import { configFile, run } from './running.js';
@@ -71,6 +72,20 @@ describe('explain', () => {
       { offset: 2, audience: 'user:u1' },
       { offset: 3, reason: 'not_json' },
     ]);
+  });
+
+  test('names the schema registry that does not answer, and why', async () => {
+    const file = configFile({
+      kafka: { groupId: group, topics: [] },
+      schemaRegistry: { url: 'http://127.0.0.1:1', timeout: '1s' },
+      topics: { orders: { format: 'avro', map: { user: 'value:/owner' } } },
+    });
+    const value = `${file}.avro`;
+    writeFileSync(value, Buffer.from([0, 0, 0, 0, 1, 2]));
+    expect(await run(['explain', 'orders', '-c', file, '--file', value])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('schema registry at http://127.0.0.1:1: Error: connect ECONNREFUSED'),
+    });
   });
 
   test.each([
