@@ -74,6 +74,7 @@ describe('a configuration without a file', () => {
       audienceFromKey: false,
       blocks: false,
       keys: null,
+      tracking: null,
     });
     expect(topics.get('balance-updates')).toMatchObject({
       type: 'balance_update',

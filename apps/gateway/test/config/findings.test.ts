@@ -174,6 +174,23 @@ describe('impossible combinations', () => {
     ['topics: {notifications: {snapshot: true}}', ['topics.notifications.snapshot: needs mode latest']],
     ['topics: {wss: {ack: true}}', ['topics.wss.ack: needs a history']],
     [
+      'topics: {notifications: {ackTimeout: 5s}}',
+      ['topics.notifications.ackTimeout: needs ack: clients of this topic do not acknowledge'],
+    ],
+    [
+      'topics: {user-blocks: {deliveries: true}}',
+      ['topics.user-blocks.deliveries: cannot be true for user-blocks: its records are commands'],
+    ],
+    [
+      'deliveries: {outcomes: [offline, unacked]}\ntopics: {notifications: {deliveries: true}}',
+      ['deliveries.outcomes: unacked needs a topic with deliveries and ack'],
+    ],
+    [
+      'deliveries: {enabled: true, kafkaTopic: notifications}',
+      ['deliveries.kafkaTopic: notifications is consumed as well: its records would go round in circles'],
+    ],
+    ['tracing: {ratio: 2}', ['tracing.ratio: must be a number from 0 to 1, not 2']],
+    [
       'topics: {a: {format: json}}',
       ['topics.a.map: format json needs one of map.user, map.users, map.room, map.hub, map.keyed, map.audience'],
     ],

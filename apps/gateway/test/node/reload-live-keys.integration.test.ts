@@ -21,8 +21,8 @@ import { schema } from '../../src/config/schema/schema.js';
 import { walk } from '../../src/config/language/schema-node.js';
 
 /**
- * Each key that is marked as live, and what an open socket (or the next handshake, for what is about those) sees of a new
- * value. The last test holds the list against the schema.
+ * What an open socket, or the next handshake for what is about those, sees of a new value of a live key. The last test
+ * holds the list of all live keys against the schema.
  */
 let folder: string;
 let gateway: GatewayProcess;
