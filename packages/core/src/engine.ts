@@ -181,7 +181,7 @@ export interface UserItem extends ItemBase {
   readonly retention: Retention | null;
   /** Id of a connection that must not get it: nobody is told what he sent. */
   readonly except?: string;
-  /** The message's outcome is wanted; absent: it is not. */
+  /** The message's outcome is wanted; absent, or without a source, by which nodes name the message: it is not. */
   readonly ticket?: Ticket;
 }
 /** Message that was too old when it came: nobody gets it, and its outcome is wanted. Its head is empty. */

@@ -24,6 +24,8 @@ for at = 5, #ARGV, 2 do
   if top and tonumber(top) > 0 then streams = streams + 1 end
   messages = messages + math.min(size, redis.call('LLEN', base .. LIST .. stream) / 2)
   redis.call('UNLINK', base .. META .. stream, base .. LIST .. stream, base .. ACKNOWLEDGED .. stream)
+  -- The stream begins again, so its offsets mean other messages. What was under way is decided by its time.
+  redis.call('UNLINK', base .. LEDGER_STREAM .. stream)
 end
 redis.call('UNLINK', base .. PRESENCE .. user, base .. USER_NODES .. user, base .. USER_NODE_ROWS .. user)
 return { streams, messages }

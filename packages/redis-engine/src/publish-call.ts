@@ -178,17 +178,18 @@ function sizeOf(item: Item): number {
 
 interface ItemContext {
   readonly classes: ItemClasses;
-  /** Text that follows the record's time. */
+  /** Text that follows the record's time; '' for no record, and then nodes could not say what became of the message. */
   readonly origin: string;
 }
 
 function pushItem(args: (string | number)[], item: Item, { classes, origin }: ItemContext): void {
   switch (item.kind) {
     case 'user': {
-      const kind = item.ticket === undefined ? 'u' : 't';
+      const ticket = origin === '' ? undefined : item.ticket;
+      const kind = ticket === undefined ? 'u' : 't';
       args.push(classes.number(kind, item.topic, item.retention, traitsOf(item)), item.recordTimeMs + origin);
       args.push(item.user, item.head);
-      if (item.ticket !== undefined) args.push(ticketText(item.ticket));
+      if (ticket !== undefined) args.push(ticketText(ticket));
       args.push(...lifeArgs(item));
       return;
     }

@@ -10,6 +10,7 @@ import {
   type ConformanceTests,
   type Fixture,
   type TestNode,
+  unsourced,
 } from './fixture.js';
 import type { RecordedMessage } from './recording-inbox.js';
 
@@ -177,6 +178,27 @@ export const outcomes: ConformanceTests = {
     const reader = new Reader(node);
     await reader.waitFor(2, fixture);
     expect(reader.told.sort()).toEqual(['a expired 0', 'b expired 0']);
+  },
+
+  'delivers a message that no record says, and has no outcome for it': async (fixture) => {
+    const node = await fixture.node();
+    await admit(node, 'u1', 'c1');
+    await node.engine.publish(unsourced(tracked('u1', 'a'), tracked('nobody', 'b')));
+    await arrived(node, 'a');
+    expect(await new Reader(node).read()).toBe(0);
+  },
+
+  'lets no acknowledgement of what comes behind the erasure of a user count for what was before': async (fixture) => {
+    const node = await fixture.node();
+    const waiting = { ackTimeoutMs: ACK_TIMEOUT_MS };
+    const stream = { stream: `${topic}/u/u1`, retention: ordered, user: 'u1' };
+    await node.engine.publish(sourced(-1, [[1, tracked('u1', 'a', waiting)]]));
+    await node.engine.erase('u1', [stream]);
+    await node.engine.publish(sourced(1, [[2, tracked('u1', 'b', waiting)]]));
+    await node.engine.acknowledge(stream, 1);
+    const reader = new Reader(node);
+    await reader.waitFor(2, fixture);
+    expect(reader.told).toEqual(['b acked 1', 'a offline 0']);
   },
 
   'keeps what is decided until it is confirmed': async (fixture) => {

@@ -270,7 +270,10 @@ export class MemoryEngine implements Engine {
     let messages = 0;
     const written = streams.filter(({ stream }) => (this.#streams.get(stream)?.offset ?? 0) > 0);
     for (const { stream, retention } of written) messages += this.#streams.get(stream)!.kept(retention, this.#clock());
-    for (const { stream } of streams) this.#streams.delete(stream);
+    for (const { stream } of streams) {
+      this.#streams.delete(stream);
+      this.outcomes.unacknowledgeable(stream);
+    }
     return { streams: written.length, messages };
   }
 
@@ -299,7 +302,7 @@ export class MemoryEngine implements Engine {
         const here = this.#sessions.has(item.user);
         const stream = userStream(item.topic, item.user);
         const result = this.#toStream(item, stream, { here, queue, source });
-        if (item.ticket === undefined) return result;
+        if (item.ticket === undefined || source === 0) return result;
         const entering = { stream, offset: result.position?.offset ?? 0, nodes: result.nodes, ticket: item.ticket };
         this.outcomes.enter(ledgerKey(source, item.sourceOffset, stream), entering);
         return result;

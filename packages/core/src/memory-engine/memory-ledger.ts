@@ -102,6 +102,11 @@ export class MemoryLedger implements OutcomeStore {
     }
   }
 
+  /** The stream was erased, and begins again: no offset of it means what is here now. */
+  unacknowledgeable(stream: string): void {
+    this.#acknowledgeable.delete(stream);
+  }
+
   async page(_part: number, receipt: string | null): Promise<OutcomePage> {
     const nowMs = this.#clock();
     const [first, end] = (receipt ?? '').split(' ').map(Number);
