@@ -53,19 +53,27 @@ export class OtlpExporter implements SpanSink {
       return;
     }
     this.#waiting.push(span);
-    this.#timer ??= setTimeout(() => this.#send(REQUEST_TIMEOUT_MS), COLLECT_MS).unref();
+    this.#sendLater();
   }
 
   /** Tries to send what waits, then gives up. Never rejects. */
   async stop(): Promise<void> {
     await this.#sending;
     while (this.#waiting.length > 0 && !this.#failing) {
-      this.#send(LAST_REQUEST_TIMEOUT_MS);
+      // Behind a full batch the next one is under way by itself.
+      if (this.#sending === null) this.#send(LAST_REQUEST_TIMEOUT_MS);
       await this.#sending;
     }
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.dropped += this.#waiting.length;
     this.#waiting = [];
+  }
+
+  /** A full batch goes at once, else what can be sent in a second would be the limit of all; not to a receiver that fails. */
+  #sendLater(): void {
+    if (this.#sending !== null) return;
+    if (this.#waiting.length >= BATCH_MAX && !this.#failing) this.#send(REQUEST_TIMEOUT_MS);
+    else this.#timer ??= setTimeout(() => this.#send(REQUEST_TIMEOUT_MS), COLLECT_MS).unref();
   }
 
   #send(timeoutMs: number): void {
@@ -75,8 +83,7 @@ export class OtlpExporter implements SpanSink {
     this.#sending = this.#post(batch, timeoutMs).then((reason) => {
       this.#sending = null;
       this.#note(batch.length, reason);
-      if (this.#waiting.length > 0)
-        this.#timer ??= setTimeout(() => this.#send(REQUEST_TIMEOUT_MS), COLLECT_MS).unref();
+      if (this.#waiting.length > 0) this.#sendLater();
     });
   }
 

@@ -21,8 +21,9 @@ export class RecordSpans {
   consumed(spanned: SpannedRecord): void {
     this.#records.push(spanned);
     const endMs = fineNowMs();
-    // The producer's clock may be ahead.
-    const startMs = Math.min(spanned.record.timestamp, endMs);
+    // The producer's clock may be ahead, or it has none: a time before 1970 cannot be said, and costs the whole batch.
+    const { timestamp } = spanned.record;
+    const startMs = timestamp > 0 ? Math.min(timestamp, endMs) : endMs;
     const { context, consumeId } = spanned;
     this.#sink.add({ ...this.#spanOf('consume', spanned), ...context, spanId: consumeId, startMs, endMs });
   }
