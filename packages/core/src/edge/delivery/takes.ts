@@ -45,9 +45,9 @@ export class Takes {
   }
 
   /** Begins the account of a live message for the stream of this subscription; null: its outcome is not wanted. */
-  came(message: Origin, { policy, connection }: Subscription): Take | null {
+  came(message: Origin, { policy, connection, localStream }: Subscription): Take | null {
     const { user } = connection;
-    if (policy.tracking === null || message.source === 0 || user === null) return null;
+    if (policy.tracking === null || message.source === 0 || user === null || localStream.shared) return null;
     const take = new NodeTake(this, message, user);
     take.heard();
     return take;
