@@ -4,6 +4,7 @@ import { Fixture, type ConformanceTests, type CreateHarness } from './engine-con
 import { history, latestMode } from './engine-conformance/history.js';
 import { operators } from './engine-conformance/operators.js';
 import { outcomes } from './engine-conformance/outcomes.js';
+import { lostData } from './engine-conformance/lost-data.js';
 import { routing, sources } from './engine-conformance/routing.js';
 import { blocks, exclusiveEndpoints, sessions } from './engine-conformance/sessions.js';
 import { severalNodes } from './engine-conformance/several-nodes.js';
@@ -18,7 +19,7 @@ export { RecordingInbox } from './engine-conformance/recording-inbox.js';
 export function engineConformance(
   name: string,
   createHarness: CreateHarness,
-  options: { severalNodes: boolean },
+  options: { severalNodes: boolean; losesData?: boolean },
 ): void {
   describe(`${name} keeps the contract of Engine`, () => {
     let fixture: Fixture;
@@ -42,6 +43,7 @@ export function engineConformance(
     suite('endpoints for one connection of a user', exclusiveEndpoints);
     suite('blocks', blocks);
     suite('operators', operators);
+    if (options.losesData === true) suite('data that the store lost', lostData);
     if (options.severalNodes) suite('several nodes', severalNodes);
   });
 }

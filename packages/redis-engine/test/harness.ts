@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineStats, type Logger } from '@ws-gateway/core';
 import { testRedisUrl } from '@ws-gateway/testkit';
+import { Redis } from 'ioredis';
 import { RedisEngine, type RedisEngineOptions } from '../src/index.js';
 
 export const silent: Logger = {
@@ -29,8 +30,16 @@ export async function createHarness(options: Partial<RedisEngineOptions> = {}) {
       return new RedisEngine({ logger: silent, stats }, { ...base, ...options, ...others });
     },
     elapse: (ms: number): Promise<void> => delay(ms),
+    lose: () => deleteKeys(server, keyPrefix),
     stop: async () => undefined,
   };
+}
+
+async function deleteKeys({ host, port }: { host: string; port: number }, keyPrefix: string): Promise<void> {
+  const admin = new Redis({ host, port });
+  const keys = await admin.keys(`${keyPrefix}:*`);
+  if (keys.length > 0) await admin.del(keys);
+  admin.disconnect();
 }
 
 export function clusterServer(nodes: readonly { host: string; port: number }[]): RedisEngineOptions['server'] {

@@ -15,6 +15,8 @@ export interface EngineHarness {
   createEngine(node: string): Engine;
   /** Lets time pass for the store: by its clock, or by waiting. */
   elapse(ms: number): Promise<void>;
+  /** Takes away all that the store knows, while its engines run; absent where the store ends with its engine. */
+  lose?(): Promise<void>;
   /** Called after the engines have been stopped. */
   stop(): Promise<void>;
 }

@@ -25,6 +25,8 @@ export class RecordingInbox implements Inbox {
   readonly losses: ContinuityLoss[] = [];
   /** Connections that `holds` knows, as `<connection> <user>`; null: whatever it is asked for. */
   openConnections: Set<string> | null = null;
+  /** Done in each rebuild. */
+  onRebuild: () => Promise<void> = async () => undefined;
   batches = 0;
   /** True while a test is inside a call of the engine: nothing may arrive then. */
   forbidden = false;
@@ -58,7 +60,7 @@ export class RecordingInbox implements Inbox {
   rebuild(loss: ContinuityLoss): Promise<void> {
     this.losses.push(loss);
     this.events.push('rebuild');
-    return Promise.resolve();
+    return this.onRebuild();
   }
 
   holds(connection: string, user: string): boolean {

@@ -123,7 +123,7 @@ async function decide(knowledge: Knowledge): Promise<Decision> {
         offset,
         forget: true,
         storeChanged: false,
-        finding: 'the topic is another one than before, its partition starts over',
+        finding: OTHER_LOG,
       };
     }
   }
@@ -132,6 +132,10 @@ async function decide(knowledge: Knowledge): Promise<Decision> {
 /** Nothing was applied of it that the store would know of. */
 function decideByCommit({ assigned, note, store }: Knowledge): Decision {
   const { committed, beginOffset, endOffset, offset, log } = assigned;
+  // Whoever opened the new log first has deleted the rows of the old one, and committed nothing yet.
+  if (note.log !== '' && log !== '' && note.log !== log) {
+    return { offset: beginOffset, forget: false, storeChanged: false, finding: OTHER_LOG };
+  }
   if (committed !== null && committed.offset > endOffset) {
     const isSame = log !== '' && note.log === log;
     const finding = isSame
@@ -179,6 +183,7 @@ function firstLost({ rows, isWhole, note, offset }: Rows): number {
   return isWhole ? Math.max(behindRows, minuteBefore) : minuteBefore;
 }
 
+const OTHER_LOG = 'the topic is another one than before, its partition starts over';
 const STORE_LOST = 'the store may have lost what was applied last, reading it again';
 
 function isAnotherStore(note: CommitNote, store: string): boolean {

@@ -153,6 +153,17 @@ describe('another router that goes on applying while a partition is opened', () 
   });
 });
 
+// The first one to open it was taken the partition away again before it had committed anything.
+it('a topic made again starts over although the rows of the old one are gone and only its commit is left', async () => {
+  harness = new RouterHarness();
+  const { source, router } = harness;
+  await router.start();
+  const note = formatCommitNote({ log: 'old-id', store: 'first', minuteBefore: 0, begins: null });
+  const committed = { topic: 'notifications', partition: 0, offset: 12, note };
+  await harness.assign({ committed, log: 'new-id', endOffset: 96 });
+  expect(source.seeks.at(-1)!.offset).toBe(0);
+});
+
 describe('a store that lost what it had confirmed', () => {
   it('is given it again, once, as a repetition, when the next record is refused', async () => {
     harness = new RouterHarness({ chunkRecords: 5 });

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { closeReason } from '../../close-codes.js';
 import { EngineError } from '../../errors.js';
-import type { Engine } from '../../engine.js';
+import type { Engine, HistoryPage } from '../../engine.js';
 import type { ContinuityLoss } from '../../inbox.js';
 import type { Logger } from '../../logger.js';
 import type { PresenceEvents } from '../../outgoing/presence-events.js';
@@ -176,7 +176,7 @@ export class Rebuild {
     // Older data came back, and the socket is ahead of it. What was lost of records is published again by whoever has them;
     // that anything else was lost is told by the epoch that the next message begins.
     if (!page.recovered && page.epoch === epoch && page.offset < offset) return;
-    if (!page.recovered && losses.some(({ missed }) => missed(placeOf(subscription)))) {
+    if (!page.recovered && !isWholeSince(epoch, page) && losses.some(({ missed }) => missed(placeOf(subscription)))) {
       this.#unproven.add(subscription.connection);
       return;
     }
@@ -254,4 +254,9 @@ function stepsOf(registrations: readonly Registration[]): Registration[][] {
     streams = isFull ? count : streams + count;
   }
   return steps;
+}
+
+/** All that was published since the store's loss is in the page, under the epoch that began with it. */
+function isWholeSince(epoch: string, { epoch: now, offset, messages }: HistoryPage): boolean {
+  return now !== epoch && (messages[0]?.offset ?? offset + 1) === 1;
 }

@@ -176,6 +176,18 @@ describe('messages that may not have come to a node', () => {
     expect(own.socket.closed).toBeNull();
   });
 
+  it('close nobody when the epoch that began since the loss is whole, of which the rest is sent', async () => {
+    const node = new Node();
+    node.top = () => ({ epoch: NEW_EPOCH, offset: 2 });
+    const messages = [message(1, true, OWN), message(2, false, OWN)];
+    node.read = async () => ({ epoch: NEW_EPOCH, offset: 2, recovered: false, messages });
+    const own = node.open('u1', OWN);
+    node.deliver(message(36, false, OWN, 'e1'));
+    await node.rebuild.run(missed);
+    expect(own.socket.frames).toEqual(['new 36', 'new 2']);
+    expect(own.socket.closed).toBeNull();
+  });
+
   it('concern the streams of their place alone', async () => {
     const node = new Node();
     const loss = {
