@@ -366,7 +366,10 @@ export class ConsumerGroupMember {
           const others = this.#cluster.groupTopics.filter((topic) => !topics.includes(topic));
           await positions.commitMissing({ topics, others, logs, sink, commit });
         }
-        return await positions.of(partitions, logs, signal);
+        const starts = await positions.of(partitions, logs, signal);
+        // A topic that was made again meanwhile would be read under the id of the old one, and then once more.
+        const now = await this.#cluster.topicIds(topics);
+        if (topics.every((topic) => now.get(topic) === logs.get(topic))) return starts;
       } catch (error) {
         const level = attempt === 0 ? 'warn' : 'debug';
         if (!signal.aborted) logger[level]('kafka start positions not known yet', errorFields(error));
