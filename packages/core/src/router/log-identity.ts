@@ -33,11 +33,19 @@ export async function compareLog(position: SourcePosition, present: PresentLog):
   if (isSameId === false) return 'other';
   // Its retention has passed the record.
   if (mark.offset < present.beginOffset) return 'same';
-  const found = mark.offset < present.endOffset ? await present.recordFrom(mark.offset) : null;
+  const found = await recordAt(mark.offset, present);
   if (found?.offset === mark.offset && markOf(found, '').proof === mark.proof) return 'same';
   // Compaction took the record away, in the middle of the log.
   if (found !== null && found.offset > mark.offset) return 'same';
   return isSameId === true ? 'cut' : 'other';
+}
+
+/** null: the log ends before. */
+async function recordAt(offset: number, { endOffset, recordFrom }: PresentLog): Promise<SourceRecord | null> {
+  if (offset < endOffset) return recordFrom(offset);
+  // A router that was given up too early may have applied what was written since the end was asked for.
+  const hasGrown = (await recordFrom(endOffset)) !== null;
+  return hasGrown ? recordFrom(offset).catch(() => null) : null;
 }
 
 /**

@@ -164,6 +164,16 @@ it('a topic made again starts over although the rows of the old one are gone and
   expect(source.seeks.at(-1)!.offset).toBe(0);
 });
 
+// What lay beyond the end that was asked for was taken for cut off, and came again.
+it('what another router applied beyond the end that was asked for is no other log', async () => {
+  const before = await readBefore({ applied: 100, id: 'id' });
+  const { source, engine } = harness;
+  source.log = before;
+  await harness.assign({ committed: { ...harness.commit, offset: 90 }, log: 'id', endOffset: 95 });
+  expect(engine.applied.get(KEY)).toBe(99);
+  expect(warnings()).toEqual([]);
+});
+
 describe('a store that lost what it had confirmed', () => {
   it('is given it again, once, as a repetition, when the next record is refused', async () => {
     harness = new RouterHarness({ chunkRecords: 5 });
