@@ -83,7 +83,7 @@ const kafkaMetrics: readonly MetricDefinition[] = [
   },
   {
     ...{ name: 'deliveries_lost_total', type: 'counter', labels: [] },
-    help: 'Messages whose outcome nobody will hear of, because 200 000 waited already in a part of Redis. Any growth: Kafka was away for long.',
+    help: 'Messages whose outcome nobody will hear of, because 200 000 waited already in a part of Redis, or Kafka refused it as too large. Any growth: Kafka was away for long, or ids are.',
     read: ({ router }) => router.outcomesLost,
   },
   {

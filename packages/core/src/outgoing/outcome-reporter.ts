@@ -86,11 +86,32 @@ export class OutcomeReporter {
   }
 
   async #write(messages: readonly DecidedMessage[]): Promise<void> {
-    const records = messages.filter(({ outcome }) => this.#wanted.has(outcome)).map(outcomeRecord);
-    await this.#deps.writer.write(
-      this.#kafkaTopic,
-      records.map(({ user, value }) => ({ key: user, value })),
-    );
-    for (const { outcome } of messages) this.#deps.stats.outcomes.add(outcome);
+    const wanted = messages.filter(({ outcome }) => this.#wanted.has(outcome));
+    const lost = (await this.#isTaken(wanted)) ? [] : await this.#writeEach(wanted);
+    const { stats, logger } = this.#deps;
+    for (const { outcome } of messages) stats.outcomes.add(outcome);
+    for (const { about, outcome } of lost) {
+      stats.outcomesLost++;
+      logger.error('outcome too large for the broker, nobody will hear of it', { outcome, about: about.slice(0, 200) });
+    }
+  }
+
+  /** An id is as long as its producer likes: a page of long ones would be refused for ever, and all behind it wait. */
+  async #writeEach(messages: readonly DecidedMessage[]): Promise<DecidedMessage[]> {
+    // At once, because the writer lets as many travel together as may.
+    const taken = await Promise.all(messages.map((message) => this.#isTaken([message])));
+    return messages.filter((_, at) => !taken[at]);
+  }
+
+  /** False: these are too large for Kafka, now and later. Rejects when the same attempt may succeed later. */
+  async #isTaken(messages: readonly DecidedMessage[]): Promise<boolean> {
+    const records = messages.map(outcomeRecord).map(({ user, value }) => ({ key: user, value }));
+    try {
+      await this.#deps.writer.write(this.#kafkaTopic, records);
+      return true;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'record_too_large') throw error;
+      return false;
+    }
   }
 }
