@@ -12,6 +12,8 @@ const BEAT_MS = 400;
 const PATIENCE_MS = 1600;
 /** By then the member's session in Kafka has ended anyway. */
 const PATIENCE_MS_MAX = 8000;
+/** A sign that took so long says nothing of others; what took less counts as one look, however busy this process is. */
+const SLOW_MS = 2 * BEAT_MS;
 /** Silence in ms that others see of a router that is late by nothing: its beat, and their own look. */
 const UNSEEN_MS = 2 * BEAT_MS;
 /** Time in ms that a router remembers how late it was. */
@@ -72,7 +74,7 @@ export class GroupWatch {
     try {
       const others = await engine.beat(this.#group, { member, leaseMs: this.#leaseMs });
       // The others had to wait as well.
-      if (this.#nowMs() - beganMs > BEAT_MS) this.#observer.interrupt();
+      if (this.#nowMs() - beganMs > SLOW_MS) this.#observer.interrupt();
       for (const dead of this.#observer.look(others, this.#nowMs())) this.#evict(dead, signal).catch(endByDefect);
     } catch {
       // The engine says itself that it is away.

@@ -102,7 +102,7 @@ describe('a router that watches its group', () => {
   // Nobody could have shown a sign of life meanwhile.
   it.each([
     ['that stands still', 60_000],
-    ['that stands still for a moment again and again', 1200],
+    ['that stands still for a moment again and again', 2000],
   ])('takes nobody out for an engine %s', async (_, ms) => {
     const others = Others.watch('a');
     for (let time = 0; time < 5; time++) {
