@@ -15,12 +15,16 @@ export interface TrackedMessage {
   readonly endsAtMs: number;
 }
 
+/** Time in ms that a node's word of what its connections took may be on its way: it collects such words for 100 ms. */
+const WORD_MS = 300;
+
 export function ticketOf(tracking: Tracking, message: TrackedMessage): Ticket {
   const { id, topic, partition, offset, user, timeMs, endsAtMs } = message;
   const members =
     `"id":${quote(id)},"topic":${quote(topic)},"partition":${partition},"offset":${offset},` +
     `"user_id":${quote(user)}`;
-  return { ...tracking, endsAtMs, about: `${timeMs} ${members}` };
+  const offlineAfterMs = tracking.offlineAfterMs + WORD_MS;
+  return { ...tracking, offlineAfterMs, endsAtMs, about: `${timeMs} ${members}` };
 }
 
 /** The user and the JSON text that a producer reads of a decided message. */
