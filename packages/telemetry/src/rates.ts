@@ -29,7 +29,8 @@ export class Rates {
   read(counts: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
     const nowMs = this.#clock();
     const elapsedMs = nowMs - this.#readAtMs;
-    if (elapsedMs < WINDOW_MS_MIN) return this.#rates;
+    // What is new since the reading before has a series all the same, or there would be none in the first second.
+    if (elapsedMs < WINDOW_MS_MIN) return new Map([...counts.keys()].map((key) => [key, this.#rates.get(key) ?? 0]));
     this.#rates = new Map();
     for (const [key, count] of counts)
       this.#rates.set(key, ((count - (this.#counts.get(key) ?? 0)) / elapsedMs) * 1000);
