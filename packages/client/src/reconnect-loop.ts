@@ -169,7 +169,7 @@ export class ReconnectLoop {
       this.#connection = this.#open({
         frame: (frame) => this.#frame(frame),
         heard: () => this.#handlers.heard(),
-        unreadable: () => this.#handlers.error(new ClientError('gateway_error', 'a frame that is not JSON came')),
+        unreadable: () => this.#handlers.error(new ClientError('gateway_error', 'a frame is not JSON')),
         ended: (end) => {
           this.#ended(end);
           resolve(end);

@@ -33,7 +33,7 @@ export class Requests {
     return new Promise((resolve, reject) => {
       const text = JSON.stringify({ rid, command, options });
       if (!send(text)) {
-        reject(new ClientError('disconnected', `${command}: there is no connection`));
+        reject(new ClientError('disconnected', `${command}: no connection`));
         return;
       }
       const timer = setTimeout(() => this.#expire(rid, timeoutMs), timeoutMs);
@@ -57,7 +57,7 @@ export class Requests {
   rejectAll(): void {
     for (const rid of [...this.#pending.keys()]) {
       const pending = this.#take(rid);
-      pending?.reject(new ClientError('disconnected', `${pending.command}: the connection was lost before the answer`));
+      pending?.reject(new ClientError('disconnected', `${pending.command}: the connection was lost`));
     }
   }
 
