@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { freePort, startGateway, type GatewayProcess } from '@ws-gateway/testkit';
@@ -76,6 +77,11 @@ describe('health', () => {
   });
 
   test('exits with 1 when the process listens nowhere', async () => {
-    expect(await healthOf(process.pid)).toMatchObject({ code: 1, stderr: expect.stringContaining('listens nowhere') });
+    const idle = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { stdio: 'ignore' });
+    try {
+      expect(await healthOf(idle.pid!)).toMatchObject({ code: 1, stderr: expect.stringContaining('listens nowhere') });
+    } finally {
+      idle.kill();
+    }
   });
 });

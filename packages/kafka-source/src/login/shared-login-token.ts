@@ -1,13 +1,16 @@
 import type { Logger } from '@ws-gateway/core';
 import { LoginTokenError, type LoginTokenIssuer } from './login-token.js';
 
-/**
- * Time in ms before the end of a session when a connection logs in again, and so the least that a token which is handed
- * out must still live: with less, each request would log in anew.
- */
+/** Time in ms before the end of a session when a connection logs in again. */
 export const LOGIN_AHEAD_MS = 5_000;
 
-/** A token that lives shorter would be renewed all the time, and brokers refuse two logins of a connection in a second. */
+/**
+ * Brokers refuse two logins of a connection in a second (ILLEGAL_SASL_STATE): a token has to be good for a session that
+ * lasts longer than that before the next login is due.
+ */
+const LEFT_MS_MIN = LOGIN_AHEAD_MS + 1_500;
+
+/** A token that lives shorter would be renewed all the time. */
 const LIFE_MS_MIN = 2 * LOGIN_AHEAD_MS;
 /** Share of its life after which a token is renewed: the other half is for an issuer that does not answer. */
 const RENEWAL_SHARE = 0.5;
@@ -47,7 +50,7 @@ export class SharedLoginToken {
   async get(): Promise<string> {
     this.#isUsed = true;
     const held = this.#held;
-    if (held !== null && held.endsAt - performance.now() > LOGIN_AHEAD_MS) return held.value;
+    if (held !== null && held.endsAt - performance.now() > LEFT_MS_MIN) return held.value;
     // Each connection that waits asks at its own pace; the issuer hears one question a second.
     if (this.#failure !== null && performance.now() - this.#failure.at < RETRY_MS) throw this.#failure.error;
     return (await this.#renew()).value;

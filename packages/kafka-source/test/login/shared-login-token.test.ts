@@ -57,9 +57,9 @@ describe('A login token that connections share', () => {
     const issuer = new Issuer();
     await issuer.tokens.get();
     issuer.isAway = true;
-    await jest.advanceTimersByTimeAsync(54_000);
+    await jest.advanceTimersByTimeAsync(53_000);
     expect(await issuer.tokens.get()).toBe('token 1');
-    await jest.advanceTimersByTimeAsync(1_500);
+    await jest.advanceTimersByTimeAsync(1_000);
     await expect(issuer.tokens.get()).rejects.toMatchObject({ code: 'login_token_unavailable', retriable: true });
     issuer.isAway = false;
     await jest.advanceTimersByTimeAsync(1_000);
