@@ -1,4 +1,4 @@
-import type { Admission, ClusterSurvey, EdgeHandler, Inbox, NodeCommand, Reception, Traces } from '@ws-gateway/core';
+import type { Admission, EdgeHandler, Reception } from '@ws-gateway/core';
 
 const REFUSAL = {
   status: 404,
@@ -6,24 +6,8 @@ const REFUSAL = {
   message: 'this node routes records; it accepts no sockets',
 };
 
-interface NoSocketsDeps {
-  readonly survey: ClusterSurvey;
-  readonly traces: Pick<Traces, 'take'>;
-}
-
-/** The socket side of a node that has the router's role only: it accepts nobody, and nothing is routed to it. */
-export class NoSockets implements EdgeHandler, Inbox {
-  readonly survey: ClusterSurvey;
-  readonly #traces: Pick<Traces, 'take'>;
-  readonly #onDrain: () => void;
-
-  /** `survey` is asked for what this node wants to know; `onDrain` is called when the node shall go away. */
-  constructor({ survey, traces }: NoSocketsDeps, onDrain: () => void) {
-    this.survey = survey;
-    this.#traces = traces;
-    this.#onDrain = onDrain;
-  }
-
+/** The socket side of a port without endpoints, as of a node that has the router's role only: it accepts nobody. */
+export class NoSockets implements EdgeHandler {
   receive(): Reception {
     return { received: false, refusal: REFUSAL };
   }
@@ -42,34 +26,4 @@ export class NoSockets implements EdgeHandler, Inbox {
   message(): void {}
   drained(): void {}
   closed(): void {}
-  deliver(): void {}
-  broadcast(): void {}
-  endBatch(): void {}
-
-  rebuild(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  holds(): boolean {
-    return false;
-  }
-
-  command(command: NodeCommand): void {
-    switch (command.command) {
-      case 'drain':
-        this.#onDrain();
-        break;
-      case 'ask':
-      case 'report':
-        this.survey.take(command);
-        break;
-      case 'trace':
-      case 'untrace':
-      case 'traced':
-        this.#traces.take(command);
-        break;
-      default:
-      // The others are about sockets.
-    }
-  }
 }

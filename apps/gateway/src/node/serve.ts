@@ -54,6 +54,7 @@ import { createSchemaReader, schemasOf } from './schema-registry.js';
 import { nodeName, version } from './node-name.js';
 import { NodeReport } from './node-report.js';
 import { NoSockets } from './no-sockets.js';
+import { RouterInbox } from './router-inbox.js';
 import { shutDown, type Stoppable } from './shutdown.js';
 import { startParts } from './start-parts.js';
 import { withoutEffect } from './without-effect.js';
@@ -125,8 +126,8 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const descriptors = new DescriptorWatch(logger);
   const made = { ...outgoing, ...watching, onDrain, node, engine, backends, links, descriptors, stats, logger };
   const edge = config.role === 'router' ? null : makeEdge(live, made, stopping.signal);
-  const sockets = edge ?? new NoSockets({ survey: new ClusterSurvey({ engine, logger }, { node }), traces }, onDrain);
-  const transport = createTransport(config, { sockets, edge, metrics, stats, logger });
+  const inbox = edge ?? new RouterInbox({ survey: new ClusterSurvey({ engine, logger }, { node }), traces }, onDrain);
+  const transport = createTransport(config, { edge, metrics, stats, logger });
   if (edge !== null) serveEvents(live, { edge, transport, logger });
   const kafka = readsKafka(config) ? createKafka(config, { ...made, link, writer: made.writer! }) : null;
   const outcomes = kafka === null ? null : createReporter(config, { ...made, writer: made.writer! });
@@ -135,9 +136,9 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const notifier = new EngineNotifier(engine, { roomRetention: roomRetention(config) });
   const grpc = new GrpcPorts(config, { notifier, logger: logger.child({ part: 'grpc' }) });
   const group = await join({ state: () => stateOf(parts), metrics, openGrpc: () => grpc.open() });
-  const ops = createOpsServer(config, { engine, metrics, logger });
+  const ops = createOpsServer(config, { metrics, logger });
   watchDescriptors(descriptors, [transport, ops], { stats, stopping: stopping.signal });
-  const operated = { node, engine, kafka: link, writer: made.writer, survey: sockets.survey, traces, group, logger };
+  const operated = { node, engine, kafka: link, writer: made.writer, survey: inbox.survey, traces, group, logger };
   addOperations(ops ?? transport, live, operated);
   await ops?.listen();
   const { port } = await transport.listen();
@@ -146,7 +147,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
 
   // Nothing of a node that the engine refuses would be found by the others, so it must not look well.
   const refuse = (error: unknown): void => void gateway.stop('the engine refuses', error).catch(() => undefined);
-  const started = startParts({ engine, inbox: sockets, router, outcomes, logger, refuse }, stopping.signal);
+  const started = startParts({ engine, inbox, router, outcomes, logger, refuse }, stopping.signal);
   edge?.start();
   const stoppable = { ...made, started, edge, router, outcomes, outgoing, schemas, server: transport, ops, grpc };
   const certificates = new Certificates(config, { server: transport, grpc }, logger);
@@ -194,9 +195,9 @@ async function alone({ state, metrics, openGrpc }: WorkerGroupMember): Promise<W
 
 function createTransport(
   config: Config,
-  deps: { sockets: Edge | NoSockets; edge: Edge | null; metrics: Metrics; stats: Stats; logger: Logger },
+  deps: { edge: Edge | null; metrics: Metrics; stats: Stats; logger: Logger },
 ): UwsTransport {
-  const { sockets, edge, metrics, stats, logger } = deps;
+  const { edge, metrics, stats, logger } = deps;
   const options: UwsTransportOptions = {
     ...transportOptions(config),
     isEndpoint: (path) => edge?.isEndpoint(path) ?? false,
@@ -204,7 +205,7 @@ function createTransport(
     onRequest: (method, path, status, seconds) => metrics.observeRequest(method, path, status, seconds),
     onDropped: () => void stats.edge.connectionsDropped++,
   };
-  return createUwsTransport(sockets, options, logger.child({ part: 'transport' }));
+  return createUwsTransport(edge ?? new NoSockets(), options, logger.child({ part: 'transport' }));
 }
 
 /** On the port of the sockets. */
@@ -217,15 +218,13 @@ function serveEvents(live: LiveConfig, deps: { edge: Edge; transport: UwsTranspo
 /** null: operators share the port of the clients. */
 function createOpsServer(
   config: Config,
-  { engine, metrics, logger }: { engine: Engine; metrics: Metrics; logger: Logger },
+  { metrics, logger }: { metrics: Metrics; logger: Logger },
 ): UwsTransport | null {
   const options = opsTransportOptions(config);
   if (options === null) return null;
-  const survey = new ClusterSurvey({ engine, logger }, { node: '' });
-  const nobody = new NoSockets({ survey, traces: { take: () => undefined } }, () => undefined);
   const onRequest: UwsTransportOptions['onRequest'] = (method, path, status, seconds) =>
     metrics.observeRequest(method, path, status, seconds);
-  return createUwsTransport(nobody, { ...options, onRequest }, logger.child({ part: 'ops' }));
+  return createUwsTransport(new NoSockets(), { ...options, onRequest }, logger.child({ part: 'ops' }));
 }
 
 function watchDescriptors(
