@@ -4,7 +4,7 @@ export * from './close-codes.js';
 export { endByDefect } from './defects.js';
 export * from './engine.js';
 export * from './inbox.js';
-export { Backoff, type BackoffOptions } from './backoff.js';
+export { Backoff, sleep, type BackoffOptions } from './backoff.js';
 export { GuessLimiter } from './guess-limiter.js';
 export * from './errors.js';
 export * from './history-text.js';

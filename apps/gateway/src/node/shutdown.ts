@@ -1,5 +1,4 @@
-import type { Edge, Engine, HttpServer, Logger, Router } from '@ws-gateway/core';
-import { pause } from './pause.js';
+import { sleep, type Edge, type Engine, type HttpServer, type Logger, type Router } from '@ws-gateway/core';
 
 /** Parts that have to be stopped; null where the node has no such part. */
 export interface Stoppable {
@@ -64,7 +63,7 @@ async function stopInOrder(parts: Stoppable, times: ShutdownTimes, deadline: Abo
   const left = router?.stop(deadline);
   // Heard of below; until then nobody listens.
   left?.catch(() => undefined);
-  await Promise.race([left, pause(LEAVE_FIRST_MS, deadline)]);
+  await Promise.race([left, sleep(LEAVE_FIRST_MS, deadline)]);
   if (edge !== null) {
     logger.info('draining', { connections: edge.connectionCount, durationMs: times.durationMs });
     await edge.drain(times.durationMs);

@@ -1,5 +1,4 @@
-import { EngineError, type Engine, type Inbox, type Logger, type Router } from '@ws-gateway/core';
-import { aborted, pause } from './pause.js';
+import { EngineError, sleep, type Engine, type Inbox, type Logger, type Router } from '@ws-gateway/core';
 
 const RETRY_MS = 1000;
 
@@ -28,7 +27,7 @@ export async function startParts(parts: StartedParts, signal: AbortSignal): Prom
       if (error instanceof EngineError && error.code === 'layout_mismatch') return parts.refuse(error);
       logger.error('engine could not be reached, trying again', { error });
     }
-    await pause(RETRY_MS, signal);
+    await sleep(RETRY_MS, signal);
   }
   if (signal.aborted || router === null) return;
   parts.outcomes?.start();
@@ -40,4 +39,11 @@ export async function startParts(parts: StartedParts, signal: AbortSignal): Prom
   } catch (error) {
     logger.error('router could not be started', { error });
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
