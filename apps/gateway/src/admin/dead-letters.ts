@@ -2,17 +2,17 @@ import { rejectionCodes, type HttpRequest, type RejectionCode } from '@ws-gatewa
 import type { DeadLetterArchive, DeadLetterFilter } from '../records/dead-letter-archive.js';
 import { deadLetterView } from '../records/dead-letter.js';
 import { AdminError } from './admin-error.js';
+import { limitOf } from './paging.js';
 import type { AdminDeps } from './route-context.js';
 
 /** Records of each partition that an answer looks at. More would keep the node busy: that is for `ws-gateway dlq`. */
 const NEWEST = 10_000;
-const LETTERS_MAX = 1000;
 
 /** Counts dead letters by topic and reason; with `limit` it shows the newest, too. */
 export async function deadLetters(deps: AdminDeps, request: HttpRequest): Promise<object> {
   const query = new URLSearchParams(request.query);
   const filter = filterOf(deps, query);
-  const limit = limitOf(query.get('limit'));
+  const limit = limitOf(query, 0);
   return deps.deadLetters(async (archive) => {
     const bounds = await archive.bounds(NEWEST);
     const dead_letters = await archive.count(bounds, filter);
@@ -36,11 +36,4 @@ function filterOf({ topics }: AdminDeps, query: URLSearchParams): DeadLetterFilt
     throw new AdminError('bad_request', `reason: one of ${rejectionCodes.join(', ')}`);
   }
   return { reason, topic: topic === undefined ? undefined : (topics.get(topic)?.kafkaTopic ?? topic) };
-}
-
-function limitOf(text: string | null): number {
-  if (text === null) return 0;
-  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= LETTERS_MAX) return limit;
-  throw new AdminError('bad_request', `limit: a whole number from 1 to ${LETTERS_MAX}`);
 }

@@ -5,9 +5,9 @@ const LIMIT = 100;
 const LIMIT_MAX = 1000;
 
 /** Throws AdminError. */
-export function limitOf(query: URLSearchParams): number {
+export function limitOf(query: URLSearchParams, unasked = LIMIT): number {
   const text = query.get('limit');
-  if (text === null) return LIMIT;
+  if (text === null) return unasked;
   const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= LIMIT_MAX) return limit;
   throw new AdminError('bad_request', `limit: a whole number from 1 to ${LIMIT_MAX}`);
