@@ -208,7 +208,7 @@ function createTransport(
   return createUwsTransport(edge ?? new NoSockets(), options, logger.child({ part: 'transport' }));
 }
 
-/** On the port of the sockets. */
+/** Serves server-sent events on the port of the sockets. */
 function serveEvents(live: LiveConfig, deps: { edge: Edge; transport: UwsTransport; logger: Logger }): void {
   const options = sseOptions(live);
   if (options === null) return;

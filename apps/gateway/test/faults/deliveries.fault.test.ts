@@ -25,7 +25,7 @@ afterEach(async () => {
 class Flapping {
   readonly #cluster: GatewayCluster;
   readonly #user: string;
-  /** By message id, when it came (ms since the epoch). */
+  /** Times at which messages came, by their ids (ms since the epoch). */
   readonly got = new Map<string, number>();
   #ended = false;
   #running: Promise<void> = Promise.resolve();

@@ -8,7 +8,7 @@ import { metric } from './gateway-processes.js';
 /** A few short of what the process needs for itself would end it; so many are gone in a moment. */
 const DESCRIPTORS = 150;
 const SILENT = 220;
-/** Of one core. */
+/** Share of one core that the node may take while all of them are there. */
 const CPU_MAX = 0.2;
 const TICKS_PER_SECOND = 100;
 

@@ -180,7 +180,7 @@ function adminTokens({ token, tokens, readOnlyTokens }: SchemaValues['admin']): 
   return [{ path: 'admin.token', token }, ...named('tokens', tokens), ...named('readOnlyTokens', readOnlyTokens)];
 }
 
-/** Of two who have the same token nobody could tell which one it was. */
+/** Tokens that are there twice: the log could not tell which of the two it was. */
 function repeatedTokens(admin: SchemaValues['admin']): Finding[] {
   const paths = new Map<string, string>();
   return adminTokens(admin).flatMap(({ path, token }) => {
