@@ -1,7 +1,6 @@
 import { once } from 'node:events';
-import type { RecordWriter } from '@ws-gateway/core';
+import type { RecordWriter, TopicPolicy } from '@ws-gateway/core';
 import WebSocket from 'ws';
-import type { TopicPolicy } from '@ws-gateway/core';
 import type { DevGateway } from './dev-gateway.js';
 import { failure } from './exit.js';
 import { toolConnection } from './kafka.js';

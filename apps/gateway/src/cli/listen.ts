@@ -1,4 +1,4 @@
-import { isName, isUserId } from '@ws-gateway/core';
+import { isName, isObject, isUserId } from '@ws-gateway/core';
 import { InvalidArgumentError, type Command } from 'commander';
 import { createClient, type Closed, type Reconnecting } from '@ws-gateway/client';
 import { CliError, exitCodes } from './exit.js';
@@ -101,13 +101,11 @@ function parsed(text: string): unknown {
 }
 
 function isAnswer(frame: unknown): boolean {
-  return typeof frame === 'object' && frame !== null && 'rid' in frame && Number(frame.rid) > 0;
+  return isObject(frame) && Number(frame['rid']) > 0;
 }
 
 function isRefusal(frame: unknown): boolean {
-  return typeof frame === 'object' && frame !== null && 'event' in frame && 'status' in frame
-    ? frame.event === 'refused' && frame.status === 'error'
-    : false;
+  return isObject(frame) && frame['event'] === 'refused' && frame['status'] === 'error';
 }
 
 function reasonOf({ code, reason }: Reconnecting): string {
