@@ -19,7 +19,8 @@ export interface ConnectionRow {
   readonly token_expires_at: string | null;
 }
 
-interface Found {
+/** Answer of GET /api/connections. */
+export interface FoundConnections {
   readonly connections: readonly ConnectionRow[];
   readonly cursor?: string;
   readonly missing?: readonly string[];
@@ -71,7 +72,7 @@ export function addConnections(admin: AdminClient, topics: readonly string[]): T
   const load = async (): Promise<void> => {
     try {
       const at = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-      const found = await admin.call<Found>('GET', `connections?limit=50${query}${at}`);
+      const found = await admin.call<FoundConnections>('GET', `connections?limit=50${query}${at}`);
       if (cursor === '') byId('found').replaceChildren();
       for (const view of found.connections) {
         const row: HTMLLIElement = connectionRow(view, () => end(view, row));
@@ -107,7 +108,10 @@ export function addSlowClients(admin: AdminClient): Tab {
   eachSecond(async () => {
     if (!isShown || !admin.hasToken) return;
     try {
-      const { connections, missing } = await admin.call<Found>('GET', `connections?slow=true&limit=${SLOW_MAX}`);
+      const { connections, missing } = await admin.call<FoundConnections>(
+        'GET',
+        `connections?slow=true&limit=${SLOW_MAX}`,
+      );
       const rows = connections.toSorted((a, b) => b.queued_bytes - a.queued_bytes);
       // The focus would go with a button that is made anew.
       if (byId('slow').contains(document.activeElement)) return;

@@ -1,6 +1,6 @@
 import type { AdminClient } from './admin-client.js';
 import { confirmed } from './confirm.js';
-import { connectionRow, missingText, type ConnectionRow } from './connections.js';
+import { connectionRow, missingText, type ConnectionRow, type FoundConnections } from './connections.js';
 import { byId, onSubmit, setTone, type Tone } from './dom.js';
 import type { Tab } from './tabs.js';
 
@@ -22,7 +22,7 @@ export function addUserForm(admin: AdminClient): Tab {
 
   const lookUp = async (user: string): Promise<void> => {
     const path = `connections?user=${encodeURIComponent(user)}`;
-    const { connections, missing } = await admin.call<Found>('GET', path);
+    const { connections, missing } = await admin.call<FoundConnections>('GET', path);
     byId('connections').replaceChildren(...connections.map((view) => connectionRow(view, () => end(user, view))));
     const none = connections.length === 0 ? `${user} is not connected.` : '';
     note(`${none} ${missingText(missing)}`.trim(), missing === undefined ? 'plain' : 'warn');
@@ -61,11 +61,6 @@ export function addUserForm(admin: AdminClient): Tab {
     note(`${user} is not blocked.`, 'good');
   });
   return { name: 'users' };
-}
-
-interface Found {
-  readonly connections: readonly ConnectionRow[];
-  readonly missing?: readonly string[];
 }
 
 function blockBody(): object {
