@@ -55,7 +55,7 @@ describe('the port of operators', () => {
     await expect(WsClient.open(`ws://127.0.0.1:${ports.ops}/ws?token=${token}`)).rejects.toThrow();
   });
 
-  it('refuses HTTP/1.0 by name, as docs/operations.md tells balancers', async () => {
+  it('refuses HTTP/1.0 by name, as docs/deploying.md tells balancers', async () => {
     for (const port of Object.values(ports)) {
       expect(await raw(port, 'GET /ready HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 505 /);
     }
