@@ -15,6 +15,7 @@ import {
   type GatewayProcess,
   type Postgres,
 } from '@ws-gateway/testkit';
+import { metric } from '../faults/gateway-processes.js';
 import { oneCluster, startExample, stopAll, token } from './example.js';
 
 const SCRIPT = fileURLToPath(new URL('../../../../examples/debezium/run.sh', import.meta.url));
@@ -80,14 +81,6 @@ it('rows that psql changes reach the sockets of their owner, read, created, upda
   // JSON.parse rounds the number; the socket carries all of its digits.
   expect(client.texts.filter((text) => text.includes('"id":9007199254740993,'))).toHaveLength(3);
   // The record without a value that Debezium writes behind a deletion is the last one, and no sixth frame.
-  await waitFor(async () => (await metric('ws_gateway_kafka_records_skipped_total{topic="orders"}')) === '1');
+  await waitFor(async () => (await metric(node, 'kafka_records_skipped_total{topic="orders"}')) === 1);
   expect(client.texts.filter((text) => text.includes('"event":"orders"'))).toHaveLength(5);
 }, 180_000);
-
-async function metric(name: string): Promise<string | undefined> {
-  const text = await (await fetch(`${node.httpUrl}/metrics`)).text();
-  return text
-    .split('\n')
-    .find((line) => line.startsWith(name))
-    ?.split(' ')[1];
-}

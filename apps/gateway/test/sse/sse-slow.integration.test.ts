@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@ws-gateway/testkit';
+import { metric } from '../faults/gateway-processes.js';
 import { GatewayCluster, record, token } from '../gateway-cluster.js';
 import { SseClient } from './sse-client.js';
 
@@ -75,7 +76,7 @@ describe('a client of server-sent events that reads slowly', () => {
     client.pause();
     const count = 120;
     await produce('queued', user, count);
-    await waitFor(async () => (await metric('closes_total{code="4001"}')) > 0);
+    await waitFor(async () => (await metric(cluster.nodes[0]!, 'websocket_closes_total{code="4001"}')) > 0);
     client.resume();
     await client.ended;
     const last = client.events.at(-1)!;
@@ -133,13 +134,7 @@ describe('a client of server-sent events that reads slowly', () => {
   });
 });
 
-async function metric(series: string): Promise<number> {
-  const text = await (await fetch(`${cluster.nodes[0]!.httpUrl}/metrics`)).text();
-  const line = text.split('\n').find((one) => one.startsWith(`ws_gateway_websocket_${series} `));
-  return Number(line?.split(' ').at(-1) ?? 0);
-}
-
 /** The gateway knows that the client does not keep up. */
 async function backlog(): Promise<void> {
-  await waitFor(async () => (await metric('message_buffer_size')) > 0);
+  await waitFor(async () => (await metric(cluster.nodes[0]!, 'websocket_message_buffer_size')) > 0);
 }

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@ws-gateway/testkit';
+import { metric } from '../faults/gateway-processes.js';
 import { GatewayCluster, record, token } from '../gateway-cluster.js';
 import { SseClient } from './sse-client.js';
 
@@ -36,15 +37,6 @@ const publicRecord = (payload: unknown) => ({ key: 'all', value: { payload }, he
 
 const numbersIn = (payloads: readonly unknown[]): number[] =>
   payloads.filter((payload) => typeof payload === 'number').sort((one, other) => one - other);
-
-async function metricsOf(at: number): Promise<string> {
-  return (await fetch(`${cluster.nodes[at]!.httpUrl}/metrics`)).text();
-}
-
-function count(metrics: string, series: string): number {
-  const line = metrics.split('\n').find((one) => one.startsWith(`ws_gateway_websocket_${series} `));
-  return Number(line?.split(' ').at(-1) ?? 0);
-}
 
 describe('server-sent events', () => {
   it('begin with connected, then each frame is an event with its name, its text and a position', async () => {
@@ -195,13 +187,12 @@ describe('a client of server-sent events', () => {
     expect(answer['payload']).toMatchObject({
       connections: expect.arrayContaining([expect.objectContaining({ endpoint: '/sse' })]),
     });
-    expect(count(await metricsOf(0), 'active_connections')).toBeGreaterThan(0);
-    const before = await metricsOf(0);
+    const node = cluster.nodes[0]!;
+    expect(await metric(node, 'websocket_active_connections')).toBeGreaterThan(0);
+    const closes = () => metric(node, 'websocket_closes_total{code="1005"}');
+    const before = await closes();
     client.close();
-    await waitFor(async () => {
-      const after = await metricsOf(0);
-      return count(after, 'closes_total{code="1005"}') > count(before, 'closes_total{code="1005"}');
-    });
+    await waitFor(async () => (await closes()) > before);
     socket.terminate();
   });
 });
