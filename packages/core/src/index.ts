@@ -7,6 +7,7 @@ export * from './inbox.js';
 export { Backoff, sleep, type BackoffOptions } from './backoff.js';
 export { GuessLimiter } from './guess-limiter.js';
 export * from './errors.js';
+export * from './handshakes.js';
 export * from './history-text.js';
 export * from './http-server.js';
 export { isObject, objectIn, own } from './json.js';

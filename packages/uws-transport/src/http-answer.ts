@@ -1,9 +1,11 @@
 import { STATUS_CODES } from 'node:http';
-import { refusalAnswer as plainRefusalAnswer, type HttpAnswer, type Refusal } from '@ws-gateway/core';
+import {
+  handshakeRefusals,
+  refusalAnswer as plainRefusalAnswer,
+  type HttpAnswer,
+  type Refusal,
+} from '@ws-gateway/core';
 import type { HttpResponse } from 'uWebSockets.js';
-
-/** Seconds after which a client that was refused for want of room may try again. */
-const RETRY_AFTER_SECONDS = 1;
 
 /** Refusals of the transport itself. */
 export const transportStatuses = {
@@ -20,17 +22,11 @@ function refusal(code: keyof typeof transportStatuses, message: string): Refusal
   return { status: transportStatuses[code], code, message };
 }
 
-function comeBack(message: string): Refusal {
-  return { ...refusal('unavailable', message), retryAfterSeconds: RETRY_AFTER_SECONDS };
-}
-
 /** Refusals of handshakes. */
 export const refusals = {
+  ...handshakeRefusals,
   malformed: (message: string) => refusal('bad_request', message),
   unsupportedVersion: refusal('upgrade_required', 'Sec-WebSocket-Version must be 13'),
-  tooMany: comeBack('too many handshakes'),
-  tooSlow: comeBack('the handshake took too long'),
-  failed: comeBack('internal error'),
   full: { status: 503, code: 'full', message: 'this process has no file descriptor left', retryAfterSeconds: 10 },
 };
 

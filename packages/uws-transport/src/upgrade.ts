@@ -1,4 +1,13 @@
-import type { Admission, Arrival, EdgeHandler, Handshake, Reception, Refusal, Transport } from '@ws-gateway/core';
+import {
+  handshakeOf,
+  type Admission,
+  type Arrival,
+  type EdgeHandler,
+  type Handshake,
+  type Reception,
+  type Refusal,
+  type Transport,
+} from '@ws-gateway/core';
 import type { HttpResponse, us_socket_context_t } from 'uWebSockets.js';
 import type { CorkCarrier } from './cork-carrier.js';
 import { Deadlines } from './deadlines.js';
@@ -175,17 +184,4 @@ export function asksForWebSocket(head: RequestHead): boolean {
 
 function hasToken(header: string, token: string): boolean {
   return header.split(',').some((part) => part.trim().toLowerCase() === token);
-}
-
-function handshakeOf(head: RequestHead): Handshake {
-  return {
-    path: head.path,
-    query: head.query,
-    authorization: head.header('authorization'),
-    header: (name) => head.header(name),
-    origin: head.header('origin') || null,
-    protocols: head.header('sec-websocket-protocol'),
-    forwardedFor: head.header('x-forwarded-for'),
-    remoteAddress: head.remoteAddress,
-  };
 }

@@ -1,3 +1,4 @@
+import { handshakeOf, handshakeRefusals } from '../handshakes.js';
 import type { HttpAnswer, HttpRequest, HttpServer, HttpStreamClient, HttpStreamEvents } from '../http-server.js';
 import type { Logger } from '../logger.js';
 import { PingWheel } from '../ping-wheel.js';
@@ -133,8 +134,8 @@ export class SseTransport implements SseGroups {
 
   /** The client may go away meanwhile, or lose patience: an admission that comes later is taken back. */
   async #admit(request: HttpRequest): Promise<Admission> {
-    const handshake = handshakeOf(request);
-    if (this.#inFlight >= HANDSHAKES_IN_FLIGHT_MAX) return this.#unavailable(handshake, 'too many handshakes');
+    const handshake = eventsHandshakeOf(request);
+    if (this.#inFlight >= HANDSHAKES_IN_FLIGHT_MAX) return this.#refuse(handshake, handshakeRefusals.tooMany);
     const reception = this.#handler.receive(handshake);
     if (!reception.received) return { admitted: false, refusal: reception.refusal };
     const { promise: tooSlow, resolve: expire } = Promise.withResolvers<Admission>();
@@ -144,7 +145,7 @@ export class SseTransport implements SseGroups {
     const timer = setTimeout(() => {
       giveUp();
       attempt.isExpired = true;
-      expire(this.#unavailable(handshake, 'the handshake took too long'));
+      expire(this.#refuse(handshake, handshakeRefusals.tooSlow));
     }, this.#options.handshakeTimeoutMs);
     const admitting = this.#decide(reception.arrival, attempt).finally(() => clearTimeout(timer));
     const admission = await Promise.race([admitting, tooSlow]);
@@ -159,7 +160,7 @@ export class SseTransport implements SseGroups {
       return await this.#handler.admit(arrival, attempt);
     } catch (error) {
       this.#onError(error);
-      return { admitted: false, refusal: unavailable('internal error') };
+      return { admitted: false, refusal: handshakeRefusals.failed };
     } finally {
       this.#inFlight--;
     }
@@ -170,8 +171,7 @@ export class SseTransport implements SseGroups {
   }
 
   /** Refused here, before the edge has seen it. */
-  #unavailable(handshake: Handshake, message: string): Admission {
-    const refusal = unavailable(message);
+  #refuse(handshake: Handshake, refusal: Refusal): Admission {
     this.#handler.refused(handshake, refusal);
     return { admitted: false, refusal };
   }
@@ -219,22 +219,9 @@ export class SseTransport implements SseGroups {
   }
 }
 
-function unavailable(message: string): Refusal {
-  return { status: 503, code: 'unavailable', message, retryAfterSeconds: 1 };
-}
-
-function handshakeOf(request: HttpRequest): Handshake {
-  return {
-    path: request.path,
-    query: request.query,
-    authorization: request.header('authorization'),
-    header: (name) => request.header(name),
-    origin: request.header('origin') || null,
-    protocols: '',
-    forwardedFor: request.header('x-forwarded-for'),
-    remoteAddress: request.remoteAddress,
-    lastEventId: request.header('last-event-id') || lastEventIdIn(request.query),
-  };
+function eventsHandshakeOf(request: HttpRequest): Handshake {
+  const lastEventId = request.header('last-event-id') || lastEventIdIn(request.query);
+  return { ...handshakeOf(request), protocols: '', lastEventId };
 }
 
 /** A broken percent-encoding is left to the edge, which refuses the whole query for it. */
