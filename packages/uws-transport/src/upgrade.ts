@@ -122,7 +122,6 @@ export class Upgrader {
 
   #keepWaiting(res: HttpResponse, { head, handshake, arrival, context }: Upgrade): WaitingClient {
     const { observe, writeTimeoutMs, onError } = this.#options;
-    const { transport, tasks, carrier } = this.#parts;
     const exchange = new Exchange(res, head, {
       route: this.#routeOf(head),
       observe,
@@ -130,8 +129,7 @@ export class Upgrader {
       onAbort: () => (client.aborted = true),
     });
     const request = { exchange, handshake, context, key: head.header('sec-websocket-key'), protocol: arrival.protocol };
-    const makeSocket = (connection: object): UwsSocket => new UwsSocket(transport, connection);
-    const client = new WaitingRequest(request, { handler: this.#handler, tasks, carrier, makeSocket, onError });
+    const client = new WaitingRequest(request, { handler: this.#handler, ...this.#parts, onError });
     return client;
   }
 

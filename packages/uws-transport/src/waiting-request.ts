@@ -1,17 +1,17 @@
-import type { Admission, EdgeHandler, Handshake, TransportConnection } from '@ws-gateway/core';
+import type { Admission, EdgeHandler, Handshake, Transport, TransportConnection } from '@ws-gateway/core';
 import type { us_socket_context_t } from 'uWebSockets.js';
 import type { CorkCarrier } from './cork-carrier.js';
 import type { DeferredTasks } from './deferred-tasks.js';
 import type { Exchange } from './exchange.js';
 import { refusalAnswer, refusals } from './http-answer.js';
-import type { UwsSocket } from './uws-socket.js';
+import { UwsSocket, type SocketData } from './uws-socket.js';
 import type { WaitingClient } from './waiting-client.js';
 
 interface WaitingRequestParts {
   readonly handler: EdgeHandler;
+  readonly transport: Transport;
   readonly tasks: DeferredTasks;
   readonly carrier: CorkCarrier;
-  readonly makeSocket: (connection: TransportConnection) => UwsSocket;
   readonly onError: (error: unknown) => void;
 }
 
@@ -62,12 +62,12 @@ export class WaitingRequest implements WaitingClient {
   }
 
   #open(connection: TransportConnection): void {
-    const { handler, carrier, makeSocket, onError } = this.#parts;
+    const { handler, transport, carrier, onError } = this.#parts;
     const { exchange, key, protocol, context } = this.#request;
-    const socket = makeSocket(connection);
+    const socket = new UwsSocket(transport, connection);
     const res = exchange.takeForUpgrade();
     // The open callback attaches the WebSocket before upgrade returns. An empty protocol is not echoed.
-    carrier.cork(() => res.upgrade({ socket }, key, protocol ?? '', '', context));
+    carrier.cork(() => res.upgrade<SocketData>({ socket }, key, protocol ?? '', '', context));
     // Told only now, outside of the carrier's cork: in there no other socket can be corked.
     try {
       handler.opened(connection, socket);
