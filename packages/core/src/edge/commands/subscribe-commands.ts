@@ -49,21 +49,23 @@ export class SubscribeCommands {
   /** Tells what has to be subscribed from what is already: that stays as it is, and asking again is no error. */
   #sort(connection: Connection, wanted: readonly TopicRequest[]): SortedRequests {
     const { access } = this.#deps;
-    const known = topicSubscriptions(connection);
+    const standing = connection.subscriptions.filter(({ kind }) => kind === 'topic');
+    const known = Map.groupBy(standing, ({ name }) => name);
     const sorted: SortedRequests = { fresh: [], standing: [], recover: new Map() };
     for (const request of wanted) {
       const { topic, keys } = access.wish({ name: request.topic, keys: request.keys }, connection.login);
-      const places = known.get(topic.name) ?? new Map<string | undefined, Subscription>();
+      const places = known.get(topic.name) ?? [];
       if (topic.keys === null) {
-        if (places.size > 0) sorted.standing.push(...subscriptionsOf(connection, topic.name));
-        else sorted.fresh.push({ topic, keys });
-        if (places.size === 0 && request.position !== null) sorted.recover.set(topic.name, request.position);
+        sorted.standing.push(...places);
+        if (places.length === 0) sorted.fresh.push({ topic, keys });
+        if (places.length === 0 && request.position !== null) sorted.recover.set(topic.name, request.position);
         continue;
       }
-      const freshKeys = keys.filter((key) => !places.has(key));
-      access.requireRoomForKeys(topic, places.size + freshKeys.length);
+      const byKey = new Map(places.map((place) => [place.key, place]));
+      const freshKeys = keys.filter((key) => !byKey.has(key));
+      access.requireRoomForKeys(topic, byKey.size + freshKeys.length);
       if (freshKeys.length > 0) sorted.fresh.push({ topic, keys: freshKeys });
-      for (const key of keys) if (places.has(key)) sorted.standing.push(places.get(key)!);
+      for (const key of keys) if (byKey.has(key)) sorted.standing.push(byKey.get(key)!);
       for (const key of freshKeys) {
         const position = request.positions.get(key);
         if (position !== undefined) sorted.recover.set(keyStream(topic.name, key), position);
@@ -141,23 +143,6 @@ interface SortedRequests {
   readonly fresh: TopicWish[];
   readonly standing: Subscription[];
   readonly recover: Map<string, Position>;
-}
-
-/** The connection's places in topics: by topic, and there by key. */
-function topicSubscriptions(connection: Connection): Map<string, Map<string | undefined, Subscription>> {
-  const topics = new Map<string, Map<string | undefined, Subscription>>();
-  for (const subscription of connection.subscriptions) {
-    const { kind, name, key } = subscription;
-    if (kind !== 'topic') continue;
-    const places = topics.get(name);
-    if (places === undefined) topics.set(name, new Map([[key, subscription]]));
-    else places.set(key, subscription);
-  }
-  return topics;
-}
-
-function subscriptionsOf({ subscriptions }: Connection, topic: string): Subscription[] {
-  return subscriptions.filter(({ kind, name }) => kind === 'topic' && name === topic);
 }
 
 function badRequest(message: string): RefusalError {
