@@ -97,7 +97,7 @@ export class BackendCommandHandler {
     this.#shared.delete(subscription);
     subscriber.complete(pending);
     // It may have left while the backend was asked.
-    if (!subscription.connection.subscriptions.includes(subscription)) return;
+    if (subscription.left) return;
     subscriptions?.joined(subscription.name, subscription.query!.command);
     if (subscription.reloadMissed) reloads.reload(subscription);
   }

@@ -93,8 +93,8 @@ export class ReloadQueue {
   }
 }
 
-function isThere(subscription: Subscription): boolean {
-  return subscription.connection.subscriptions.includes(subscription);
+function isThere({ left }: Subscription): boolean {
+  return !left;
 }
 
 /** A backend's own words where it gave some, cut down to what the frame promises. */
