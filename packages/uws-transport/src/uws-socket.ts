@@ -101,6 +101,16 @@ export class UwsSocket implements Socket {
     }
   }
 
+  /** Calls the edge, or what calls it: an exception ends up here. Uncaught, it would end the process. */
+  guard(call: (socket: this) => void, onError: (error: unknown) => void): void {
+    try {
+      call(this);
+    } catch (error) {
+      onError(error);
+      this.end(1011, 'internal error');
+    }
+  }
+
   /** While corked, what lies in the cork's buffer is not counted: it has its chance to leave first. */
   bufferedBytes(): number {
     return this.#ws === null ? 0 : this.#ws.getBufferedAmount();

@@ -220,14 +220,8 @@ export class UwsTransport implements Transport, HttpServer {
     this.#pings.add(socket);
   }
 
-  /** The one place where an exception of the edge ends up: uncaught, it would end the process. */
   #guard(socket: UwsSocket, call: (socket: UwsSocket) => void): void {
-    try {
-      call(socket);
-    } catch (error) {
-      this.#onError(error);
-      socket.end(1011, 'internal error');
-    }
+    socket.guard(call, this.#onError);
   }
 
   #message(socket: UwsSocket, data: ArrayBuffer, isBinary: boolean): void {

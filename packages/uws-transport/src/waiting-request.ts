@@ -69,11 +69,6 @@ export class WaitingRequest implements WaitingClient {
     // The open callback attaches the WebSocket before upgrade returns. An empty protocol is not echoed.
     carrier.cork(() => res.upgrade<SocketData>({ socket }, key, protocol ?? '', '', context));
     // Told only now, outside of the carrier's cork: in there no other socket can be corked.
-    try {
-      handler.opened(connection, socket);
-    } catch (error) {
-      onError(error);
-      socket.end(1011, 'internal error');
-    }
+    socket.guard(() => handler.opened(connection, socket), onError);
   }
 }

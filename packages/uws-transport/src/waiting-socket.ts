@@ -100,13 +100,10 @@ export class WaitingSocket implements WaitingClient {
     const frames = this.#take();
     socket.connection = connection;
     socket.waiting = null;
-    try {
+    socket.guard(() => {
       handler.opened(connection, socket);
       for (const frame of frames) handler.message(connection, frame);
-    } catch (error) {
-      onError(error);
-      socket.end(1011, 'internal error');
-    }
+    }, onError);
   }
 
   #refuseByItself(refusal: Refusal): void {
