@@ -41,7 +41,7 @@ interface RebuildDeps {
 export class Rebuild {
   readonly #deps: RebuildDeps;
   /** Connections to be registered again, each with its subscriptions that hold meanwhile. */
-  readonly #pending = new Map<Connection, Subscription[]>();
+  readonly #pending = new Map<Connection, Set<Subscription>>();
   /** Connections with a stream that may have a hole. */
   readonly #unproven = new Set<Connection>();
   #losses: ContinuityLoss[] = [];
@@ -66,21 +66,22 @@ export class Rebuild {
 
   #hold(connection: Connection, loss: ContinuityLoss): void {
     const { user } = connection;
-    const held = this.#pending.get(connection) ?? [];
+    const held = this.#pending.get(connection) ?? new Set();
     let isConcerned = user !== null && loss.concerns(user);
     for (const subscription of connection.subscriptions) {
       const place = placeOf(subscription);
       if (!loss.concerns(place)) continue;
       isConcerned = true;
+      const isHeldHere = held.has(subscription);
       const isProvable =
-        subscription.retained !== null && (subscription.held === null || isWaiting(subscription, held));
+        subscription.retained !== null && (subscription.held === null || (isHeldHere && isWaiting(subscription)));
       // One that is still joining has read its history before the loss, and what it holds now may have a hole.
       if (!isProvable && loss.missed(place)) this.#unproven.add(connection);
-      if (subscription.held === null || held.includes(subscription)) subscription.outlivedLoss = true;
+      if (subscription.held === null || isHeldHere) subscription.outlivedLoss = true;
       if (subscription.retained === null || subscription.held !== null) continue;
       this.#deps.delivery.demote(subscription);
       subscription.held = [];
-      held.push(subscription);
+      held.add(subscription);
     }
     if (isConcerned) this.#pending.set(connection, held);
   }
@@ -105,26 +106,26 @@ export class Rebuild {
     this.#closeUnproven().catch((error: unknown) => logger.error('sockets could not be closed', { error }));
   }
 
-  async #rejoin(connection: Connection, held: readonly Subscription[], losses: readonly ContinuityLoss[]) {
+  async #rejoin(connection: Connection, held: ReadonlySet<Subscription>, losses: readonly ContinuityLoss[]) {
     if (!(await this.#insist(() => this.#register(connection, held, losses)))) this.#unproven.add(connection);
     if (losses !== this.#losses) return;
     this.#pending.delete(connection);
     if (this.#unproven.has(connection)) this.#doom(connection);
     for (const subscription of held) {
       // What has a hole is never let go, or the client would come back with a position behind the hole.
-      if (!isWaiting(subscription, held) || this.#unproven.has(connection)) continue;
+      if (!isWaiting(subscription) || this.#unproven.has(connection)) continue;
       if (!subscription.left) this.#deps.delivery.release(subscription, []);
     }
   }
 
   async #register(
     connection: Connection,
-    held: readonly Subscription[],
+    held: ReadonlySet<Subscription>,
     losses: readonly ContinuityLoss[],
   ): Promise<void> {
     // Asked before each try: nobody would take back the row of a connection that has ended meanwhile.
     if (connection.state === 'closed') return;
-    const waiting = held.filter((subscription) => isWaiting(subscription, held) && !subscription.left);
+    const waiting = [...held].filter((subscription) => isWaiting(subscription) && !subscription.left);
     // What came until now is in the history that is read below, perhaps in a newer epoch.
     for (const subscription of waiting) {
       subscription.held = [];
@@ -235,18 +236,18 @@ function placeOf({ localStream, connection }: Subscription): string {
   return localStream.shared ? localStream.stream : (connection.user ?? localStream.stream);
 }
 
-/** It holds for this repair: one that is live again, or whose history is being sent in pages, does not. */
-function isWaiting(subscription: Subscription, held: readonly Subscription[]): boolean {
-  return subscription.held !== null && subscription.replaying === null && held.includes(subscription);
+/** One that a repair has held still waits for it: it is not live again, and its history is not being sent in pages. */
+function isWaiting({ held, replaying }: Subscription): boolean {
+  return held !== null && replaying === null;
 }
 
-type Registration = readonly [connection: Connection, held: readonly Subscription[]];
+type Registration = readonly [connection: Connection, held: ReadonlySet<Subscription>];
 
 function stepsOf(registrations: readonly Registration[]): Registration[][] {
   const steps: Registration[][] = [];
   let streams = STREAMS_PER_STEP;
   for (const registration of registrations) {
-    const count = registration[1].length;
+    const count = registration[1].size;
     const step = steps.at(-1);
     const isFull = step?.length === CONNECTIONS_PER_STEP || streams + count > STREAMS_PER_STEP;
     if (step === undefined || isFull) steps.push([registration]);
