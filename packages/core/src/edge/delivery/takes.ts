@@ -2,7 +2,7 @@ import type { StreamMessage } from '../../inbox.js';
 import { endByDefect } from '../../defects.js';
 import type { Logger } from '../../logger.js';
 import type { OutcomeStore, TakeNote } from '../../outcomes/outcome.js';
-import type { Subscription } from './connection.js';
+import type { Frame, Subscription } from './connection.js';
 
 /** Time in ms that notes are collected before the engine is told of them in one call. */
 const COLLECT_MS = 100;
@@ -25,7 +25,8 @@ export interface Take {
   dropped(): void;
 }
 
-type Origin = Pick<StreamMessage, 'stream' | 'source' | 'sourceOffset' | 'acceptedMs'>;
+/** What tells a message from all others. */
+type Origin = Pick<StreamMessage, 'stream' | 'source' | 'sourceOffset'>;
 
 /**
  * Tells the engine what this node's connections took of messages whose outcome is wanted (see OutcomeStore.note), a
@@ -54,7 +55,10 @@ export class Takes {
   }
 
   /** Notes that a connection was sent messages of the history. */
-  replayed(messages: readonly Partial<Origin>[], subscription: Subscription): void {
+  replayed(
+    messages: readonly Pick<Frame, 'source' | 'sourceOffset' | 'acceptedMs'>[],
+    subscription: Subscription,
+  ): void {
     const { policy, connection, localStream } = subscription;
     const { user } = connection;
     if (policy.tracking === null || user === null || localStream.shared) return;
@@ -62,7 +66,7 @@ export class Takes {
     const sinceMs = Date.now() - policy.tracking.offlineAfterMs - HISTORY_SLACK_MS;
     for (const { source = 0, sourceOffset = 0, acceptedMs = 0 } of messages) {
       if (source === 0 || acceptedMs < sinceMs) continue;
-      new NodeTake(this, { stream: localStream.stream, source, sourceOffset, acceptedMs }, user).sent();
+      new NodeTake(this, { stream: localStream.stream, source, sourceOffset }, user).sent();
     }
   }
 
@@ -103,9 +107,9 @@ export class Takes {
   }
 
   #addBack(earlier: Note): void {
-    const note = this.noteOf({ ...earlier, acceptedMs: 0 }, earlier.user);
+    const note = this.noteOf(earlier, earlier.user);
     if (note === null) return;
-    note.heard = note.heard === 1 || earlier.heard === 1 ? 1 : 0;
+    note.heard ||= earlier.heard;
     note.taken += earlier.taken;
     note.waiting += earlier.waiting;
     note.dropped += earlier.dropped;
@@ -120,9 +124,9 @@ class NodeTake implements Take {
   readonly #origin: Origin;
   readonly #user: string;
 
-  constructor(takes: Takes, { stream, source, sourceOffset, acceptedMs }: Origin, user: string) {
+  constructor(takes: Takes, { stream, source, sourceOffset }: Origin, user: string) {
     this.#takes = takes;
-    this.#origin = { stream, source, sourceOffset, acceptedMs };
+    this.#origin = { stream, source, sourceOffset };
     this.#user = user;
   }
 
