@@ -104,17 +104,14 @@ class Share implements SlowShare {
     const entry = (this.#newest ??= new Map()).get(stream);
     if (entry === undefined) return false;
     this.#count(0, bytes.length - entry.frame.length);
-    this.#waiting.onDropped(entry.frame, this.#policy);
+    this.#drop(entry);
     entry.frame = bytes;
-    entry.fate?.dropped();
     entry.fate = fate;
     return true;
   }
 
   dropOldest(): void {
-    const { frame, fate } = this.#take();
-    this.#waiting.onDropped(frame, this.#policy);
-    fate?.dropped();
+    this.#drop(this.#take());
   }
 
   shift(): Uint8Array {
@@ -125,6 +122,12 @@ class Share implements SlowShare {
 
   abandon(): void {
     for (const entry of this.#entries) entry?.fate?.left();
+  }
+
+  /** Tells of a frame in two ways: its fate came with it, and a trace may begin when frames wait already. */
+  #drop({ frame, fate }: Entry): void {
+    this.#waiting.onDropped(frame, this.#policy);
+    fate?.dropped();
   }
 
   #take(): Entry {
