@@ -95,14 +95,19 @@ export class FrameReader {
   }
 }
 
-/** Makes a short text frame as a client has to send it; the mask is that of a pong. */
+/** Makes a short text frame as a client has to send it. */
 export function textFrame(text: string): Buffer {
   const payload = Buffer.from(text);
   if (payload.length > 125) throw new Error('too long a text');
-  return Buffer.concat([Buffer.from([FINAL | OPCODE_TEXT, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+  return maskedFrame(OPCODE_TEXT, payload);
 }
 
-/** Makes a pong as a client has to send it. The mask is zero: it costs nothing, and RFC 6455 asks for the bit. */
+/** Makes a pong as a client has to send it. */
 export function pongFrame(payload: Buffer): Buffer {
-  return Buffer.concat([Buffer.from([FINAL | OPCODE_PONG, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+  return maskedFrame(OPCODE_PONG, payload);
+}
+
+/** The mask is zero: it costs nothing, and RFC 6455 asks for the bit. */
+function maskedFrame(opcode: number, payload: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([FINAL | opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
 }
