@@ -43,15 +43,19 @@ export interface HttpAnswer {
 }
 
 /**
- * A body that is written piece by piece for as long as the client listens. The transport calls it once, and sends the head
- * with the first piece, before which the client sees no answer; it is not called when the client has gone before that, or asked for the head only.
+ * A body that is written piece by piece for as long as the client listens. The transport calls it once, and sends the
+ * head with the first piece, before which the client sees no answer; it is not called when the client has gone before
+ * that, or asked for the head only.
  */
 export type HttpStream = (client: HttpStreamClient) => HttpStreamEvents;
 
 export interface HttpStreamClient {
   /** Sends a piece, which belongs to the transport from then on; does nothing after the end. */
   write(piece: string | Uint8Array): void;
-  /** Bytes that the client has not taken yet: who writes without end must look at it. Nobody else ends a client that takes nothing. */
+  /**
+   * Bytes that the client has not taken yet: who writes without end must look at it. Nobody else ends a client that takes
+   * nothing.
+   */
   bufferedBytes(): number;
   /** Ends the answer. A client that does not take the rest of it is cut off in ten seconds or so. */
   end(): void;

@@ -62,7 +62,7 @@ export interface StreamMessage {
    * the epoch that was lost.
    */
   seen: boolean;
-  /** See MessageLife. Of what is read from the history; live messages were in time when they were published. */
+  /** See MessageLife. What is read from the history has it; live messages were in time when they were published. */
   endsAtMs?: number;
 }
 

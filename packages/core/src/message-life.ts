@@ -4,7 +4,7 @@ export interface MessageLife {
   readonly endsAtMs?: number;
 }
 
-/** Those that may still be delivered: the list itself when none has ended. */
+/** The messages that may still be delivered: the list itself when the life of none has ended. */
 export function livingOf<Message extends MessageLife>(
   messages: readonly Message[],
   nowMs: number = Date.now(),

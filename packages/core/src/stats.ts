@@ -185,7 +185,7 @@ export class RouterStats {
   readonly lag = new Map<string, Map<number, number>>();
   /** Messages of topics with deliveries, by what became of them. */
   readonly outcomes = LabelCounter.of(outcomes);
-  /** Those whose outcome nobody hears of, because too many waited, or Kafka refuses it as too large. */
+  /** Messages whose outcome nobody hears of, because too many waited, or Kafka refuses it as too large. */
   outcomesLost = 0;
   /** Messages that are not decided yet. */
   outcomesPending = 0;

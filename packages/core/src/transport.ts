@@ -28,7 +28,10 @@ export interface EdgeHandler {
   message(connection: TransportConnection, text: ArrayBuffer): void;
   /** Something of the socket's backlog moved. */
   drained(connection: TransportConnection): void;
-  /** Always called once for each admission, also when it was never opened (code 1006). Methods of the socket may not be called any more. */
+  /**
+   * Always called once for each admission, also when it was never opened (code 1006). Methods of the socket may not be
+   * called any more.
+   */
   closed(connection: TransportConnection, code: number, reason: string): void;
 }
 

@@ -38,7 +38,7 @@ interface Waiter {
   readonly refuse: (error: QueueFullError | CallerGoneError) => void;
 }
 
-/** Those who wait for one backend. Their clients are served in turn, the next one first. */
+/** Calls that wait for one backend. Their clients are served in turn, the next one first. */
 interface Line {
   readonly backend: string;
   readonly patient: boolean;

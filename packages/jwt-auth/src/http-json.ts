@@ -17,8 +17,9 @@ export interface HttpQuestion {
 
 /**
  * Asks a service that the gateway trusts. It follows no redirects. The body of a 200 is waited for, and one that is longer
- * than allowed rejects; any other status is the whole answer, whatever comes behind it or never does. It asks once more when the connection ended before any answer: the other side may close a kept connection in the moment
- * it is used, and a question does no harm twice.
+ * than allowed rejects; any other status is the whole answer, whatever comes behind it or never does. It asks once more
+ * when the connection ended before any answer: the other side may close a kept connection in the moment it is used, and a
+ * question does no harm twice.
  */
 export async function ask({ url, timeoutMs, bytesMax, body }: HttpQuestion): Promise<HttpAnswer> {
   const signal = AbortSignal.timeout(timeoutMs);

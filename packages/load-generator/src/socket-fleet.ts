@@ -20,7 +20,10 @@ export interface FleetOptions extends WorkerOptions {
   readonly parallel?: number;
 }
 
-/** One socket for each user, or for some that follow each other (`LoadShape.perSocket`), held by processes of their own, so that receiving never waits for sending. */
+/**
+ * One socket for each user, or for some that follow each other (`LoadShape.perSocket`), held by processes of their own, so
+ * that receiving never waits for sending.
+ */
 export class SocketFleet {
   readonly #workers: readonly ChildWorker[];
 

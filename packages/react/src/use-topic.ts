@@ -11,8 +11,8 @@ export interface UseTopicOptions {
 const NONE: readonly Message[] = [];
 
 /**
- * Messages of a topic, or of a key of one (`quotes/k/AAPL`), since the component was mounted, newest last; over reconnects, with what was missed. The topic is
- * subscribed as long as a component uses it.
+ * Messages of a topic, or of a key of one (`quotes/k/AAPL`), since the component was mounted, newest last; over
+ * reconnects, with what was missed. The topic is subscribed as long as a component uses it.
  */
 export function useTopic<Payload = unknown>(
   topic: string,

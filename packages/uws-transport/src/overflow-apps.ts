@@ -85,7 +85,7 @@ export class OverflowApps {
     return counted;
   }
 
-  /** Behind the callback of uWebSockets.js that it is called in. */
+  /** Begins the next turn behind the callback of uWebSockets.js that this is called in. */
   #makeRoom(): void {
     if (this.#isMakingRoom) return;
     this.#isMakingRoom = true;

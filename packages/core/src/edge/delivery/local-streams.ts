@@ -50,7 +50,7 @@ export class LocalStream<Member extends StreamMember> {
 /** All streams of this node by name: the one look-up that a delivery needs. */
 export class LocalStreamTable<Member extends StreamMember> {
   readonly #localStreams = new Map<StreamName, LocalStream<Member>>();
-  /** Those that are not a user's own. */
+  /** Streams that are not a user's own: few beside the others, so that who asks for them need not walk all. */
   readonly #shared = new Set<LocalStream<Member>>();
 
   get(stream: StreamName): LocalStream<Member> | undefined {

@@ -43,8 +43,10 @@ export class Sender {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** Collects a frame until `flush`. `subscription` null: an answer, a room-less broadcast or another frame without topic;
-   * `take` null: nobody wants to know what becomes of it. */
+  /**
+   * Collects a frame until `flush`. `subscription` null: an answer, a room-less broadcast or another frame without topic;
+   * `take` null: nobody wants to know what becomes of it.
+   */
   push(connection: Connection, frame: Uint8Array, subscription: Subscription | null, take: Take | null = null): void {
     if (connection.state !== 'open') return;
     this.#stats.bytesSent += frame.length;

@@ -19,12 +19,12 @@ export class HandshakeRate {
   readonly #admissions = new TokenBucket();
   readonly #byAddress = new Map<string, TokenBucket>();
 
-  /** For a client whose token is known. Throws RefusalError. `perSecond` 0: no limit. */
+  /** Counts a client whose token is known. Throws RefusalError. `perSecond` 0: no limit. */
   checkKnown(perSecond: number): void {
     if (!this.#known.take(perSecond, performance.now())) throw tooMany();
   }
 
-  /** Before it is looked at who an unknown client is. Throws RefusalError. `perSecond` 0: no limit. */
+  /** Counts an unknown client before anybody looks who it is. Throws RefusalError. `perSecond` 0: no limit. */
   checkUnknown(perSecond: number, address: string): void {
     if (perSecond === 0) return;
     const nowMs = performance.now();
@@ -32,7 +32,7 @@ export class HandshakeRate {
     if (!this.#looks.take(perSecond * LOOKS_PER_ADMISSION, nowMs)) throw tooMany();
   }
 
-  /** Before an unknown client that may come in goes on. Throws RefusalError. `perSecond` 0: no limit. */
+  /** Counts an unknown client that may come in, before it goes on. Throws RefusalError. `perSecond` 0: no limit. */
   checkAdmission(perSecond: number): void {
     if (!this.#admissions.take(perSecond, performance.now())) throw tooMany();
   }

@@ -54,8 +54,8 @@ export interface Admitted {
 }
 
 /**
- * Decides about a handshake that HandshakeReception has let pass: first the token, then local checks, then one atomic step in the
- * engine. Until the engine has said yes nothing is registered that this class doesn't take back.
+ * Decides about a handshake that HandshakeReception has let pass: first the token, then local checks, then one atomic
+ * step in the engine. Until the engine has said yes nothing is registered that this class doesn't take back.
  */
 export class Handshaker {
   readonly #deps: AdmissionDeps;

@@ -52,9 +52,9 @@ export class ClusterSurvey {
   readonly #deps: ClusterSurveyDeps;
   readonly #node: string;
   readonly #surveys = new Map<string, Survey>();
-  /** By room, the question that was asked. */
+  /** The question about each room that is being answered. */
   readonly #asked = new Map<string, Promise<unknown>>();
-  /** By room, the question that is asked when the one before it is answered. */
+  /** The question about each room that is asked when the one before it is answered. */
   readonly #next = new Map<string, Promise<RoomMembers>>();
   #sequence = 0;
 

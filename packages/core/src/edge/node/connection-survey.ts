@@ -88,7 +88,7 @@ function isShare(answer: unknown): answer is ConnectionShare {
   return isObject(answer) && typeof answer['node'] === 'string' && Array.isArray(answer['rows']);
 }
 
-/** Those that are wanted with the smallest ids, in order. Holds no more than twice as many as are asked for. */
+/** The wanted connections with the smallest ids, in order. Holds no more than twice as many as are asked for. */
 function smallest(connections: Iterable<Connection>, wanted: ConnectionSearch, count: number): Connection[] {
   const byId = (a: Connection, b: Connection): number => (a.id < b.id ? -1 : 1);
   const found: Connection[] = [];

@@ -13,8 +13,9 @@ import { unknownTo, type CatchUp } from '../subscriptions/catch-up.js';
 import type { Interests } from '../subscriptions/interests.js';
 import type { Sender } from '../delivery/sender.js';
 
-/** Connections, and their streams, that are registered at once: a store that has just come back is not met with everything. */
+/** Connections that are registered at once: a store that has just come back is not met with everything in one go. */
 const CONNECTIONS_PER_STEP = 200;
+/** Streams of those connections. */
 const STREAMS_PER_STEP = 1000;
 const RETRY_MS = 250;
 const CLOSE_SLICE_MS = 100;

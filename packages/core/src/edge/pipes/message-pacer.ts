@@ -14,7 +14,7 @@ interface Pace {
 }
 
 export interface PacerOptions {
-  /** Of one connection; looked at for each message. */
+  /** Rate of one connection, looked at for each message. */
   readonly rate: RequestRate;
   readonly forward: (connection: Connection, message: string) => void;
   /** Called with each change of what waits, in bytes. */
@@ -22,8 +22,8 @@ export interface PacerOptions {
 }
 
 /**
- * Lets the messages of a connection through at a rate, in number and in bytes. Nobody could answer a surplus message of a pipe, so it waits for
- * its turn, in order and bounded: a burst takes longer, and nothing of it is lost.
+ * Lets the messages of a connection through at a rate, in number and in bytes. Nobody could answer a surplus message of a
+ * pipe, so it waits for its turn, in order and bounded: a burst takes longer, and nothing of it is lost.
  */
 export class MessagePacer {
   readonly #options: PacerOptions;
