@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { isObject } from '@ws-gateway/core';
+import { objectIn } from '@ws-gateway/core';
 import { presign, type AwsCredentials } from './aws-signature.js';
 import { LoginTokenError } from './login-token.js';
 import { askIssuer } from './token-request.js';
@@ -88,14 +88,9 @@ async function ofMachine(env: Environment): Promise<AwsCredentials> {
 }
 
 function ofJson(source: string, text: string): AwsCredentials {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(text);
-  } catch {
-    answer = null;
-  }
+  const answer = objectIn(text);
   const member = (name: string): string => {
-    const value = isObject(answer) ? answer[name] : undefined;
+    const value = answer?.[name];
     return typeof value === 'string' ? value : '';
   };
   return checked(source, {

@@ -1,4 +1,4 @@
-import { isObject } from '@ws-gateway/core';
+import { objectIn } from '@ws-gateway/core';
 import { LoginTokenError, type LoginToken, type LoginTokenIssuer } from './login-token.js';
 import { askIssuer } from './token-request.js';
 
@@ -40,13 +40,13 @@ export class ClientCredentials implements LoginTokenIssuer {
   }
 
   #read(text: string): LoginToken {
-    const answer = jsonOf(text);
-    const value = isObject(answer) ? answer['access_token'] : undefined;
+    const answer = objectIn(text);
+    const value = answer?.['access_token'];
     // The token becomes part of a text whose fields end with control characters.
-    if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) {
+    if (answer === null || typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) {
       throw this.#useless('access_token must be a text without white space');
     }
-    const livesMs = lifeOf(answer as Readonly<Record<string, unknown>>, value);
+    const livesMs = lifeOf(answer, value);
     if (livesMs === null) throw this.#useless('expires_in must be a number of seconds, and the token says no exp');
     return { value, livesMs };
   }
@@ -66,16 +66,8 @@ function lifeOf({ expires_in }: Readonly<Record<string, unknown>>, token: string
   // Some servers write it as text.
   const seconds = Number(typeof expires_in === 'string' ? expires_in.trim() || NaN : (expires_in ?? NaN));
   if (Number.isFinite(seconds)) return seconds * 1000;
-  const claims = jsonOf(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
-  if (!isObject(claims)) return null;
+  const claims = objectIn(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+  if (claims === null) return null;
   const { exp, iat } = claims;
   return typeof exp === 'number' && typeof iat === 'number' ? (exp - iat) * 1000 : null;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
