@@ -21,7 +21,10 @@ import { throughputWindow } from '../lib/throughput-window.js';
 const PARTITIONS = 6;
 const QUIET_MS = 15_000;
 
-/** In each of the `rounds` all of them read all records, in turn, each in a fresh process. `formats` 1: also other formats. */
+/**
+ * Sizes of the load. In each of the `rounds` all readers read all records, in turn, each in a fresh process; with `formats` 1
+ * there is a reader for each of the other formats, too.
+ */
 const defaults = { records: 500_000, warmup: 100_000, bytes: 512, users: 5_000, rounds: 3, formats: 0 };
 type Options = typeof defaults;
 

@@ -21,7 +21,7 @@ import { TopicDoubt } from './topic-doubt.js';
 import type { TopicTrouble } from './topic-trouble.js';
 import { pause, withDeadline } from './timing.js';
 
-/** By its next heartbeat a member hears of a rebalance, which waits for it. */
+/** Time in ms between two heartbeats: by its next one a member hears of a rebalance, which waits for it. */
 const HEARTBEAT_INTERVAL_MS = 300;
 /** See docs/kafkajs.md, rule 2. 256 KiB a partition keeps the event loop's longest block near 100 ms. */
 const FETCH_WAIT_MS = 100;
@@ -88,7 +88,7 @@ export class ConsumerGroupMember {
   readonly #ended = Promise.withResolvers<EndReason>();
   readonly #ready = Promise.withResolvers<void>();
   #memberId: string | null = null;
-  /** As they were when the partitions were assigned. */
+  /** Ids of the topics, as they were when the partitions were assigned. */
   #topicIds: ReadonlyMap<string, string> = new Map();
   #lastContact = performance.now();
   #joining = true;
@@ -213,7 +213,7 @@ export class ConsumerGroupMember {
     return this.#cluster.read(range, take);
   }
 
-  /** Whether one of its topics was deleted and made again, perhaps so fast that kafkajs read on in it. */
+  /** Tells whether one of its topics was deleted and made again, perhaps so fast that kafkajs read on in it. */
   async hasOtherTopics(): Promise<boolean> {
     const now = await this.#cluster.topicIds(this.#options.topics);
     return [...this.#topicIds].some(([topic, id]) => now.has(topic) && now.get(topic) !== id);

@@ -27,7 +27,7 @@ interface FetchPlace {
 const READ_WAIT_MS = 100;
 const READ_BYTES = 1024 * 1024;
 const RECORD_BYTES = 16 * 1024;
-/** So often in a row an answer may hold nothing although the log goes on. */
+/** Number of answers in a row that may hold nothing although the log goes on. */
 const EMPTY_ANSWERS_MAX = 50;
 
 /**

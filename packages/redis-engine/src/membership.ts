@@ -53,7 +53,7 @@ export class Membership {
   #servers: string[] = [];
   #joined = false;
   #refreshedMs = -Infinity;
-  /** Of the lease alone, which lies in one partition. */
+  /** Time at which the lease alone was refreshed, which lies in one partition. */
   #leasedMs = -Infinity;
   #checking: Promise<void> | null = null;
   #statusJson: string;

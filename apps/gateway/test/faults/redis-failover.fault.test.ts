@@ -6,7 +6,7 @@ import { Load, TOPIC } from './load.js';
 import { isFull, report, scale, userNames } from './scale.js';
 
 const TIMES = isFull ? scale.times : 1;
-/** So long the master takes records that its replica never sees. */
+/** Time in ms for which the master takes records that its replica never sees. */
 const UNSEEN_MS = 2000;
 const RATE = isFull ? 500 : scale.rate;
 

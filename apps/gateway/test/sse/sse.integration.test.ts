@@ -32,7 +32,7 @@ async function open(at: number, user: string, query = 'topics=notifications', la
   return client;
 }
 
-/** With a key: what has none is spread over partitions, and has no order. */
+/** A record for all subscribers. It has a key: what has none is spread over partitions, and has no order. */
 const publicRecord = (payload: unknown) => ({ key: 'all', value: { payload }, headers: { 'ws-audience': 'topic' } });
 
 const numbersIn = (payloads: readonly unknown[]): number[] =>

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import { waitFor } from '@ws-gateway/testkit';
 import { admit, ordered, topic, unsourced, userItem, type ConformanceTests } from './fixture.js';
 
-/** For stores that can lose what they know while their engines run. */
+/** What engines do whose store can lose what it knows while they run. */
 export const lostData: ConformanceTests = {
   'is told by a rebuild, before anything that is published behind it, and what is written again counts': async (
     fixture,

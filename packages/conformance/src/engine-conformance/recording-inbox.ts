@@ -25,7 +25,7 @@ export class RecordingInbox implements Inbox {
   readonly losses: ContinuityLoss[] = [];
   /** Connections that `holds` knows, as `<connection> <user>`; null: whatever it is asked for. */
   openConnections: Set<string> | null = null;
-  /** Done in each rebuild. */
+  /** Work that is done in each rebuild. */
   onRebuild: () => Promise<void> = async () => undefined;
   batches = 0;
   /** True while a test is inside a call of the engine: nothing may arrive then. */

@@ -8,7 +8,7 @@ import kafkajs, {
 import type { KafkaSasl } from '../options.js';
 import type { SharedLoginToken } from './shared-login-token.js';
 
-/** Its types leave the message out. */
+/** The error of kafkajs, whose types leave the message out. */
 const AuthenticationError = kafkajs.KafkaJSSASLAuthenticationError as unknown as new (message: string) => Error;
 
 const LENGTH_BYTES = 4;
@@ -16,7 +16,7 @@ const LENGTH_BYTES = 4;
 /** What ends a refusal: the broker says why, and gives the refusal itself only when the client has answered with this. */
 const KVSEP = '\x01';
 
-/** Beyond kafkajs' types: our patch waits for it before a login begins. */
+/** A mechanism with a step beyond kafkajs' types: our patch waits for it before a login begins. */
 interface PreparedMechanism extends Mechanism {
   prepare(): Promise<unknown>;
 }

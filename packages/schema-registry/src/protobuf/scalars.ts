@@ -64,7 +64,7 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
   },
 };
 
-/** Its name; a number that has none is a number, and the only value of NullValue is null. */
+/** Reads a value as its name; a number that has none is a number, and the only value of NullValue is null. */
 export function enumeration({ typeName, values }: DescEnum): Scalar {
   const isNull = typeName === 'google.protobuf.NullValue';
   const names = new Map<number, string>();

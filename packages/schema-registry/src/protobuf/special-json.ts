@@ -38,7 +38,7 @@ const special: ReadonlyMap<string, SpecialJson> = new Map<string, SpecialJson>([
   ['BytesValue', only('""')],
 ]);
 
-/** From the year 1 to 9999. */
+/** Bounds of the years 1 to 9999, s since the epoch. */
 const FIRST_SECOND = -62_135_596_800;
 const LAST_SECOND = 253_402_300_799;
 const DURATION_MAX = 315_576_000_000;
