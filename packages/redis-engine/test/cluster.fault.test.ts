@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { PublishItem } from '@ws-gateway/core';
 import { RecordingInbox } from '@ws-gateway/conformance/engine';
-import { RedisCluster, replicaInSync, waitFor, type OwnServer } from '@ws-gateway/testkit';
+import { RedisCluster, replicaInSync, stopReplication, waitFor, type OwnServer } from '@ws-gateway/testkit';
 import { Keys } from '../src/keys.js';
 import { clusterServer, createHarness } from './harness.js';
 import { Flow, item, userOfEach } from './flow.js';
@@ -89,7 +89,7 @@ describe('a master that dies', () => {
     const isElsewhere = async (p: number) => (await cluster.masterOf(keys.slot(p))).port !== master.port;
     const elsewhere = await Promise.all(users.map((_, p) => isElsewhere(p)));
     await flow.publish(1);
-    await flow.stopReplication(master);
+    await stopReplication(master);
     await flow.publish(10);
     await flow.expectAllArrived();
     const own = { stream: `t/u/${user}`, retention, user };

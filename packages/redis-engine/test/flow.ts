@@ -1,9 +1,9 @@
 import { expect } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContinuityLoss, Engine, EngineError, PublishItem, StreamMessage } from '@ws-gateway/core';
-import { replicaInSync, waitFor } from '@ws-gateway/testkit';
+import { freezeRedis, redisAdmin, waitFor } from '@ws-gateway/testkit';
 import { RecordingInbox } from '@ws-gateway/conformance/engine';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { Keys } from '../src/keys.js';
 import type { createHarness } from './harness.js';
 import { OpenSocket, retention } from './open-socket.js';
@@ -65,24 +65,14 @@ export class Flow {
     for (const { texts } of this.sockets.all) expect(texts).toEqual(published);
   }
 
-  /** From here on the replica gets nothing more. */
-  async stopReplication(master: { port: number }): Promise<void> {
-    await replicaInSync(master);
-    await this.admin(master).acl('SETUSER', 'default', '-psync', '-sync');
-    await this.admin(master).client('KILL', 'TYPE', 'replica');
-  }
-
-  /** Until the returned function is called the server takes connections and answers nothing. */
-  async freeze(server: { port: number }): Promise<() => void> {
-    const pid = Number(/^process_id:(\d+)/m.exec(await this.admin(server).info('server'))![1]);
-    process.kill(pid, 'SIGSTOP');
-    return () => process.kill(pid, 'SIGCONT');
+  /** See freezeRedis. */
+  freeze(server: { port: number }): Promise<() => void> {
+    return freezeRedis(this.admin(server));
   }
 
   /** A connection of one's own, which ends with this. */
-  admin({ port }: { port: number }): Redis {
-    // One to a dead server would keep the process for two seconds.
-    const client = new Redis({ host: '127.0.0.1', port, disconnectTimeout: 100 });
+  admin(server: { port: number }): Redis {
+    const client = redisAdmin(server);
     this.#admins.push(client);
     return client;
   }

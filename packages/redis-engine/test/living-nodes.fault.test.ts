@@ -1,8 +1,18 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { rm } from 'node:fs/promises';
-import { newDataDir, startRedis, TcpProxy, testRedisUrl, waitFor } from '@ws-gateway/testkit';
+import {
+  freezeRedis,
+  newDataDir,
+  redisAdmin,
+  refuseWrites,
+  startRedis,
+  stepClock,
+  TcpProxy,
+  testRedisUrl,
+  waitFor,
+} from '@ws-gateway/testkit';
 import { RecordingInbox } from '@ws-gateway/conformance/engine';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { RedisEngine, ReapedRow } from '../src/index.js';
 import { createHarness, serverAt } from './harness.js';
 
@@ -23,18 +33,11 @@ interface Scene {
 }
 
 /** Begins a trouble; returns what ends it. */
-type Trouble = (scene: Scene) => Promise<() => Promise<unknown>>;
+type Trouble = (scene: Scene) => Promise<() => unknown>;
 
 const troubles: Record<string, Trouble> = {
-  'stands still': async ({ admin }) => {
-    const pid = Number(/^process_id:(\d+)/m.exec(await admin.info('server'))![1]);
-    process.kill(pid, 'SIGSTOP');
-    return async () => process.kill(pid, 'SIGCONT');
-  },
-  'has too few replicas (NOREPLICAS)': async ({ admin }) => {
-    await admin.config('SET', 'min-replicas-to-write', '1');
-    return () => admin.config('SET', 'min-replicas-to-write', '0');
-  },
+  'stands still': ({ admin }) => freezeRedis(admin),
+  'has too few replicas (NOREPLICAS)': ({ admin }) => refuseWrites(admin),
   'is out of memory (OOM)': async ({ admin }) => {
     await admin.config('SET', 'maxmemory', '1');
     return () => admin.config('SET', 'maxmemory', '0');
@@ -60,22 +63,21 @@ const troubles: Record<string, Trouble> = {
     await admin.acl('SETUSER', 'default', '-zadd');
     return () => admin.acl('SETUSER', 'default', '+zadd');
   },
-  'has its clock stepped forward': (scene) => stepClock(scene, 15_000),
-  'has its clock stepped back': (scene) => stepClock(scene, -15_000),
+  'has its clock stepped forward': (scene) => stepped(scene, 15_000),
+  'has its clock stepped back': (scene) => stepped(scene, -15_000),
 };
 
-/** To the scripts a stepped clock is leases that are another time away from its now. */
-async function stepClock({ admin, keyPrefix }: Scene, ms: number): Promise<() => Promise<unknown>> {
-  const key = `${keyPrefix}:{0}:nodes`;
-  for (const node of await admin.zrange(key, 0, -1)) await admin.zincrby(key, -ms, node);
-  return async () => undefined;
+/** Steps the clock for good: nothing ends it. */
+async function stepped({ admin, keyPrefix }: Scene, ms: number): Promise<() => unknown> {
+  await stepClock(admin, keyPrefix, ms);
+  return () => undefined;
 }
 
 /** Four nodes with a connection each, on a Redis of their own. */
 async function fourNodes() {
   const dataDir = newDataDir();
   const redis = await startRedis({ dataDir });
-  const admin = new Redis({ host: '127.0.0.1', port: redis.port });
+  const admin = redisAdmin(redis);
   const server = serverAt(`redis://${redis.address}`);
   const harness = await createHarness({ server, leaseMs: LEASE_MS, refreshMs: REFRESH_MS, callTimeoutMs: 500 });
   cleanups.push(

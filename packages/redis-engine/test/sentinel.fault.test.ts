@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RedisSentinels, replicaInSync, waitFor } from '@ws-gateway/testkit';
+import { RedisSentinels, replicaInSync, stopReplication, waitFor } from '@ws-gateway/testkit';
 import { Flow, item } from './flow.js';
 import { rightsIn } from './documented-rights.js';
 import { createHarness } from './harness.js';
@@ -36,7 +36,7 @@ describe('a master under Sentinels', () => {
 
   it('is killed before its replica has seen everything: that is told, and positions of it prove nothing', async () => {
     await flow.publish(1);
-    await flow.stopReplication(redis.master);
+    await stopReplication(redis.master);
     await flow.publish(10);
     await flow.expectAllArrived();
     const own = { stream: 't/u/ann', retention, user: 'ann' };

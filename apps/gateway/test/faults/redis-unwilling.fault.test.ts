@@ -1,13 +1,13 @@
 import { afterEach, expect, it } from '@jest/globals';
-import { redisAdmin, startRedis } from '@ws-gateway/testkit';
+import { freezeRedis, redisAdmin, refuseWrites, startRedis, stepClock } from '@ws-gateway/testkit';
 import { metric } from './gateway-processes.js';
 import { FAULTLESS } from './delivery-ledger.js';
 import { Load } from './load.js';
 import { isFull, report, scale } from './scale.js';
 
-/** Longer than a lease, which is 10 s, and than somebody needs to notice. */
+/** Time in ms that a trouble lasts: longer than a lease, which is 10 s, and than somebody needs to notice. */
 const HOLD_MS = isFull ? 60_000 : 13_000;
-/** One minute each: twice is enough to see what the first one leaves. */
+/** Number of troubles: two of them, a minute each, are enough to see what the first one leaves. */
 const TIMES = isFull ? 2 : 1;
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -21,29 +21,16 @@ interface Scene {
 }
 
 /** Begins a trouble; returns what ends it. */
-type Trouble = (scene: Scene) => Promise<() => Promise<unknown>>;
+type Trouble = (scene: Scene) => Promise<() => unknown>;
 
 const troubles: Record<string, Trouble> = {
-  'stands still': async ({ admin }) => {
-    const pid = Number(/^process_id:(\d+)/m.exec(await admin.info('server'))![1]);
-    process.kill(pid, 'SIGSTOP');
-    return async () => process.kill(pid, 'SIGCONT');
-  },
-  'refuses writes': async ({ admin }) => {
-    await admin.config('SET', 'min-replicas-to-write', '1');
-    return () => admin.config('SET', 'min-replicas-to-write', '0');
-  },
-  'has its clock stepped 15 s forward and back': async (scene) => {
-    await stepClock(scene, 15_000);
-    return () => stepClock(scene, -15_000);
+  'stands still': ({ admin }) => freezeRedis(admin),
+  'refuses writes': ({ admin }) => refuseWrites(admin),
+  'has its clock stepped 15 s forward and back': async ({ admin, keyPrefix }) => {
+    await stepClock(admin, keyPrefix, 15_000);
+    return () => stepClock(admin, keyPrefix, -15_000);
   },
 };
-
-/** To the scripts a stepped clock is leases that are another time away from its now. */
-async function stepClock({ admin, keyPrefix }: Scene, ms: number): Promise<void> {
-  const key = `${keyPrefix}:{0}:nodes`;
-  for (const node of await admin.zrange(key, 0, -1)) await admin.zincrby(key, -ms, node);
-}
 
 async function openLoad(): Promise<{ load: Load; admin: Scene['admin'] }> {
   const redis = await startRedis();
