@@ -55,8 +55,7 @@ export class MappedDecoder {
     if (audience.kind === 'dead_letter') return audience;
     const payload = this.#payload();
     if (typeof payload !== 'string') return payload;
-    const message = this.#message(input, audience, payload);
-    return message.kind === 'message' ? { ...message, ttlMs } : message;
+    return this.#message(input, { audience, payload, ttlMs });
   }
 
   /** Such a record says that the newest value of its stream is gone. */
@@ -66,25 +65,17 @@ export class MappedDecoder {
     if (!this.#conditions.holdWithoutValue()) return skipped;
     const audience = this.#audienceOf(input);
     if (audience.kind === 'dead_letter') return audience;
-    const message = this.#message(input, audience, 'null');
-    return message.kind === 'message' ? { ...message, deleted: true } : message;
+    return this.#message(input, { audience, payload: 'null', deleted: true });
   }
 
-  #message(input: Input, audience: Audience, payload: string): Message | Rejection {
+  #message(input: Input, found: Pick<Message, 'audience' | 'payload' | 'ttlMs' | 'deleted'>): Message | Rejection {
     const id = input.headers.id ?? this.#text('id');
     const type = input.headers.type ?? this.#text('type');
     if (id === undefined || type === undefined) return this.#bad(id === undefined ? 'id' : 'type');
     const timestamp = this.#timestamp();
     if (timestamp !== null && typeof timestamp !== 'string') return timestamp;
-    return {
-      kind: 'message',
-      audience,
-      about: this.#about(audience),
-      id: id || null,
-      type: type || null,
-      timestamp,
-      payload,
-    };
+    const about = this.#about(found.audience);
+    return { kind: 'message', ...found, about, id: id || null, type: type || null, timestamp };
   }
 
   /** Reads a text; null without selectors and when they find nothing, undefined when they find what is no text. */
