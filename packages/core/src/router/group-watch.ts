@@ -1,4 +1,4 @@
-import { Backoff } from '../backoff.js';
+import { Backoff, sleep } from '../backoff.js';
 import { endByDefect } from '../defects.js';
 import type { Engine } from '../engine.js';
 import type { ShownBeat } from '../router-beat.js';
@@ -10,7 +10,7 @@ import type { RecordSource } from '../record-source.js';
 const BEAT_MS = 400;
 /** Silence in ms after which a router is taken for dead. A look more, a rebalance and the opening of partitions follow. */
 const PATIENCE_MS = 1600;
-/** By then the member's session in Kafka has ended anyway. */
+/** Longest silence in ms that a router may ask for: by then the member's session in Kafka has ended anyway. */
 const PATIENCE_MS_MAX = 8000;
 /** A sign that took so long says nothing of others; what took less counts as one look, however busy this process is. */
 const SLOW_MS = 2 * BEAT_MS;
@@ -51,11 +51,10 @@ export class GroupWatch {
 
   /** Beats until the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const pace = new Backoff({ firstMs: BEAT_MS, maxMs: BEAT_MS, jitter: 0 });
     while (!signal.aborted) {
       await this.#beat(signal);
       const dueMs = this.#nowMs() + BEAT_MS;
-      await pace.wait(signal);
+      await sleep(BEAT_MS, signal);
       this.#noteLateness(this.#nowMs(), dueMs);
     }
   }
