@@ -332,7 +332,7 @@ export class MemoryEngine implements Engine {
     { here, queue, source }: { here: boolean; queue: DeliveryQueue; source: number },
   ): ItemResult {
     const { retention, recordTimeMs } = item;
-    const kept = retention === null ? null : this.#append(stream, { ...item, source }, retention);
+    const kept = retention === null ? null : this.#append(stream, item, { retention, source });
     if (here) {
       const frame = kept?.frame ?? Buffer.from(item.head);
       const except = ('except' in item ? item.except : undefined) ?? '';
@@ -355,11 +355,11 @@ export class MemoryEngine implements Engine {
 
   #append(
     name: StreamName,
-    item: (UserItem | ChannelItem | BlockItem) & { readonly source: number },
-    retention: Retention,
+    item: UserItem | ChannelItem | BlockItem,
+    { retention, source }: { retention: Retention; source: number },
   ) {
     const stream = this.#stream(name);
-    const frame = stream.append(item, retention, this.#clock());
+    const frame = stream.append(item, retention, { source, nowMs: this.#clock() });
     return { frame, epoch: stream.epoch, offset: stream.offset };
   }
 

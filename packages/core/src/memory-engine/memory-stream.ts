@@ -55,14 +55,14 @@ export class MemoryStream {
 
   /** Appends a message; returns its frame. */
   append(
-    item: Pick<PublishItem, 'head' | 'recordTimeMs' | 'endsAtMs' | 'sourceOffset'> & { readonly source: number },
+    item: Pick<PublishItem, 'head' | 'recordTimeMs' | 'endsAtMs' | 'sourceOffset'>,
     retention: Retention,
-    nowMs: number,
+    { source, nowMs }: { readonly source: number; readonly nowMs: number },
   ): Uint8Array {
     this.touch(retention, nowMs);
     const offset = ++this.offset;
     const frame = Buffer.from(`${item.head}${this.epoch}","offset":${offset}}`);
-    const { recordTimeMs, endsAtMs = 0, source } = item;
+    const { recordTimeMs, endsAtMs = 0 } = item;
     const sourceOffset = source === 0 ? 0 : item.sourceOffset;
     const entry = { offset, acceptedMs: nowMs, recordTimeMs, endsAtMs, source, sourceOffset, frame };
     if (retention.mode === 'latest') this.#entries = [entry];
