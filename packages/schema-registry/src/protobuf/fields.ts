@@ -12,7 +12,7 @@ import { WireType, type WireInput } from './wire-input.js';
  */
 export type Slot = string | number[] | Map<string, string>;
 
-/** By the place of the field. */
+/** What was read of each field, by the place of the field. */
 export type Slots = (Slot | undefined)[];
 
 export interface Field {
@@ -102,7 +102,12 @@ function extentOf({ number, delimitedEncoding }: DescField & { readonly delimite
       return wireType === WireType.StartGroup ? { start, end: input.skipGroup(number) } : null;
     };
   }
-  return (wireType, input) => (wireType === WireType.Bytes ? { start: input.skipBytes(), end: input.at } : null);
+  return behindLength;
+}
+
+/** Finds a message that has its length before it, as all have but groups. */
+function behindLength(wireType: number, input: WireInput): ReturnType<Extent> {
+  return wireType === WireType.Bytes ? { start: input.skipBytes(), end: input.at } : null;
 }
 
 /** A message may come in parts: it is what their bytes are one behind the other. */
@@ -191,9 +196,10 @@ function entryValue(
 ): [Reading, (input: WireInput) => string] {
   if (desc.mapKind === 'message') {
     const inner = types.of(desc.message);
-    const extent: Extent = (wireType, input) =>
-      wireType === WireType.Bytes ? { start: input.skipBytes(), end: input.at } : null;
-    return [message(inner, { index: 1, peers: [], extent }), (input) => inner.json(input, input.end, input.end)];
+    return [
+      message(inner, { index: 1, peers: [], extent: behindLength }),
+      (input) => inner.json(input, input.end, input.end),
+    ];
   }
   const scalar = desc.mapKind === 'enum' ? enumeration(desc.enum) : scalars[desc.scalar];
   return [single(scalar, { index: 1, peers: [], isImplicit: false }), () => scalar.zero];
