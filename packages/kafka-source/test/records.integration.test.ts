@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import kafkajs from 'kafkajs';
-import { createTopics, produce, testBrokers, uniqueName, waitFor } from '@ws-gateway/testkit';
+import { createTopics, produce, transactionalProducer, uniqueName, waitFor } from '@ws-gateway/testkit';
 import { registerCodecs } from '../src/codecs.js';
 import { Nodes } from './support/harness.js';
 
@@ -18,13 +18,7 @@ describe('a transactional producer', () => {
   test('leaves no lag: its markers and what it aborted count as read, at the end of the log, too', async () => {
     const topic = await freshTopic(1);
     const { source, sink } = await nodes.start({ topics: [topic] });
-    const client = new kafkajs.Kafka({ brokers: testBrokers().split(','), logLevel: kafkajs.logLevel.NOTHING });
-    const producer = client.producer({
-      transactionalId: topic,
-      maxInFlightRequests: 1,
-      idempotent: true,
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-    });
+    const producer = transactionalProducer(topic);
     await producer.connect();
     for (const end of ['commit', 'abort', 'abort'] as const) {
       const transaction = await producer.transaction();

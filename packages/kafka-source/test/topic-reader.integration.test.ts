@@ -1,8 +1,9 @@
 import { expect, it } from '@jest/globals';
 import kafkajs from 'kafkajs';
 import type { Logger, SourceRecord } from '@ws-gateway/core';
-import { createTopics, produce, readTopic, testBrokers, uniqueName } from '@ws-gateway/testkit';
+import { createTopics, produce, readTopic, testBrokers, transactionalProducer, uniqueName } from '@ws-gateway/testkit';
 import { RecordProducer, TopicReader } from '../src/index.js';
+import { breakZstd } from './support/broken-codec.js';
 
 const silent: Logger = {
   ...{ error: () => undefined, warn: () => undefined, info: () => undefined, debug: () => undefined },
@@ -39,13 +40,7 @@ it('says how far it came where a transaction is open, and goes on there when tha
   const topic = uniqueName('read');
   await createTopics([topic], 1);
   await produce(topic, [{ value: 'before' }]);
-  const client = new kafkajs.Kafka({ brokers: connection.brokers, logLevel: kafkajs.logLevel.NOTHING });
-  const producer = client.producer({
-    transactionalId: topic,
-    maxInFlightRequests: 1,
-    idempotent: true,
-    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-  });
+  const producer = transactionalProducer(topic);
   await producer.connect();
   const transaction = await producer.transaction();
   await transaction.send({ topic, messages: [{ value: 'within' }] });
@@ -66,19 +61,14 @@ it('says how far it came where a transaction is open, and goes on there when tha
 });
 
 it('rejects at a batch that cannot be read, which would else look as if it had held nothing', async () => {
-  const { CompressionCodecs, CompressionTypes } = kafkajs;
   const topic = uniqueName('read');
   await createTopics([topic], 1);
   await produce(topic, [{ value: 'plain' }]);
   const reader = new TopicReader(connection);
   // Its connection brings the codecs.
   await reader.read(topic, { partition: 0, begin: 0, end: 1 }, () => undefined);
-  const working = CompressionCodecs[CompressionTypes.ZSTD];
-  const broken = async (): Promise<never> => {
-    throw new kafkajs.KafkaJSNotImplemented();
-  };
-  CompressionCodecs[CompressionTypes.ZSTD] = () => ({ ...working(), decompress: broken });
-  await produce(topic, [{ value: 'packed' }], { compression: CompressionTypes.ZSTD });
+  const mend = breakZstd();
+  await produce(topic, [{ value: 'packed' }], { compression: kafkajs.CompressionTypes.ZSTD });
   await produce(topic, [{ value: 'later' }]);
   const values: string[] = [];
   const read = (): Promise<number> =>
@@ -87,7 +77,7 @@ it('rejects at a batch that cannot be read, which would else look as if it had h
     });
   await expect(read()).rejects.toMatchObject({ name: 'KafkaError' });
   expect(values).toEqual(['plain']);
-  CompressionCodecs[CompressionTypes.ZSTD] = working;
+  mend();
   await read();
   expect(values).toEqual(['plain', 'plain', 'packed', 'later']);
   await reader.close();

@@ -64,15 +64,23 @@ export async function deleteTopics(names: readonly string[], options: KafkaClien
   await withAdmin(options, (admin) => admin.deleteTopics({ topics: [...names] }));
 }
 
+/** Makes a producer of transactions, which is not connected yet. */
+export function transactionalProducer(
+  transactionalId: string,
+  { brokers = testBrokers() }: KafkaClientOptions = {},
+): Producer {
+  const client = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING });
+  const createPartitioner = Partitioners.DefaultPartitioner;
+  return client.producer({ transactionalId, maxInFlightRequests: 1, idempotent: true, createPartitioner });
+}
+
 /** Writes each call in a transaction, and the same records once more in one that it aborts. */
 export class TransactionalWriter {
   readonly #producer: Producer;
   #connected: Promise<void> | null = null;
 
-  constructor(transactionalId: string, { brokers = testBrokers() }: KafkaClientOptions = {}) {
-    const client = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING });
-    const createPartitioner = Partitioners.DefaultPartitioner;
-    this.#producer = client.producer({ transactionalId, maxInFlightRequests: 1, idempotent: true, createPartitioner });
+  constructor(transactionalId: string, options: KafkaClientOptions = {}) {
+    this.#producer = transactionalProducer(transactionalId, options);
   }
 
   async write(topic: string, records: readonly ProducedRecord[]): Promise<void> {
