@@ -3,10 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { testBrokers, uniqueName } from '@ws-gateway/testkit';
+import { RegistryServer, testBrokers, uniqueName } from '@ws-gateway/testkit';
 import { configFile, run } from './cli/running.js';
 import { GatewayCluster } from './gateway-cluster.js';
-import { RegistryServer } from './registry-server.js';
 
 /** A record as somebody's back end writes it, and what a topic has to say for it to go where it should. */
 interface Shape {

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { createTopics, produce, startGateway, uniqueName, waitFor } from '@ws-gateway/testkit';
+import {
+  createTopics,
+  produce,
+  RegistryServer,
+  startGateway,
+  uniqueName,
+  waitFor,
+  type Registered,
+} from '@ws-gateway/testkit';
 import { GatewayCluster } from './gateway-cluster.js';
-import { RegistryServer } from './registry-server.js';
 
 /** Avro: {owner: "…", n: <long>} */
 const SCHEMA = {
@@ -24,7 +31,7 @@ message Shipment {
 }`;
 const PLACE = 'syntax = "proto3"; package shop; message Place { string city = 1; }';
 
-const answers: Readonly<Record<string, object>> = {
+const answers: Readonly<Record<string, Registered>> = {
   '/schemas/ids/7': { schema: JSON.stringify(SCHEMA) },
   '/schemas/ids/9': {
     ...{ schemaType: 'PROTOBUF', schema: PROTO },
@@ -38,7 +45,7 @@ let cluster: GatewayCluster;
 
 beforeAll(async () => {
   registry = await RegistryServer.start(answers);
-  registry.isAway = true;
+  registry.failWith = 503;
   cluster = await GatewayCluster.open({
     nodes: [{ config: { schemaRegistry: { url: registry.url } } }],
     topics: {
@@ -72,7 +79,7 @@ it('waits with the records of a topic while the registry is away, says so, and d
   await cluster.produce('notifications', { key: 'ann', value: { user_id: 'ann', payload: 'meanwhile' } });
   await client.next(({ payload }) => payload === 'meanwhile');
 
-  registry.isAway = false;
+  registry.failWith = 0;
   const frames = [await client.next('orders'), await client.next('orders')];
   expect(frames.map(({ payload }) => payload)).toEqual([
     { owner: 'ann', n: 1 },
@@ -85,7 +92,7 @@ it('waits with the records of a topic while the registry is away, says so, and d
 it('is not ready while none of its topics can do without the registry that is away', async () => {
   const kafkaTopic = uniqueName('only-orders');
   await createTopics([kafkaTopic], 1);
-  registry.isAway = true;
+  registry.failWith = 503;
   const node = await startGateway({
     config: {
       kafka: { groupId: kafkaTopic, topics: [] },
@@ -107,10 +114,10 @@ it('is not ready while none of its topics can do without the registry that is aw
         message: expect.stringContaining('schema registry'),
       }),
     );
-    registry.isAway = false;
+    registry.failWith = 0;
     await waitFor(async () => (await ready(node)).status === 200);
   } finally {
-    registry.isAway = false;
+    registry.failWith = 0;
     await node.stop();
   }
 }, 60_000);

@@ -1,6 +1,6 @@
 import type { Logger, Rejection, SchemaFormat, SchemaValue } from '@ws-gateway/core';
+import { RegistryServer } from '@ws-gateway/testkit';
 import { RegistrySchemaReader, type RegistrySchemaReaderOptions } from '../src/index.js';
-import { RegistryServer } from './registry-server.js';
 
 /** Characters that a value may become. */
 export const JSON_LENGTH_MAX = 100_000;

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Rejection, SchemaFormat, SchemaValue } from '@ws-gateway/core';
+import type { RegistryServer } from '@ws-gateway/testkit';
 import { framed, ReaderUnderTest } from './reader-under-test.js';
-import type { RegistryServer } from './registry-server.js';
 
 interface Fixture {
   readonly records: readonly { readonly name: string; readonly schema: string; readonly value: string }[];

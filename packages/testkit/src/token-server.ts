@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomUUID, sign, type KeyObject } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { HttpServer } from './http-server.js';
 
 export interface TokenQuestion {
   readonly authorization: string;
@@ -9,7 +9,7 @@ export interface TokenQuestion {
 }
 
 /** An OAuth 2.0 server for one client: `/token` gives tokens for its credentials, `/jwks` the key that checks them. */
-export class TokenServer {
+export class TokenServer extends HttpServer {
   static readonly client = { clientId: 'gate:way', clientSecret: 'token-secret/+%' } as const;
   static readonly audience = 'kafka';
 
@@ -24,29 +24,17 @@ export class TokenServer {
   readonly #keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
   readonly #stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
   readonly #keyId = randomUUID();
-  readonly #server: Server;
 
   private constructor(lifeSeconds: number) {
+    super();
     this.lifeSeconds = lifeSeconds;
-    this.#server = createServer((request, response) => void this.#answer(request, response));
   }
 
-  static async start(lifeSeconds: number): Promise<TokenServer> {
-    const server = new TokenServer(lifeSeconds);
-    await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
-    return server;
+  static start(lifeSeconds: number): Promise<TokenServer> {
+    return new TokenServer(lifeSeconds).listen();
   }
 
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  protected override async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const say = (status: number, body: unknown): void => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     };
