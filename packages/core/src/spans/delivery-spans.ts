@@ -1,4 +1,5 @@
-import { fineNowMs, hexId, parseTraceparent, type SpanSink } from './span.js';
+import { fineNowMs } from '../fine-clock.js';
+import { hexId, parseTraceparent, type SpanSink } from './span.js';
 
 interface Delivered {
   readonly traceparent: string;

@@ -1,4 +1,5 @@
-import { fineNowMs, traceparentOf, type Span, type SpannedRecord, type SpanSink } from './span.js';
+import { fineNowMs } from '../fine-clock.js';
+import { traceparentOf, type Span, type SpannedRecord, type SpanSink } from './span.js';
 
 interface SpanOrigin {
   /** Kafka's name of the topic. */

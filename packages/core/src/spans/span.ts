@@ -72,8 +72,3 @@ export function traceparentOf({ context, routeId }: SpannedRecord): string {
 export function hexId(bytes: number): string {
   return randomBytes(bytes).toString('hex');
 }
-
-/** ms since the epoch, finer than a whole one. */
-export function fineNowMs(): number {
-  return performance.timeOrigin + performance.now();
-}

@@ -3,6 +3,7 @@ import type { StreamMessage } from '../inbox.js';
 import type { Connection, Subscription } from '../edge/delivery/connection.js';
 import type { SourceRecord } from '../record-source.js';
 import { userOfStream } from '../streams.js';
+import { fineNowMs } from '../fine-clock.js';
 import { placeOf, pushedMessage, type PushedMessage } from './pushed-frame.js';
 import { audienceText, streamText } from './audience-text.js';
 import type { TraceData, TraceEvent, TraceStep, TraceSubject } from './trace-command.js';
@@ -70,7 +71,7 @@ export class Tracer {
       batch.items.flatMap((item, at) => (this.#concerns(sink.subject, item) ? [{ sink, item, at }] : [])),
     );
     if (traced.length === 0) return publish(batch);
-    const atMs = nowMs();
+    const atMs = fineNowMs();
     const result = await publish({ ...batch, perItem: true });
     const { source } = batch;
     for (const { sink, item, at } of traced) {
@@ -196,7 +197,7 @@ export class Tracer {
     return pushedMessage(item.head)?.id === subject.id;
   }
 
-  #tell(sink: TraceSink, event: TraceEvent, data: Partial<TraceData>, atMs = nowMs()): void {
+  #tell(sink: TraceSink, event: TraceEvent, data: Partial<TraceData>, atMs = fineNowMs()): void {
     const { id = null, user = null, ...rest } = data;
     const timestamp = new Date(atMs).toISOString();
     sink.add({ event, atMs, data: { id, user, node: this.#node, timestamp, ...rest } });
@@ -225,9 +226,4 @@ function names({ key, value, headers }: SourceRecord, subject: TraceSubject): bo
 
 function queuedBytes({ socket, slowQueue }: Connection): number {
   return (socket?.bufferedBytes() ?? 0) + (slowQueue?.bytes ?? 0);
-}
-
-/** As fine as a clock tells it: steps follow each other within a millisecond. */
-function nowMs(): number {
-  return performance.timeOrigin + performance.now();
 }
