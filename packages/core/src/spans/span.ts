@@ -46,13 +46,10 @@ const SAMPLED = 1;
 
 /** Decides about a record: as its header says, else by the ratio. null: no spans. */
 export function spannedRecord(record: SourceRecord, ratio: number): SpannedRecord | null {
-  const header = record.headers['traceparent'];
-  if (header === undefined && (ratio === 0 || Math.random() >= ratio)) return null;
-  const text = headerText(header);
-  const known = typeof text === 'string' ? parseTraceparent(text) : null;
-  if (known === 'unsampled') return null;
+  const text = headerText(record.headers['traceparent']);
   // A header that cannot be read counts as none, says the standard.
-  if (known === null && header !== undefined && (ratio === 0 || Math.random() >= ratio)) return null;
+  const known = typeof text === 'string' ? parseTraceparent(text) : null;
+  if (known === 'unsampled' || (known === null && Math.random() >= ratio)) return null;
   const context = known ?? { traceId: hexId(16), parentId: '' };
   return { record, context, consumeId: hexId(8), routeId: hexId(8) };
 }

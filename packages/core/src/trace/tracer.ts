@@ -60,7 +60,7 @@ export class Tracer {
       if (item === undefined && !(items.length === 0 && names(record, sink.subject))) continue;
       const what =
         reason === null ? { audience: audienceText(items) } : { reason: reason.code, message: reason.message };
-      const about = item === undefined ? aboutOf(sink.subject) : aboutItem(item);
+      const about = item === undefined ? sink.subject : aboutItem(item);
       this.#tell(sink, 'record', { ...about, topic, partition, offset, ...what });
     }
   }
@@ -206,10 +206,6 @@ export class Tracer {
 
 function isAbout(subject: TraceSubject, user: string | null, message: PushedMessage): boolean {
   return 'user' in subject ? subject.user === user : subject.id === message.id;
-}
-
-function aboutOf(subject: TraceSubject): { id?: string; user?: string } {
-  return { ...subject };
 }
 
 function aboutItem(item: PublishItem): { id: string | null; user: string | null } {
