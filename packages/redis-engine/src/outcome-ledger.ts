@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import type { DecidedMessage, Outcome, OutcomePage, OutcomeStore, TakeNote, Ticket } from '@ws-gateway/core';
+import {
+  ledgerKey,
+  type DecidedMessage,
+  type Outcome,
+  type OutcomePage,
+  type OutcomeStore,
+  type TakeNote,
+  type Ticket,
+} from '@ws-gateway/core';
 import type { Calls } from './calls.js';
 import type { Keys } from './keys.js';
 
@@ -63,15 +71,15 @@ interface NoteChunk {
 function chunksOf(notes: readonly TakeNote[], keys: Keys): NoteChunk[] {
   const chunks: NoteChunk[] = [];
   const open = new Map<number, NoteChunk>();
-  for (const { user, stream, source, sourceOffset, heard, taken, waiting, dropped } of notes) {
-    const partition = keys.partitionOf(user);
+  for (const note of notes) {
+    const partition = keys.partitionOf(note.user);
     let chunk = open.get(partition);
     if (chunk === undefined || chunk.args.length >= ARGS_MAX) {
       chunk = { partition, args: [] };
       open.set(partition, chunk);
       chunks.push(chunk);
     }
-    chunk.args.push(`${source} ${sourceOffset} ${stream}`, heard, taken, waiting, dropped);
+    chunk.args.push(ledgerKey(note), note.heard, note.taken, note.waiting, note.dropped);
   }
   return chunks;
 }

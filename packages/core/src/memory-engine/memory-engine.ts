@@ -22,6 +22,7 @@ import type {
 } from '../engine.js';
 import type { Inbox } from '../inbox.js';
 import { EngineError } from '../errors.js';
+import { ledgerKey } from '../outcomes/outcome.js';
 import { initialStatus } from '../node-status.js';
 import type { NodeCommand } from '../node-commands.js';
 import type { TopicSight } from '../record-source.js';
@@ -33,7 +34,7 @@ import { userStream, type Position, type RetainedStream, type Retention, type St
 import { nothingTraced, publishTraced, type Tracing } from '../trace/tracing.js';
 import { DeliveryQueue } from './delivery-queue.js';
 import { MemoryPresence } from './memory-presence.js';
-import { ledgerKey, MemoryLedger } from './memory-ledger.js';
+import { MemoryLedger } from './memory-ledger.js';
 import { MemorySources } from './memory-sources.js';
 import { MemoryStream, newEpoch } from './memory-stream.js';
 
@@ -304,7 +305,7 @@ export class MemoryEngine implements Engine {
         const result = this.#toStream(item, stream, { here, queue, source });
         if (item.ticket === undefined || source === 0) return result;
         const entering = { stream, offset: result.position?.offset ?? 0, nodes: result.nodes, ticket: item.ticket };
-        this.outcomes.enter(ledgerKey(source, item.sourceOffset, stream), entering);
+        this.outcomes.enter(ledgerKey({ stream, source, sourceOffset: item.sourceOffset }), entering);
         return result;
       }
       case 'expired':

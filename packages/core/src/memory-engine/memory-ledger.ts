@@ -1,7 +1,7 @@
 import {
-  decide,
+  ledgerKey,
   type DecidedMessage,
-  type LedgerEntry,
+  type Outcome,
   type OutcomePage,
   type OutcomeStore,
   type TakeNote,
@@ -17,11 +17,16 @@ const PAGE_MAX = 500;
 /** Time in ms that the queue of a slow client may take to say what became of a message. */
 const QUEUE_MS = 60_000;
 
-interface Entry extends LedgerEntry {
+interface Entry {
   readonly ticket: Ticket;
   readonly stream: string;
   /** Offset in the stream; 0: it has no positions. */
   readonly offset: number;
+  /** Nodes that were handed it and have not said anything. */
+  missing: number;
+  taken: number;
+  waiting: number;
+  dropped: number;
   dueMs: number;
   takenAtMs: number;
 }
@@ -60,7 +65,7 @@ export class MemoryLedger implements OutcomeStore {
     const end = endsAtMs > 0 ? endsAtMs : Number.POSITIVE_INFINITY;
     const dueMs = Math.min(this.#clock() + offlineAfterMs, end);
     const counts = { missing: nodes, taken: 0, waiting: 0, dropped: 0 };
-    this.#entries.set(key, { ticket, stream, offset, ackTimeoutMs, endsAtMs, dueMs, takenAtMs: 0, ...counts });
+    this.#entries.set(key, { ticket, stream, offset, dueMs, takenAtMs: 0, ...counts });
     if (ackTimeoutMs === 0 || offset === 0) return;
     const keys = this.#acknowledgeable.get(stream);
     if (keys === undefined) this.#acknowledgeable.set(stream, new Set([key]));
@@ -73,22 +78,6 @@ export class MemoryLedger implements OutcomeStore {
 
   async note(notes: readonly TakeNote[]): Promise<void> {
     for (const note of notes) this.#note(note, this.#clock());
-  }
-
-  #note({ stream, source, sourceOffset, ...counts }: TakeNote, nowMs: number): void {
-    const key = ledgerKey(source, sourceOffset, stream);
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return;
-    entry.missing -= counts.heard;
-    entry.taken += counts.taken;
-    entry.waiting += counts.waiting;
-    entry.dropped += counts.dropped;
-    if (entry.taken > 0) {
-      if (entry.takenAtMs === 0) entry.takenAtMs = nowMs;
-      const { ackTimeoutMs, offlineAfterMs } = entry.ticket;
-      entry.dueMs = entry.takenAtMs + (ackTimeoutMs || (entry.waiting > 0 ? QUEUE_MS : offlineAfterMs));
-    }
-    this.#decide(key, entry, { isDue: false, nowMs });
   }
 
   acknowledged(stream: string, offset: number): void {
@@ -123,8 +112,24 @@ export class MemoryLedger implements OutcomeStore {
     return { messages, receipt: `${this.#first} ${this.#first + messages.length}`, pending: this.#entries.size, lost };
   }
 
+  #note(note: TakeNote, nowMs: number): void {
+    const key = ledgerKey(note);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    entry.missing -= note.heard;
+    entry.taken += note.taken;
+    entry.waiting += note.waiting;
+    entry.dropped += note.dropped;
+    if (entry.taken > 0) {
+      if (entry.takenAtMs === 0) entry.takenAtMs = nowMs;
+      const { ackTimeoutMs, offlineAfterMs } = entry.ticket;
+      entry.dueMs = entry.takenAtMs + (ackTimeoutMs || (entry.waiting > 0 ? QUEUE_MS : offlineAfterMs));
+    }
+    this.#decide(key, entry, { isDue: false, nowMs });
+  }
+
   #decide(key: string, entry: Entry, { isDue, nowMs }: { isDue: boolean; nowMs: number }): void {
-    const outcome = decide(entry, isDue, nowMs);
+    const outcome = outcomeOf(entry, isDue, nowMs);
     if (outcome === null) return;
     this.#forget(key, entry);
     const atMs = outcome === 'delivered' ? entry.takenAtMs : nowMs;
@@ -143,6 +148,15 @@ export class MemoryLedger implements OutcomeStore {
   }
 }
 
-export function ledgerKey(source: number, sourceOffset: number, stream: string): string {
-  return `${source} ${sourceOffset} ${stream}`;
+/** Decides about a message by what is known of it; null: it is not decided. `isDue`: the time that was given it is over. */
+function outcomeOf(entry: Entry, isDue: boolean, nowMs: number): Outcome | null {
+  const { taken, dropped, missing, waiting, ticket } = entry;
+  if (taken === 0) {
+    if (!isDue) return null;
+    return ticket.endsAtMs > 0 && ticket.endsAtMs <= nowMs ? 'expired' : 'offline';
+  }
+  if (!isDue && (missing > 0 || waiting > 0)) return null;
+  if (dropped >= taken) return 'dropped';
+  if (ticket.ackTimeoutMs === 0) return 'delivered';
+  return isDue ? 'unacked' : null;
 }

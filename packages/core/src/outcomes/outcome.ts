@@ -19,13 +19,21 @@ export interface Ticket extends Tracking {
   readonly about: string;
 }
 
-/** What a node has seen of a message since it last said so. Counts are added to what is known. */
-export interface TakeNote {
-  readonly user: string;
-  /** Stream and record of the message (see StreamMessage). */
+/** What tells messages apart: the record and the stream (see StreamMessage). */
+export interface MessageOrigin {
   readonly stream: string;
   readonly source: number;
   readonly sourceOffset: number;
+}
+
+/** The name of a message in a ledger. */
+export function ledgerKey({ stream, source, sourceOffset }: MessageOrigin): string {
+  return `${source} ${sourceOffset} ${stream}`;
+}
+
+/** What a node has seen of a message since it last said so. Counts are added to what is known. */
+export interface TakeNote extends MessageOrigin {
+  readonly user: string;
   /** 1: this node was handed the message and says what became of it; 0: it said so before, or read it in the history. */
   readonly heard: 0 | 1;
   /** Connections that took it: to the socket, or into the queue of one that does not keep up. */
@@ -69,30 +77,4 @@ export interface OutcomeStore {
    * they are confirmed by the receipt of their page. One node at a time does this for a part; null: it is another one.
    */
   page(part: number, receipt: string | null): Promise<OutcomePage | null>;
-}
-
-/**
- * Decides about a message by what is known of it; null: it is not decided. `isDue`: the time that was given it is over.
- */
-export function decide(entry: LedgerEntry, isDue: boolean, nowMs: number): Outcome | null {
-  const { taken, dropped, missing, waiting, ackTimeoutMs, endsAtMs } = entry;
-  if (taken === 0) {
-    if (!isDue) return null;
-    return endsAtMs > 0 && endsAtMs <= nowMs ? 'expired' : 'offline';
-  }
-  if (!isDue && (missing > 0 || waiting > 0)) return null;
-  if (dropped >= taken) return 'dropped';
-  if (ackTimeoutMs === 0) return 'delivered';
-  return isDue ? 'unacked' : null;
-}
-
-/** What a ledger knows of a message. */
-export interface LedgerEntry {
-  readonly ackTimeoutMs: number;
-  readonly endsAtMs: number;
-  /** Nodes that were handed it and have not said anything. */
-  missing: number;
-  taken: number;
-  waiting: number;
-  dropped: number;
 }

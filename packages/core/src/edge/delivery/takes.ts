@@ -1,7 +1,7 @@
-import type { StreamMessage } from '../../inbox.js';
 import { endByDefect } from '../../defects.js';
 import type { Logger } from '../../logger.js';
-import type { OutcomeStore, TakeNote } from '../../outcomes/outcome.js';
+import { ledgerKey, type MessageOrigin, type OutcomeStore, type TakeNote } from '../../outcomes/outcome.js';
+import type { FrameFate } from '../../slow-policies/slow-policy.js';
 import type { Frame, Subscription } from './connection.js';
 
 /** Time in ms that notes are collected before the engine is told of them in one call. */
@@ -14,19 +14,12 @@ const NOTES_MAX = 100_000;
 const HISTORY_SLACK_MS = 60_000;
 
 /** What came of a message on this node, which the engine waits to hear. */
-export interface Take {
+export interface Take extends FrameFate {
   /** A connection took it to its socket. */
   sent(): void;
   /** It waits for a connection that does not keep up. */
   queued(): void;
-  /** It waits no more: it was sent, or its connection has ended. */
-  left(): void;
-  /** It waits no more: others took its place. */
-  dropped(): void;
 }
-
-/** What tells a message from all others. */
-type Origin = Pick<StreamMessage, 'stream' | 'source' | 'sourceOffset'>;
 
 /**
  * Tells the engine what this node's connections took of messages whose outcome is wanted (see OutcomeStore.note), a
@@ -46,9 +39,9 @@ export class Takes {
   }
 
   /** Begins the account of a live message for the stream of this subscription; null: its outcome is not wanted. */
-  came(message: Origin, { policy, connection, localStream }: Subscription): Take | null {
-    const { user } = connection;
-    if (policy.tracking === null || message.source === 0 || user === null || localStream.shared) return null;
+  came(message: MessageOrigin, subscription: Subscription): Take | null {
+    const user = trackedUser(subscription);
+    if (user === null || message.source === 0) return null;
     const take = new NodeTake(this, message, user);
     take.heard();
     return take;
@@ -59,11 +52,11 @@ export class Takes {
     messages: readonly Pick<Frame, 'source' | 'sourceOffset' | 'acceptedMs'>[],
     subscription: Subscription,
   ): void {
-    const { policy, connection, localStream } = subscription;
-    const { user } = connection;
-    if (policy.tracking === null || user === null || localStream.shared) return;
+    const user = trackedUser(subscription);
+    if (user === null) return;
+    const { policy, localStream } = subscription;
     // Who comes back is sent much that was decided long ago.
-    const sinceMs = Date.now() - policy.tracking.offlineAfterMs - HISTORY_SLACK_MS;
+    const sinceMs = Date.now() - policy.tracking!.offlineAfterMs - HISTORY_SLACK_MS;
     for (const { source = 0, sourceOffset = 0, acceptedMs = 0 } of messages) {
       if (source === 0 || acceptedMs < sinceMs) continue;
       new NodeTake(this, { stream: localStream.stream, source, sourceOffset }, user).sent();
@@ -71,11 +64,12 @@ export class Takes {
   }
 
   /** The note about a message, to be added to. */
-  noteOf({ stream, source, sourceOffset }: Origin, user: string): Note | null {
-    const key = `${source} ${sourceOffset} ${stream}`;
+  noteOf(origin: MessageOrigin, user: string): Note | null {
+    const key = ledgerKey(origin);
     let note = this.#notes.get(key);
     if (note === undefined) {
       if (this.#notes.size >= NOTES_MAX) return null;
+      const { stream, source, sourceOffset } = origin;
       note = { user, stream, source, sourceOffset, heard: 0, taken: 0, waiting: 0, dropped: 0 };
       this.#notes.set(key, note);
     }
@@ -116,15 +110,20 @@ export class Takes {
   }
 }
 
+/** The user whose own stream this is, in a topic whose outcomes are wanted; null: nobody asks. */
+function trackedUser({ policy, connection, localStream }: Subscription): string | null {
+  return policy.tracking === null || localStream.shared ? null : connection.user;
+}
+
 type Note = { -readonly [Member in keyof TakeNote]: TakeNote[Member] };
 
 /** One message on this node. */
 class NodeTake implements Take {
   readonly #takes: Takes;
-  readonly #origin: Origin;
+  readonly #origin: MessageOrigin;
   readonly #user: string;
 
-  constructor(takes: Takes, { stream, source, sourceOffset }: Origin, user: string) {
+  constructor(takes: Takes, { stream, source, sourceOffset }: MessageOrigin, user: string) {
     this.#takes = takes;
     this.#origin = { stream, source, sourceOffset };
     this.#user = user;
