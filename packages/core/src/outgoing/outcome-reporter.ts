@@ -50,7 +50,8 @@ export class OutcomeReporter {
    */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await Promise.race([this.#running, sleep(STOP_MS, new AbortController().signal)]);
+    const ended = new AbortController();
+    await Promise.race([this.#running.finally(() => ended.abort()), sleep(STOP_MS, ended.signal)]);
   }
 
   async #report(part: number): Promise<void> {
