@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { JsonEndpoint } from './json-endpoint.js';
 
 export interface LokiOptions {
   /** Push address; a user and password in it are sent as HTTP authentication. */
@@ -39,8 +40,7 @@ export class LokiSink extends Writable {
   /** Number of lines that were pushed. */
   pushed = 0;
   dropped = 0;
-  readonly #url: string;
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #endpoint: JsonEndpoint;
   readonly #labels: Readonly<Record<string, string>>;
   readonly #waitingBytesMax: number;
   #waiting: Entry[] = [];
@@ -51,9 +51,7 @@ export class LokiSink extends Writable {
 
   constructor(options: LokiOptions) {
     super({ decodeStrings: false });
-    const { url, authorization } = address(options.url);
-    this.#url = url;
-    this.#headers = { 'content-type': 'application/json', ...(authorization === null ? {} : { authorization }) };
+    this.#endpoint = new JsonEndpoint(options.url);
     this.#labels = { app: 'ws-gateway', ...options.labels };
     this.#waitingBytesMax = options.waitingBytesMax ?? WAITING_BYTES_MAX;
   }
@@ -130,35 +128,11 @@ export class LokiSink extends Writable {
 
   async #post(batch: readonly Entry[], timeoutMs: number): Promise<{ reason: string; final: boolean } | null> {
     const values = batch.map(({ line, timeMs }) => [`${timeMs}000000`, line]);
-    const body = JSON.stringify({ streams: [{ stream: this.#labels, values }] });
-    try {
-      const signal = AbortSignal.timeout(timeoutMs);
-      const answer = await fetch(this.#url, { method: 'POST', headers: this.#headers, body, signal });
-      await answer.arrayBuffer();
-      if (answer.ok) return null;
-      const final = answer.status >= 400 && answer.status < 500 && answer.status !== 429;
-      return { reason: `status ${answer.status}`, final };
-    } catch (error) {
-      return { reason: reasonOf(error), final: false };
-    }
+    const failure = await this.#endpoint.post({ streams: [{ stream: this.#labels, values }] }, timeoutMs);
+    if (failure === null) return null;
+    const { reason, status } = failure;
+    return { reason, final: status !== null && status >= 400 && status < 500 && status !== 429 };
   }
-}
-
-/** Splits the address, because fetch refuses credentials in a URL. */
-function address(text: string): { url: string; authorization: string | null } {
-  const url = new URL(text);
-  const { username, password } = url;
-  url.username = '';
-  url.password = '';
-  if (username === '' && password === '') return { url: url.href, authorization: null };
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return { url: url.href, authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
-}
-
-/** Names the reason. fetch tells what is wrong only in the cause. */
-function reasonOf(error: unknown): string {
-  const { name, cause } = error as Error & { cause?: { code?: unknown } };
-  return typeof cause?.code === 'string' ? cause.code : name;
 }
 
 /** Waits without keeping the process alive: lines that wait are no reason for that. */

@@ -1,7 +1,8 @@
 import type { Span, SpanSink } from '@ws-gateway/core';
+import { JsonEndpoint, type PostFailure } from './json-endpoint.js';
 
 export interface OtlpExporterOptions {
-  /** Whole address of the receiver, such as `http://host:4318/v1/traces`. */
+  /** Whole address of the receiver, such as `http://host:4318/v1/traces`; credentials in it are sent as HTTP authentication. */
   readonly url: string;
   /** See SpanSink. */
   readonly ratio: number;
@@ -36,6 +37,7 @@ export class OtlpExporter implements SpanSink {
   sent = 0;
   dropped = 0;
   readonly #options: OtlpExporterOptions;
+  readonly #endpoint: JsonEndpoint;
   #waiting: Span[] = [];
   #timer: NodeJS.Timeout | null = null;
   #sending: Promise<void> | null = null;
@@ -43,6 +45,7 @@ export class OtlpExporter implements SpanSink {
 
   constructor(options: OtlpExporterOptions) {
     this.#options = options;
+    this.#endpoint = new JsonEndpoint(options.url);
     this.ratio = options.ratio;
     this.inFrames = options.inFrames;
   }
@@ -80,35 +83,20 @@ export class OtlpExporter implements SpanSink {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     const batch = this.#waiting.splice(0, BATCH_MAX);
-    this.#sending = this.#post(batch, timeoutMs).then((reason) => {
+    this.#sending = this.#endpoint.post(requestOf(batch, this.#options), timeoutMs).then((failure) => {
       this.#sending = null;
-      this.#note(batch.length, reason);
+      this.#note(batch.length, failure);
       if (this.#waiting.length > 0) this.#sendLater();
     });
   }
 
   /** A batch that was not taken is not sent again: it may have been taken all the same, and spans are a sample anyway. */
-  #note(spans: number, reason: string | null): void {
-    if (reason === null) this.sent += spans;
+  #note(spans: number, failure: PostFailure | null): void {
+    if (failure === null) this.sent += spans;
     else this.dropped += spans;
-    if (reason !== null && !this.#failing) this.#options.onFailing(reason);
-    if (reason === null && this.#failing) this.#options.onFlowing();
-    this.#failing = reason !== null;
-  }
-
-  /** Resolves to why the receiver did not take them; null: it did. */
-  async #post(batch: readonly Span[], timeoutMs: number): Promise<string | null> {
-    const body = JSON.stringify(requestOf(batch, this.#options));
-    try {
-      const signal = AbortSignal.timeout(timeoutMs);
-      const headers = { 'content-type': 'application/json' };
-      const answer = await fetch(this.#options.url, { method: 'POST', headers, body, signal });
-      await answer.arrayBuffer();
-      return answer.ok ? null : `status ${answer.status}`;
-    } catch (error) {
-      const { name, cause } = error as Error & { cause?: { code?: unknown } };
-      return typeof cause?.code === 'string' ? cause.code : name;
-    }
+    if (failure !== null && !this.#failing) this.#options.onFailing(failure.reason);
+    if (failure === null && this.#failing) this.#options.onFlowing();
+    this.#failing = failure !== null;
   }
 }
 
