@@ -212,6 +212,11 @@ export interface BlockItem extends ItemBase {
   readonly user: string;
   readonly retention: Retention | null;
   readonly block: Block | null;
+  /**
+   * Name of the step where two take it to the engine, one of them with the record and one without. Who comes first does all
+   * of it. Behind him there is no second frame, and who has no record changes nothing: later records may say otherwise.
+   */
+  readonly step?: string;
 }
 
 export interface Block {

@@ -17,8 +17,8 @@
 --   items whose life ends), size, ttl ms, connection that must not get it ('' for none) and,
 --   behind a space, a trace context, if there is one
 -- then four for each item: number of its class, origin (src/wire.ts), address (user, stream or node), head; an item of kind b
---   has three more: block JSON ('' to lift it), its expiry ms ('' for none), command JSON ('' for none); one of kind t or x
---   has one more: ticket (include/ledger.lua); one whose life ends has one more at last: when that is, ms
+--   has four more: block JSON ('' to lift it), its expiry ms ('' for none), command JSON ('' for none), step ('' for none,
+--   include/blocks.lua); one of kind t or x has one more: ticket (include/ledger.lua); one whose life ends has one more at last: when that is, ms
 -- Kinds: u user, t user whose message's outcome is wanted, x the same but too old for anybody, c channel, a all, b block,
 --   k command to a user's nodes, C to a channel's, N to one node, K to all.
 -- Returns {routed, offline, duplicates, batches} and with ARGV[9] nodes, epoch, offset for each item.
@@ -55,7 +55,7 @@ end
 local mayRepeat = previous ~= '' and (applied >= first or appliedItems > 0)
 
 -- What items have in common is given once: arguments are the dearest part of a call.
-local argCounts = { b = 7, t = 5, x = 5 }
+local argCounts = { b = 8, t = 5, x = 5 }
 local classes, at = {}, 13
 for i = 1, tonumber(ARGV[12]) do
   local kind, size, ttl = ARGV[at], tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
@@ -80,7 +80,7 @@ end
 
 -- First pass: what is new, and what must be known for it, read in one call.
 local items, streams, itemCount, duplicates = {}, {}, 0, 0
-local keys, keyCount, metaPlaces, nodesPlaces = {}, 0, {}, {}
+local keys, keyCount, metaPlaces, nodesPlaces, stepPlaces = {}, 0, {}, {}, {}
 local offsetAt, lastOffset = string.gmatch(ARGV[10], '%S+'), first
 local function isRepeated()
   local offset = tonumber(offsetAt())
@@ -101,6 +101,10 @@ while at <= argCount do
     if class.toUser and not nodesPlaces[address] then
       keyCount = keyCount + 1
       keys[keyCount], nodesPlaces[address] = base .. USER_NODES .. address, keyCount
+    end
+    if class.kind == 'b' and ARGV[at + 7] ~= '' then
+      keyCount = keyCount + 1
+      keys[keyCount], stepPlaces[at] = base .. BLOCK_STEP .. ARGV[at + 7] .. ' ' .. address, keyCount
     end
     -- A block without a frame has no message.
     if class.kept and not metaPlaces[stream] and ARGV[at + 3] ~= '' then
@@ -248,7 +252,9 @@ for i = 1, itemCount do
   local class, origin, address, head = classes[ARGV[at]], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local kind = class.kind
   local life = class.ends and '\t' .. ARGV[at + class.argCount - 1] or ''
-  local meta = metaPlaces[stream] and class.kept and (metaOf[stream] or readMeta(stream, class)) or nil
+  local stepPlace = stepPlaces[at]
+  local isDone = stepPlace and stored[stepPlace]
+  local meta = not isDone and metaPlaces[stream] and class.kept and (metaOf[stream] or readMeta(stream, class)) or nil
   local nodes = 0
   if kind == 'u' then
     nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, origin, life, head), head)
@@ -262,11 +268,15 @@ for i = 1, itemCount do
     nodes = handAll(nodesOfChannel(stream), headerOf(class, stream, meta, origin, life, head), head)
   elseif kind == 'a' then
     nodes = handAll(nodesWithSockets(), 'a\t\t' .. origin .. '\t', head)
-  elseif kind == 'b' then
+  elseif kind == 'b' and not (isDone and previous == '') then
     local holders = nodesOfUser(address)
-    if head ~= '' then nodes = handAll(holders, headerOf(class, stream, meta, origin, life, head), head) end
+    if head ~= '' and not isDone then
+      nodes = handAll(holders, headerOf(class, stream, meta, origin, life, head), head)
+    end
     setBlock(address, ARGV[at + 4], ARGV[at + 5])
     if ARGV[at + 6] ~= '' then nodes = handAll(holders, commandHeader, ARGV[at + 6]) end
+    -- A day: who has not read the record by then has other troubles.
+    if stepPlace then call('SET', keys[stepPlace], '', 'PX', 86400000) end
   elseif kind == 'k' then
     nodes = handAll(nodesOfUser(address), commandHeader, head)
   elseif kind == 'C' then

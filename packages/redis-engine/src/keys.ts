@@ -13,6 +13,8 @@ export const keyKinds = {
   USER_NODE_ROWS: 'unr:',
   /** String, JSON of the block. */
   BLOCK: 'blk:',
+  /** String without content, by step and user: one of the two who bring this block did (see BlockItem.step), a day ago at most. */
+  BLOCK_STEP: 'bst:',
   /** Sorted set without scores, users with a block, and some who had one: what lists blocks. */
   BLOCKED: 'blocked',
   /** String, '1': the blocks of earlier releases are in that set, too. */

@@ -206,7 +206,7 @@ function pushItem(args: (string | number)[], item: Item, { classes, origin }: It
       return;
     case 'block':
       args.push(classes.number('b', item.topic, item.retention, traitsOf(item)), item.recordTimeMs + origin);
-      args.push(item.user, item.head, ...blockArgs(item.user, item.block), ...lifeArgs(item));
+      args.push(item.user, item.head, ...blockArgs(item.user, item.block), item.step ?? '', ...lifeArgs(item));
       return;
     case 'k':
     case 'C':

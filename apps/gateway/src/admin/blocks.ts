@@ -67,14 +67,14 @@ interface BlockPayload {
 
 /**
  * Does what a user-blocks record does: the frame for those subscribed, the block, the end of the user's sockets in one step.
- * Where such a topic is read the record is written first, so that the topic stays the only truth; what the step here has
- * done already is noted in it.
+ * Where such a topic is read the record is written first, so that the topic stays the only truth. It says that the step is
+ * brought here, too: a router may read it before, or be far behind.
  */
 async function apply(deps: AdminDeps, user: string, payload: BlockPayload): Promise<boolean> {
   const policy = [...deps.topics.values()].find(({ blocks }) => blocks) ?? FALLBACK_BLOCK_POLICY;
   const value = Buffer.from(JSON.stringify({ user_id: user, payload }));
   const id = randomUUID();
-  const items = messageItems(deps, policy, { value, id });
+  const items = messageItems(deps, policy, { value, id, isApplied: true });
   const isBlock = items.some((item) => item.kind === 'block' && item.block !== null);
   // Such a record would lift a block that is there: no one who writes to block a user wants that.
   if (payload.blocked && !isBlock) throw new AdminError('bad_request', 'expires_at: is over');

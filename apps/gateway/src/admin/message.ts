@@ -1,4 +1,4 @@
-import { RecordDecoder, type PublishItem, type TopicPolicy } from '@ws-gateway/core';
+import { APPLIED_HEADER, RecordDecoder, type PublishItem, type TopicPolicy } from '@ws-gateway/core';
 import { AdminError } from './admin-error.js';
 import type { AdminDeps } from './route-context.js';
 
@@ -9,12 +9,13 @@ import type { AdminDeps } from './route-context.js';
 export function messageItems(
   deps: Pick<AdminDeps, 'maxRecordBytes' | 'roomRetention'>,
   policy: TopicPolicy,
-  message: { value: Buffer; id: string | null; key?: string | null },
+  message: { value: Buffer; id: string | null; key?: string | null; isApplied?: boolean },
 ): readonly PublishItem[] {
   const nowMs = Date.now();
   const { maxRecordBytes, roomRetention } = deps;
   const headers = {
     ...(message.id !== null && { 'ws-id': message.id }),
+    ...(message.isApplied && { [APPLIED_HEADER]: '1' }),
     ...(message.key && { 'ws-audience': `key:${message.key}` }),
   };
   const record = { offset: -1, timestamp: nowMs, key: null, value: message.value, headers };

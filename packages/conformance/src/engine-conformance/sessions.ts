@@ -16,7 +16,7 @@ import {
 const replacedClose = { code: closeCodes.session_replaced, reason: 'session_replaced' };
 const forEver: Block = { reason: 'fraud', expiresAtMs: null };
 
-function blockItem(user: string, block: Block | null): PublishItem {
+function blockItem(user: string, block: Block | null, step?: string): PublishItem {
   const head = headOf('blocked', `user-blocks/u/${user}`);
   return {
     kind: 'block',
@@ -27,6 +27,7 @@ function blockItem(user: string, block: Block | null): PublishItem {
     head,
     sourceOffset: -1,
     recordTimeMs: 1,
+    ...(step !== undefined && { step }),
   };
 }
 
@@ -224,6 +225,45 @@ export const blocks: ConformanceTests = {
     await fixture.settle(node);
     expect(node.inbox.commands).toHaveLength(1);
     expect(node.inbox.texts()).toEqual(['blocked', 'blocked']);
+  },
+
+  // The admin API writes the record of a block, and does it at once: a router may be faster, or far behind.
+  'does a block once when two bring it, with the frame before the close, whoever comes first': async (fixture) => {
+    const node = await fixture.node();
+    const close = (user: string) => {
+      const reason = { code: closeCodes.user_blocked, reason: 'fraud' };
+      return `command:${JSON.stringify({ command: 'close', user, close: reason })}`;
+    };
+    await admit(node, 'u1', 'c1');
+    await admit(node, 'u2', 'c2');
+    await node.engine.publish(sourced(-1, [[0, blockItem('u1', forEver, 's1')]]));
+    await node.engine.publish(unsourced(blockItem('u1', forEver, 's1')));
+    await node.engine.publish(unsourced(blockItem('u2', forEver, 's2')));
+    await node.engine.publish(sourced(0, [[1, blockItem('u2', forEver, 's2')]]));
+    await fixture.settle(node);
+    const [first, second] = [close('u1'), close('u2')];
+    expect(node.inbox.events.filter((event) => event.startsWith('command:') || event === 'message:blocked')).toEqual([
+      ...['message:blocked', first],
+      ...['message:blocked', second],
+      // Who came back behind an older record that lifted the block has no place either.
+      second,
+    ]);
+  },
+
+  'does not block again by a step that is done when a later record lifted the block': async (fixture) => {
+    const node = await fixture.node();
+    await node.engine.publish(sourced(-1, [[0, blockItem('u1', forEver, 's1')]]));
+    await node.engine.publish(sourced(0, [[1, blockItem('u1', null)]]));
+    await node.engine.publish(unsourced(blockItem('u1', forEver, 's1')));
+    expect(await admit(node, 'u1', 'c1')).toMatchObject({ status: 'admitted' });
+  },
+
+  'blocks by a record though its step was done, since an older record may have lifted the block': async (fixture) => {
+    const node = await fixture.node();
+    await node.engine.publish(unsourced(blockItem('u1', forEver, 's1')));
+    await node.engine.publish(sourced(-1, [[0, blockItem('u1', null)]]));
+    await node.engine.publish(sourced(0, [[1, blockItem('u1', forEver, 's1')]]));
+    expect(await admit(node, 'u1', 'c1')).toMatchObject({ status: 'blocked' });
   },
 
   'blocks and unblocks without a record': async (fixture) => {

@@ -33,6 +33,7 @@ import type { EngineStats } from '../stats.js';
 import { userStream, type Position, type RetainedStream, type Retention, type StreamName } from '../streams.js';
 import { nothingTraced, publishTraced, type Tracing } from '../trace/tracing.js';
 import { DeliveryQueue } from './delivery-queue.js';
+import { MemoryBlockSteps } from './memory-block-steps.js';
 import { MemoryPresence } from './memory-presence.js';
 import { MemoryLedger } from './memory-ledger.js';
 import { MemorySources } from './memory-sources.js';
@@ -67,6 +68,7 @@ export class MemoryEngine implements Engine {
   readonly #sources = new MemorySources();
   readonly #watched = new Set<StreamName>();
   readonly #sessions = new MemoryPresence();
+  readonly #blockSteps: MemoryBlockSteps;
   #blocksKnown = false;
   #queue: DeliveryQueue | null = null;
   #sweeper: NodeJS.Timeout | null = null;
@@ -77,6 +79,7 @@ export class MemoryEngine implements Engine {
     this.#tracing = options.tracing ?? nothingTraced;
     this.#node = options.node;
     this.#clock = options.clock ?? Date.now;
+    this.#blockSteps = new MemoryBlockSteps(this.#clock);
     this.outcomes = new MemoryLedger(this.#clock);
     this.#status = initialStatus('all', this.#clock());
   }
@@ -317,11 +320,15 @@ export class MemoryEngine implements Engine {
         queue.add({ broadcast: Buffer.from(item.head) });
         return { nodes: 1, position: null };
       case 'block': {
+        const isDone = this.#blockSteps.isDone(item);
+        if (isDone && source === 0) return NOWHERE;
         const here = this.#sessions.has(item.user);
         const stream = userStream(item.topic, item.user);
         // A block without a frame has no message.
-        const result = item.head === '' ? NOWHERE : this.#toStream(item, stream, { here, queue, source });
+        const isSilent = isDone || item.head === '';
+        const result = isSilent ? NOWHERE : this.#toStream(item, stream, { here, queue, source });
         this.#block(item.user, item.block, queue);
+        this.#blockSteps.done(item);
         return result;
       }
     }

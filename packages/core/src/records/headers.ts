@@ -9,7 +9,10 @@ export interface RecordHeaders {
   readonly ttlMs: number | null;
 }
 
-/** Header on a record of a block: its frame was sent, and is not to be sent again. Its value means nothing. */
+/**
+ * Header on a record of a block that its writer takes to the engine himself, too (see BlockItem.step). Its value means
+ * nothing; the step has the name of the header `ws-id`.
+ */
 export const APPLIED_HEADER = 'ws-applied';
 
 const none: RecordHeaders = { id: null, type: null, ttlMs: null };

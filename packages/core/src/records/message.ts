@@ -8,7 +8,7 @@ import type { RecordPolicy } from './record-policy.js';
 import type { Audience, UsersAudience } from './audience.js';
 import { expired, reject, type DecodeContext, type DecodedItems, type Expired, type Rejection } from './decoded.js';
 import { fanOutRefusal } from './fan-out.js';
-import type { RecordHeaders } from './headers.js';
+import { APPLIED_HEADER, type RecordHeaders } from './headers.js';
 import { formatRfc3339 } from './rfc3339.js';
 import { readBlock } from './user-block.js';
 
@@ -103,14 +103,16 @@ function blockItems(
 ): DecodedItems | Rejection {
   const block = readBlock(JSON.parse(made.fields.payload), input.context.nowMs);
   if (block !== null && 'kind' in block) return block;
-  return userItems(input, made, audience, { block });
+  const { record, headers } = input;
+  const isTakenTwice = record.headers[APPLIED_HEADER] !== undefined && headers.id !== null;
+  return userItems(input, made, audience, isTakenTwice ? { block, step: headers.id } : { block });
 }
 
 function userItems(
   input: Omit<DecodeInput, 'value'>,
   { fields, base }: MadeFields,
   { users }: UsersAudience,
-  { block }: { readonly block?: Block | null } = {},
+  word: { readonly block: Block | null; readonly step?: string } | null = null,
 ): DecodedItems | Rejection {
   const { policy, context } = input;
   const refusal = fanOutRefusal(users.length, fields.payload, context.maxRecordBytes);
@@ -120,7 +122,7 @@ function userItems(
   const items = users.map((user): PublishItem => {
     const head = pushHead(fields, user, retention === null ? null : userStream(topic, user));
     const item = { ...base, head, topic, user, retention };
-    if (block !== undefined) return { kind: 'block', ...item, block };
+    if (word !== null) return { kind: 'block', ...item, ...word };
     return ticketFor === null ? { kind: 'user', ...item } : { kind: 'user', ...item, ticket: ticketFor(user) };
   });
   return { kind: 'items', type: fields.type, items };

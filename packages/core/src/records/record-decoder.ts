@@ -3,7 +3,7 @@ import type { TopicPolicy } from '../topics.js';
 import { audienceOfHeader, userOfKey } from './audience.js';
 import { expired, reject, skipped, type Decoded, type DecodeContext } from './decoded.js';
 import { formats, type Format, type FormatDecoder } from './formats/formats.js';
-import { APPLIED_HEADER, readHeaders } from './headers.js';
+import { readHeaders } from './headers.js';
 import { WhenFilter } from './map/when-filter.js';
 import { itemsOf, type DecodeInput, type Message } from './message.js';
 import { isWritableTime } from './rfc3339.js';
@@ -49,8 +49,7 @@ export class RecordDecoder {
       value === null
         ? this.#decodeTombstone({ policy, record, context, headers, timeMs })
         : this.#decodeValue({ policy, record, value, context, headers, timeMs });
-    const isSent = policy.blocks && record.headers[APPLIED_HEADER] !== undefined;
-    if (policy.blocks) return isOver || isSent ? withoutFrames(decoded) : decoded;
+    if (policy.blocks) return isOver ? withoutFrames(decoded) : decoded;
     return isOver && decoded.kind === 'items' ? expired : decoded;
   }
 

@@ -114,8 +114,7 @@ export class PartitionLane {
     this.#lastBlocks = isBehind ? new LastBlocks(deps.decoder) : null;
     this.#looksAhead = isBehind;
     if (isBehind) setTimeout(() => this.#lookAheadNoMore(), LOOK_AHEAD_MS).unref();
-    const readable = (): void => this.#changes.notify();
-    this.#decoder = new ChunkDecoder({ ...deps, readable }, options, options);
+    this.#decoder = new ChunkDecoder({ ...deps, readable: () => this.#changes.notify() }, options, options);
     this.#isolation = new Isolation(deps, options);
   }
 
