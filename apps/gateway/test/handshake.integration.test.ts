@@ -77,7 +77,7 @@ describe('a handshake', () => {
     ['a hidden topic', `/ws?token=${token('a')}&topics=hidden`, {}, 400, 'unknown_topic'],
     ['an over-long topic', `/ws?token=${token('a')}&topics=${'n'.repeat(129)}`, {}, 400, 'bad_request'],
     [
-      'too many topics',
+      'at most 3 topics per connection, not ',
       `/ws?token=${token('a')}&topics=notifications,wss,user-blocks,balance-updates`,
       {},
       400,

@@ -1,7 +1,7 @@
 import { composedAliases, plainAliases } from '../config/aliases.js';
 import { environmentName } from '../config/language/environment.js';
 import { rules } from '../config/rules/all-rules.js';
-import type { AnyKey, Section, ListNode, MapNode, Node } from '../config/language/schema-node.js';
+import type { AnyKey, LiveFor, Section, ListNode, MapNode, Node } from '../config/language/schema-node.js';
 
 const INTRODUCTION = `# Configuration
 
@@ -14,7 +14,7 @@ Four layers, each over the one before: defaults, the file, the environment, flag
 - **Environment**: each key has the variable that the tables name, \`WSGATEWAY_\` and its path in upper case. The \`_\` between the words of one key may be left out (\`WSGATEWAY_SERVER_READTIMEOUT\`). Lists are written \`a,b\` or as JSON; maps, and lists of maps, as JSON, laid over the file entry by entry (a list replaces the whole list). An empty variable counts as not set. A variable that begins with \`WSGATEWAY_\` and belongs to no key is refused.
 - **Durations** need a unit: \`500ms\`, \`10s\`, \`2m\`, \`1h\`, \`7d\`, \`1m30s\`; only \`0\` goes without. **Sizes** are bytes, or have one: \`64kb\`, \`1mb\` (1 kb = 1024 bytes).
 - **Secrets** (marked) have no default and are never printed. Each has a second variable, with \`_FILE\` behind the name: the file that it names holds the secret, and one line break at its end does not count.
-- **Live** keys (marked) take new values from the file while the program runs: SIGHUP reads all layers again. The log names what changed, and the other keys that differ and wait for a restart; a file with a problem changes nothing. The contents of certificate and key files are watched.
+- **Live** keys (marked) take new values from the file while the program runs: SIGHUP reads all layers again. Those marked *Live* act at once, on sockets that are open as well. Those marked *Live for new sockets* decide about handshakes (the keys of tokens also about the command \`authentication\`); sockets that are open stay as they are. All others wait for a restart. The log names what changed, and the keys that differ and wait; a file with a problem changes nothing. The contents of certificate and key files are watched: new handshakes get the new ones.
 
 Unknown keys, wrong types and impossible combinations are listed all at once, each with its key path and where the value came from; nothing starts then, and the exit code is 2. \`ws-gateway config check\` does just that; \`ws-gateway config print\` shows what applies.
 `;
@@ -71,8 +71,14 @@ function keyRow(path: readonly string[], node: AnyKey): string[] {
 }
 
 function withMark(node: AnyKey | MapNode | ListNode): string {
-  return node.kind !== 'map' && node.live ? `${node.doc} **Live.**` : node.doc;
+  if (node.kind === 'map' || node.live === undefined) return node.doc;
+  return `${node.doc} ${LIVE_MARKS[node.live]}`;
 }
+
+const LIVE_MARKS: Readonly<Record<LiveFor, string>> = {
+  everything: '**Live.**',
+  'new sockets': '**Live for new sockets.**',
+};
 
 function row(path: readonly string[], format: string, fallback: string, doc: string): string {
   const key = `\`${path.join('.')}\``;

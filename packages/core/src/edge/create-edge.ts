@@ -34,6 +34,7 @@ import { RefusalLog } from './handshake/refusal-log.js';
 import { CloseLog } from './node/close-log.js';
 import { Capacity } from './node/capacity.js';
 import { ClusterSurvey } from './node/cluster-survey.js';
+import { Lifetimes } from './node/lifetimes.js';
 import { Rebuild } from './node/rebuild.js';
 import { Reloads } from './node/reloads.js';
 import { PipeEndpoint, type PipeOptions } from './pipes/pipe-endpoint.js';
@@ -88,6 +89,8 @@ export interface EdgeOptions extends HandshakeOptions {
   readonly topicsPerConnection: number;
   /** Sockets of this process; 0: no limit. */
   readonly connectionsMax: number;
+  /** How long a connection may live; 0: no limit. */
+  readonly maxLifetimeMs: number;
   readonly heartbeatMs: number;
   readonly limits: EdgeLimits;
   readonly subscriptionsPerConnection: number;
@@ -130,6 +133,7 @@ export function createEdge(deps: EdgeDeps, options: EdgeOptions): Edge {
     presence: deps.presence,
     traces: deps.traces ?? { take: () => undefined },
     capacity,
+    lifetimes: new Lifetimes(options),
     startLinks: () => links.start(pipes),
     onDrain,
   });

@@ -21,6 +21,7 @@ import type { Handshaker } from './handshake/handshaker.js';
 import type { Capacity } from './node/capacity.js';
 import type { ClusterSurvey } from './node/cluster-survey.js';
 import { Drain } from './node/drain.js';
+import type { Lifetimes } from './node/lifetimes.js';
 import type { Rebuild } from './node/rebuild.js';
 import type { Reloads } from './node/reloads.js';
 import { PendingAdmissions } from './handshake/pending-admissions.js';
@@ -49,6 +50,7 @@ export interface EdgeParts {
   readonly takes: Takes;
   readonly loginChanges: LoginChanges;
   readonly capacity: Capacity;
+  readonly lifetimes: Lifetimes;
   readonly survey: ClusterSurvey;
   readonly reloads: Reloads;
   readonly rebuild: Rebuild;
@@ -358,12 +360,12 @@ export class Edge implements EdgeHandler, Inbox {
   }
 
   #everySecond(): void {
-    const { connections, sender } = this.#parts;
-    const nowMs = performance.now();
+    const { connections, lifetimes, sender } = this.#parts;
     // A token's end is a time of day, unlike everything else that ends here.
     const timeMs = Date.now();
+    const hasEnded = lifetimes.endedAt(performance.now());
     for (const connection of connections.all()) {
-      if (connection.closeAtMs > 0 && nowMs >= connection.closeAtMs) sender.close(connection, closeReason('lifetime'));
+      if (hasEnded(connection)) sender.close(connection, closeReason('lifetime'));
       const expiresAtMs = connection.login.identity?.expiresAtMs ?? null;
       if (expiresAtMs !== null && timeMs >= expiresAtMs) sender.close(connection, closeReason('token_expired'));
     }

@@ -33,6 +33,12 @@ const RETRY_AFTER_SECONDS: Partial<Record<RefusalCode, number>> = {
   full: 10,
 };
 
+/** Throws RefusalError `bad_request` when a connection would have more of `what` than the limit says. 0: no limit. */
+export function requireAtMost(limit: number, what: string, count: number): void {
+  if (limit === 0 || count <= limit) return;
+  throw new RefusalError('bad_request', `at most ${limit} ${what} per connection, not ${count}`);
+}
+
 /** Thrown while a handshake or a command is looked at; becomes an HTTP answer or an error payload. */
 export class RefusalError extends Error {
   override readonly name = 'RefusalError';

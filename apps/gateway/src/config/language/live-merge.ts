@@ -44,7 +44,7 @@ export function mergeLive(schema: Section, running: Tree, next: Tree): LiveMerge
 
 function isLive(node: Node): boolean {
   if (node.kind === 'map') return node.entry.kind === 'key' && isLive(node.entry);
-  return node.kind !== 'group' && node.live === true;
+  return node.kind !== 'group' && node.live !== undefined;
 }
 
 function byName(names: readonly string[], value: (name: string) => unknown): Tree {

@@ -20,9 +20,14 @@ export interface Key<T, S extends Suffix = ''> {
   readonly suffix: S;
   /** Secrets are never printed. */
   readonly secret?: boolean;
-  /** True: a new value applies while the program runs (SIGHUP). Others wait for a restart. */
-  readonly live?: true;
+  readonly live?: LiveFor;
 }
+
+/**
+ * Whom a new value reaches while the program runs (SIGHUP): everything, open sockets too, or only sockets that come from
+ * then on. A key that does not say it waits for a restart.
+ */
+export type LiveFor = 'everything' | 'new sockets';
 
 export type Keys = Readonly<Record<string, Node>>;
 
@@ -54,7 +59,7 @@ export interface ListNode<E extends Section = Section> {
   readonly doc: string;
   readonly entry: E;
   readonly default: readonly Readonly<Record<string, unknown>>[];
-  readonly live?: true;
+  readonly live?: LiveFor;
 }
 
 type Simplify<T> = { readonly [P in keyof T]: T[P] };
@@ -100,7 +105,12 @@ export function sizeKey(fallback: string, doc: string, format = size()): Key<num
 
 /** The same key or list, whose new values apply while the program runs. */
 export function live<K extends AnyKey | ListNode>(node: K): K {
-  return { ...node, live: true };
+  return { ...node, live: 'everything' };
+}
+
+/** The same key or list, whose new values apply to sockets that come from then on. */
+export function liveForNewSockets<K extends AnyKey | ListNode>(node: K): K {
+  return { ...node, live: 'new sockets' };
 }
 
 export function section<const K extends Keys>(doc: string, keys: K): Section<K> {

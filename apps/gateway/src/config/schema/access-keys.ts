@@ -3,6 +3,7 @@ import {
   durationKey,
   flagKey,
   live,
+  liveForNewSockets,
   section,
   key,
   list,
@@ -30,8 +31,10 @@ const issuer = section('', {
 /** Who may connect, and how much. */
 export const accessKeys = {
   auth: section('How tokens are checked.', {
-    secret: live(secret('Shared secret of the HS algorithms. No default: `serve` does not start without a key.')),
-    secrets: live(
+    secret: liveForNewSockets(
+      secret('Shared secret of the HS algorithms. No default: `serve` does not start without a key.'),
+    ),
+    secrets: liveForNewSockets(
       secretList(
         'More secrets: all of them verify, while one replaces another. Where `auth.secret` is not set the first one signs.',
       ),
@@ -42,7 +45,7 @@ export const accessKeys = {
     jwksMaxStale: durationKey('24h', 'How long a key set is used on that cannot be read again.', duration()),
     issuer: key(text, '', 'What `iss` must be. Empty: not checked.'),
     audience: key(text, '', 'What `aud` must contain. Empty: not checked.'),
-    issuers: live(
+    issuers: liveForNewSockets(
       list(
         'More issuers, told apart by `iss`; one that is not listed is refused. Tokens of `auth.issuer` (empty: those without `iss`) are checked by the keys above, if there are any.',
         issuer,
@@ -77,16 +80,16 @@ export const accessKeys = {
     topicsPerConnection: live(key(whole(0), 64, 'Topics a connection may subscribe to.')),
     subscriptionsPerConnection: live(key(whole(0), 64, 'Subscription ids (of commands) a connection may hold.')),
     roomsPerConnection: live(key(whole(0), 64, 'Rooms a connection may be in.')),
-    connections: live(
+    connections: liveForNewSockets(
       key(
         whole(0),
         0,
         'Connections of one process; above it 503 `full`. 0: the hard limit of file descriptors, less a tenth and 64.',
       ),
     ),
-    connectionsPerUser: live(key(whole(0), 0, 'Connections of one user on one node.')),
-    connectionsPerAddress: live(key(whole(0), 0, 'Connections from one address on one node.')),
-    handshakesPerSecond: live(
+    connectionsPerUser: liveForNewSockets(key(whole(0), 0, 'Connections of one user on one node.')),
+    connectionsPerAddress: liveForNewSockets(key(whole(0), 0, 'Connections from one address on one node.')),
+    handshakesPerSecond: liveForNewSockets(
       key(
         whole(0),
         0,
@@ -113,7 +116,13 @@ export const accessKeys = {
       ),
     ),
     badRequests: live(key(whole(0), 20, 'Unusable requests of one connection until it is closed with 4502.')),
-    maxLifetime: live(durationKey(0, 'How long a connection may live (varied by a tenth), then 4002.', duration())),
+    maxLifetime: live(
+      durationKey(
+        0,
+        'How long a connection may live (varied by a tenth), then 4002. Sockets that are older than a new value end within a tenth of it.',
+        duration(),
+      ),
+    ),
   }),
   sessions: section('Connections of one user in the whole cluster.', {
     max: key(whole(0), 0, 'How many. 0: no limit.'),

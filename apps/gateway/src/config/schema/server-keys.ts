@@ -16,7 +16,17 @@ import {
   whole,
   words,
 } from '../language/formats.js';
-import { durationKey, flagKey, live, section, key, map, secret, sizeKey } from '../language/schema-node.js';
+import {
+  durationKey,
+  flagKey,
+  live,
+  liveForNewSockets,
+  section,
+  key,
+  map,
+  secret,
+  sizeKey,
+} from '../language/schema-node.js';
 
 const HOUR_MS = 3_600_000;
 const actorName = pattern('name', /^[A-Za-z0-9._@-]{1,64}$/, 'a name: letters, digits and . _ @ -, at most 64');
@@ -42,7 +52,7 @@ export const server = section('The port that clients connect to.', {
     'How long a client may take to receive an HTTP answer; then it is cut off. With `proxyProtocol`: 10 s without progress.',
     duration(1, HOUR_MS),
   ),
-  allowedOrigins: live(
+  allowedOrigins: liveForNewSockets(
     key(
       origins,
       [],

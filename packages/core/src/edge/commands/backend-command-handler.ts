@@ -4,7 +4,7 @@ import { memberText } from '../../records/json/member-text.js';
 import { subscriptionStream } from '../../streams.js';
 import type { Connection, Subscription } from '../delivery/connection.js';
 import type { Reloads } from '../node/reloads.js';
-import { RefusalError } from '../refusals.js';
+import { RefusalError, requireAtMost } from '../refusals.js';
 import type { PendingSubscriptions, Subscriber } from '../subscriptions/subscriber.js';
 import { idSubscription } from '../subscriptions/unretained-streams.js';
 import type { ClientRequest } from './client-request.js';
@@ -104,9 +104,7 @@ export class BackendCommandHandler {
 
   #requirePlace(connection: Connection): void {
     const count = connection.subscriptions.filter(({ kind }) => kind === 'subscription').length;
-    const { subscriptionsPerConnection } = this.#options;
-    if (count < subscriptionsPerConnection) return;
-    throw new RefusalError('bad_request', `at most ${subscriptionsPerConnection} subscriptions per connection`);
+    requireAtMost(this.#options.subscriptionsPerConnection, 'subscriptions', count + 1);
   }
 }
 

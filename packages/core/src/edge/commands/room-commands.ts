@@ -5,7 +5,7 @@ import type { StreamPolicy } from '../../stream-policy.js';
 import type { Connection, SubscribeRequest, Subscription } from '../delivery/connection.js';
 import type { Subscriber } from '../subscriptions/subscriber.js';
 import { ok, type CommandHandlers, type Outcome } from './outcome.js';
-import { RefusalError } from '../refusals.js';
+import { RefusalError, requireAtMost } from '../refusals.js';
 import { positionOf, type ClientRequest } from './client-request.js';
 
 export interface RoomOptions {
@@ -37,9 +37,7 @@ export class RoomCommands {
       const [part] = await this.#subscriber.standing(standing);
       return ok({ room, ...this.#subscriber.describeStream(part!) });
     }
-    if (connection.namesOf('room').size >= this.#options.roomsPerConnection) {
-      throw new RefusalError('bad_request', `at most ${this.#options.roomsPerConnection} rooms per connection`);
-    }
+    requireAtMost(this.#options.roomsPerConnection, 'rooms', connection.namesOf('room').size + 1);
     const pending = await this.#subscriber.begin(
       connection,
       this.#requests(connection, room, positionOf(request.options)),

@@ -38,8 +38,8 @@ export class Connection {
   nextOfUser: Connection | null = null;
   /** Time it came, in ms of the monotonic clock. */
   readonly cameAtMs: number;
-  /** Time its lifetime ends, in ms of the monotonic clock; 0: never. */
-  closeAtMs = 0;
+  /** A number from 0 to 1, drawn at random: how early its lifetime ends among those that came with it. */
+  readonly haste = Math.random();
   badRequests = 0;
   rateWindowMs = 0;
   rateCount = 0;

@@ -2,7 +2,7 @@ import { slowPolicies } from '../../slow-policies.js';
 import type { FrameFate, OfferedFrame, SlowShare, SlowVerdict } from '../../slow-policies/slow-policy.js';
 import type { StreamPolicy } from '../../stream-policy.js';
 
-/** The part of a StreamPolicy that a slow queue needs; one object stands for one bound. */
+/** The part of a StreamPolicy that a slow queue needs; one object stands for one bound, whose values may change. */
 export type SlowQueuePolicy = Pick<StreamPolicy, 'slow' | 'queueBytes'>;
 
 /**
@@ -69,8 +69,7 @@ export type DroppedListener = (frame: Uint8Array, policy: SlowQueuePolicy['slow'
 
 /** Frames under one bound, oldest first. Taking the oldest costs the same however many wait. */
 class Share implements SlowShare {
-  readonly #policy: SlowQueuePolicy['slow'];
-  readonly #bytesMax: number;
+  readonly #policy: SlowQueuePolicy;
   readonly #waiting: Waiting;
   #bytes = 0;
   #entries: (Entry | null)[] = [];
@@ -78,9 +77,8 @@ class Share implements SlowShare {
   /** The waiting frame of each stream that came last; made with the first one that may be replaced. */
   #newest: Map<string, Entry> | null = null;
 
-  constructor({ slow, queueBytes }: SlowQueuePolicy, waiting: Waiting) {
-    this.#policy = slow;
-    this.#bytesMax = queueBytes;
+  constructor(policy: SlowQueuePolicy, waiting: Waiting) {
+    this.#policy = policy;
     this.#waiting = waiting;
   }
 
@@ -89,7 +87,7 @@ class Share implements SlowShare {
   }
 
   hasRoomFor({ bytes }: OfferedFrame): boolean {
-    return this.#bytes === 0 || this.#bytes + bytes.length <= this.#bytesMax;
+    return this.#bytes === 0 || this.#bytes + bytes.length <= this.#policy.queueBytes;
   }
 
   append({ stream, bytes, fate }: OfferedFrame): void {
@@ -126,7 +124,7 @@ class Share implements SlowShare {
 
   /** Tells of a frame in two ways: its fate came with it, and a trace may begin when frames wait already. */
   #drop({ frame, fate }: Entry): void {
-    this.#waiting.onDropped(frame, this.#policy);
+    this.#waiting.onDropped(frame, this.#policy.slow);
     fate?.dropped();
   }
 

@@ -30,7 +30,6 @@ import type { Tracing } from '../../trace/tracing.js';
 export interface HandshakeOptions extends ReceptionOptions {
   readonly node: string;
   readonly connectionsPerUser: number;
-  readonly maxLifetimeMs: number;
   readonly sessions: { readonly max: number; readonly policy: 'reject' | 'replace' } | null;
 }
 
@@ -164,9 +163,6 @@ export class Handshaker {
     const cameAtMs = performance.now();
     const id = `${this.#options.node}-${(++this.#sequence).toString(36)}`;
     const connection = new Connection(id, { ...origin, cameAtMs });
-    const lifetimeMs = this.#options.maxLifetimeMs;
-    // Up to a tenth earlier at random: sockets that came together must not all leave together.
-    if (lifetimeMs > 0) connection.closeAtMs = cameAtMs + lifetimeMs * (1 - Math.random() / 10);
     this.#deps.connections.add(connection);
     return connection;
   }

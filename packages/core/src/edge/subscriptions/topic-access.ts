@@ -2,7 +2,7 @@ import { keyStream, publicStream, userStream, type Position } from '../../stream
 import type { TopicPolicy } from '../../topics.js';
 import type { SubscribeRequest } from '../delivery/connection.js';
 import type { Login } from '../login.js';
-import { RefusalError } from '../refusals.js';
+import { RefusalError, requireAtMost } from '../refusals.js';
 
 /** A topic that a client may have. */
 export interface TopicWish {
@@ -64,9 +64,7 @@ export class TopicAccess {
   }
 
   requireRoomFor(count: number): void {
-    const { topicsPerConnection } = this.#options;
-    if (count <= topicsPerConnection) return;
-    throw new RefusalError('bad_request', `too many topics: at most ${topicsPerConnection} per connection`);
+    requireAtMost(this.#options.topicsPerConnection, 'topics', count);
   }
 
   requireRoomForKeys({ name, keys }: TopicPolicy, count: number): void {

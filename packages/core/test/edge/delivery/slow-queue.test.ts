@@ -64,6 +64,20 @@ describe('the lane of a slow socket', () => {
     expect(offer(slowQueue, null, frame('x'))).toBe('full');
   });
 
+  // A queue that had begun kept the bound and the policy of its first frame for as long as the client was slow.
+  it('follows the bound and the policy of its topic, also when they change while frames wait', () => {
+    const dropped: string[] = [];
+    const slowQueue = new SlowQueue(0, (bytes, policy) => dropped.push(`${policy} ${Buffer.from(bytes).toString()}`));
+    const ticks = subscription('t/u/a', 'queue', 100);
+    for (const text of ['t1', 't2', 't3']) expect(offer(slowQueue, ticks, frame(text))).toBe('queued');
+    Object.assign(ticks.policy, { queueBytes: 4 });
+    expect(offer(slowQueue, ticks, frame('t4'))).toBe('full');
+    Object.assign(ticks.policy, { slow: 'drop-oldest' });
+    expect(offer(slowQueue, ticks, frame('t5'))).toBe('acted');
+    expect(dropped).toEqual(['drop-oldest t1', 'drop-oldest t2']);
+    expect(drain(slowQueue)).toEqual(['t3', 't5']);
+  });
+
   it('forgets its own past while a long backlog moves through it', () => {
     const slowQueue = new SlowQueue(0);
     const notifications = subscription('n/u/a', 'queue', 1_000_000);
