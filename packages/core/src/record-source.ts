@@ -30,7 +30,7 @@ export interface RecordSource {
   ): Promise<PartitionOffset[]>;
   /** Status for /ready. */
   readonly status: RecordSourceStatus;
-  /** What the group calls this member; null while it has not joined. */
+  /** What the group calls this member; null while it has no name yet. It may have one before it has joined. */
   readonly member: string | null;
   /**
    * Takes another member out of the group, so that its partitions need not wait for the end of its session. One that lives
@@ -91,6 +91,11 @@ export interface ReadUpTo {
 
 /** The router's side. The driver calls it from one place at a time. */
 export interface RecordSink {
+  /**
+   * The group has given this member its name, see RecordSource.member, and knows it from the next request on: should it
+   * die now, the others wait for it. The driver waits for this (bounded) before it joins. Never rejects.
+   */
+  joining(): Promise<void>;
   /** Announces partitions before any record of them; the driver waits for it (bounded) before it fetches. */
   assigned(partitions: readonly AssignedPartition[]): Promise<void>;
   /**

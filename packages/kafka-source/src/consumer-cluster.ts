@@ -5,8 +5,9 @@ import { firstRecordFrom, readPartition } from './partition-read.js';
 import { subscriptionAssigner } from './subscription-assigner.js';
 import { fetchTopicIds, type RequestingBroker } from './topic-ids.js';
 
-/** Member of kafkajs' cluster beyond its published type. */
+/** Members of kafkajs' cluster beyond its published type; `onMemberId` is the patch's. */
 interface PooledCluster {
+  onMemberId?: (memberId: string) => Promise<void>;
   readonly brokerPool: {
     findConnectedBroker(): Promise<RequestingBroker>;
     refreshMetadata(topics: readonly string[]): Promise<void>;
@@ -15,6 +16,8 @@ interface PooledCluster {
 
 export interface ClusterHooks {
   readonly beforeJoin: () => Promise<void>;
+  /** The broker gave the consumer its id, which it sends with its next request. The join waits for this. Never rejects. */
+  readonly memberIdGiven: (memberId: string) => Promise<void>;
   /** The broker did not know one of the consumer's topics. */
   readonly topicUnknown: () => void;
 }
@@ -54,6 +57,7 @@ export class ConsumerCluster {
     this.#cluster = cluster;
     this.#findCoordinator = cluster.findGroupCoordinator.bind(cluster);
     cluster.findGroupCoordinator = (group) => this.#coordinatorForJoin(group);
+    (cluster as unknown as PooledCluster).onMemberId = this.#hooks.memberIdGiven;
     rememberNodes(cluster);
     noticeUnknownTopics(cluster, this.#hooks.topicUnknown);
     return subscriptionAssigner(cluster, (topics) => (this.groupTopics = topics));

@@ -36,6 +36,7 @@ const HANDLERS = 16;
  * timeout.
  */
 const REVOKE_TIMEOUT_MS = 3_000;
+const JOINING_TIMEOUT_MS = 1_000;
 const ASSIGN_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 2_000;
 const RETRY_DELAY_MS = 200;
@@ -77,6 +78,7 @@ export class ConsumerGroupMember {
   readonly #options: GroupMemberOptions;
   readonly #cluster = new ConsumerCluster({
     beforeJoin: () => this.#beforeJoin(),
+    memberIdGiven: (memberId) => this.#named(memberId),
     topicUnknown: () => this.#doubtTopics(),
   });
   readonly #consumer: Consumer;
@@ -122,8 +124,7 @@ export class ConsumerGroupMember {
     const { sink, trouble, logger } = parts;
     const feed = { consumer: this.#consumer, owned: this.#owned, sink, trouble, logger };
     this.#feed = new PartitionFeed(feed, () => this.#ended.resolve('position_lost'));
-    const ask = () => this.#cluster.topicIds(options.topics);
-    const doubted = { owned: this.#owned, feed: this.#feed, ask };
+    const doubted = { owned: this.#owned, feed: this.#feed, ask: () => this.#cluster.topicIds(options.topics) };
     this.#doubt = new TopicDoubt(doubted, () => this.#ended.resolve('position_lost'));
     this.#committer = new OffsetCommitter(this.#consumer, trouble);
     this.#listen();
@@ -153,7 +154,7 @@ export class ConsumerGroupMember {
     return performance.now() - this.#lastContact;
   }
 
-  /** Its id in the group, once it has joined. */
+  /** Its id in the group, from the moment at which the group is to know it. */
   get memberId(): string | null {
     return this.#memberId;
   }
@@ -232,6 +233,8 @@ export class ConsumerGroupMember {
     const stopping = this.#consumer.disconnect();
     try {
       await withDeadline(stopping, STOP_TIMEOUT_MS, 'stopping the consumer');
+      // kafkajs leaves only where its JoinGroup was answered.
+      if (this.#joining && this.#memberId !== null) await this.#leaveAs(this.#memberId);
     } catch (error) {
       // It waits for the fetch loop, which may hang in a retry. The group at least must not wait for this member.
       this.#parts.logger.warn('kafka consumer does not stop, leaving the group without it', errorFields(error));
@@ -302,9 +305,15 @@ export class ConsumerGroupMember {
     this.#parts.trouble.forget();
   }
 
+  #named(memberId: string): Promise<void> {
+    this.#memberId = memberId;
+    return this.#callSink('joining', JOINING_TIMEOUT_MS, async () => this.#parts.sink.joining());
+  }
+
   /** Synchronous up to the pause: kafkajs fetches as soon as this returns. */
   #joined(join: ConsumerGroupJoinEvent['payload']): void {
-    this.#memberId = join.memberId;
+    // A broker of before Kafka 2.2 gives no name before the join.
+    if (this.#memberId !== join.memberId) this.#named(join.memberId).catch(endByDefect);
     this.#lastContact = performance.now();
     this.#joining = false;
     this.#generation = new AbortController();

@@ -7,7 +7,11 @@ import { ConsumerCluster } from '../src/consumer-cluster.js';
 function hooked(cluster: Partial<Cluster>): Cluster {
   const brokerPool = { refreshMetadata: async () => undefined };
   const config = { cluster: Object.assign(cluster, { brokerPool }), groupId: 'g', logger: {} };
-  const hooks = { beforeJoin: async () => undefined, topicUnknown: () => undefined };
+  const hooks = {
+    beforeJoin: async () => undefined,
+    memberIdGiven: async () => undefined,
+    topicUnknown: () => undefined,
+  };
   new ConsumerCluster(hooks).assigner(config as unknown as Parameters<PartitionAssigner>[0]);
   return config.cluster as Cluster;
 }

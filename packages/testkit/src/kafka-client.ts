@@ -108,6 +108,12 @@ export async function committedOffsets(
   return new Map(known.filter(([, offset]) => offset >= 0));
 }
 
+/** Ids of the members that the group knows, also while it waits for some of them. */
+export async function groupMembers(groupId: string, options: KafkaClientOptions = {}): Promise<string[]> {
+  const { groups } = await withAdmin(options, (admin) => admin.describeGroups([groupId]));
+  return groups.flatMap(({ members }) => members.map(({ memberId }) => memberId));
+}
+
 /** Writes records; resolves when the broker has acknowledged all of them. */
 export async function produce(
   topic: string,

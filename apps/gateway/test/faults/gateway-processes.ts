@@ -16,6 +16,8 @@ export interface NodeSpec {
   readonly topics?: readonly string[];
   /** Path of the program of another release. */
   readonly program?: string;
+  /** false: `start` waits for nothing but its port. */
+  readonly ready?: false;
 }
 
 export interface GatewayProcessesOptions {
@@ -88,6 +90,7 @@ export class GatewayProcesses {
     const redisAddress = this.#options.redisAddress ?? new URL(testRedisUrl()).host;
     const process = await startGateway({
       ...(spec.program !== undefined && { program: spec.program }),
+      ...(spec.ready === false && { ready: false }),
       config: {
         role: spec.role,
         kafka: { bootstrapServers: this.brokers, groupId: this.group, topics: names },

@@ -25,6 +25,7 @@ export class RecordingSink implements RecordSink {
   readonly sights: Map<string, TopicSight>;
   assignments = 0;
   onRevoked: () => Promise<void> = async () => undefined;
+  onJoining: () => Promise<void> = async () => undefined;
   onAssigned: () => Promise<void> = async () => undefined;
 
   constructor(sights = new Map<string, TopicSight>()) {
@@ -59,6 +60,10 @@ export class RecordingSink implements RecordSink {
     }
     if (upTo.nextOffset < (this.next.get(name) ?? 0)) this.violations.push(`${name}: says less than it hands over`);
     this.upTo.set(name, upTo);
+  }
+
+  async joining(): Promise<void> {
+    await this.onJoining();
   }
 
   async sighted(sights: readonly TopicSight[]): Promise<readonly TopicSight[]> {

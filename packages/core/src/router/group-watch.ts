@@ -52,21 +52,15 @@ export class GroupWatch {
   /** Beats until the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#beat(signal);
+      await this.show(signal);
       const dueMs = this.#nowMs() + BEAT_MS;
       await sleep(BEAT_MS, signal);
       this.#noteLateness(this.#nowMs(), dueMs);
     }
   }
 
-  /** This router has left the group: nobody need look after it. */
-  async end(): Promise<void> {
-    await this.#deps.engine.beat(this.#group, null).catch((error: unknown) => {
-      this.#deps.logger.debug('last sign of life not taken away', { error: String(error) });
-    });
-  }
-
-  async #beat(signal: AbortSignal): Promise<void> {
+  /** Beats now: what this router shows is another one than before. Never rejects. */
+  async show(signal: AbortSignal): Promise<void> {
     const { engine, source } = this.#deps;
     const { member } = source;
     const beganMs = this.#nowMs();
@@ -79,6 +73,13 @@ export class GroupWatch {
       // The engine says itself that it is away.
       this.#observer.interrupt();
     }
+  }
+
+  /** This router has left the group: nobody need look after it. */
+  async end(): Promise<void> {
+    await this.#deps.engine.beat(this.#group, null).catch((error: unknown) => {
+      this.#deps.logger.debug('last sign of life not taken away', { error: String(error) });
+    });
   }
 
   /** How long others have to wait before they give this router up: longer than it was silent of late. */

@@ -171,6 +171,10 @@ export class Router implements RecordSink {
     await this.#watch.end();
   }
 
+  joining(): Promise<void> {
+    return this.#watch.show(this.#stopping.signal);
+  }
+
   async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
     await Promise.all(partitions.map((partition) => this.#open(partition)));
   }

@@ -22,6 +22,8 @@ class Others {
   gate: Promise<void> = Promise.resolve();
   engineFails = false;
   evictionsToFail = 0;
+  member: string | null = 'this';
+  watch: GroupWatch | null = null;
   #count = 0;
 
   /** Watches the group of these routers. */
@@ -30,7 +32,8 @@ class Others {
     for (const node of nodes) others.move(node);
     watching = new AbortController();
     const deps = { engine: others.#engine(), source: others.#source(), logger: recordingLogger([]) };
-    void new GroupWatch(deps, 'group').run(watching.signal);
+    others.watch = new GroupWatch(deps, 'group');
+    void others.watch.run(watching.signal);
     return others;
   }
 
@@ -55,8 +58,11 @@ class Others {
   }
 
   #source(): RecordSource {
+    const name = (): string | null => this.member;
     const source: Pick<RecordSource, 'member' | 'evict'> = {
-      member: 'this',
+      get member() {
+        return name();
+      },
       evict: async (member) => {
         if (this.evictionsToFail-- > 0) throw new Error('coordinator away');
         this.evicted.push(member);
@@ -143,6 +149,17 @@ describe('a router that watches its group', () => {
     expect(others.evicted).toEqual([]);
     await pass(800);
     expect(others.evicted).toEqual(['member-slow']);
+  });
+
+  // The others wait for a member from the moment at which the group knows it.
+  it('shows its name as soon as it has one, not with the next beat', async () => {
+    const others = Others.watch();
+    others.member = null;
+    await pass(500);
+    expect(others.shown.at(-1)!.member).toBeNull();
+    others.member = 'named';
+    await others.watch!.show(watching.signal);
+    expect(others.shown.at(-1)!.member).toBe('named');
   });
 
   // Otherwise a node whose loop is busy again and again would be thrown out each time.
