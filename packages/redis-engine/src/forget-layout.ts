@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { Keys, keyKinds } from './keys.js';
+import { Keys, keyKinds, type Partitioning } from './keys.js';
 import { nodeIdOf } from './node-names.js';
 import { mastersOf } from './redis-client.js';
 import type { RedisServer } from './options.js';
@@ -13,8 +13,8 @@ const TIMEOUT_MS = 5000;
 export interface ForgetLayoutOptions {
   readonly server: RedisServer;
   readonly keyPrefix: string;
-  /** Number of partitions from now on. */
-  readonly partitions: number;
+  /** Partitioning from now on. */
+  readonly partitioning: Partitioning;
 }
 
 /** `running`: nodes that live, for which nothing was done. */
@@ -25,10 +25,10 @@ export type ForgottenLayout =
  * Deletes all keys of an installation, whatever layout they have, so that nodes with other settings can begin. Blocks and
  * revocations are written again where the new layout looks for them. All nodes must be down.
  */
-export async function forgetLayout({ server, keyPrefix, partitions }: ForgetLayoutOptions): Promise<ForgottenLayout> {
+export async function forgetLayout({ server, keyPrefix, partitioning }: ForgetLayoutOptions): Promise<ForgottenLayout> {
   const masters = await mastersOf(server, TIMEOUT_MS);
   try {
-    const keys = new Keys(keyPrefix, partitions);
+    const keys = new Keys(keyPrefix, partitioning);
     const running = await runningNodes(masters, keys.key(0, 'NODES'));
     if (running.length > 0) return { running };
     const kept = new KeptRows();

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { partitioners, type Partitioner } from './partitioners.js';
 
 /**
  * Every Redis key of the engine. Each is `<prefix>:{<partition>}:<kind>:…`; the braces keep what one script touches in
@@ -91,18 +91,29 @@ export const keyKinds = {
 
 const SLOTS = 16_384;
 
+/** Where the keys of a user or a stream are. All nodes must agree on it. */
+export interface Partitioning {
+  readonly partitions: number;
+  /** What chooses the partition. Default crc32. */
+  readonly partitioner?: Partitioner;
+}
+
 export class Keys {
   readonly partitions: number;
+  readonly partitioner: Partitioner;
+  readonly #hash: (text: string) => number;
   readonly #bases: readonly string[];
 
-  constructor(prefix: string, partitions: number) {
+  constructor(prefix: string, { partitions, partitioner = 'crc32' }: Partitioning) {
     this.partitions = partitions;
+    this.partitioner = partitioner;
+    this.#hash = partitioners[partitioner];
     this.#bases = Array.from({ length: partitions }, (_, partition) => `${prefix}:{${partition}}:`);
   }
 
   /** Partition of a user's presence, block and own streams, or of a shared stream's history and interests. */
   partitionOf(userOrStream: string): number {
-    return this.partitions === 1 ? 0 : crc32(userOrStream) % this.partitions;
+    return this.partitions === 1 ? 0 : this.#hash(userOrStream) % this.partitions;
   }
 
   /** The numbers of all partitions. */

@@ -20,16 +20,22 @@ export class Layout {
 
   /** The first node writes it down. Rejects with `layout_mismatch` when another one is there. */
   async check(): Promise<void> {
-    const { partitions } = this.#keys;
-    const own = JSON.stringify({ format: FORMAT, partitions });
+    const own = layoutText(this.#keys);
     const key = this.#keys.key(0, 'LAYOUT');
     await this.#calls.of(0).command<string | null>('set', [key, own, 'NX']);
     const stored = await this.#calls.of(0).command<string | null>('get', [key]);
     if (stored === null || stored === own) return;
     throw new EngineError(
       'layout_mismatch',
-      `redis: the keys are laid out as ${stored}, this node has ${own}. All nodes must agree: set redis.partitions alike, ` +
-        'or stop all nodes and run `ws-gateway redis forget-layout`, after which history and presence begin anew',
+      `redis: the keys are laid out as ${stored}, this node has ${own}. All nodes must agree: set redis.partitions and ` +
+        'redis.partitioner alike, or stop all nodes and run `ws-gateway redis forget-layout`, after which history and ' +
+        'presence begin anew',
     );
   }
+}
+
+/** The partitioner is said where it is not the one that there was before it could be chosen, and makes a difference. */
+function layoutText({ partitions, partitioner }: Keys): string {
+  const isSaid = partitioner !== 'crc32' && partitions > 1;
+  return JSON.stringify({ format: FORMAT, partitions, ...(isSaid ? { partitioner } : {}) });
 }

@@ -1,5 +1,6 @@
 import type { EngineStats, Logger, NodeStatus, PresenceRow, Tracing } from '@ws-gateway/core';
 import type { ConnectionOptions } from 'node:tls';
+import type { Partitioning } from './keys.js';
 
 export interface RedisEngineDependencies {
   readonly logger: Logger;
@@ -7,15 +8,13 @@ export interface RedisEngineDependencies {
   readonly tracing?: Tracing;
 }
 
-export interface RedisEngineOptions {
+export interface RedisEngineOptions extends Partitioning {
   /** Unique for each process start: rows of an id that comes again are taken for the same node. No white space. */
   readonly node: string;
   /** A `router` gets no messages, only commands. */
   readonly role: NodeStatus['role'];
   readonly server: RedisServer;
   readonly keyPrefix: string;
-  /** Number of partitions; all nodes must agree on it. */
-  readonly partitions: number;
   /** Every call rejects with `unavailable` when it has no answer by then. Default 5 s. */
   readonly callTimeoutMs?: number;
   /** Time in ms that `start` tries to reach Redis. Default 10 s. */
@@ -64,6 +63,7 @@ export function withDefaults(options: RedisEngineOptions): Settings {
     leaseMs: 10_000,
     refreshMs: 1000,
     inboxBytesMax: 32 * 1024 * 1024,
+    partitioner: 'crc32',
     ...options,
   };
 }

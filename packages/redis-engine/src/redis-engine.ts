@@ -262,7 +262,7 @@ export class RedisEngine implements Engine {
     const { logger, stats } = this.#dependencies;
     const settings = this.#settings;
     const timeoutMs = settings.callTimeoutMs;
-    const keys = new Keys(settings.keyPrefix, settings.partitions);
+    const keys = new Keys(settings.keyPrefix, settings);
     const clients = createClients(settings, keys);
     const scripts = loadScripts();
     const policies = new EvictionPolicies({ stats, logger });

@@ -9,7 +9,7 @@ import { retention } from './open-socket.js';
 
 const PARTITIONS = 16;
 const users = userOfEach(PARTITIONS);
-const keys = new Keys('', PARTITIONS);
+const keys = new Keys('', { partitions: PARTITIONS });
 
 let cluster: RedisCluster;
 let flow: Flow;

@@ -89,7 +89,7 @@ export class Flow {
 
 /** A user for each partition, by its number. */
 export function userOfEach(partitions: number): string[] {
-  const keys = new Keys('', partitions);
+  const keys = new Keys('', { partitions });
   const users = new Array<string | undefined>(partitions).fill(undefined);
   for (let i = 0; users.includes(undefined); i++) users[keys.partitionOf(`u${i}`)] ??= `u${i}`;
   return users as string[];

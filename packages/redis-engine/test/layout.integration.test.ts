@@ -32,10 +32,24 @@ describe('nodes with different partitions on one prefix', () => {
     await same.stop();
   });
 
+  it('refuse to start when they have another partitioner, too', async () => {
+    const harness = await createHarness({ partitions: 16 });
+    const first = harness.createEngine('n1', { partitioner: 'murmur2' });
+    await first.start(new RecordingInbox());
+    cleanups.push(() => first.stop());
+    await expect(harness.createEngine('n2').start(new RecordingInbox())).rejects.toMatchObject({
+      code: 'layout_mismatch',
+      message: expect.stringMatching(
+        /"partitions":16,"partitioner":"murmur2"\}.*"partitions":16\}.*redis\.partitioner/,
+      ),
+    });
+  });
+
   it('begin on a forgotten layout, where nobody blocked or revoked comes in', async () => {
     const harness = await createHarness();
     const { keyPrefix } = harness;
-    const options = { server: serverAt(testRedisUrl()), keyPrefix, partitions: 16 };
+    const partitioning = { partitions: 16, partitioner: 'murmur2' } as const;
+    const options = { server: serverAt(testRedisUrl()), keyPrefix, partitioning };
     const users = Array.from({ length: 40 }, (_, i) => `u${i}`);
     const untilMs = Date.now() + HOUR_MS;
     const before = harness.createEngine('n1');
@@ -47,7 +61,7 @@ describe('nodes with different partitions on one prefix', () => {
     await before.stop();
     expect(await forgetLayout(options)).toMatchObject({ kept: users.length + 2 });
 
-    const after = harness.createEngine('n2', { partitions: 16 });
+    const after = harness.createEngine('n2', partitioning);
     await after.start(new RecordingInbox());
     cleanups.push(() => after.stop());
     const statusOf = async (user: string, tokenId = 't0') =>

@@ -15,7 +15,7 @@ Example:
 const EXAMPLES = `
 Example:
   $ ws-gateway redis forget-layout -c config.yaml
-All nodes must be down. Needed when redis.partitions changes, or when a release says that it writes its keys differently. Nodes that start then
+All nodes must be down. Needed when redis.partitions or redis.partitioner changes, or when a release says that it writes its keys differently. Nodes that start then
 begin with empty histories and no presence; clients are told (recovered: false). Blocks and revocations are kept.
 The Redis user needs SCAN for it, which the gateway does not.`;
 
@@ -37,8 +37,8 @@ async function forget(flags: ForgetFlags): Promise<void> {
     import('@ws-gateway/redis-engine'),
     import('../node/engines.js'),
   ]);
-  const { keyPrefix, partitions } = config.redis;
-  const options = { server: redisServer(config.redis), keyPrefix, partitions };
+  const { keyPrefix, partitions, partitioner } = config.redis;
+  const options = { server: redisServer(config.redis), keyPrefix, partitioning: { partitions, partitioner } };
   const result = await forgetLayout(options).catch((error: unknown) => {
     throw failure(`redis: ${reasonOf(error)}`, error);
   });

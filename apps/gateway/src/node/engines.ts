@@ -23,6 +23,7 @@ export function createEngine(
     server: redisServer(config.redis),
     keyPrefix: config.redis.keyPrefix,
     partitions: config.redis.partitions,
+    partitioner: config.redis.partitioner,
   });
 }
 

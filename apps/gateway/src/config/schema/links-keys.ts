@@ -110,6 +110,11 @@ export const redis = section('The server that nodes share.', {
     1,
     'Parts the keys are divided into: 1 for one server, 16 or more for a cluster. The same on all nodes; a change is a new, empty cluster.',
   ),
+  partitioner: key(
+    choice('crc32', 'murmur2'),
+    'crc32',
+    'What divides the keys: take the one that your producers choose Kafka partitions with, `murmur2` (Java, kafkajs, franz-go) or `crc32` (librdkafka), and calls stay large. The same on all nodes; a change is a new, empty cluster.',
+  ),
   tls: flagKey(false, 'Use TLS, in mode `sentinel` towards the sentinels, too.'),
   tlsFiles: section('For `tls`.', {
     caFile: key(text, '', 'Authorities to trust, PEM. Empty: those of the system.'),
