@@ -29,14 +29,28 @@ export interface PushFields {
  * whole.
  */
 export function pushHead(fields: PushFields, user: string | null, retainedStream: StreamName | null): string {
-  const keyMember = fields.key === undefined ? '' : `,"key":${quote(fields.key)}`;
-  const traceMember = fields.traceparent === undefined ? '' : `,"traceparent":"${fields.traceparent}"`;
-  const userMember = user === null ? '' : `,"user_id":${quote(user)}`;
-  return (
-    `{"rid":-1,"event":"${fields.event}","status":"${fields.deleted ? 'delete' : 'update'}","topic":"${fields.topic}"${keyMember}` +
-    `,"id":${quote(fields.id)},"type":${quote(fields.type)}${userMember},"timestamp":${quote(fields.timestamp)}${traceMember},"payload":${fields.payload}` +
-    tail(retainedStream)
-  );
+  return new PushHeads(fields).head(user, retainedStream);
+}
+
+/** The heads of one message to many users: what they have in common is put together once. */
+export class PushHeads {
+  readonly #start: string;
+  readonly #end: string;
+
+  constructor(fields: PushFields) {
+    const keyMember = fields.key === undefined ? '' : `,"key":${quote(fields.key)}`;
+    const traceMember = fields.traceparent === undefined ? '' : `,"traceparent":"${fields.traceparent}"`;
+    this.#start =
+      `{"rid":-1,"event":"${fields.event}","status":"${fields.deleted ? 'delete' : 'update'}","topic":"${fields.topic}"${keyMember}` +
+      `,"id":${quote(fields.id)},"type":${quote(fields.type)}`;
+    this.#end = `,"timestamp":${quote(fields.timestamp)}${traceMember},"payload":${fields.payload}`;
+  }
+
+  /** See pushHead. */
+  head(user: string | null, retainedStream: StreamName | null): string {
+    const userMember = user === null ? '' : `,"user_id":${quote(user)}`;
+    return this.#start + userMember + this.#end + tail(retainedStream);
+  }
 }
 
 /** Tells a push that says that the newest value is gone. Events are names, so the first status is the frame's own. */

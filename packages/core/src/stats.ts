@@ -192,6 +192,13 @@ export class RouterStats {
   routed = 0;
   offline = 0;
   duplicates = 0;
+
+  /** Notes the lag of a partition. */
+  setLag(topic: string, partition: number, records: number): void {
+    let partitions = this.lag.get(topic);
+    if (partitions === undefined) this.lag.set(topic, (partitions = new Map()));
+    partitions.set(partition, records);
+  }
 }
 
 export class EngineStats {

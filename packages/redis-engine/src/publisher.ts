@@ -21,6 +21,7 @@ import {
   type Item,
 } from './publish-call.js';
 import { SourcePositions } from './source-positions.js';
+import { PacedCalls } from './paced-calls.js';
 import { SourceQueues } from './source-queues.js';
 import { originSuffix } from './wire.js';
 
@@ -42,6 +43,7 @@ export class Publisher {
   /** Nodes that what is for all may have to be handed to. */
   readonly #nodeCount: () => number;
   readonly #lanes: SourceQueues;
+  readonly #unsourced = new PacedCalls();
   readonly sources: SourcePositions;
   readonly #partitionOf = (item: Item) => this.#partition(item);
 
@@ -88,23 +90,24 @@ export class Publisher {
     // No await between these and the writes: calls in flight keep their order by it.
     const lane = this.#lanes.next(source);
     const chunks = splitItems(items, source.lastOffset, this.#partitionOf, this.#nodeCount());
-    const calls = chunks.map((chunk) => {
+    const replies = await lane.run(chunks, async (chunk) => {
       const offset = chunk.partial === 0 ? chunk.lastOffset : chunk.lastOffset - 1;
-      const call = this.#send(chunk, source, { previousOffset: lane.advance(chunk.partition, offset), perItem });
-      return call.then((reply) => {
-        this.sources.confirm(source.topic, source.partition, { redisPartition: chunk.partition, offset });
-        return reply;
+      const reply = await this.#send(chunk, source, {
+        previousOffset: lane.advance(chunk.partition, offset),
+        perItem,
       });
+      this.sources.confirm(source.topic, source.partition, { redisPartition: chunk.partition, offset });
+      return reply;
     });
-    const replies = await lane.settled(calls);
     const result = sum(replies);
     return perItem && result.duplicates === 0 ? { ...result, items: resultsOf(items.length, chunks, replies) } : result;
   }
 
   async #publishUnsourced(items: readonly Item[]): Promise<PublishResult> {
     const chunks = splitItems(items, -1, this.#partitionOf, this.#nodeCount());
-    const calls = chunks.map((chunk) => this.#send(chunk, null, { previousOffset: null, perItem: true }));
-    const replies = await Promise.all(calls);
+    const replies = await this.#unsourced.run(chunks, (chunk) =>
+      this.#send(chunk, null, { previousOffset: null, perItem: true }),
+    );
     return { ...sum(replies), items: resultsOf(items.length, chunks, replies) };
   }
 

@@ -1,4 +1,5 @@
 import { EngineError, type SourceRange } from '@ws-gateway/core';
+import { PacedCalls, type Portion } from './paced-calls.js';
 import type { SourcePositions } from './source-positions.js';
 
 /**
@@ -35,6 +36,7 @@ export class SourceQueue {
   broken = false;
   readonly #sent = new Map<number, number>();
   readonly #confirmed: (partition: number) => number;
+  readonly #calls = new PacedCalls();
 
   constructor(confirmed: (partition: number) => number) {
     this.#confirmed = confirmed;
@@ -47,16 +49,24 @@ export class SourceQueue {
     return previous;
   }
 
-  /** Answers of one publish. A failure breaks the lane: what was sent behind it is refused, also if it was applied. */
-  async settled<Reply>(calls: readonly Promise<Reply>[]): Promise<Reply[]> {
-    const results = await Promise.allSettled(calls);
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed !== undefined) {
-      this.broken = true;
-      throw failed.reason;
-    }
+  /**
+   * Makes the calls of one publish. A failure breaks the lane: what was sent behind it is refused, also if it was applied,
+   * and what still waits is not sent.
+   */
+  async run<P extends Portion, Reply>(portions: readonly P[], call: (portion: P) => Promise<Reply>): Promise<Reply[]> {
+    const replies = await this.#calls.run(portions, (portion) => this.#call(portion, call));
     if (this.broken) throw sourceGap(this.lastOffset);
-    return results.map((result) => (result as PromiseFulfilledResult<Reply>).value);
+    return replies;
+  }
+
+  async #call<P, Reply>(portion: P, call: (portion: P) => Promise<Reply>): Promise<Reply> {
+    if (this.broken) throw sourceGap(this.lastOffset);
+    try {
+      return await call(portion);
+    } catch (error) {
+      this.broken = true;
+      throw error;
+    }
   }
 }
 

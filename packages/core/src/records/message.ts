@@ -1,5 +1,5 @@
-import type { Block, PublishItem } from '../engine.js';
-import { pushHead, type PushFields } from '../frame.js';
+import type { Block, PublishItem, UserItem } from '../engine.js';
+import { pushHead, PushHeads, type PushFields } from '../frame.js';
 import type { SourceRecord } from '../record-source.js';
 import { publicStream, userStream } from '../streams.js';
 import type { Ticket, Tracking } from '../outcomes/outcome.js';
@@ -119,11 +119,13 @@ function userItems(
   if (refusal !== null) return refusal;
   const { name: topic, retention, tracking } = policy;
   const ticketFor = tracking === null ? null : ticketMaker(input, tracking, { id: fields.id, ...base });
+  const heads = new PushHeads(fields);
   const items = users.map((user): PublishItem => {
-    const head = pushHead(fields, user, retention === null ? null : userStream(topic, user));
-    const item = { ...base, head, topic, user, retention };
-    if (word !== null) return { kind: 'block', ...item, ...word };
-    return ticketFor === null ? { kind: 'user', ...item } : { kind: 'user', ...item, ticket: ticketFor(user) };
+    const head = heads.head(user, retention === null ? null : userStream(topic, user));
+    if (word !== null) return { ...base, ...word, kind: 'block', head, topic, user, retention };
+    // Once: each copy of these is garbage, thousands of times for one record.
+    const item: UserItem = { ...base, kind: 'user', head, topic, user, retention };
+    return ticketFor === null ? item : { ...item, ticket: ticketFor(user) };
   });
   return { kind: 'items', type: fields.type, items };
 }

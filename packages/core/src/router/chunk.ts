@@ -30,6 +30,13 @@ export interface Chunk {
   open: number;
 }
 
+/** Items whose frames take a turn of the loop to make: they are published in another one. */
+const WIDE_ITEMS = 512;
+
+export function isTurnsWork({ items }: Chunk): boolean {
+  return items.length > WIDE_ITEMS;
+}
+
 export interface ChunkLimits {
   readonly chunkRecords: number;
   /** Bytes of records, or of the frames made from them, whichever is more. One record always fits. */

@@ -11,7 +11,7 @@ import type { Tracing } from '../trace/tracing.js';
 import type { AppliedPast } from './applied-past.js';
 import { Backoff } from '../backoff.js';
 import { ChangeSignal } from './change-signal.js';
-import { ChunkDecoder, type Chunk, type ChunkLimits } from './chunk.js';
+import { ChunkDecoder, isTurnsWork, type Chunk, type ChunkLimits } from './chunk.js';
 import type { DeadLetterWriter, DeadLetter } from './dead-letter-writer.js';
 import { Isolation, isGap, isRefusal, type EngineProgress, type IsolationWork } from './isolation.js';
 import { LastBlocks } from './last-blocks.js';
@@ -196,10 +196,7 @@ export class PartitionLane {
   async drain(signal: AbortSignal): Promise<void> {
     this.#draining = true;
     this.#pause();
-    const wake = (): void => this.#changes.notify();
-    signal.addEventListener('abort', wake);
-    while (!this.isIdle && !this.closed.aborted && !signal.aborted) await this.#changes.changed();
-    signal.removeEventListener('abort', wake);
+    await this.#until(() => this.isIdle || this.closed.aborted, signal);
   }
 
   /** Takes nothing more. Resolves when no call of this lane is under way, or the signal aborts. */
@@ -208,12 +205,16 @@ export class PartitionLane {
     // What is let go here must not count as settled when the calls under way are.
     if (this.#queue.length > 0) this.#nextOffset = this.#options.offset;
     this.#queue.clear();
+    this.#changes.notify();
+    await this.#until(() => this.#inFlight + this.#writing === 0, signal);
+    this.#deps.stats.lag.get(this.#options.policy.name)?.delete(this.partition);
+  }
+
+  async #until(condition: () => boolean, signal: AbortSignal): Promise<void> {
     const wake = (): void => this.#changes.notify();
     signal.addEventListener('abort', wake);
-    wake();
-    while (this.#inFlight + this.#writing > 0 && !signal.aborted) await this.#changes.changed();
+    while (!condition() && !signal.aborted) await this.#changes.changed();
     signal.removeEventListener('abort', wake);
-    this.#deps.stats.lag.get(this.#options.policy.name)?.delete(this.partition);
   }
 
   #pause(): void {
@@ -242,8 +243,10 @@ export class PartitionLane {
   async #step(): Promise<void> {
     await this.#deps.turns.next(() => this.#shareOfTurn());
     if (this.closed.aborted || this.#failure !== null) return;
-    const chunk = this.#readyChunk() ?? this.#takeChunk();
-    if (chunk?.state === 'ready') this.#publish(chunk).catch(endByDefect);
+    const waiting = this.#readyChunk();
+    const chunk = waiting ?? this.#takeChunk();
+    if (chunk?.state !== 'ready' || (waiting === undefined && isTurnsWork(chunk))) return;
+    this.#publish(chunk).catch(endByDefect);
   }
 
   /** Share of a full chunk that the next one will be. */
@@ -391,10 +394,7 @@ export class PartitionLane {
   }
 
   #reportLag(): void {
-    const { lag } = this.#deps.stats;
-    const { name } = this.#options.policy;
-    let partitions = lag.get(name);
-    if (partitions === undefined) lag.set(name, (partitions = new Map()));
-    partitions.set(this.partition, Math.max(0, this.#endOffset - this.position));
+    const lag = Math.max(0, this.#endOffset - this.position);
+    this.#deps.stats.setLag(this.#options.policy.name, this.partition, lag);
   }
 }
