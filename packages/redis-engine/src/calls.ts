@@ -26,6 +26,11 @@ export class Calls {
     return this.all.map(({ server }) => server);
   }
 
+  /** See ScriptLink. */
+  send(): void {
+    for (const link of this.all) link.send();
+  }
+
   stop(): void {
     for (const link of this.all) link.stop();
   }

@@ -1,7 +1,7 @@
 import type { Calls } from './calls.js';
 import type { Keys } from './keys.js';
 import type { Membership } from './membership.js';
-import type { PresenceRegistry } from './presence-registry.js';
+import { registered } from './registered.js';
 
 /** Streams in one script run: what comes behind it must not wait long. */
 const STREAMS_PER_CALL = 200;
@@ -10,7 +10,6 @@ interface InterestRowsParts {
   readonly calls: Calls;
   readonly keys: Keys;
   readonly membership: Membership;
-  readonly sessions: Pick<PresenceRegistry, 'registered'>;
 }
 
 /** Rows that say which shared streams this node wants to hear of: many of them are written in one call. */
@@ -22,9 +21,9 @@ export class InterestRows {
   }
 
   async watch(streams: readonly string[]): Promise<void> {
-    const { calls, keys, membership, sessions } = this.#parts;
+    const { calls, keys, membership } = this.#parts;
     const writes = this.#chunksOf(streams).map(([partition, chunk]) =>
-      sessions.registered(async () => {
+      registered(membership, async () => {
         const watchKeys = [...this.#keysOf(partition), keys.key(partition, 'SEQUENCE', membership.name)];
         await calls.of(partition).run<number>('watch', { keys: watchKeys, args: [membership.name, ...chunk] });
       }),

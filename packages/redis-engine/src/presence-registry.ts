@@ -1,9 +1,8 @@
 import {
   closeReason,
-  EngineError,
+  endByDefect,
   type AdmitRequest,
   type AdmitResult,
-  type Block,
   type EngineStats,
   type Erased,
   type NodeCommand,
@@ -12,11 +11,11 @@ import {
   type RetainedStream,
   type Revocation,
 } from '@ws-gateway/core';
+import { Admissions } from './admissions.js';
 import type { Calls } from './calls.js';
-import { newEpoch } from './epoch.js';
-import { metaTtlMs, partitionOfStream, toPositions, type History } from './history.js';
+import type { History } from './history.js';
 import type { Keys } from './keys.js';
-import { notRegistered, type Membership } from './membership.js';
+import type { Membership } from './membership.js';
 import { rowOf } from './node-names.js';
 import type { Settings } from './options.js';
 
@@ -41,12 +40,16 @@ export class PresenceRegistry {
   readonly #releases = new Map<string, ReleasedConnection>();
   /** Being released. One that was admitted again meanwhile is not among them: its row is not to be taken away once more. */
   readonly #underWay = new Map<string, ReleasedConnection>();
-  #flushing: Promise<void> | null = null;
+  readonly #admissions: Admissions;
+  #flushes = false;
+  /** Made for those who want to know when their releases are written. */
+  #flushed: PromiseWithResolvers<void> | null = null;
 
   constructor(parts: SessionsParts, { stats, settings }: { stats: EngineStats; settings: Settings }) {
     this.#parts = parts;
     this.#stats = stats;
     this.#settings = settings;
+    this.#admissions = new Admissions(parts, settings);
   }
 
   async admit(request: AdmitRequest): Promise<AdmitResult> {
@@ -55,29 +58,16 @@ export class PresenceRegistry {
     const key = rowKey({ connection, user });
     this.#releases.delete(key);
     this.#underWay.delete(key);
+    const admission = this.#admissions.admit(request, user);
+    this.#flushSoon();
     try {
-      const result = await this.registered(() => this.#admitUser(request, user));
+      const result = await admission;
       if (result.status === 'admitted') this.#stats.registrations++;
       return result;
     } catch (error) {
       // The row may have been written: nobody but us would take it away while this process lives.
       this.#forget({ connection, user });
       throw error;
-    }
-  }
-
-  /** Does what needs this node to be known; registers it again, once, when Redis does not know it. */
-  async registered<Result>(action: () => Promise<Result>): Promise<Result> {
-    try {
-      return await action();
-    } catch (error) {
-      if (!(error instanceof EngineError) || error.code !== 'unknown_node') throw error;
-    }
-    await this.#parts.membership.check();
-    try {
-      return await action();
-    } catch (error) {
-      throw error instanceof EngineError && error.code === 'unknown_node' ? notRegistered() : error;
     }
   }
 
@@ -116,14 +106,24 @@ export class PresenceRegistry {
 
   /** Writes the releases that wait. Never rejects: those that fail wait for the next call. */
   flush(): Promise<void> {
-    // Collected over one turn of the loop: connections go in crowds.
-    this.#flushing ??= new Promise((resolve) => {
-      setImmediate(() => {
-        this.#flushing = null;
-        resolve(this.#flush());
-      });
+    this.#flushed ??= Promise.withResolvers();
+    this.#flushSoon();
+    return this.#flushed.promise;
+  }
+
+  /** At the end of this turn of the loop: connections come and go in crowds. */
+  #flushSoon(): void {
+    if (this.#flushes) return;
+    this.#flushes = true;
+    setImmediate(() => {
+      const flushed = this.#flushed;
+      this.#flushes = false;
+      this.#flushed = null;
+      // Admissions first: whoever is released behind its admission must be gone in the end.
+      this.#admissions.write();
+      if (this.#releases.size > 0 || flushed !== null) this.#flush().then(flushed?.resolve, endByDefect);
+      this.#parts.calls.send();
     });
-    return this.#flushing;
   }
 
   async presence(user: string): Promise<PresenceRow[]> {
@@ -132,58 +132,6 @@ export class PresenceRegistry {
     const key = keys.key(partition, 'PRESENCE', user);
     const rows = await calls.of(partition).command<Record<string, string>>('hgetall', [key]);
     return Object.entries(rows).map(([connection, row]) => rowOf(connection, row));
-  }
-
-  async #admitUser(request: AdmitRequest, user: string): Promise<AdmitResult> {
-    const { calls, keys, membership, history } = this.#parts;
-    const partition = keys.partitionOf(user);
-    const link = calls.of(partition);
-    const isNear = request.streams.map((stream) => partitionOfStream(keys, stream) === partition);
-    const near = request.streams.filter((_, i) => isNear[i]);
-    const far = request.streams.filter((_, i) => !isNear[i]);
-    const admitKeys = [
-      keys.base(partition),
-      keys.key(partition, 'BLOCK', user),
-      keys.key(partition, 'PRESENCE', user),
-      keys.key(partition, 'NODE_CONNECTIONS', membership.name),
-      keys.key(partition, 'SEQUENCE', membership.name),
-    ];
-    const args = this.#admitArgs(request, user, link.server);
-    for (const { stream, retention } of near) args.push(stream, metaTtlMs(retention));
-    // What is far are shared streams, and the node watches them already: any position since then will do.
-    const [[status, ...reply], farPositions] = await Promise.all([
-      link.run<[string, ...string[]]>('admit', { keys: admitKeys, args }),
-      far.length === 0 ? [] : history.positions(far),
-    ]);
-    if (status === 'blocked') return { status, block: JSON.parse(reply[0]!) as Block };
-    if (status === 'revoked' || status === 'session_limit' || status === 'already_connected') return { status };
-    const nearPositions = toPositions(reply);
-    const positions = isNear.map((near) => (near ? nearPositions : farPositions).shift()!);
-    return { status: 'admitted', positions, ...(status === 'renewed' && { renewed: true }) };
-  }
-
-  #admitArgs(request: AdmitRequest, user: string, server: string): (string | number)[] {
-    const { connection, sinceMs, endpoint, sessions, rejoin, token = null } = request;
-    const limit = rejoin === true ? null : sessions;
-    const replaced = closeReason('session_replaced');
-    const { membership } = this.#parts;
-    return [
-      connection,
-      user,
-      membership.name,
-      sinceMs,
-      endpoint,
-      limit?.max ?? 0,
-      limit?.policy ?? 'reject',
-      placeRule(request),
-      replaced.code,
-      replaced.reason,
-      newEpoch(server),
-      server,
-      this.#settings.inboxBytesMax,
-      token?.tokenId ?? '',
-      token === null ? '' : (token.issuedAtMs ?? 0),
-    ];
   }
 
   #forget(released: ReleasedConnection): void {
@@ -228,12 +176,6 @@ export class PresenceRegistry {
   #isUnderWay(released: ReleasedConnection): boolean {
     return this.#underWay.get(rowKey(released)) === released;
   }
-}
-
-/** Rule of a place in the form that admit-5.lua takes. */
-function placeRule({ exclusive = null, rejoin }: AdmitRequest): string {
-  if (exclusive === null) return '';
-  return rejoin === true ? 'newest' : exclusive;
 }
 
 function rowKey({ connection, user }: ReleasedConnection): string {

@@ -253,8 +253,8 @@ export class RedisEngine implements Engine {
     this.#parts?.membership.report(status);
   }
 
-  async #started<Result>(action: (parts: Parts) => Promise<Result>): Promise<Result> {
-    if (this.#parts === null) throw new EngineError('stopped', 'the engine is not running');
+  #started<Result>(action: (parts: Parts) => Promise<Result>): Promise<Result> {
+    if (this.#parts === null) return Promise.reject(new EngineError('stopped', 'the engine is not running'));
     return action(this.#parts);
   }
 
@@ -292,7 +292,7 @@ export class RedisEngine implements Engine {
     const blocks = new Blocks(calls, keys, { settings, logger });
     const publisher = new Publisher(publishing, keys, { stats, settings, nodeCount: () => membership.nodeCount });
     const sessions = new PresenceRegistry({ calls, keys, membership, history }, { stats, settings });
-    const interestRows = new InterestRows({ calls, keys, membership, sessions });
+    const interestRows = new InterestRows({ calls, keys, membership });
     for (const client of allOf(clients)) {
       client.on('error', (error: Error) => logger.debug('redis connection failed', { error: error.message }));
     }

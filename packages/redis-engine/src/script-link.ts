@@ -38,7 +38,8 @@ export class ScriptLink {
   // In order of the deadline, since all calls have the same time.
   readonly #pending = new Set<Pending>();
   readonly #sweeper: NodeJS.Timeout;
-  #corked = false;
+  /** What is called collects here until the turn of the loop ends; null: nothing was called in it. */
+  #corked: { uncork(): void } | null = null;
   #answeredMs = 0;
   #readySinceMs = Infinity;
   #server = serverName('');
@@ -111,6 +112,13 @@ export class ScriptLink {
     return this.#send<Reply>(name, name, [...args], { buffers });
   }
 
+  /** Sends what was called so far: for what calls when the turn of the loop is at its end. */
+  send(): void {
+    const corked = this.#corked;
+    this.#corked = null;
+    corked?.uncork();
+  }
+
   stop(): void {
     clearInterval(this.#sweeper);
     this.#redis.disconnect();
@@ -177,13 +185,10 @@ export class ScriptLink {
    */
   #cork(): void {
     const { stream } = this.#redis;
-    if (this.#corked || !this.ready) return;
-    this.#corked = true;
+    if (this.#corked !== null || !this.ready) return;
+    this.#corked = stream;
     stream.cork();
-    setImmediate(() => {
-      this.#corked = false;
-      stream.uncork();
-    });
+    setImmediate(() => this.send());
   }
 
   /** Leaves a server that no longer has the slot: a new connection is led to the one that has. */

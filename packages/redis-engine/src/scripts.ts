@@ -9,7 +9,7 @@ const keyCounts = {
   'note-topics': 1,
   beat: 1,
   'end-beat': 1,
-  admit: 5,
+  admit: 3,
   release: 2,
   positions: 1,
   read: 2,

@@ -19,7 +19,7 @@ describe('a release whose call has no answer in time', () => {
         fail = () => reject(new EngineError('unavailable', 'no answer'));
       });
     };
-    const calls = { of: () => ({ run, server: '100000' }) } as unknown as Calls;
+    const calls = { of: () => ({ run, server: '100000' }), send: () => undefined } as unknown as Calls;
     const membership = { name: 'n1~1' } as Membership;
     const parts = { calls, keys: new Keys('test', { partitions: 1 }), membership, history: {} as History };
     const sessions = new PresenceRegistry(parts, { stats: new EngineStats(), settings: {} as Settings });
