@@ -32,6 +32,7 @@ const TIME_OF_DAY = {
   'packages/telemetry/src/loki-sink.ts': 'time of a line in the log',
   'apps/gateway/src/admin/message.ts': 'time of a record that an API call makes',
   'apps/gateway/src/admin/revocations.ts': 'tokens issued until now',
+  'apps/gateway/src/node/node-readings.ts': 'when something was so, as operators are told',
   'apps/gateway/src/records/topic-decoding.ts': 'time to live of records',
   'apps/gateway/src/probes/checkup.ts': 'days until a certificate ends',
   'apps/gateway/src/probes/redis-probe.ts': 'clock of this machine against that of Redis',

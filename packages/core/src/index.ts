@@ -91,6 +91,7 @@ export {
   type SubscriptionCounts,
 } from './edge/node/cluster-survey.js';
 export type { ConnectionRow } from './edge/node/connection-survey.js';
+export type { NodeReading, ReadingLog } from './node-readings.js';
 export { connectionViews, type ConnectionView } from './presence-view.js';
 export * from './notifier.js';
 export { EventLog } from './outgoing/event-log.js';

@@ -50,7 +50,9 @@ export type NodeQuestion =
   /** Whose is the connection? Answer: {user: string | null}, or null when it is not here. */
   | { readonly about: 'connection'; readonly connection: string }
   /** Who is there? Answer: a ConnectionShare. */
-  | { readonly about: 'connections'; readonly wanted: ConnectionSearch };
+  | { readonly about: 'connections'; readonly wanted: ConnectionSearch }
+  /** What have you measured behind this time (ms since the epoch)? Answer: {readings: NodeReading[]}. */
+  | { readonly about: 'readings'; readonly afterMs: number };
 
 /** Connections that somebody looks for; members that are absent ask for nothing. */
 export interface ConnectionSearch {

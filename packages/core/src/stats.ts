@@ -102,6 +102,8 @@ export class EdgeStats {
   bufferedBytes = 0;
   /** Sockets for which a transport holds something, a second ago at most. */
   transportBacklogs = 0;
+  /** Connections that do not keep up, a second ago at most. */
+  slowConnections = 0;
   /** Times that a slow queue was full. */
   bufferOverflows = 0;
   readonly slowConsumerActions = LabelCounter.of(slowPolicyNames);

@@ -6,6 +6,7 @@ import { history } from './history.js';
 import { drain, nodes, subscriptions } from './nodes.js';
 import { openapi } from './openapi.js';
 import { publish } from './publish.js';
+import { readings } from './readings.js';
 import { revoke } from './revocations.js';
 import { trace } from './trace.js';
 import { erase } from './users.js';
@@ -14,6 +15,7 @@ import { erase } from './users.js';
 export const adminRoutes: readonly AdminRoute[] = [
   { method: 'POST', path: '/api/publish', handle: publish },
   { method: 'GET', path: '/api/nodes', handle: nodes },
+  { method: 'GET', path: '/api/nodes/:node/readings', handle: readings },
   { method: 'POST', path: '/api/nodes/:node/drain', status: 202, handle: drain },
   { method: 'GET', path: '/api/presence/:user', handle: presence },
   { method: 'GET', path: '/api/connections', handle: connections },

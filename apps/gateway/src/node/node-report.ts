@@ -2,9 +2,13 @@ import type { Edge, EdgeStats, NodeStatus, RouterStats } from '@ws-gateway/core'
 import type { Config } from '../config/config.js';
 import { advertisedHost, hostPort } from './listen-host.js';
 import { version } from './node-name.js';
+import { sum } from './sum.js';
 
-/** Reports that the age of messages is taken over: one a second, and in a single second there may be a handful. */
-const REPORTS = 10;
+/**
+ * Reports that the age of messages is taken over: one a second, and in a single second there may be a handful. They cover a
+ * reading's whole period (see NodeReadings), also when a timer was early.
+ */
+const REPORTS = 11;
 const QUANTILE = 0.99;
 
 interface Reported {
@@ -66,10 +70,4 @@ export class NodeReport {
     // What is beyond the last bound is told as that.
     return (bounds[Math.min(bucket, bounds.length - 1)] ?? 0) * 1000;
   }
-}
-
-function sum(numbers: Iterable<number>): number {
-  let total = 0;
-  for (const number of numbers) total += number;
-  return total;
 }

@@ -52,6 +52,7 @@ import type { WorkerGroup } from '../http/routes.js';
 import { reloaded, type LiveConfig } from './live-config.js';
 import { createSchemaReader, schemasOf } from './schema-registry.js';
 import { nodeName, version } from './node-name.js';
+import { NodeReadings } from './node-readings.js';
 import { NodeReport } from './node-report.js';
 import { NoSockets } from './no-sockets.js';
 import { RouterInbox } from './router-inbox.js';
@@ -113,7 +114,8 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
     onReaped: (rows) => outgoing.presence?.expired(rows),
   });
   const traces = new Traces({ engine, tracing, logger }, { node });
-  const watching = { tracing, traces, spans };
+  const readings = new NodeReadings(stats);
+  const watching = { tracing, traces, spans, readings };
   const backends = createBackendCommands(config, stats.edge.backendRequests);
   const links = createBackendLinks(config, { stats: stats.edge, logger: logger.child({ part: 'links' }) });
   // By the admin API of any node. Whoever waits for the end hears of a stop that fails.
@@ -126,7 +128,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const descriptors = new DescriptorWatch(logger);
   const made = { ...outgoing, ...watching, onDrain, node, engine, backends, links, descriptors, stats, logger };
   const edge = config.role === 'router' ? null : makeEdge(live, made, stopping.signal);
-  const inbox = edge ?? new RouterInbox({ survey: new ClusterSurvey({ engine, logger }, { node }), traces }, onDrain);
+  const inbox = edge ?? new RouterInbox({ survey: new ClusterSurvey({ engine, logger, readings }, { node }), traces }, onDrain);
   const transport = createTransport(config, { edge, metrics, stats, logger });
   if (edge !== null) serveEvents(live, { edge, transport, logger });
   const kafka = readsKafka(config) ? createKafka(config, { ...made, link, writer: made.writer! }) : null;
@@ -158,8 +160,13 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
     metrics.stop();
     certificates.stop();
   });
-  const status = new NodeReport(config, { edge, stats, port, stopping: stopping.signal });
-  keepReporting(gateway, { stopping: stopping.signal, report: () => engine.report(status.now()) });
+  const nodeReport = new NodeReport(config, { edge, stats, port, stopping: stopping.signal });
+  const report = (): void => {
+    const status = nodeReport.now();
+    engine.report(status);
+    readings.take(status);
+  };
+  keepReporting(gateway, { stopping: stopping.signal, report });
   return gateway;
 }
 
@@ -251,7 +258,7 @@ function makeEdge(
   live: LiveConfig,
   deps: PartDeps & { node: string; descriptors: DescriptorWatch } & Pick<
       EdgeDeps,
-      'backends' | 'links' | 'sent' | 'presence' | 'subscriptions' | 'traces' | 'onDrain'
+      'backends' | 'links' | 'sent' | 'presence' | 'subscriptions' | 'traces' | 'readings' | 'onDrain'
     >,
   stopping: AbortSignal,
 ): Edge {

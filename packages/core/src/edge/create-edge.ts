@@ -2,6 +2,7 @@ import type { BackendCommands } from '../backend-commands.js';
 import type { BackendLinks } from '../backend-links.js';
 import type { Engine } from '../engine.js';
 import type { Logger } from '../logger.js';
+import type { ReadingLog } from '../node-readings.js';
 import type { PresenceEvents } from '../outgoing/presence-events.js';
 import type { SubscriptionEvents } from '../outgoing/subscription-events.js';
 import { builtInPaths, HUB_PATH } from '../paths.js';
@@ -71,6 +72,8 @@ export interface EdgeDeps {
   /** Taker of spans; null or absent: none are wanted. */
   readonly spanSink?: SpanSink | null;
   readonly traces?: Pick<Traces, 'take'>;
+  /** Absent: the node keeps none. */
+  readonly readings?: ReadingLog;
   /** False while the process cannot hold one more socket, whatever the limit says; absent: it can. */
   readonly hasRoom?: (() => boolean) | undefined;
 }
@@ -155,7 +158,7 @@ interface DeliveryParts {
 }
 
 function createDelivery(deps: EdgeDeps, options: EdgeOptions): DeliveryParts {
-  const { engine, stats, logger, subscriptions, tracing = nothingTraced, spanSink = null } = deps;
+  const { engine, stats, logger, subscriptions, readings, tracing = nothingTraced, spanSink = null } = deps;
   const connections = new ConnectionTable(stats);
   const localStreams: LocalStreams = new LocalStreamTable();
   const sender = new Sender(stats, { answerQueueBytes: ANSWER_QUEUE_BYTES, tracing });
@@ -166,7 +169,7 @@ function createDelivery(deps: EdgeDeps, options: EdgeOptions): DeliveryParts {
   const catchUp = new CatchUp({ engine, delivery, sender, logger });
   const subscriber = new Subscriber({ engine, localStreams, delivery, interests, catchUp, stats, subscriptions });
   const access = new TopicAccess(options.topics, options);
-  const survey = new ClusterSurvey({ engine, logger, localStreams, connections }, options);
+  const survey = new ClusterSurvey({ engine, logger, localStreams, connections, readings }, options);
   const served = { connections, localStreams, sender, delivery, takes };
   return { ...served, interests, subscriber, catchUp, access, survey, tracing };
 }

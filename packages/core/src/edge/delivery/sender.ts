@@ -181,6 +181,7 @@ export class Sender {
     }
     this.#stats.bufferedBytes = bytes;
     this.#stats.transportBacklogs = backlogs;
+    this.#stats.slowConnections = this.#slow.size;
   }
 
   /** The connection is gone: forget its queue. */

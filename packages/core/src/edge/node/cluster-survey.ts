@@ -4,6 +4,7 @@ import { EngineError } from '../../errors.js';
 import { isObject } from '../../json.js';
 import type { Logger } from '../../logger.js';
 import type { ConnectionSearch, NodeCommand, NodeQuestion } from '../../node-commands.js';
+import type { NodeReading, ReadingLog } from '../../node-readings.js';
 import { roomStream, subscriptionStream } from '../../streams.js';
 import type { LocalStreams, Subscription } from '../delivery/connection.js';
 import type { LocalStream } from '../delivery/local-streams.js';
@@ -25,6 +26,8 @@ export interface ClusterSurveyDeps {
   /** Streams that this node answers from; absent on a node without sockets. */
   readonly localStreams?: LocalStreams;
   readonly connections?: ConnectionTable;
+  /** Absent: the node keeps none. */
+  readonly readings?: ReadingLog | undefined;
 }
 
 /** `complete` is false when a node did not answer in time, or had more names than an answer may hold. */
@@ -44,7 +47,7 @@ type SurveyCommand = Extract<NodeCommand, { command: 'ask' }>;
 type SurveyResponse = Extract<NodeCommand, { command: 'report' }>;
 
 /**
- * Questions about sockets that only the nodes themselves can answer. Each question goes to the nodes it concerns, each
+ * Questions that only the nodes themselves can answer. Each question goes to the nodes it concerns, each
  * answers the asker, and the answers are complete when as many came as nodes were reached, or when a second is over.
  * Nothing is remembered between two questions. Rejects with EngineError.
  */
@@ -130,6 +133,16 @@ export class ClusterSurvey {
     return new ConnectionSurvey(answers, nodes).found(wanted.limit);
   }
 
+  /** What that node has measured behind a time, oldest first; null: there is no such node. */
+  async readings(node: string, afterMs: number): Promise<readonly NodeReading[] | null> {
+    const { answers, unanswered } = await this.#ask({ kind: 'node', node }, { about: 'readings', afterMs });
+    if (unanswered > 0) throw new EngineError('unavailable', `node ${node} did not answer`);
+    if (answers.length === 0) return null;
+    // A node of an earlier release does not know the question, and answers nothing.
+    const answer = answers.find(isObject);
+    return answer === undefined ? [] : (answer['readings'] as readonly NodeReading[]);
+  }
+
   /** A question of another node (or of this one), or an answer to one of this node's own. */
   take(command: SurveyCommand | SurveyResponse): void {
     if (command.command === 'report') {
@@ -162,7 +175,7 @@ export class ClusterSurvey {
   }
 
   #answer(question: NodeQuestion): unknown {
-    const { localStreams, connections } = this.#deps;
+    const { localStreams, connections, readings } = this.#deps;
     switch (question.about) {
       case 'members':
         return membersOf(localStreams?.get(question.stream));
@@ -174,6 +187,8 @@ export class ClusterSurvey {
       }
       case 'connections':
         return shareOf(connections?.all() ?? [], question.wanted, this.#node);
+      case 'readings':
+        return { readings: readings?.after(question.afterMs) ?? [] };
     }
   }
 }
