@@ -16,8 +16,8 @@ const ADMIN_TOKEN = 'the-admin-token-of-the-screenshots';
 const TRAFFIC_S = Number(process.env.SCREENSHOT_SECONDS ?? 75);
 const TOPICS = ['notifications', 'balance-updates', 'user-blocks', 'wss'];
 const VIEWS = [
-  { name: 'light', user: 'ada', colorScheme: 'light', viewport: { width: 1280, height: 860 } },
-  { name: 'dark', user: 'grace', colorScheme: 'dark', viewport: { width: 1280, height: 860 } },
+  { name: 'light', user: 'ada', colorScheme: 'light', viewport: { width: 1280, height: 1290 } },
+  { name: 'dark', user: 'grace', colorScheme: 'dark', viewport: { width: 1280, height: 1290 } },
   { name: 'phone', user: 'linus', colorScheme: 'light', viewport: { width: 390, height: 1100 }, isMobile: true },
 ];
 

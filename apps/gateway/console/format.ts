@@ -35,6 +35,21 @@ export function formatDate(time: string): string {
   return dates.format(new Date(time));
 }
 
+const clocks = {
+  minutes: new Intl.DateTimeFormat(globalThis.navigator?.languages, { timeStyle: 'short' }),
+  seconds: new Intl.DateTimeFormat(globalThis.navigator?.languages, { timeStyle: 'medium' }),
+};
+
+/** Writes a time of the day as the reader's language does. */
+export function formatClock(timeMs: number, to: 'minutes' | 'seconds' = 'minutes'): string {
+  return clocks[to].format(timeMs);
+}
+
+/** Writes a share of one as percent. */
+export function formatShare(share: number): string {
+  return `${share < 0.1 && share > 0 ? (share * 100).toFixed(1) : Math.round(share * 100)} %`;
+}
+
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(1)} KB` : `${(bytes / 1024 / 1024).toFixed(1)} MB`;

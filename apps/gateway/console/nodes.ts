@@ -1,7 +1,7 @@
 import type { AdminClient } from './admin-client.js';
 import { confirmed } from './confirm.js';
 import { button, byId, el, Rows, setText, setTone } from './dom.js';
-import { formatAge, formatCount } from './format.js';
+import { formatAge, formatCount, formatSeconds } from './format.js';
 
 interface Node {
   readonly node: string;
@@ -13,6 +13,8 @@ interface Node {
   readonly users: number;
   readonly draining: boolean;
   readonly lag: Readonly<Record<string, number>>;
+  readonly dead_letters: number;
+  readonly age_p99_ms: number | null;
 }
 
 type NodeRow = ReturnType<typeof cells> & { readonly drain: HTMLButtonElement };
@@ -30,11 +32,13 @@ export class NodeTable {
     this.#admin = admin;
   }
 
-  async load(): Promise<void> {
+  /** Resolves to the names of the nodes. */
+  async load(): Promise<readonly string[]> {
     const { nodes } = await this.#admin.call<{ nodes: readonly Node[] }>('GET', 'nodes');
     this.#rows.show(nodes);
     const connections = nodes.reduce((sum, node) => sum + node.connections, 0);
     setText(byId('node-sum'), `${nodes.length}, ${formatCount(connections)} sockets`);
+    return nodes.map(({ node }) => node);
   }
 
   /** Nothing is known of the cluster. */
@@ -68,8 +72,11 @@ function cells(node: string) {
   const connections = el('td', 'number');
   const users = el('td', 'number');
   const lag = el('td', 'number');
+  const age = el('td', 'number roomy');
+  const dead = el('td', 'number roomy');
   const up = el('td', 'number roomy');
-  return { element: el('tr', '', head, role, connections, users, lag, up), head, role, connections, users, lag, up };
+  const element = el('tr', '', head, role, connections, users, lag, age, dead, up);
+  return { element, head, role, connections, users, lag, age, dead, up };
 }
 
 function updateRow(row: NodeRow, { role, address, version, since, draining, ...node }: Node): void {
@@ -81,6 +88,8 @@ function updateRow(row: NodeRow, { role, address, version, since, draining, ...n
   row.lag.title = Object.entries(node.lag)
     .map(([topic, records]) => `${topic}: ${records}`)
     .join('\n');
+  setText(row.age, node.age_p99_ms === null ? '–' : formatSeconds(node.age_p99_ms / 1000));
+  setText(row.dead, formatCount(node.dead_letters));
   setText(row.up, formatAge((Date.now() - Date.parse(since)) / 1000));
   row.drain.disabled = draining;
   setText(row.drain, draining ? 'Draining' : 'Drain');

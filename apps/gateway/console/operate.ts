@@ -3,6 +3,7 @@ import { addConnections, addSlowClients } from './connections.js';
 import { addDeadLetters } from './dead-letters.js';
 import { AdminClient, AdminRefusal } from './admin-client.js';
 import { byId, el, onSubmit, setText, setTone } from './dom.js';
+import { HistoryPanel } from './history.js';
 import { NodeTable } from './nodes.js';
 import { eachSecond } from './poll.js';
 import { addPublishForm } from './publish.js';
@@ -17,6 +18,7 @@ export function addOperations(settings: Settings, given: URLSearchParams): void 
   if (!settings.admin) return;
   const admin = new AdminClient();
   const nodes = new NodeTable(admin);
+  const history = new HistoryPanel(admin);
   addPublishForm(admin, settings.topics);
   addSubscriptions(admin);
   new Tabs([
@@ -37,18 +39,21 @@ export function addOperations(settings: Settings, given: URLSearchParams): void 
   };
   const forget = (): void => {
     admin.use('');
+    history.clear();
     show();
   };
   const poll = async (): Promise<void> => {
     if (!admin.hasToken) return;
     try {
-      await nodes.load();
+      const there = await nodes.load();
       byId('operations').inert = false;
       setTone(byId('admin-note'), '', 'plain');
+      await history.update(there);
     } catch (error) {
       setTone(byId('admin-note'), sentence((error as Error).message), 'bad');
       // Nothing of what was shown is known to be true any more, and nothing can be done.
       nodes.clear();
+      history.silent();
       byId('operations').inert = !(error instanceof AdminRefusal);
       if (error instanceof AdminRefusal && error.code === 'token_invalid') forget();
     }
