@@ -66,22 +66,21 @@ export class NodeTable {
 }
 
 function cells(node: string) {
-  const head = el('th', 'mono', node);
+  const facts = el('span', 'facts');
+  const head = el('th', '', el('span', 'mono', node), facts);
   head.scope = 'row';
-  const role = el('td', 'roomy');
   const connections = el('td', 'number');
   const users = el('td', 'number');
   const lag = el('td', 'number');
   const age = el('td', 'number roomy');
   const dead = el('td', 'number roomy');
-  const up = el('td', 'number roomy');
-  const element = el('tr', '', head, role, connections, users, lag, age, dead, up);
-  return { element, head, role, connections, users, lag, age, dead, up };
+  const element = el('tr', '', head, connections, users, lag, age, dead);
+  return { element, head, facts, connections, users, lag, age, dead };
 }
 
 function updateRow(row: NodeRow, { role, address, version, since, draining, ...node }: Node): void {
   row.head.title = `${address}, version ${version}`;
-  setText(row.role, role);
+  setText(row.facts, `${role}, up ${formatAge((Date.now() - Date.parse(since)) / 1000)}`);
   setText(row.connections, formatCount(node.connections));
   setText(row.users, formatCount(node.users));
   setText(row.lag, formatCount(Object.values(node.lag).reduce((sum, records) => sum + records, 0)));
@@ -90,7 +89,6 @@ function updateRow(row: NodeRow, { role, address, version, since, draining, ...n
     .join('\n');
   setText(row.age, node.age_p99_ms === null ? '–' : formatSeconds(node.age_p99_ms / 1000));
   setText(row.dead, formatCount(node.dead_letters));
-  setText(row.up, formatAge((Date.now() - Date.parse(since)) / 1000));
   row.drain.disabled = draining;
   setText(row.drain, draining ? 'Draining' : 'Drain');
 }

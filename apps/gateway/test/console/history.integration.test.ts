@@ -53,7 +53,7 @@ consoleSuite('the last hour in the console', (suite) => {
     await page.locator('#history-node').selectOption(edge);
     await valueIs(console, 'Dead letters', /^0$/);
     const router = page.locator('#nodes tr', { hasText: 'router' });
-    await waitFor(async () => (await router.locator('td').nth(5).textContent()) === '1', { what: 'its dead letters' });
+    await waitFor(async () => (await router.locator('td').nth(4).textContent()) === '1', { what: 'its dead letters' });
     await console.hasNoProblems();
   }, 180_000);
 
