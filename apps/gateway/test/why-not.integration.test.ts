@@ -6,15 +6,21 @@ let cluster: GatewayCluster;
 let node: GatewayProcess;
 
 beforeAll(async () => {
-  cluster = await GatewayCluster.open({ topics: { notifications: { queueBytes: '8kb' } } });
+  cluster = await GatewayCluster.open({
+    nodes: [{ config: { limits: { badRequests: 3, requestsPerSecond: 10 } } }],
+    topics: { notifications: { queueBytes: '8kb' } },
+  });
   node = cluster.nodes[0]!;
 }, 90_000);
 afterAll(() => cluster?.close(), 60_000);
 
-async function refusals(code: string): Promise<number> {
+async function counted(series: 'refusals' | 'closes', code: string): Promise<number> {
   const text = await (await fetch(`${node.httpUrl}/metrics`)).text();
-  return Number(new RegExp(`^ws_gateway_websocket_refusals_total\\{code="${code}"\\} (\\d+)$`, 'm').exec(text)![1]);
+  const name = { refusals: 'websocket_refusals_total', closes: 'websocket_closes_total' }[series];
+  return Number(new RegExp(`^ws_gateway_${name}\\{code="${code}"\\} (\\d+)$`, 'm').exec(text)![1]);
 }
+
+const refusals = (code: string): Promise<number> => counted('refusals', code);
 
 function lines(message: string): Readonly<Record<string, unknown>>[] {
   return node.logs.filter((line) => line['message'] === message);
@@ -47,5 +53,21 @@ describe('why somebody is not connected', () => {
     ]);
     client.resume();
     await client.close();
+  });
+
+  it.each([
+    ['of what it asked nothing was of use', 4502, 'too_many_errors', () => '{'],
+    ['it asked too much', 4503, 'rate_limited', (rid: number) => JSON.stringify({ rid, command: 'ping' })],
+  ] as const)('is told in the log of who was closed because %s, and counted (%i)', async (_, code, reason, textOf) => {
+    const client = await cluster.connect(0, `user-of-${code}`, 'notifications');
+    const { connection } = client.frames[0]!['payload'] as { connection: string };
+    for (let rid = 1; rid <= 200; rid++) client.send(textOf(rid));
+    expect(await client.closed).toEqual({ code, reason });
+    const told = () => lines('connection closed').filter((line) => line['code'] === code);
+    await waitFor(() => told().length > 0, { what: 'the line of the close' });
+    expect(told()).toEqual([
+      expect.objectContaining({ level: 'info', code, reason, user: `user-of-${code}`, connection }),
+    ]);
+    expect(await counted('closes', String(code))).toBe(1);
   });
 });

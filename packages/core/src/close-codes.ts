@@ -22,7 +22,7 @@ export type CloseName = keyof typeof closeCodes;
 export interface CloseReason {
   readonly code: number;
   readonly reason: string;
-  /** Topic that the client was too slow for; told to operators only. */
+  /** Topic that the client was too slow for, or has lost the continuity of; told to operators only. */
   readonly topic?: string;
 }
 
@@ -57,6 +57,11 @@ const REASON_BYTES_MAX = 123;
 
 export function closeReason(name: CloseName, reason: string = name): CloseReason {
   return { code: closeCodes[name], reason: cutReason(reason) };
+}
+
+/** A close that a topic is the cause of; undefined: it is about the connection as a whole. */
+export function closeOver(topic: string | undefined, name: CloseName): CloseReason {
+  return { ...closeReason(name), ...(topic === undefined ? {} : { topic }) };
 }
 
 /** Cuts at a character boundary: half a UTF-8 character would make the client fail the connection with 1007. */

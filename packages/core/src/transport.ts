@@ -26,6 +26,8 @@ export interface EdgeHandler {
   opened(connection: TransportConnection, socket: Socket): void;
   /** A text frame. Binary frames are closed with 1003 by the transport. */
   message(connection: TransportConnection, text: ArrayBuffer): void;
+  /** The peer floods the socket with what only the transport sees (pings, pongs): end it with this code and reason. */
+  abused(connection: TransportConnection, code: number, reason: string): void;
   /** Something of the socket's backlog moved. */
   drained(connection: TransportConnection): void;
   /**

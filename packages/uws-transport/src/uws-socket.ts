@@ -1,4 +1,4 @@
-import { cutReason, type Socket, type Transport, type TransportConnection } from '@ws-gateway/core';
+import { cutReason, type CloseReason, type Socket, type Transport, type TransportConnection } from '@ws-gateway/core';
 import type { WebSocket } from 'uWebSockets.js';
 import { ControlFrames } from './control-frames.js';
 import { TransportError } from './transport-error.js';
@@ -72,13 +72,11 @@ export class UwsSocket implements Socket {
     this.#probe = null;
   }
 
-  /** The peer has sent a ping or a pong. */
-  signalled(): void {
+  /** The peer has sent a ping or a pong. Gives the reason to end the socket, null: none. */
+  signalled(): CloseReason | null {
     this.heard();
-    const ws = this.#ws;
-    if (ws === null) return;
-    const close = (this.#control ??= new ControlFrames()).take(ws.getBufferedAmount(), performance.now());
-    if (close !== null) this.end(close.code, close.reason);
+    if (this.#ws === null) return null;
+    return (this.#control ??= new ControlFrames()).take(this.#ws.getBufferedAmount(), performance.now());
   }
 
   ping(): void {

@@ -204,8 +204,8 @@ export class UwsTransport implements Transport, HttpServer {
       },
       open: (ws) => this.#opened(ws),
       message: (ws, data, isBinary) => this.#guard(socketOf(ws), (socket) => this.#message(socket, data, isBinary)),
-      ping: (ws) => socketOf(ws).signalled(),
-      pong: (ws) => socketOf(ws).signalled(),
+      ping: (ws) => this.#guard(socketOf(ws), (socket) => this.#signalled(socket)),
+      pong: (ws) => this.#guard(socketOf(ws), (socket) => this.#signalled(socket)),
       drain: (ws) => this.#guard(socketOf(ws), (socket) => this.#drained(socket)),
       close: (ws, code, reason) => {
         socketClosed?.();
@@ -230,6 +230,13 @@ export class UwsTransport implements Transport, HttpServer {
     else if (data.byteLength > this.#options.maxPayloadBytes) socket.end(1009, 'message too big');
     else if (socket.connection === null) socket.waiting?.hold(data);
     else this.#handler.message(socket.connection, data);
+  }
+
+  #signalled(socket: UwsSocket): void {
+    const close = socket.signalled();
+    if (close === null) return;
+    if (socket.connection === null) socket.end(close.code, close.reason);
+    else this.#handler.abused(socket.connection, close.code, close.reason);
   }
 
   #drained({ connection }: UwsSocket): void {

@@ -24,6 +24,7 @@ export class NoSockets implements EdgeHandler {
 
   opened(): void {}
   message(): void {}
+  abused(): void {}
   drained(): void {}
   closed(): void {}
 }

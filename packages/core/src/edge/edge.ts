@@ -195,6 +195,10 @@ export class Edge implements EdgeHandler, Inbox {
     connection.endpoint.message(connection, text);
   }
 
+  abused(transportConnection: object, code: number, reason: string): void {
+    this.#parts.sender.close(transportConnection as Connection, { code, reason });
+  }
+
   drained(transportConnection: object): void {
     this.#parts.sender.drained(transportConnection as Connection);
   }

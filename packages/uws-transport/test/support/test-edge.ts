@@ -82,6 +82,10 @@ export class TestEdge implements EdgeHandler {
     this.onMessage(connection as TestConnection, message);
   }
 
+  abused(connection: TransportConnection, code: number, reason: string): void {
+    (connection as TestConnection).socket!.end(code, reason);
+  }
+
   drained(connection: TransportConnection): void {
     (connection as TestConnection).drained++;
   }

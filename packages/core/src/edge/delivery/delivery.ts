@@ -2,7 +2,7 @@ import type { StreamMessage } from '../../inbox.js';
 import { livingOf } from '../../message-life.js';
 import { Histogram, LATENCY_BOUNDS_SECONDS, type EdgeStats } from '../../stats.js';
 import type { StreamName } from '../../streams.js';
-import { closeReason } from '../../close-codes.js';
+import { closeOver } from '../../close-codes.js';
 import type { LocalStream } from './local-streams.js';
 import type { Frame, LocalStreams, NativeSubscribers, Subscription } from './connection.js';
 import { nothingTraced, type Tracing } from '../../trace/tracing.js';
@@ -215,8 +215,7 @@ export class Delivery {
     }
     // The history took longer than the queue could hold: the client comes back and reads on.
     this.#stats.bufferOverflows++;
-    const topic = subscription.policy.name;
-    this.#sender.close(subscription.connection, { ...closeReason('slow_consumer'), topic });
+    this.#sender.close(subscription.connection, closeOver(subscription.policy.name, 'slow_consumer'));
   }
 
   #promote(localStream: LocalStream<Subscription>): void {

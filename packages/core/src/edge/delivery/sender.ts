@@ -1,4 +1,4 @@
-import { closeReason, type CloseReason } from '../../close-codes.js';
+import { closeOver, type CloseReason } from '../../close-codes.js';
 import type { EdgeStats } from '../../stats.js';
 import type { Connection, NativeSubscribers, Subscription } from './connection.js';
 import { nothingTraced, type Tracing } from '../../trace/tracing.js';
@@ -236,8 +236,7 @@ export class Sender {
   }
 
   #closeSlow(connection: Connection, subscription: Subscription | null): void {
-    const topic = subscription?.policy.name;
-    this.close(connection, { ...closeReason('slow_consumer'), ...(topic === undefined ? {} : { topic }) });
+    this.close(connection, closeOver(subscription?.policy.name, 'slow_consumer'));
   }
 
   #makeSlow(connection: Connection): SlowQueue {

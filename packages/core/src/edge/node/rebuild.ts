@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { closeReason } from '../../close-codes.js';
+import { closeOver, closeReason } from '../../close-codes.js';
 import { EngineError } from '../../errors.js';
 import type { Engine, HistoryPage } from '../../engine.js';
 import type { ContinuityLoss } from '../../inbox.js';
@@ -43,8 +43,8 @@ export class Rebuild {
   readonly #deps: RebuildDeps;
   /** Connections to be registered again, each with its subscriptions that hold meanwhile. */
   readonly #pending = new Map<Connection, Set<Subscription>>();
-  /** Connections with a stream that may have a hole. */
-  readonly #unproven = new Set<Connection>();
+  /** Connections with a stream that may have a hole, and its topic; undefined: all that is theirs is in doubt. */
+  readonly #unproven = new Map<Connection, string | undefined>();
   #losses: ContinuityLoss[] = [];
   #running: Promise<void> | null = null;
 
@@ -77,7 +77,7 @@ export class Rebuild {
       const isProvable =
         subscription.retained !== null && (subscription.held === null || (isHeldHere && isWaiting(subscription)));
       // One that is still joining has read its history before the loss, and what it holds now may have a hole.
-      if (!isProvable && loss.missed(place)) this.#unproven.add(connection);
+      if (!isProvable && loss.missed(place)) this.#unproven.set(connection, subscription.policy.name);
       if (subscription.held === null || isHeldHere) subscription.outlivedLoss = true;
       if (subscription.retained === null || subscription.held !== null) continue;
       this.#deps.delivery.demote(subscription);
@@ -108,10 +108,10 @@ export class Rebuild {
   }
 
   async #rejoin(connection: Connection, held: ReadonlySet<Subscription>, losses: readonly ContinuityLoss[]) {
-    if (!(await this.#insist(() => this.#register(connection, held, losses)))) this.#unproven.add(connection);
+    if (!(await this.#insist(() => this.#register(connection, held, losses)))) this.#giveUp(connection);
     if (losses !== this.#losses) return;
     this.#pending.delete(connection);
-    if (this.#unproven.has(connection)) this.#doom(connection);
+    if (this.#unproven.has(connection)) this.#doom(connection, this.#unproven.get(connection));
     for (const subscription of held) {
       // What has a hole is never let go, or the client would come back with a position behind the hole.
       if (!isWaiting(subscription) || this.#unproven.has(connection)) continue;
@@ -179,7 +179,7 @@ export class Rebuild {
     // that anything else was lost is told by the epoch that the next message begins.
     if (!page.recovered && page.epoch === epoch && page.offset < offset) return;
     if (!page.recovered && !isWholeSince(epoch, page) && losses.some(({ missed }) => missed(placeOf(subscription)))) {
-      this.#unproven.add(subscription.connection);
+      this.#unproven.set(subscription.connection, policy.name);
       return;
     }
     // Nothing was missed, so the socket has had what history does not reach.
@@ -196,8 +196,13 @@ export class Rebuild {
   }
 
   /** Frames of its held subscriptions are dropped from here on (see Delivery). */
-  #doom(connection: Connection): void {
-    connection.pendingClose ??= closeReason('resync');
+  #doom(connection: Connection, topic: string | undefined): void {
+    connection.pendingClose ??= closeOver(topic, 'resync');
+  }
+
+  /** Its row cannot be written. */
+  #giveUp(connection: Connection): void {
+    if (!this.#unproven.has(connection)) this.#unproven.set(connection, undefined);
   }
 
   async #closeUnproven(): Promise<void> {
@@ -205,10 +210,12 @@ export class Rebuild {
     this.#unproven.clear();
     if (leaving.length === 0) return;
     this.#deps.logger.warn('continuity lost, clients must reconnect', { connections: leaving.length });
-    for (const connection of leaving) this.#doom(connection);
+    for (const [connection, topic] of leaving) this.#doom(connection, topic);
     const count = Math.max(CLOSES_PER_SLICE_MIN, Math.ceil((leaving.length * CLOSE_SLICE_MS) / CLOSE_SPREAD_MS));
     while (leaving.length > 0) {
-      for (const connection of leaving.splice(0, count)) this.#deps.sender.close(connection, closeReason('resync'));
+      for (const [connection, topic] of leaving.splice(0, count)) {
+        this.#deps.sender.close(connection, closeOver(topic, 'resync'));
+      }
       if (leaving.length > 0) await delay(CLOSE_SLICE_MS);
     }
   }

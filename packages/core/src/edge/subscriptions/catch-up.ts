@@ -1,4 +1,4 @@
-import { closeReason } from '../../close-codes.js';
+import { closeOver } from '../../close-codes.js';
 import type { Engine } from '../../engine.js';
 import type { StreamMessage } from '../../inbox.js';
 import type { Logger } from '../../logger.js';
@@ -31,7 +31,7 @@ export class CatchUp {
   start(subscription: Subscription, page: readonly StreamMessage[]): void {
     this.#run(subscription, page).catch((error: unknown) => {
       this.#deps.logger.warn('replay could not be completed', { stream: subscription.localStream.stream, error });
-      this.#deps.sender.close(subscription.connection, closeReason('resync'));
+      this.#deps.sender.close(subscription.connection, closeOver(subscription.policy.name, 'resync'));
     });
   }
 
@@ -55,7 +55,7 @@ export class CatchUp {
       const isLast = after.offset >= page.offset;
       // An empty page that says that there is more proves nothing, and asking again would bring the same.
       if (!page.recovered || (messages.length === 0 && !isLast)) {
-        sender.close(connection, closeReason('resync'));
+        sender.close(connection, closeOver(policy.name, 'resync'));
         return;
       }
       // More may have come live while this page was read than could be held (see Delivery).
