@@ -24,7 +24,7 @@ export type Series = ReadonlyMap<number, number | null>;
 /** Time in ms of one period; all nodes begin theirs at the same times. */
 export const PERIOD_MS = 10_000;
 /** Periods of an hour. */
-export const PERIODS = 360;
+const PERIODS = 360;
 /** Periods for which a node that has not told yet is waited for. */
 const LATE_PERIODS = 2;
 

@@ -114,8 +114,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
     onReaped: (rows) => outgoing.presence?.expired(rows),
   });
   const traces = new Traces({ engine, tracing, logger }, { node });
-  const readings = new NodeReadings(stats);
-  const watching = { tracing, traces, spans, readings };
+  const watching = { tracing, traces, spans, readings: new NodeReadings(stats) };
   const backends = createBackendCommands(config, stats.edge.backendRequests);
   const links = createBackendLinks(config, { stats: stats.edge, logger: logger.child({ part: 'links' }) });
   // By the admin API of any node. Whoever waits for the end hears of a stop that fails.
@@ -128,7 +127,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   const descriptors = new DescriptorWatch(logger);
   const made = { ...outgoing, ...watching, onDrain, node, engine, backends, links, descriptors, stats, logger };
   const edge = config.role === 'router' ? null : makeEdge(live, made, stopping.signal);
-  const inbox = edge ?? new RouterInbox({ survey: new ClusterSurvey({ engine, logger, readings }, { node }), traces }, onDrain);
+  const inbox = edge ?? makeRouterInbox(made);
   const transport = createTransport(config, { edge, metrics, stats, logger });
   if (edge !== null) serveEvents(live, { edge, transport, logger });
   const kafka = readsKafka(config) ? createKafka(config, { ...made, link, writer: made.writer! }) : null;
@@ -160,13 +159,8 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
     metrics.stop();
     certificates.stop();
   });
-  const nodeReport = new NodeReport(config, { edge, stats, port, stopping: stopping.signal });
-  const report = (): void => {
-    const status = nodeReport.now();
-    engine.report(status);
-    readings.take(status);
-  };
-  keepReporting(gateway, { stopping: stopping.signal, report });
+  const status = new NodeReport(config, { edge, stats, port, stopping: stopping.signal });
+  keepReporting(gateway, { ...watching, status, engine }, stopping.signal);
   return gateway;
 }
 
@@ -179,8 +173,14 @@ function logListening(config: Config, { port, hasOps }: { port: number; hasOps: 
 /** From the registration, which must not say nothing, to the very end: the others shall see that this node drains. */
 function keepReporting(
   gateway: RunningGateway,
-  { stopping, report }: { stopping: AbortSignal; report: () => void },
+  { status, engine, readings }: { status: NodeReport; engine: Engine; readings: NodeReadings },
+  stopping: AbortSignal,
 ): void {
+  const report = (): void => {
+    const now = status.now();
+    engine.report(now);
+    readings.take(now);
+  };
   report();
   // Who asked for the drain looks at once whether it has begun.
   stopping.addEventListener('abort', report);
@@ -271,6 +271,12 @@ function makeEdge(
   const hasRoom = (): boolean => !deps.descriptors.isExhausted;
   const edgeDeps = { ...deps, spanSink: deps.spans, verifier, identifier, hasRoom, stats: deps.stats.edge, logger };
   return createEdge(edgeDeps, edgeOptions(live, deps.node));
+}
+
+function makeRouterInbox(
+  deps: PartDeps & { node: string; traces: Traces; readings: NodeReadings; onDrain: () => void },
+): RouterInbox {
+  return new RouterInbox({ survey: new ClusterSurvey(deps, deps), traces: deps.traces }, deps.onDrain);
 }
 
 function createKafka(
