@@ -71,6 +71,11 @@ export interface Retention {
   /** Number of messages kept in `ordered` mode; a stream without history has no Retention at all. */
   readonly size: number;
   readonly ttlMs: number;
+  /**
+   * Bytes of the messages kept, without their positions; the newest one is kept whatever its size. 0 or absent: no bound
+   * but `size`.
+   */
+  readonly bytesMax?: number;
 }
 
 /** A stream together with what is kept of it, which every history call needs. */

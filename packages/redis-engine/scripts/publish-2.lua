@@ -14,7 +14,7 @@
 -- ARGV[10] source offset of each item, separated by spaces
 -- ARGV[11] mark of the source's log that goes with the position of ARGV[2], '' for none
 -- ARGV[12] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history; in upper case for
---   items whose life ends), size, ttl ms, connection that must not get it ('' for none) and,
+--   items whose life ends), size, ttl ms, bytes (0 for no bound), connection that must not get it ('' for none) and,
 --   behind a space, a trace context, if there is one
 -- then four for each item: number of its class, origin (src/wire.ts), address (user, stream or node), head; an item of kind b
 --   has four more: block JSON ('' to lift it), its expiry ms ('' for none), command JSON ('' for none), step ('' for none,
@@ -68,14 +68,15 @@ for i = 1, tonumber(ARGV[12]) do
     ends = ends,
     toUser = kind ~= 'x' and (hasStreamOfUser or kind == 'k'),
     prefix = hasStreamOfUser and ARGV[at + 1] .. '/u/' or '',
-    headerStart = 'm' .. ARGV[at + 5] .. '\t',
+    headerStart = 'm' .. ARGV[at + 6] .. '\t',
     kept = mode ~= '',
     size = size,
     slack = mode == 'l' and 1 or math.max(8, size / 4),
     ttl = ttl,
+    bytesMax = tonumber(ARGV[at + 5]),
     metaTtl = math.max(2 * ttl, 86400000),
   }
-  at = at + 6
+  at = at + 7
 end
 
 -- First pass: what is new, and what must be known for it, read in one call.
@@ -116,8 +117,10 @@ while at <= argCount do
 end
 local stored = keyCount > 0 and call('MGET', unpack(keys)) or {}
 
--- A meta is `<epoch> <top> <ms when the lives of list and meta are prolonged, 0 for no list>`, and behind it
--- ` <epoch before> <top it ended with>` if there was one (src/keys.ts).
+-- @include kept
+
+-- A meta is `<epoch> <top> <ms when the lives of list and meta are prolonged, 0 for no list>`, behind it `/<bytes>` where
+-- these are bounded, and ` <epoch before> <top it ended with>` if there was one (src/keys.ts).
 local metas, metaCount, metaOf = {}, 0, {}
 local metaOfThisProcess = '^(' .. server .. '%S+) (%d+) (%d+)(.*)$'
 local function readMeta(stream, class)
@@ -151,6 +154,8 @@ end
 
 local function keep(meta)
   local class, key, n, renewAt = meta.class, base .. LIST .. meta.stream, meta.n, meta.renewAt
+  local counted, before = '', meta.before
+  if before ~= '' then counted, before = match(before, '^/?(%d*)(.*)$') end
   -- Two elements a message: times and body. The first write, so that a Redis without memory refuses the whole call.
   local length = call('RPUSH', key, unpack(meta.entries, 1, n))
   if renewAt == '0' and length > n then
@@ -158,14 +163,29 @@ local function keep(meta)
     call('LTRIM', key, -n, -1)
     length = n
   end
-  if length > 2 * (class.size + class.slack) then call('LTRIM', key, -2 * class.size, -1) end
-  local text = meta.epoch .. ' ' .. meta.offsetText .. ' '
+  local isNew = length == n
   -- Not with each message: setting an expiry costs as much as the rest of SET.
-  if length == n or tonumber(renewAt) <= now then
-    call('PEXPIRE', key, 2 * class.ttl)
-    call('SET', meta.key, text .. string.format('%.0f', now + class.ttl) .. meta.before, 'PX', class.metaTtl)
+  local isDue = isNew or tonumber(renewAt) <= now
+  local surplus = 0
+  if length > 2 * (class.size + class.slack) then surplus = length / 2 - class.size end
+  if isDue and not isNew then surplus = math.max(surplus, expiredOf(key, length / 2, now - class.ttl)) end
+  local bytesText = ''
+  if class.bytesMax > 0 then
+    -- Counted anew from time to time: a node of an earlier release adds messages and does not count them.
+    local bytes
+    local kept = { messages = length / 2, surplus = surplus, max = class.bytesMax }
+    surplus, bytes = fitting(key, kept, meta, isDue and '' or counted)
+    bytesText = string.format('/%.0f', bytes)
+  end
+  if surplus > 0 then call('LTRIM', key, 2 * surplus, -1) end
+  local text = meta.epoch .. ' ' .. meta.offsetText .. ' '
+  if isDue then
+    local pause = math.ceil(class.ttl / RENEWALS)
+    call('PEXPIRE', key, class.ttl + pause)
+    renewAt = string.format('%.0f', now + pause)
+    call('SET', meta.key, text .. renewAt .. bytesText .. before, 'PX', class.metaTtl)
   else
-    call('SET', meta.key, text .. renewAt .. meta.before, 'KEEPTTL')
+    call('SET', meta.key, text .. renewAt .. bytesText .. before, 'KEEPTTL')
   end
 end
 

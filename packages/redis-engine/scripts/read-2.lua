@@ -14,11 +14,9 @@
 -- Returns {epoch, top, recovered 1 or 0, offset before the first message, its times, its body, …}.
 local latest, size, ttl = ARGV[3] == 'l', tonumber(ARGV[4]), tonumber(ARGV[5])
 local after, limit, bytesMax = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
--- Entries read in one step: what would be too much for the reply is not even looked at.
-local STEP = 64
-
 -- @include clock
 -- @include tops
+-- @include kept
 
 -- Positions are told before: that is what makes an epoch last.
 local stream = topOf(KEYS[1], ARGV[1], ARGV[2], true)
@@ -29,21 +27,9 @@ if ARGV[6] == '' or not known then after = 0 end
 
 -- 0: the stream is new; a list that may be there is of an epoch that was forgotten.
 local length = stream.renewAt == '0' and 0 or redis.call('LLEN', KEYS[2]) / 2
-local function isExpired(offset)
-  local times = redis.call('LINDEX', KEYS[2], 2 * (length - (top - offset) - 1))
-  return tonumber(string.match(times, '%d+$')) < now - ttl
-end
-
--- The page begins behind this offset. Entries expire from the front, in order: find the first that has not.
+-- The page begins behind this offset. Entries expire from the front, in order.
 local begin = math.max(top - math.min(length, size), after)
-if begin < top and isExpired(begin + 1) then
-  local low, high = begin, top
-  while high - low > 1 do
-    local middle = math.floor((low + high) / 2)
-    if isExpired(middle + 1) then low = middle else high = middle end
-  end
-  begin = high
-end
+if begin < top then begin = math.max(begin, top - length + expiredOf(KEYS[2], length, now - ttl)) end
 
 -- In mode `latest` nothing but the newest value was promised.
 local complete = begin == after
@@ -56,14 +42,15 @@ if begin < top and limit > 0 then
   local position = #stream.epoch + 28
   local bytes, count = 0, #reply
   while from <= last do
-    local entries = redis.call('LRANGE', KEYS[2], from, math.min(from + STEP - 1, last))
+    -- In steps: what would be too much for the reply is not even looked at.
+    local entries = redis.call('LRANGE', KEYS[2], from, math.min(from + 2 * STEP - 1, last))
     for i = 1, #entries, 2 do
       bytes = bytes + #entries[i + 1] + position
       if bytes > bytesMax and count > 4 then return reply end
       reply[count + 1], reply[count + 2] = entries[i], entries[i + 1]
       count = count + 2
     end
-    from = from + STEP
+    from = from + 2 * STEP
   end
 end
 return reply

@@ -28,9 +28,10 @@ export const keyKinds = {
   /** String, the Redis process that was given the blocks of before. */
   BLOCKS_KNOWN: 'blocks',
   /**
-   * String, `<epoch> <top offset> <ms when the lives of list and meta are prolonged, 0 for no list>` and, once Redis was
-   * started again, ` <epoch before> <top offset it ended with>`. A list lives for twice the ttl of its messages, prolonged
-   * once a ttl; a meta just as long, at least a day.
+   * String, `<epoch> <top offset> <ms when the lives of list and meta are prolonged, 0 for no list>`, where the stream's
+   * bytes are bounded `/<bytes in the list>` and, once Redis was started again, ` <epoch before> <top offset it ended
+   * with>`. A list lives for five quarters of the ttl of its messages, prolonged once a quarter, when those that are too old
+   * are taken away; a meta twice the ttl, at least a day.
    */
   META: 'm:',
   /**

@@ -157,10 +157,10 @@ interface ItemClass {
   readonly ends: boolean;
 }
 
-function retentionArgs(retention: Retention | null): [string, number, number] {
-  if (retention === null) return ['', 0, 0];
-  const { mode, size, ttlMs } = retention;
-  return mode === 'latest' ? ['l', 1, ttlMs] : ['o', size, ttlMs];
+function retentionArgs(retention: Retention | null): [string, number, number, number] {
+  if (retention === null) return ['', 0, 0, 0];
+  const { mode, size, ttlMs, bytesMax = 0 } = retention;
+  return mode === 'latest' ? ['l', 1, ttlMs, bytesMax] : ['o', size, ttlMs, bytesMax];
 }
 
 function newChunk(partition: number, ordinal: number): ScriptChunk {

@@ -5,6 +5,7 @@ import {
   type AudienceMember,
   type Condition,
   type Format,
+  type Retention,
   type TopicPolicy,
 } from '@ws-gateway/core';
 import type { Config, KafkaSasl } from './config.js';
@@ -122,6 +123,14 @@ function withFormatMap(format: string, written: Tree): Tree {
   };
 }
 
+/** null: no history. */
+export function retentionOf(
+  mode: Retention['mode'],
+  { size, ttlMs, maxBytes }: { readonly size: number; readonly ttlMs: number; readonly maxBytes: number },
+): Retention | null {
+  return size === 0 ? null : { mode, size, ttlMs, ...(maxBytes > 0 && { bytesMax: maxBytes }) };
+}
+
 type TopicValues = Resolved<typeof schema.keys.topics.entry>;
 
 function topicPolicy(
@@ -136,7 +145,7 @@ function topicPolicy(
     name,
     kafkaTopic: topic.kafkaTopic === '' ? name : topic.kafkaTopic,
     type: topic.type === '' ? name : topic.type,
-    retention: history.size === 0 ? null : { mode, size: history.size, ttlMs: history.ttlMs },
+    retention: retentionOf(mode, history),
     audienceFromKey: audience.fromKey,
     when: topic.when.map(condition),
     blocks: name === 'user-blocks',

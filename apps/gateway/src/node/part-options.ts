@@ -11,6 +11,7 @@ import type { KafkaConnectionOptions } from '@ws-gateway/kafka-source';
 import type { UwsTransportOptions } from '@ws-gateway/uws-transport';
 import type { AdminDeps } from '../admin/route-context.js';
 import type { Config } from '../config/config.js';
+import { retentionOf } from '../config/resolve.js';
 import { kafkaLogin } from './kafka-login.js';
 import { connectionsMax, descriptorLimit } from './descriptors.js';
 import { tlsOptions } from './engines.js';
@@ -136,8 +137,7 @@ function roomPolicy(config: Config): StreamPolicy {
 }
 
 export function roomRetention(config: Config): Retention | null {
-  const { size, ttlMs } = config.rooms.history;
-  return size === 0 ? null : { mode: 'ordered', size, ttlMs };
+  return retentionOf('ordered', config.rooms.history);
 }
 
 type AdminOptions = Pick<

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { TEST_SECRET } from '@ws-gateway/testkit';
 import { loadConfig } from '../../src/config/load.js';
+import { roomRetention } from '../../src/node/part-options.js';
 import { findingsOf, load, loadWithSecret } from './loading.js';
 
 describe('a configuration without a file', () => {
@@ -44,7 +45,11 @@ describe('a configuration without a file', () => {
     });
     expect(config.hubs).toEqual([{ name: 'main', grpcPort: 50_051 }]);
     expect(config.sessions).toBeNull();
-    expect(config.rooms).toEqual({ history: { size: 0, ttlMs: 60_000 }, slow: 'queue', queueBytes: 262_144 });
+    expect(config.rooms).toEqual({
+      history: { size: 0, ttlMs: 60_000, maxBytes: 0 },
+      slow: 'queue',
+      queueBytes: 262_144,
+    });
     expect(Object.keys(config.backends.http)).toEqual(['user', 'notification']);
     expect(Object.keys(config.commands)).toEqual([
       ...['authentication', 'getMyNotifications', 'getMyNotificationsCount', 'updateNotifications'],
@@ -113,6 +118,14 @@ describe('topics', () => {
     const { topics } = loadWithSecret('topics: {balance-updates: {guests: true}, notifications: }').config;
     expect(topics.get('balance-updates')).toMatchObject({ guests: true, slow: 'conflate', snapshot: true });
     expect(topics.get('notifications')).toMatchObject({ type: 'notification' });
+  });
+
+  test('and rooms bound the bytes of their history where the file says so', () => {
+    const yaml = 'topics: {orders: {history: {maxBytes: 1mb}}, plain: }\nrooms: {history: {size: 5, maxBytes: 64kb}}';
+    const { config } = loadWithSecret(yaml);
+    expect(config.topics.get('orders')?.retention).toMatchObject({ size: 100, bytesMax: 1_048_576 });
+    expect(config.topics.get('plain')?.retention).toEqual({ mode: 'ordered', size: 100, ttlMs: 3_600_000 });
+    expect(roomRetention(config)).toMatchObject({ size: 5, bytesMax: 65_536 });
   });
 
   test('in latest mode are retained unless a size of 0 is written', () => {

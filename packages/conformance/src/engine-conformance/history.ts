@@ -179,6 +179,51 @@ export const history: ConformanceTests = {
     expect((await node.engine.read(stream, { epoch, offset: 5 }, 100)).recovered).toBe(true);
   },
 
+  'keeps no more bytes than the stream may have, and the newest message whatever its size': async (fixture) => {
+    const node = await fixture.node();
+    const one = headOf(own.stream, 'x'.repeat(1000)).length;
+    const bounded = { ...ordered, bytesMax: 3 * one };
+    const stream = { ...own, retention: bounded };
+    const write = (letters: string, size = 1000) =>
+      node.engine.publish(
+        unsourced(...letters.split('').map((letter) => userItem('u1', letter.repeat(size), bounded))),
+      );
+    const kept = async () =>
+      texts(await node.engine.read(stream, null, 100))
+        .map((text) => text[0])
+        .join('');
+    await write('ab');
+    expect(await kept()).toBe('ab');
+    await write('c');
+    await write('d');
+    expect(await kept()).toBe('bcd');
+    await write('efghijkl');
+    expect(await kept()).toBe('jkl');
+    const page = await node.engine.read(stream, null, 100);
+    const { epoch } = page;
+    expect(page.recovered).toBe(false);
+    expect((await node.engine.read(stream, { epoch, offset: 9 }, 100)).recovered).toBe(true);
+    expect((await node.engine.read(stream, { epoch, offset: 8 }, 100)).recovered).toBe(false);
+    await write('m', 5000);
+    expect(await kept()).toBe('m');
+    await write('n', 500);
+    await write('op', 10);
+    expect(await kept()).toBe('nop');
+  },
+
+  'bounds the bytes of what was kept before they were bounded': async (fixture) => {
+    const node = await fixture.node();
+    const one = headOf(own.stream, 'x'.repeat(1000)).length;
+    await node.engine.publish(unsourced(...'abcdefgh'.split('').map((text) => userItem('u1', text.repeat(1000)))));
+    const bounded = { ...ordered, bytesMax: 4 * one };
+    await node.engine.publish(unsourced(userItem('u1', 'i'.repeat(1000), bounded)));
+    const page = await node.engine.read({ ...own, retention: bounded }, null, 100);
+    expect(texts(page).map((text) => text[0])).toEqual(['f', 'g', 'h', 'i']);
+    // What does not bound them goes on.
+    await node.engine.publish(unsourced(userItem('u1', 'j'.repeat(1000))));
+    expect(texts(await node.engine.read(own, null, 100)).map((text) => text[0])).toEqual(['f', 'g', 'h', 'i', 'j']);
+  },
+
   'says without a position whether the beginning is there': async (fixture) => {
     const node = await fixture.node();
     expect(await node.engine.read(own, null, 10)).toMatchObject({ offset: 0, recovered: true, messages: [] });

@@ -11,6 +11,8 @@ interface Entry {
   readonly sourceOffset: number;
   /** Frame as bytes: as text, made of many pieces, kept frames made garbage collection the dearest part of a burst. */
   readonly frame: Uint8Array;
+  /** Length of the frame without its position. */
+  readonly bytes: number;
 }
 
 interface ReadOptions {
@@ -28,7 +30,11 @@ export class MemoryStream {
   readonly epoch: string;
   offset = 0;
   acknowledged = 0;
-  #entries: Entry[] = [];
+  readonly #entries: Entry[] = [];
+  /** Sum of what the entries have. */
+  #bytes = 0;
+  /** When those that are too old are looked for. */
+  #trimAtMs = 0;
   #forgetAtMs = 0;
 
   constructor(name: StreamName, epoch: string) {
@@ -61,18 +67,33 @@ export class MemoryStream {
   ): Uint8Array {
     this.touch(retention, nowMs);
     const offset = ++this.offset;
-    const frame = Buffer.from(`${item.head}${this.epoch}","offset":${offset}}`);
+    const position = `${this.epoch}","offset":${offset}}`;
+    const frame = Buffer.from(item.head + position);
     const { recordTimeMs, endsAtMs = 0 } = item;
     const sourceOffset = source === 0 ? 0 : item.sourceOffset;
-    const entry = { offset, acceptedMs: nowMs, recordTimeMs, endsAtMs, source, sourceOffset, frame };
-    if (retention.mode === 'latest') this.#entries = [entry];
-    else {
-      this.#entries.push(entry);
-      // Entries are not removed one by one: moving the rest down costs as much for one as for many.
-      if (this.#entries.length > retention.size * 1.25 + 8)
-        this.#entries.splice(0, this.#entries.length - retention.size);
-    }
+    const bytes = frame.length - position.length;
+    this.#entries.push({ offset, acceptedMs: nowMs, recordTimeMs, endsAtMs, source, sourceOffset, frame, bytes });
+    this.#bytes += bytes;
+    this.#trim(retention, nowMs);
     return frame;
+  }
+
+  /** Takes away what a reader would not find. Not one by one: moving the rest down costs as much for one as for many. */
+  #trim({ mode, size, ttlMs, bytesMax = 0 }: Retention, nowMs: number): void {
+    const most = mode === 'latest' ? 1 : size;
+    const slack = mode === 'latest' ? 0 : size / 4 + 8;
+    const entries = this.#entries;
+    let surplus = entries.length > most + slack ? entries.length - most : 0;
+    if (nowMs >= this.#trimAtMs) {
+      this.#trimAtMs = nowMs + ttlMs / 4;
+      const young = entries.findIndex(({ acceptedMs }) => acceptedMs >= nowMs - ttlMs);
+      surplus = Math.max(surplus, young);
+    }
+    let bytes = this.#bytes;
+    for (let at = 0; at < surplus; at++) bytes -= entries[at]!.bytes;
+    while (bytesMax > 0 && bytes > bytesMax && surplus < entries.length - 1) bytes -= entries[surplus++]!.bytes;
+    this.#bytes = bytes;
+    if (surplus > 0) entries.splice(0, surplus);
   }
 
   /** Number of messages that a reader would find. */
@@ -101,7 +122,7 @@ export class MemoryStream {
     return entries.filter((entry) => entry.acceptedMs >= nowMs - ttlMs);
   }
 
-  #message(entry: Entry): StreamMessage {
+  #message({ bytes: _, ...entry }: Entry): StreamMessage {
     return { stream: this.name, epoch: this.epoch, ...entry, except: '', seen: false };
   }
 }

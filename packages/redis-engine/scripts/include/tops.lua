@@ -33,6 +33,6 @@ end
 -- Whether the stream as it is now has this position: the epoch before counts up to where it ended.
 local function has(top, epoch, offset)
   if epoch == top.epoch then return offset <= tonumber(top.offset) end
-  local epochBefore, endBefore = string.match(top.before, '^ (%S+) (%d+)$')
+  local epochBefore, endBefore = string.match(top.before, '^/?%d* (%S+) (%d+)$')
   return epoch == epochBefore and offset <= tonumber(endBefore)
 end

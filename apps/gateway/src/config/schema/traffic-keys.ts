@@ -1,5 +1,5 @@
 import { recordFormats, slowPolicies, slowPolicyNames } from '@ws-gateway/core';
-import { choice, duration, kafkaTopic, name, port, text, whole } from '../language/formats.js';
+import { choice, duration, kafkaTopic, name, port, size, text, whole } from '../language/formats.js';
 import { keyAccess, mapMember, optionalFlag, scalars, selector, selectors } from '../language/selector-formats.js';
 import { durationKey, flagKey, live, section, key, list, map, sizeKey } from '../language/schema-node.js';
 
@@ -44,6 +44,11 @@ const topic = section('', {
   history: section('What is kept for clients that come back.', {
     size: key(whole(0, 100_000), 100, 'Messages kept for each user. 0: no history, no positions.'),
     ttl: durationKey('1h', 'How long they are kept.'),
+    maxBytes: sizeKey(
+      '0',
+      'Bytes of messages kept for each user: the oldest go first, the newest one stays whatever its size. 0: only `size` counts.',
+      size(0),
+    ),
   }),
   slow: live(key(slow, 'queue', SLOW_DOC)),
   queueBytes: live(sizeKey('256kb', 'What may wait for one slow client.')),
@@ -84,6 +89,7 @@ export const trafficKeys = {
     history: section('What is kept for clients that come back.', {
       size: key(whole(0, 100_000), 0, 'Messages kept for each room. 0: no history, no positions.'),
       ttl: durationKey('1m', 'How long they are kept.'),
+      maxBytes: sizeKey('0', 'Bytes of messages kept for each room, as for topics. 0: only `size` counts.', size(0)),
     }),
     slow: key(slow, 'queue', SLOW_DOC),
     queueBytes: sizeKey('256kb', 'What may wait for one slow client.'),
