@@ -20,6 +20,7 @@ interface WaitingStep {
 
 /** One trace on its way to who asked for it: steps of all nodes in the order of their times, as server-sent events. */
 export class TraceFeed implements TraceListener, HttpStreamEvents {
+  readonly #now: () => number;
   #waiting: WaitingStep[] = [];
   #lost = 0;
   #client: HttpStreamClient | null = null;
@@ -29,8 +30,12 @@ export class TraceFeed implements TraceListener, HttpStreamEvents {
   #ticking: NodeJS.Timeout | undefined;
   #absent: NodeJS.Timeout | undefined;
 
+  constructor(now = () => performance.now()) {
+    this.#now = now;
+  }
+
   steps(steps: readonly TraceStep[], lost: number): void {
-    const cameMs = performance.now();
+    const cameMs = this.#now();
     for (const step of steps) {
       if (this.#waiting.length < WAITING_MAX) this.#waiting.push({ step, cameMs });
       else this.#lost++;
@@ -40,7 +45,7 @@ export class TraceFeed implements TraceListener, HttpStreamEvents {
 
   begin(open: OpenTrace): void {
     this.#open = open;
-    this.#endMs = performance.now() + TRACE_MS;
+    this.#endMs = this.#now() + TRACE_MS;
     // The client may be gone before it could be answered.
     this.#absent = setTimeout(() => this.closed(), ATTACH_MS);
   }
@@ -63,7 +68,7 @@ export class TraceFeed implements TraceListener, HttpStreamEvents {
   }
 
   #tick(): void {
-    const nowMs = performance.now();
+    const nowMs = this.#now();
     this.#tell(nowMs);
     if (nowMs >= this.#endMs) {
       this.#event('end', { reason: 'ten minutes are over' });
@@ -91,7 +96,7 @@ export class TraceFeed implements TraceListener, HttpStreamEvents {
   }
 
   #write(text: string): void {
-    this.#writtenMs = performance.now();
+    this.#writtenMs = this.#now();
     this.#client?.write(text);
   }
 }
