@@ -102,7 +102,11 @@ describe('GET /api/trace', () => {
         ['user-blocks', 'not_subscribed'],
       ],
     );
-    expect(reasons('record').filter((reason) => reason !== undefined)).toEqual(['expired', 'not_json']);
+    const unused = steps.filter(({ event, data }) => event === 'record' && data['reason'] !== undefined);
+    expect(unused.map(({ data }) => [data['id'], data['reason']])).toEqual([
+      ['old', 'expired'],
+      [null, 'not_json'],
+    ]);
     expect(reasons('refused')).toEqual(['token_expired', 'user_blocked']);
     expect(reasons('closed')).toEqual(['fraud']);
   });

@@ -19,7 +19,10 @@ export function traceChunk(
 ): void {
   for (const record of records) {
     const decoded = decoder.decode(record, context);
-    const items = decoded.kind === 'items' ? decoded.items : [];
+    // Nothing is made of what is too old; what it was when it was new says whose it is, and what it is called.
+    const whole =
+      decoded.kind === 'expired' ? decoder.decode(record, { ...context, nowMs: record.timestamp }) : decoded;
+    const items = whole.kind === 'items' ? whole.items : [];
     tracer.record({ topic: policy.name, partition, record, items, reason: reasonOf(decoded) });
   }
 }
