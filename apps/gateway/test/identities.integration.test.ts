@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { signToken, startGateway, TEST_SECRET, uniqueName, WsClient, type GatewayProcess } from '@ws-gateway/testkit';
 import { metric } from './faults/gateway-processes.js';
+import { SseClient } from './sse/sse-client.js';
 
 const NEXT_SECRET = 'the-secret-that-replaces-the-one-of-today';
 const PARTNER_SECRET = 'a-secret-that-only-the-partner-signs-with';
@@ -138,6 +139,26 @@ describe('a handshake without a token', () => {
     ] as const)
       expect([cookie, await refusal('/ws', { cookie })]).toEqual([cookie, expected]);
     expect(await refusal('/web', { cookie: 'forbidden' })).toEqual([403, 'not_allowed']);
+  });
+
+  it('over server-sent events is of whom the application says, and refused with the same words', async () => {
+    const url = `${gateway.httpUrl}/sse?topics=notifications`;
+    const stream = await SseClient.open(url, { cookie: 'ann' });
+    const { data } = await stream.next('connected');
+    expect(JSON.parse(data)).toMatchObject({ payload: { user: 'ann', topics: [{ topic: 'notifications' }] } });
+    expect(asked.at(-1)).toEqual({
+      ...{ path: '/sse', query: 'topics=notifications', headers: { cookie: 'ann' }, address: '127.0.0.1' },
+    });
+    stream.close();
+    for (const [cookie, status, code] of [
+      ['unknown', 401, 'token_missing'],
+      ['forbidden', 403, 'not_allowed'],
+      ['broken', 503, 'unavailable'],
+      ['nobody', 503, 'unavailable'],
+      ['silent', 503, 'unavailable'],
+    ] as const) {
+      expect([cookie, await SseClient.refused(url, { cookie })]).toMatchObject([cookie, { status, error: { code } }]);
+    }
   });
 
   it('tells of the header Authorization what is no token of the gateway', async () => {
