@@ -79,7 +79,8 @@ export function runForeground(command, args) {
     }
     const watch = whenOrphaned(() => child.connected && child.disconnect());
     child.once('error', reject);
-    child.once('close', (code, signal) => {
+    // Not at `close`, which waits for the channel's end from the other side and never comes once we have closed it.
+    child.once('exit', (code, signal) => {
       clearInterval(watch);
       resolve(exitCode(code, signal));
     });

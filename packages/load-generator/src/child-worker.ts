@@ -38,7 +38,8 @@ export class ChildWorker {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
     });
-    this.#exited = once(this.#child, 'close');
+    // `close` never comes once the channel has been closed from here.
+    this.#exited = once(this.#child, 'exit');
     this.#child.on('message', (answer: Answer) => this.#settle(answer));
     this.#child.once('error', (error) => this.#failAll(error));
     this.#child.once('exit', () => this.#failAll(new Error('a helper process ended early')));
