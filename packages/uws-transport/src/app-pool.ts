@@ -35,6 +35,8 @@ const LOOK_MS = 60_000;
 
 interface AppPoolOptions {
   readonly lookMs?: number;
+  /** Answers wait to be written. */
+  readonly isAnswering: () => boolean;
   /** Called for each connection that was ended unheard for want of descriptors. */
   readonly onDropped: () => void;
 }
@@ -49,8 +51,7 @@ export class AppPool {
   /** The app that listens. */
   readonly listening: TemplatedApp;
   readonly #serve: ServeApp;
-  readonly #lookMs: number;
-  readonly #onDropped: () => void;
+  readonly #options: AppPoolOptions;
   /** App that takes the connections that come; the one that listens, or a child of it. */
   #accepting: TemplatedApp;
   #overflow: OverflowApps | null = null;
@@ -61,8 +62,7 @@ export class AppPool {
   /** Throws TransportError `bad_certificate`. */
   constructor(tls: TlsFiles | undefined, serve: ServeApp, options: AppPoolOptions) {
     this.#serve = serve;
-    this.#lookMs = options.lookMs ?? LOOK_MS;
-    this.#onDropped = options.onDropped;
+    this.#options = options;
     if (tls === undefined) {
       const app = loadAddon().App();
       this.#add({ app, connections: 0, wasIdle: false });
@@ -91,7 +91,7 @@ export class AppPool {
       this.#accept(pooled.app);
     }
     if (before === undefined) return;
-    this.#looking ??= setInterval(() => this.#closeIdle(), this.#lookMs).unref();
+    this.#looking ??= setInterval(() => this.#closeIdle(), this.#options.lookMs ?? LOOK_MS).unref();
   }
 
   publish(group: string, frame: Uint8Array): void {
@@ -118,7 +118,7 @@ export class AppPool {
       return app;
     };
     const accept = (app: TemplatedApp | null): void => this.#accept(app ?? this.#apps.at(-1)!.app);
-    return new OverflowApps(made, { accept, onDropped: this.#onDropped });
+    return new OverflowApps(made, { ...this.#options, accept });
   }
 
   /** Connections that come from now on go to the app. */

@@ -21,6 +21,11 @@ export class DeferredTasks {
     this.#onError = onError;
   }
 
+  /** Some wait for their turn. */
+  get areWaiting(): boolean {
+    return this.#queue.length > 0;
+  }
+
   add(task: () => void): void {
     this.#queue.push(task);
     this.#schedule();

@@ -7,7 +7,14 @@ import {
   type RouteHandler,
   type Transport,
 } from '@ws-gateway/core';
-import type { TemplatedApp, us_listen_socket, WebSocket, WebSocketBehavior } from 'uWebSockets.js';
+import type {
+  HttpRequest,
+  HttpResponse,
+  TemplatedApp,
+  us_listen_socket,
+  WebSocket,
+  WebSocketBehavior,
+} from 'uWebSockets.js';
 import { loadAddon } from './addon.js';
 import { AppPool, type TlsFiles } from './app-pool.js';
 import { closeCodeOf } from './close-code.js';
@@ -15,7 +22,7 @@ import { CorkCarrier } from './cork-carrier.js';
 import { DeferredTasks } from './deferred-tasks.js';
 import type { RequestObserver } from './exchange.js';
 import { idleTimeoutSeconds, pingIntervalMs } from './heartbeat.js';
-import { copyHead, type ProxyTrust } from './http-request.js';
+import { copyHead, type ProxyTrust, type RequestHead } from './http-request.js';
 import { HttpRoutes } from './http-routes.js';
 import { bindListener, listenError } from './listener.js';
 import { asksForWebSocket, Upgrader } from './upgrade.js';
@@ -114,6 +121,7 @@ export class UwsTransport implements Transport, HttpServer {
       { handshakeTimeoutMs, writeTimeoutMs, maxPayloadBytes, maxHandshakesInFlight, isEndpoint, observe, onError },
     );
     this.#apps = new AppPool(options.tls, (app, socketClosed) => this.#serve(app, socketClosed), {
+      isAnswering: () => tasks.areWaiting,
       onDropped: options.onDropped ?? (() => undefined),
     });
   }
@@ -176,16 +184,18 @@ export class UwsTransport implements Transport, HttpServer {
   }
 
   #serve(app: TemplatedApp, socketClosed: (() => void) | null): void {
+    const isShort = socketClosed === null;
     app.ws('/*', this.#behavior(socketClosed));
     app.any('/*', (res, req) => {
-      const head = copyHead(res, req, this.#options.proxyProtocol);
-      if (asksForWebSocket(head)) this.#upgrader.handle(res, head, null, socketClosed === null);
+      const head = this.#headOf(res, req, isShort);
+      if (asksForWebSocket(head)) this.#upgrader.handle(res, head, null, isShort);
       else this.#routes.handle(res, head);
     });
   }
 
   #behavior(socketClosed: (() => void) | null): WebSocketBehavior<SocketData> {
-    const { maxPayloadBytes, heartbeatMs, proxyProtocol } = this.#options;
+    const { maxPayloadBytes, heartbeatMs } = this.#options;
+    const isShort = socketClosed === null;
     return {
       maxPayloadLength: Math.min(maxPayloadBytes * OVERSIZE_FACTOR, maxPayloadBytes + OVERSIZE_BYTES_MAX),
       idleTimeout: idleTimeoutSeconds(heartbeatMs),
@@ -197,9 +207,9 @@ export class UwsTransport implements Transport, HttpServer {
       // A compressed publish is deflated once for each subscriber.
       compression: loadAddon().DISABLED,
       upgrade: (res, req, context) => {
-        const head = copyHead(res, req, proxyProtocol);
+        const head = this.#headOf(res, req, isShort);
         // It is called for whatever has a key of 24 characters.
-        if (asksForWebSocket(head)) this.#upgrader.handle(res, head, context, socketClosed === null);
+        if (asksForWebSocket(head)) this.#upgrader.handle(res, head, context, isShort);
         else this.#routes.handle(res, head);
       },
       open: (ws) => this.#opened(ws),
@@ -212,6 +222,12 @@ export class UwsTransport implements Transport, HttpServer {
         this.#guard(socketOf(ws), (socket) => this.#socketClosed(socket, code, reason));
       },
     };
+  }
+
+  /** `isShort`: the connection ends with the answer, because the next one waits for its descriptor. */
+  #headOf(res: HttpResponse, req: HttpRequest, isShort: boolean): RequestHead {
+    const head = copyHead(res, req, this.#options.proxyProtocol);
+    return isShort ? { ...head, keepAlive: false } : head;
   }
 
   #opened(ws: WebSocket<SocketData>): void {

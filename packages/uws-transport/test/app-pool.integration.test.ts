@@ -20,7 +20,7 @@ let port: number;
 
 beforeEach(() => {
   closed = [];
-  pool = new AppPool(tls, serve, { lookMs: 20, onDropped: () => undefined });
+  pool = new AppPool(tls, serve, { lookMs: 20, isAnswering: () => false, onDropped: () => undefined });
   const listener = bindListener(pool.listening, { host: '127.0.0.1', port: 0, reusePort: false });
   port = loadAddon().us_socket_local_port(listener as never);
 });
