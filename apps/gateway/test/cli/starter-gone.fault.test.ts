@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, test } from '@jest/globals';
 import { freePort, testBrokers, testRedisUrl, uniqueName, waitFor } from '@ws-gateway/testkit';
 import { configFile } from './running.js';
 
