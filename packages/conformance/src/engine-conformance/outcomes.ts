@@ -158,6 +158,51 @@ export const outcomes: ConformanceTests = {
     expect(reader.told.sort()).toEqual(['a dropped 2', 'b delivered 2']);
   },
 
+  'calls nothing dropped for as long as another connection may take it': async (fixture) => {
+    const node = await fixture.node();
+    await admit(node, 'u1', 'c1');
+    // As long as a slow machine may take for what is done meanwhile.
+    const patient = { offlineAfterMs: 5000 };
+    await node.engine.publish(
+      sourced(-1, [
+        [1, tracked('u1', 'a', patient)],
+        [2, tracked('u1', 'b', patient)],
+      ]),
+    );
+    const messages = [await arrived(node, 'a'), await arrived(node, 'b')];
+    const note = (counts: Partial<TakeNote>, which = messages): Promise<void> =>
+      node.engine.outcomes.note(which.map((message) => noteOf(message, counts)));
+    await note({ heard: 1, taken: 1, waiting: 1 });
+    await note({ waiting: -1, dropped: 1 });
+    const reader = new Reader(node);
+    expect([await reader.read(), reader.told]).toEqual([2, []]);
+    // It had been reading the history.
+    await note({ taken: 1 }, messages.slice(0, 1));
+    await reader.waitFor(2, fixture);
+    expect(reader.told.sort()).toEqual(['a delivered 2', 'b dropped 1']);
+  },
+
+  'calls dropped what was given up, also where the client acknowledges what came behind it': async (fixture) => {
+    const node = await fixture.node();
+    await admit(node, 'u1', 'c1');
+    const waiting = { ackTimeoutMs: 60_000, offlineAfterMs: 1000 };
+    const items = ['a', 'b', 'c'].map((about, at) => [at, tracked('u1', about, waiting)] as const);
+    await node.engine.publish(sourced(-1, items));
+    await arrived(node, 'c');
+    const given = node.inbox.messages.slice(0, 2).map((message) => noteOf(message, { heard: 1, taken: 1, dropped: 1 }));
+    const taken = node.inbox.messages.slice(2).map((message) => noteOf(message, { heard: 1, taken: 1 }));
+    await node.engine.outcomes.note([...given, ...taken]);
+    const reader = new Reader(node);
+    // Long before the time for an acknowledgement is over.
+    await reader.waitFor(2, fixture);
+    expect(reader.told).toEqual(['a dropped 1', 'b dropped 1']);
+    await node.engine.publish(sourced(2, [[3, tracked('u1', 'd', waiting)]]));
+    await node.engine.outcomes.note([noteOf(await arrived(node, 'd'), { heard: 1, taken: 1, dropped: 1 })]);
+    await node.engine.acknowledge({ stream: `${topic}/u/u1`, retention: ordered, user: 'u1' }, 4);
+    await reader.waitFor(4, fixture);
+    expect(reader.told.slice(2)).toEqual(['c acked 1', 'd dropped 1']);
+  },
+
   'tells what was too old from what found nobody': async (fixture) => {
     const node = await fixture.node();
     const old: PublishItem = {

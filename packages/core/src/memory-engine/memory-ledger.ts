@@ -87,7 +87,9 @@ export class MemoryLedger implements OutcomeStore {
       if (entry.offset > offset) continue;
       this.#forget(key, entry);
       const connections = Math.max(1, entry.taken);
-      this.#add({ outcome: 'acked', connections, atMs: nowMs, about: entry.ticket.about });
+      // Who acknowledges what lies behind it has not got what all queues gave up.
+      const outcome = isGivenUp(entry) ? 'dropped' : 'acked';
+      this.#add({ outcome, connections, atMs: nowMs, about: entry.ticket.about });
     }
   }
 
@@ -123,7 +125,8 @@ export class MemoryLedger implements OutcomeStore {
     if (entry.taken > 0) {
       if (entry.takenAtMs === 0) entry.takenAtMs = nowMs;
       const { ackTimeoutMs, offlineAfterMs } = entry.ticket;
-      entry.dueMs = entry.takenAtMs + (ackTimeoutMs || (entry.waiting > 0 ? QUEUE_MS : offlineAfterMs));
+      const patienceMs = entry.waiting > 0 ? QUEUE_MS : offlineAfterMs;
+      entry.dueMs = entry.takenAtMs + (ackTimeoutMs > 0 && !isGivenUp(entry) ? ackTimeoutMs : patienceMs);
     }
     this.#decide(key, entry, { isDue: false, nowMs });
   }
@@ -148,6 +151,11 @@ export class MemoryLedger implements OutcomeStore {
   }
 }
 
+/** Whether the queues of all connections that took the message so far have given it up. */
+function isGivenUp({ taken, dropped, missing, waiting }: Entry): boolean {
+  return taken > 0 && dropped >= taken && missing <= 0 && waiting <= 0;
+}
+
 /** Decides about a message by what is known of it; null: it is not decided. `isDue`: the time that was given it is over. */
 function outcomeOf(entry: Entry, isDue: boolean, nowMs: number): Outcome | null {
   const { taken, dropped, missing, waiting, ticket } = entry;
@@ -156,7 +164,8 @@ function outcomeOf(entry: Entry, isDue: boolean, nowMs: number): Outcome | null 
     return ticket.endsAtMs > 0 && ticket.endsAtMs <= nowMs ? 'expired' : 'offline';
   }
   if (!isDue && (missing > 0 || waiting > 0)) return null;
-  if (dropped >= taken) return 'dropped';
+  // Until its time is over another connection of the user may read it in the history.
+  if (dropped >= taken) return isDue || nowMs >= entry.takenAtMs + ticket.offlineAfterMs ? 'dropped' : null;
   if (ticket.ackTimeoutMs === 0) return 'delivered';
   return isDue ? 'unacked' : null;
 }

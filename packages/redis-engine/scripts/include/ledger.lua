@@ -46,7 +46,14 @@ local function entryOf(key)
   return entry
 end
 
+-- Whether the queues of all connections that took the message so far have given it up.
+local function isGivenUp(entry)
+  return entry.taken > 0 and entry.dropped >= entry.taken and entry.missing <= 0 and entry.waiting <= 0
+end
+
 local function finish(key, entry, outcome)
+  -- Who acknowledges what lies behind it has not got it.
+  if outcome == 'acked' and isGivenUp(entry) then outcome = 'dropped' end
   redis.call('HDEL', base .. LEDGER, key)
   redis.call('ZREM', base .. LEDGER_DUE, key)
   if entry.ack > 0 and entry.offset > 0 then redis.call('ZREM', base .. LEDGER_STREAM .. entry.stream, key) end
@@ -61,7 +68,8 @@ local function decide(key, entry, isDue)
     if isDue then outcome = entry.ends > 0 and entry.ends <= now and 'expired' or 'offline' end
   elseif isDue or (entry.missing <= 0 and entry.waiting <= 0) then
     if entry.dropped >= entry.taken then
-      outcome = 'dropped'
+      -- Until then another connection of the user may read it in the history.
+      if isDue or now >= entry.takenAt + entry.wait then outcome = 'dropped' end
     elseif entry.ack == 0 then
       outcome = 'delivered'
     elseif isDue then
@@ -81,7 +89,8 @@ local function note(key, heard, taken, waiting, dropped)
   entry.waiting, entry.dropped = entry.waiting + waiting, entry.dropped + dropped
   if entry.taken > 0 then
     if entry.takenAt == 0 then entry.takenAt = now end
-    local patience = entry.ack > 0 and entry.ack or (entry.waiting > 0 and QUEUE_MS or entry.wait)
+    local patience = entry.waiting > 0 and QUEUE_MS or entry.wait
+    if entry.ack > 0 and not isGivenUp(entry) then patience = entry.ack end
     redis.call('ZADD', base .. LEDGER_DUE, entry.takenAt + patience, key)
   end
   if decide(key, entry, false) then return end
