@@ -10,6 +10,9 @@ import { waitFor } from './wait.js';
 
 const SECRET = 'a-secret-for-benchmarks-of-sufficient-length';
 
+/** Token of the admin API of each gateway that is measured. */
+export const ADMIN_TOKEN = 'admin-token-of-the-benchmarks';
+
 const HOST = '127.0.0.1';
 const PROGRAM = join(ROOT, 'apps/gateway/bin/ws-gateway');
 const START_TIMEOUT_MS = 20_000;
@@ -42,6 +45,8 @@ export interface GatewayOptions {
 export interface GatewaySettings {
   readonly heartbeat?: string;
   readonly rooms?: Readonly<Record<string, unknown>>;
+  readonly deliveries?: Readonly<Record<string, unknown>>;
+  readonly tracing?: Readonly<Record<string, unknown>>;
   /** Settings of topics. */
   readonly topics?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -87,7 +92,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 function config(options: GatewayOptions, port: number): unknown {
   const { brokers, redisUrl, groupId, topics, keyPrefix, engine = 'redis', history, settings = {} } = options;
-  const { heartbeat = '25s', topics: settingsOf = {}, rooms = {} } = settings;
+  const { heartbeat = '25s', topics: settingsOf = {}, rooms = {}, deliveries = {}, tracing = {} } = settings;
   const { hostname, port: redisPort, username, password } = new URL(redisUrl);
   const kept = history === undefined ? {} : { history: { size: history } };
   return {
@@ -100,6 +105,9 @@ function config(options: GatewayOptions, port: number): unknown {
       Object.entries(topics).map(([name, kafkaTopic]) => [name, { kafkaTopic, ...kept, ...settingsOf[name] }]),
     ),
     rooms,
+    deliveries,
+    tracing,
+    admin: { token: ADMIN_TOKEN },
     grpc: { enabled: false },
     logger: { level: 'warn' },
   };

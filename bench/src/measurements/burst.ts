@@ -10,7 +10,7 @@ import {
   type LoadShape,
 } from '@ws-gateway/load-generator';
 import { runBench, type Bench } from '../lib/bench.js';
-import { tokenOf, type Gateway } from '../lib/gateway.js';
+import { ADMIN_TOKEN, tokenOf, type Gateway } from '../lib/gateway.js';
 import { startKafkaGate } from '../lib/start-gate.js';
 import { GATEWAY_CORE, LOAD_CORE } from '../lib/machine.js';
 import { busyFigures, type Figure, type Report } from '../lib/report.js';
@@ -22,7 +22,9 @@ const QUIET_MS = 15_000;
 
 /**
  * The first `warmup` records are delivered like all others, but not counted: the program is compiled by then. `history`
- * is what each stream keeps, `memory` 1 takes the embedded engine, `workers` is the number of client processes.
+ * is what each stream keeps, `memory` 1 takes the embedded engine, `workers` is the number of client processes. With
+ * `deliveries` 1 the outcome of each record is written to Kafka, with `trace` 1 somebody follows a user whom no record is for,
+ * with `spans` 1 there is a taker of spans that no record is chosen for.
  */
 const defaults = {
   users: 5_000,
@@ -34,6 +36,9 @@ const defaults = {
   nodes: 1,
   partitions: 6,
   workers: 1,
+  deliveries: 0,
+  trace: 0,
+  spans: 0,
 };
 type Options = typeof defaults;
 
@@ -56,6 +61,7 @@ async function measure(bench: Bench<Options>): Promise<Report> {
 
   const gate = bench.ends(await startKafkaGate(brokers));
   const gateways = await startGateways(bench, gate.brokers);
+  if (bench.options.trace) bench.ends(await followNobody(gateways[0]!));
   bench.log(`connecting ${users} clients`);
   const clients = { shape, topics: ['notifications'], tokenOf, workers, targets: gateways };
   const fleet = bench.ends(await SocketFleet.connect(clients));
@@ -83,11 +89,29 @@ async function measure(bench: Bench<Options>): Promise<Report> {
 }
 
 function startGateways(bench: Bench<Options>, brokers: string): Promise<Gateway[]> {
-  const { nodes, memory, history } = bench.options;
+  const { nodes, memory, history, deliveries, spans } = bench.options;
   const engine = memory ? 'memory' : 'redis';
   const topics = { notifications: bench.id };
-  const start = () => bench.gateway({ topics, until: '/health', brokers, engine, history });
+  const settings = {
+    ...(deliveries && {
+      deliveries: { enabled: true, kafkaTopic: `${bench.id}-deliveries`, outcomes: ['delivered', 'offline'] },
+      topics: { notifications: { deliveries: true } },
+    }),
+    // Nobody listens there, and nothing is sent.
+    ...(spans && { tracing: { otlpUrl: 'http://127.0.0.1:9/v1/traces', ratio: 0 } }),
+  };
+  const start = () => bench.gateway({ topics, until: '/health', brokers, engine, history, settings });
   return Promise.all(Array.from({ length: nodes }, start));
+}
+
+/** Makes each node look at each message. Resolves when they do. */
+async function followNobody({ host, port }: Gateway): Promise<{ stop(): Promise<void> }> {
+  const aborter = new AbortController();
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+  const url = `http://${host}:${port}/api/trace?user=nobody`;
+  const { status } = await fetch(url, { headers, signal: aborter.signal });
+  if (status !== 200) throw new Error(`the trace was refused: ${status}`);
+  return { stop: async () => aborter.abort() };
 }
 
 function figuresOf(

@@ -23,9 +23,10 @@ const QUIET_MS = 15_000;
 
 /**
  * Sizes of the load. In each of the `rounds` all readers read all records, in turn, each in a fresh process; with `formats` 1
- * there is a reader for each of the other formats, too.
+ * there is a reader for each of the other formats, too; with `spans` 1 one that looks at each record whether spans are wanted
+ * of it, which they are of none.
  */
-const defaults = { records: 500_000, warmup: 100_000, bytes: 512, users: 5_000, rounds: 3, formats: 0 };
+const defaults = { records: 500_000, warmup: 100_000, bytes: 512, users: 5_000, rounds: 3, formats: 0, spans: 0 };
 type Options = typeof defaults;
 
 /** Formats beside the envelope, and how much more than it a record may cost, in µs. */
@@ -63,6 +64,14 @@ async function measure(bench: Bench<Options>): Promise<Report> {
         value: of(({ router, bare }) => router.cpuMicros / bare.cpuMicros),
         unit: '',
       },
+      ...(bench.options.spans === 1
+        ? [
+            {
+              ...{ name: 'spans, of no record: CPU per record, above none', unit: 'µs', atMost: 0.2 },
+              value: of(({ router, spanned }) => spanned!.cpuMicros - router.cpuMicros),
+            },
+          ]
+        : []),
       ...measured.map(({ format, atMost }, index) => ({
         name: `${format}: CPU per record, above the envelope`,
         value: of(({ router, others: passed }) => passed[index]!.cpuMicros - router.cpuMicros),
@@ -83,6 +92,8 @@ async function measure(bench: Bench<Options>): Promise<Report> {
 interface Round {
   readonly bare: Pass;
   readonly router: Pass;
+  /** null: not measured. */
+  readonly spanned: Pass | null;
   readonly others: readonly Pass[];
 }
 
@@ -103,6 +114,10 @@ async function measureRound(bench: Bench<Options>, { round, measured, registryUr
   const bare = await pass(bench, consumer);
   const task = { brokers, records: records(bench), registryUrl };
   const router = await pass(bench, await startRouter({ ...task, kafkaTopic, groupId }));
+  const spanned =
+    bench.options.spans === 1
+      ? await pass(bench, await startRouter({ ...task, kafkaTopic, groupId: `${groupId}-spans`, spans: true }))
+      : null;
   const passed: Pass[] = [];
   for (const { format, encode } of measured) {
     const own = encode === undefined ? kafkaTopic : `${kafkaTopic}-${format}`;
@@ -110,7 +125,7 @@ async function measureRound(bench: Bench<Options>, { round, measured, registryUr
       await pass(bench, await startRouter({ ...task, kafkaTopic: own, groupId: `${groupId}-${format}`, format })),
     );
   }
-  return { bare, router, others: passed };
+  return { bare, router, spanned, others: passed };
 }
 
 function records({ options }: Bench<Options>): number {

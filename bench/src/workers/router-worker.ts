@@ -12,6 +12,7 @@ import {
   type PublishResult,
   type RecordFormat,
   type RecordWriter,
+  type SpanSink,
 } from '@ws-gateway/core';
 import { KafkajsRecordSource } from '@ws-gateway/kafka-source';
 import { RegistrySchemaReader } from '@ws-gateway/schema-registry';
@@ -25,6 +26,8 @@ export interface RouterTask {
   /** Format of the records; the members of an envelope are found by a map. */
   readonly format?: RecordFormat;
   readonly registryUrl?: string;
+  /** There is a taker of spans, and no record is chosen for it. */
+  readonly spans?: boolean;
 }
 
 /**
@@ -91,10 +94,20 @@ const noLetters: RecordWriter = {
   stop: async () => undefined,
 };
 
+/** A taker of spans that is never called: no record of the load asks for them. */
+const noSpans: SpanSink = {
+  ratio: 0,
+  inFrames: false,
+  add: () => {
+    throw new Error('a record of the load was chosen');
+  },
+};
+
 let engine: DiscardEngine | null = null;
 
 async function start(task: RouterTask): Promise<void> {
   const { brokers, kafkaTopic, groupId, format = 'envelope', registryUrl = '' } = task;
+  const spans = task.spans === true ? noSpans : null;
   engine = new DiscardEngine(task.records);
   await engine.start(nobody);
   const stats = new RouterStats();
@@ -115,7 +128,10 @@ async function start(task: RouterTask): Promise<void> {
   };
   const limits = { maxRecordBytes: 1024 * 1024, perUserStats: false };
   const schemas = registryUrl === '' ? null : new RegistrySchemaReader({ ...REGISTRY, url: registryUrl }, logger);
-  await new Router({ source, engine, writer: noLetters, stats, logger, schemas }, { ...options, ...limits }).start();
+  await new Router(
+    { source, engine, writer: noLetters, stats, logger, schemas, spans },
+    { ...options, ...limits },
+  ).start();
 }
 
 serveParent({
