@@ -30,13 +30,12 @@ const run = (name, scriptKeys, args) => {
   const { sha, keys: count } = scripts.get(name);
   return redis.evalsha(sha, count, ...scriptKeys, ...args);
 };
-const admitKeys = [keys.base(0), keys.key(0, 'BLOCK', 'u1'), keys.key(0, 'PRESENCE', 'u1')];
-admitKeys.push(keys.key(0, 'NODE_CONNECTIONS', node), keys.key(0, 'SEQUENCE', node));
+const admitKeys = [keys.base(0), keys.key(0, 'NODE_CONNECTIONS', node), keys.key(0, 'SEQUENCE', node)];
 const admit = (connection, max) => {
-  const row = [connection, 'u1', node, 1000, '/ws'];
-  return run('admit', admitKeys, [...row, max, 'reject', '', 4501, 'session_replaced', 'e', '100000', 1e6, '', '']);
+  const asked = `${connection}\tu1\t1000\t/ws\t${max}\treject\t\t\t\t`;
+  return run('admit', admitKeys, [node, 4501, 'session_replaced', 'e', '100000', 1e6, '', asked]);
 };
-const release = (connection) => run('release', [admitKeys[0], admitKeys[3]], [connection, 'u1']);
+const release = (connection) => run('release', admitKeys.slice(0, 2), [connection, 'u1']);
 
 async function scriptMicros(action) {
   await redis.config('RESETSTAT');

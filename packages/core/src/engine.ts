@@ -60,7 +60,11 @@ export interface Engine {
   /** See RecordSink.sighted. */
   noteTopics(group: string, sights: readonly TopicSight[]): Promise<readonly TopicSight[]>;
 
-  /** Block check, session limit, presence row, current positions: one atomic step (for a user's own streams). */
+  /**
+   * Block check, session limit, presence row, current positions: one atomic step (for a user's own streams). Before rows of
+   * other nodes refuse it, those nodes are asked to show life (command `probe`), and it waits for that: what one of them
+   * holds that is silent for three tenths of a lease is free, and is closed with 4501 should the node wake.
+   */
   admit(request: AdmitRequest): Promise<AdmitResult>;
 
   /** Takes presence rows away. Never rejects for want of a server: a lost release is reaped with the node's lease. */
@@ -122,6 +126,8 @@ export interface Engine {
 
   /** Sets what this node tells the others about itself with each lease refresh. */
   report(status: NodeStatus): void;
+  /** Somebody doubts that this node lives: shows it at once. Absent: nobody else could. */
+  showLife?(): void;
 
   /** False while the engine cannot be reached: routers pause, edges refuse new connections, /ready says so. */
   readonly healthy: boolean;
@@ -271,8 +277,9 @@ export interface AdmitRequest {
   /** Rule for endpoints that are piped to a backend: one connection per user and `endpoint` in the whole cluster. */
   readonly exclusive?: SessionLimit['policy'] | null;
   /**
-   * true: the connection is open already (rebuild): the session limit is not applied, and of two in one exclusive place
-   * the newer one stays: the older is closed with 4501, or is told `already_connected` when it is the one that asks.
+   * true: the connection is open already (rebuild). Of two in one exclusive place the newer one stays: the older is closed
+   * with 4501, or is told `already_connected` when it is the one that asks. It takes nobody's session, and is told
+   * `session_limit` when newer ones alone are as many as may be.
    */
   readonly rejoin?: boolean;
 }

@@ -11,7 +11,7 @@ export * from './handshakes.js';
 export * from './history-text.js';
 export * from './http-server.js';
 export { isObject, objectIn, own } from './json.js';
-export { LeaseObserver, type ShownLease } from './lease-observer.js';
+export { LeaseObserver, type Life, type ShownLease } from './lease-observer.js';
 export * from './logger.js';
 export { livingOf, type MessageLife } from './message-life.js';
 export * from './memory-engine/memory-engine.js';

@@ -7,6 +7,12 @@ export interface ShownLease {
   readonly leaseMs?: number;
 }
 
+/** What the looks at a lease have shown: its score, and the time in ms of looks for which that has rested. */
+export interface Life {
+  readonly score: string;
+  readonly unmovedMs: number;
+}
+
 /**
  * Says which nodes are dead, by this process' own monotonic clock. A node is dead when its lease has not moved for a
  * lease time of looks that all succeeded. Each look is a write of our own that the store took, so a store that stood still,
@@ -15,7 +21,7 @@ export interface ShownLease {
 export class LeaseObserver {
   readonly #leaseMs: number;
   readonly #lookMsMax: number;
-  #seen = new Map<string, { readonly score: string; readonly unmovedMs: number }>();
+  #seen = new Map<string, Life>();
   #lookedMs = Infinity;
 
   /** `lookMsMax`: what the time between two looks counts at most, however long it was. */
@@ -28,7 +34,7 @@ export class LeaseObserver {
   look<Lease extends ShownLease>(leases: readonly Lease[], nowMs: number): readonly Lease[] {
     const passedMs = Math.max(0, Math.min(nowMs - this.#lookedMs, this.#lookMsMax));
     this.#lookedMs = nowMs;
-    const seen = new Map<string, { score: string; unmovedMs: number }>();
+    const seen = new Map<string, Life>();
     for (const { node, score } of leases) {
       const before = this.#seen.get(node);
       const unmovedMs = before?.score === score ? before.unmovedMs + passedMs : 0;
@@ -36,6 +42,11 @@ export class LeaseObserver {
     }
     this.#seen = seen;
     return leases.filter(({ node, leaseMs = this.#leaseMs }) => seen.get(node)!.unmovedMs >= leaseMs);
+  }
+
+  /** Null: the last look did not show it. */
+  lifeOf(node: string): Life | null {
+    return this.#seen.get(node) ?? null;
   }
 
   /** A write of our own failed, or may have: what was seen before says nothing any more. */

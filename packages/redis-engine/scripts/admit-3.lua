@@ -16,13 +16,15 @@
 --   since, ms
 --   endpoint
 --   sessions at most, 0 for no limit
---   'reject' or 'replace'
+--   'reject', 'replace' or 'newest' (of those that are open already)
 --   'reject', 'replace' or 'newest' (of those that are open already) when the endpoint is for one connection of a user,
 --     else ''
 --   when the token was issued, ms; 0 when it does not say; '' without a token
+--   nodes that give no sign of life, each between spaces, '' for none: their rows hold no place against a newcomer
 --   then two for each stream: name, ttl of its meta in ms
 -- Returns for each connection a text: 'admitted' or, where the row was there, 'renewed', with ' <epoch> <offset>' of each
--- stream behind it; 'blocked <block JSON>', 'revoked', 'session_limit' or 'already_connected'. A refusal changes nothing.
+-- stream behind it; 'blocked <block JSON>', 'revoked', and 'session_limit' or 'already_connected' with the
+-- nodes of the user's rows behind it, each after a space. A refusal changes nothing.
 -- Errors: UNKNOWN_NODE.
 local base, itsConnections, sequence = KEYS[1], KEYS[2], KEYS[3]
 local node, closeCode, closeReason, epochForNew = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -56,10 +58,16 @@ local function otherSessions(presence, connection)
   return sessions
 end
 
-local function replace(user, session)
-  redis.call('HDEL', base .. PRESENCE .. user, session.connection)
-  discountRow(user, session.node)
-  redis.call('SREM', base .. NODE_CONNECTIONS .. session.node, session.connection .. ' ' .. user)
+local function isIn(nodes, session) return string.find(nodes, ' ' .. session.node .. ' ', 1, true) ~= nil end
+
+-- The row of a silent node stays: whoever reaps that tells of its end, or it does so itself when it wakes and finds the
+-- command.
+local function replace(user, session, isSilent)
+  if not isSilent then
+    redis.call('HDEL', base .. PRESENCE .. user, session.connection)
+    discountRow(user, session.node)
+    redis.call('SREM', base .. NODE_CONNECTIONS .. session.node, session.connection .. ' ' .. user)
+  end
   local close = { code = closeCode, reason = closeReason }
   local json = cjson.encode({ command = 'close', user = user, connection = session.connection, close = close })
   hand(session.node, 'c\t\t0\t', json)
@@ -83,8 +91,11 @@ local function topText(stream, ttl)
   return text
 end
 
+-- With the nodes that are to be doubted.
+local function refusal(status, user) return status .. ' ' .. (redis.call('GET', base .. USER_NODES .. user) or '') end
+
 local function admit(tokenId, asked)
-  local connection, user, since, endpoint, most, policy, exclusive, issuedAt = unpack(asked, 1, 8)
+  local connection, user, since, endpoint, most, policy, exclusive, issuedAt, silent = unpack(asked, 1, 9)
   local sessionsMax, presence = tonumber(most), base .. PRESENCE .. user
 
   local block, revokedBefore, revoked =
@@ -93,29 +104,34 @@ local function admit(tokenId, asked)
   local isOld = revokedBefore and issuedAt ~= '' and tonumber(issuedAt) < tonumber(revokedBefore)
   if isOld and lasts('r ' .. user) or revoked and tokenId ~= '' and lasts('t ' .. tokenId) then return 'revoked' end
 
+  local isFull = sessionsMax > 0 and redis.call('HLEN', presence) >= sessionsMax
   -- One more row is refused without a look at those that are there, which may be very many.
-  if exclusive == '' and sessionsMax > 0 and policy == 'reject' then
-    local isFull = redis.call('HLEN', presence) >= sessionsMax
-    if isFull and not redis.call('HGET', presence, connection) then return 'session_limit' end
+  if exclusive == '' and policy == 'reject' and silent == '' and isFull then
+    if not redis.call('HGET', presence, connection) then return refusal('session_limit', user) end
   end
 
-  local isOver = sessionsMax > 0 and policy == 'replace' and redis.call('HLEN', presence) >= sessionsMax
-  if exclusive ~= '' or isOver then
-    local kept, replaced, others = {}, {}, otherSessions(presence, connection)
+  if exclusive ~= '' or isFull then
+    local kept, resting, replaced, newer, others = {}, {}, {}, 0, otherSessions(presence, connection)
     for _, session in ipairs(others) do
+      session.isSilent = isIn(silent, session)
+      local isYounger = isNewer(session, connection, since)
+      if isYounger then newer = newer + 1 end
       local isRival = exclusive ~= '' and session.endpoint == endpoint
-      if isRival and (exclusive == 'reject' or exclusive == 'newest' and isNewer(session, connection, since)) then
-        return 'already_connected'
-      end
-      local list = isRival and replaced or kept
+      local holdsPlace = exclusive == 'reject' or exclusive == 'newest' and isYounger
+      if isRival and holdsPlace and not session.isSilent then return refusal('already_connected', user) end
+      local list = isRival and replaced or session.isSilent and resting or kept
       list[#list + 1] = session
     end
     local isNew = #others == redis.call('HLEN', presence)
+    if isFull and isNew and policy == 'newest' and newer >= sessionsMax then return refusal('session_limit', user) end
+    local isLimited = sessionsMax > 0 and isNew and policy ~= 'newest'
     -- More than one when the limit was lowered.
-    local surplus = sessionsMax > 0 and isNew and #kept - sessionsMax + 1 or 0
-    if surplus > 0 and policy == 'reject' then return 'session_limit' end
+    local surplus = isLimited and #resting + #kept - sessionsMax + 1 or 0
+    for i = 1, math.min(surplus, #resting) do replaced[#replaced + 1] = resting[i] end
+    surplus = surplus - #resting
+    if surplus > 0 and policy == 'reject' then return refusal('session_limit', user) end
     for i = 1, surplus do replaced[#replaced + 1] = kept[i] end
-    for _, session in ipairs(replaced) do replace(user, session) end
+    for _, session in ipairs(replaced) do replace(user, session, session.isSilent) end
   end
 
   local row = node .. ' ' .. since .. ' ' .. endpoint
@@ -134,7 +150,7 @@ local function admit(tokenId, asked)
   redis.call('SADD', itsConnections, connection .. ' ' .. user)
 
   local reply = { isNew and 'admitted' or 'renewed' }
-  for i = 9, #asked, 2 do reply[#reply + 1] = topText(asked[i], asked[i + 1]) end
+  for i = 10, #asked, 2 do reply[#reply + 1] = topText(asked[i], asked[i + 1]) end
   return table.concat(reply, ' ')
 end
 

@@ -8,6 +8,7 @@
 -- ARGV[3] status JSON
 -- ARGV[4] '1' to register, '' to refresh
 -- ARGV[5] leases shown
+-- then nodes whose leases are shown as well
 -- Returns {1, number of nodes, node, its score, …}, or {0} when a lease to refresh is not there, or {-1} when it is not
 --   there because the node is being reaped.
 -- @include clock
@@ -18,4 +19,12 @@ if not registers and not redis.call('ZSCORE', nodes, node) then
 end
 redis.call('ZADD', nodes, now + leaseMs, node)
 redis.call('SET', status, statusJson, 'PX', 3 * leaseMs)
-return { 1, redis.call('ZCARD', nodes), unpack(redis.call('ZRANGE', nodes, 0, shown - 1, 'WITHSCORES')) }
+local reply = { 1, redis.call('ZCARD', nodes), unpack(redis.call('ZRANGE', nodes, 0, shown - 1, 'WITHSCORES')) }
+for i = 6, #ARGV do
+  local score = redis.call('ZSCORE', nodes, ARGV[i])
+  if score then
+    reply[#reply + 1] = ARGV[i]
+    reply[#reply + 1] = score
+  end
+end
+return reply

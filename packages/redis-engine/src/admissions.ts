@@ -26,8 +26,13 @@ interface AdmissionsParts {
   readonly history: Pick<History, 'positions'>;
 }
 
+/** What Redis says: of a refusal also whose rows the user has, as names of nodes. */
+export type Answer = AdmitResult & { readonly holders?: readonly string[] };
+
 /** One that waits for Redis' word. */
-interface Asked extends PromiseWithResolvers<AdmitResult> {
+interface Asked extends PromiseWithResolvers<Answer> {
+  /** Nodes whose rows hold no place. */
+  readonly silent: readonly string[];
   readonly request: AdmitRequest;
   readonly user: string;
   readonly partition: number;
@@ -50,13 +55,13 @@ export class Admissions {
   }
 
   /** Resolves after `write`; rejects with EngineError, and then it is not known whether there is a row. */
-  admit(request: AdmitRequest, user: string): Promise<AdmitResult> {
+  admit(request: AdmitRequest, user: string, silent: readonly string[]): Promise<Answer> {
     const { keys } = this.#parts;
     const partition = keys.partitionOf(user);
     const isNear = (stream: RetainedStream): boolean => partitionOfStream(keys, stream) === partition;
     const isAllNear = keys.partitions === 1 || request.streams.every(isNear);
     const streams = isAllNear ? request.streams : request.streams.filter(isNear);
-    const asked: Asked = { request, user, partition, streams, ...Promise.withResolvers<AdmitResult>() };
+    const asked: Asked = { request, user, silent, partition, streams, ...Promise.withResolvers<Answer>() };
     this.#waiting.push(asked);
     return isAllNear ? asked.promise : this.#withFar(asked);
   }
@@ -77,7 +82,7 @@ export class Admissions {
   }
 
   /** What is far are shared streams, and the node watches them already: any position since then will do. */
-  async #withFar({ request, streams, promise }: Asked): Promise<AdmitResult> {
+  async #withFar({ request, streams, promise }: Asked): Promise<Answer> {
     const far = request.streams.filter((stream) => !streams.includes(stream));
     const [result, farPositions] = await Promise.all([promise, this.#parts.history.positions(far)]);
     if (result.status !== 'admitted') return result;
@@ -140,12 +145,12 @@ class Chunk {
 }
 
 /** A request in the form that admit-3.lua takes. None of its texts holds a tab: names, and ids without control characters. */
-function textOf({ request, user, streams }: Asked): string {
+function textOf({ request, user, silent, streams }: Asked): string {
   const { connection, sinceMs, endpoint, sessions, rejoin, token = null } = request;
-  const limit = rejoin === true ? null : sessions;
+  const policy = rejoin === true ? 'newest' : (sessions?.policy ?? 'reject');
   const issuedAt = token === null ? '' : (token.issuedAtMs ?? 0);
-  let text = `${connection}\t${user}\t${sinceMs}\t${endpoint}\t${limit?.max ?? 0}\t${limit?.policy ?? 'reject'}\t`;
-  text += `${placeRule(request)}\t${issuedAt}\t`;
+  let text = `${connection}\t${user}\t${sinceMs}\t${endpoint}\t${sessions?.max ?? 0}\t${policy}\t`;
+  text += `${placeRule(request)}\t${issuedAt}\t${silent.length === 0 ? '' : ` ${silent.join(' ')} `}\t`;
   for (const { stream, retention } of streams) text += `${stream}\t${metaTtlMs(retention)}\t`;
   return text;
 }
@@ -157,18 +162,19 @@ function placeRule({ exclusive = null, rejoin }: AdmitRequest): string {
 }
 
 /** Result by what admit-3.lua says. */
-function resultOf(reply: string): AdmitResult {
-  const [status, ...positions] = reply.split(' ');
+function resultOf(reply: string): Answer {
+  const [status, ...words] = reply.split(' ');
   switch (status) {
     case 'blocked':
       return { status, block: JSON.parse(reply.slice('blocked '.length)) as Block };
     case 'revoked':
+      return { status };
     case 'session_limit':
     case 'already_connected':
-      return { status };
+      return { status, holders: words };
     case 'renewed':
-      return { status: 'admitted', positions: toPositions(positions), renewed: true };
+      return { status: 'admitted', positions: toPositions(words), renewed: true };
     default:
-      return { status: 'admitted', positions: toPositions(positions) };
+      return { status: 'admitted', positions: toPositions(words) };
   }
 }

@@ -3,6 +3,7 @@ import {
   EngineError,
   LeaseObserver,
   type Inbox,
+  type Life,
   type Logger,
   type NodeRow,
   type NodeStatus,
@@ -17,6 +18,7 @@ import { newIncarnation } from './node-names.js';
 import type { Settings } from './options.js';
 import type { OwnRows } from './own-rows.js';
 import type { Reaper } from './reaper.js';
+import { othersIn, placesOf, UNKNOWN, type InboxState, type LeaseState, type Refresh } from './refresh.js';
 
 /** Time in ms without a refresh after which the node does not count as registered any more. */
 const STALE_MS = 3000;
@@ -62,6 +64,10 @@ export class Membership {
   #owed: Omit<Repair, 'broken'> | null = null;
   #dead: ShownLease | null = null;
   #nodeCount = 1;
+  /** Nodes that somebody doubts, by how many do: looked at whatever their leases. */
+  readonly #doubted = new Map<string, number>();
+  #showing: Promise<void> | null = null;
+  #showsAgain = false;
 
   constructor(
     parts: MembershipParts,
@@ -130,6 +136,44 @@ export class Membership {
   doubt(partition: number): void {
     this.#refreshedMs = -Infinity;
     if (partition === 0) this.#interruptObserver();
+  }
+
+  /** Has these nodes looked at with each look, until what it returns is called. */
+  watch(nodes: readonly string[]): () => void {
+    for (const node of nodes) this.#doubted.set(node, (this.#doubted.get(node) ?? 0) + 1);
+    return () => {
+      for (const node of nodes) {
+        const left = this.#doubted.get(node)! - 1;
+        if (left > 0) this.#doubted.set(node, left);
+        else this.#doubted.delete(node);
+      }
+    };
+  }
+
+  /** Looks at the others' leases out of turn, and refreshes the own one. Rejects when the store does not take that. */
+  async look(): Promise<void> {
+    const state = await this.#lease(false).catch((error: unknown) => {
+      this.#interruptObserver();
+      throw error;
+    });
+    // The next check registers it again; until then nobody is judged.
+    if (state !== 'held') throw notRegistered();
+  }
+
+  /** A node's lease as the last look showed it; null: it was not among those shown. */
+  lifeOf(node: string): Life | null {
+    return this.#observer.lifeOf(node);
+  }
+
+  /** Somebody doubts that this node lives. Never rejects. */
+  showLife(): void {
+    this.#showsAgain = this.#showing !== null;
+    this.#showing ??= this.look()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#showing = null;
+        if (this.#showsAgain) this.showLife();
+      });
   }
 
   /** Registers under a new name. Messages for this node published from resolution on will arrive. */
@@ -277,7 +321,9 @@ export class Membership {
   async #lease(registers: boolean): Promise<LeaseState> {
     const { keys, calls } = this.#parts;
     const leaseKeys = [keys.key(0, 'NODES'), keys.key(0, 'STATUS', this.#name), keys.key(0, 'DEAD')];
-    const args = [this.#name, this.#settings.leaseMs, this.#statusJson, registers ? '1' : '', LEASES_SHOWN];
+    const { leaseMs } = this.#settings;
+    const doubted = [...this.#doubted.keys()];
+    const args = [this.#name, leaseMs, this.#statusJson, registers ? '1' : '', LEASES_SHOWN, ...doubted];
     const call = { keys: leaseKeys, args };
     const [state, nodeCount, ...shown] = await calls.of(0).run<[number, number, ...string[]]>('lease', call);
     if (state !== 1) return state === 0 ? 'gone' : 'reaped';
@@ -329,46 +375,12 @@ export class Membership {
   }
 }
 
-/** Nothing was heard of a partition's inbox. */
-const UNKNOWN = -1;
-
-interface InboxState {
-  /** `emptied`: Redis came back without its data. `lost`: with older data, or the inbox alone is gone. */
-  readonly kind: 'known' | 'emptied' | 'lost' | 'unknown';
-  /** Number of the newest batch in the inbox. */
-  readonly sequence: number;
-}
-
-/** `gone`: nobody lists the node. `reaped`: another node has taken it for dead. */
-type LeaseState = 'held' | 'gone' | 'reaped';
-
-interface Refresh {
-  readonly lease: LeaseState | 'unknown';
-  /** States by partition. */
-  readonly states: readonly InboxState[];
-  /** Why something is unknown, if it is. */
-  readonly failure: unknown;
-}
-
 /** Partitions whose rows are written again, and those of them whose messages may not have come to this node. */
 interface Repair {
   readonly broken: readonly number[];
   readonly missed: readonly number[];
   /** Others took this node for dead. */
   readonly reaped?: boolean;
-}
-
-function placesOf(states: readonly InboxState[], kind: InboxState['kind']): number[] {
-  return [...states.keys()].filter((p) => states[p]!.kind === kind);
-}
-
-/** Node and score in turn. Nobody judges itself. */
-function othersIn(shown: readonly string[], self: string): ShownLease[] {
-  const leases: ShownLease[] = [];
-  for (let at = 0; at < shown.length; at += 2) {
-    if (shown[at] !== self) leases.push({ node: shown[at]!, score: shown[at + 1]! });
-  }
-  return leases;
 }
 
 export function notRegistered(): EngineError {

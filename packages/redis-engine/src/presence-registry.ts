@@ -11,13 +11,15 @@ import {
   type RetainedStream,
   type Revocation,
 } from '@ws-gateway/core';
-import { Admissions } from './admissions.js';
+import { Admissions, type Answer } from './admissions.js';
 import type { Calls } from './calls.js';
 import type { History } from './history.js';
 import type { Keys } from './keys.js';
 import type { Membership } from './membership.js';
 import { rowOf } from './node-names.js';
 import type { Settings } from './options.js';
+import type { Publisher } from './publisher.js';
+import type { SilentNodes } from './silent-nodes.js';
 
 /** Rows taken away in one script run. */
 const RELEASE_CHUNK = 200;
@@ -29,6 +31,8 @@ interface SessionsParts {
   readonly keys: Keys;
   readonly membership: Membership;
   readonly history: History;
+  readonly silent: SilentNodes;
+  readonly publisher: Pick<Publisher, 'command'>;
 }
 
 /** Presence rows of this node's connections, and who may have one. */
@@ -58,10 +62,8 @@ export class PresenceRegistry {
     const key = rowKey({ connection, user });
     this.#releases.delete(key);
     this.#underWay.delete(key);
-    const admission = this.#admissions.admit(request, user);
-    this.#flushSoon();
     try {
-      const result = await admission;
+      const result = await this.#admitWhereFree(request, user);
       if (result.status === 'admitted') this.#stats.registrations++;
       return result;
     } catch (error) {
@@ -132,6 +134,28 @@ export class PresenceRegistry {
     const key = keys.key(partition, 'PRESENCE', user);
     const rows = await calls.of(partition).command<Record<string, string>>('hgetall', [key]);
     return Object.entries(rows).map(([connection, row]) => rowOf(connection, row));
+  }
+
+  /** A place that only rows of silent nodes hold is free. */
+  async #admitWhereFree(request: AdmitRequest, user: string): Promise<AdmitResult> {
+    const { membership, silent, publisher } = this.#parts;
+    const answer = await this.#ask(request, user, []);
+    const { status, holders } = answer;
+    if (holders === undefined) return answer;
+    const doubted = holders.filter((node) => node !== '' && node !== membership.name);
+    if (request.rejoin === true || doubted.length === 0) return { status } as AdmitResult;
+    const wanted = status === 'already_connected' ? { endpoint: request.endpoint } : {};
+    const probe = () => publisher.command({ kind: 'user', user }, { command: 'probe', user, ...wanted });
+    const nodes = await silent.among(doubted, probe);
+    if (nodes.length === 0) return { status } as AdmitResult;
+    const again = await this.#ask(request, user, nodes);
+    return again.holders === undefined ? again : ({ status: again.status } as AdmitResult);
+  }
+
+  #ask(request: AdmitRequest, user: string, silent: readonly string[]): Promise<Answer> {
+    const answer = this.#admissions.admit(request, user, silent);
+    this.#flushSoon();
+    return answer;
   }
 
   #forget(released: ReleasedConnection): void {

@@ -53,6 +53,7 @@ import { RouterBeats } from './router-beats.js';
 import { ScriptLink } from './script-link.js';
 import { loadScripts } from './scripts.js';
 import { PresenceRegistry } from './presence-registry.js';
+import { SilentNodes } from './silent-nodes.js';
 
 interface Parts {
   readonly clients: Clients;
@@ -253,6 +254,10 @@ export class RedisEngine implements Engine {
     this.#parts?.membership.report(status);
   }
 
+  showLife(): void {
+    this.#parts?.membership.showLife();
+  }
+
   #started<Result>(action: (parts: Parts) => Promise<Result>): Promise<Result> {
     if (this.#parts === null) return Promise.reject(new EngineError('stopped', 'the engine is not running'));
     return action(this.#parts);
@@ -291,7 +296,9 @@ export class RedisEngine implements Engine {
     const history = new History(calls, keys, recent);
     const blocks = new Blocks(calls, keys, { settings, logger });
     const publisher = new Publisher(publishing, keys, { stats, settings, nodeCount: () => membership.nodeCount });
-    const sessions = new PresenceRegistry({ calls, keys, membership, history }, { stats, settings });
+    const silent = new SilentNodes(membership, settings);
+    const sessionParts = { calls, keys, membership, history, silent, publisher };
+    const sessions = new PresenceRegistry(sessionParts, { stats, settings });
     const interestRows = new InterestRows({ calls, keys, membership });
     for (const client of allOf(clients)) {
       client.on('error', (error: Error) => logger.debug('redis connection failed', { error: error.message }));

@@ -6,6 +6,8 @@ import { Keys } from '../src/keys.js';
 import type { Membership } from '../src/membership.js';
 import type { Settings } from '../src/options.js';
 import { PresenceRegistry } from '../src/presence-registry.js';
+import type { Publisher } from '../src/publisher.js';
+import type { SilentNodes } from '../src/silent-nodes.js';
 
 describe('a release whose call has no answer in time', () => {
   /** Calls to a store whose releases are answered when a test says so. */
@@ -21,7 +23,9 @@ describe('a release whose call has no answer in time', () => {
     };
     const calls = { of: () => ({ run, server: '100000' }), send: () => undefined } as unknown as Calls;
     const membership = { name: 'n1~1' } as Membership;
-    const parts = { calls, keys: new Keys('test', { partitions: 1 }), membership, history: {} as History };
+    const keys = new Keys('test', { partitions: 1 });
+    const others = { history: {} as History, silent: {} as SilentNodes, publisher: {} as Publisher };
+    const parts = { calls, keys, membership, ...others };
     const sessions = new PresenceRegistry(parts, { stats: new EngineStats(), settings: {} as Settings });
     return { sessions, released, fail: () => fail() };
   }

@@ -83,6 +83,22 @@ export const sessions: ConformanceTests = {
     for (let i = 0; i < 50; i++) expect(await connections(node, `u${i}`)).toEqual([]);
   },
 
+  // Its row was taken away while its node was paused, and the place was free.
+  'leaves the sessions to newer connections that took them before one was registered again': async (fixture) => {
+    const node = await fixture.node();
+    for (const policy of ['reject', 'replace'] as const) {
+      const limited = { sessions: { max: 2, policy } } as const;
+      const rejoin = (connection: string, sinceMs: number) =>
+        admit(node, policy, connection, { ...limited, rejoin: true, sinceMs });
+      await admit(node, policy, 'c2', { ...limited, sinceMs: 2000 });
+      expect(await rejoin('c1', 1000)).toMatchObject({ status: 'admitted' });
+      await node.engine.release([{ connection: 'c1', user: policy }]);
+      await admit(node, policy, 'c3', { ...limited, sinceMs: 3000 });
+      expect(await rejoin('c1', 1000)).toEqual({ status: 'session_limit' });
+      expect(await rejoin('c2', 2000)).toMatchObject({ status: 'admitted' });
+    }
+  },
+
   'rejects beyond the session limit': async (fixture) => {
     const node = await fixture.node();
     const limited = { sessions: { max: 2, policy: 'reject' } } as const;

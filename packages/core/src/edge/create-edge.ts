@@ -126,7 +126,7 @@ export function createEdge(deps: EdgeDeps, options: EdgeOptions): Edge {
     endpoints,
     handshaker: new Handshaker({ ...deps, ...parts, reception, capacity }, options),
     reloads,
-    rebuild: new Rebuild({ ...deps, ...parts }),
+    rebuild: new Rebuild({ ...deps, ...parts }, options),
     engine,
     stats,
     logger,

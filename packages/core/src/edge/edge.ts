@@ -39,7 +39,7 @@ const EVERYWHERE_OF_USER = userStream(EVERY_CONNECTION, '');
 
 /** The finished parts of an edge (see createEdge). */
 export interface EdgeParts {
-  readonly engine: Pick<Engine, 'healthy'>;
+  readonly engine: Pick<Engine, 'healthy' | 'showLife'>;
   readonly connections: ConnectionTable;
   readonly endpoints: Endpoints;
   readonly reception: HandshakeReception;
@@ -347,8 +347,9 @@ export class Edge implements EdgeHandler, Inbox {
     loginChanges.close(command);
   }
 
-  /** A peer that has changed its network leaves a socket behind that looks open for as long as a heartbeat. */
+  /** Somebody waits to hear that this node lives. A peer that has changed its network leaves a socket behind that looks open for as long as a heartbeat. */
   #probe({ user, endpoint }: Extract<NodeCommand, { command: 'probe' }>): void {
+    this.#parts.engine.showLife?.();
     for (const connection of this.#parts.connections.ofUser(user)) {
       if (endpoint === undefined || endpoint === connection.endpoint.path) connection.socket?.probe(PROBE_MS);
     }

@@ -33,6 +33,10 @@ export class MemoryPresence {
     const replaced = others.filter(isRival);
     if (request.rejoin === true) {
       if (replaced.some((row) => isNewer(row, request))) return { status: 'already_connected' };
+      const newer = others.filter((row) => isNewer(row, request)).length;
+      if (sessions !== null && sessions.max > 0 && !rows.has(connection) && newer >= sessions.max) {
+        return { status: 'session_limit' };
+      }
     } else {
       if (replaced.length > 0 && request.exclusive === 'reject') return { status: 'already_connected' };
       if (sessions !== null && sessions.max > 0 && !rows.has(connection)) {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { closeOver, closeReason } from '../../close-codes.js';
 import { EngineError } from '../../errors.js';
-import type { Engine, HistoryPage } from '../../engine.js';
+import type { Engine, HistoryPage, SessionLimit } from '../../engine.js';
 import type { ContinuityLoss } from '../../inbox.js';
 import type { Logger } from '../../logger.js';
 import type { PresenceEvents } from '../../outgoing/presence-events.js';
@@ -41,6 +41,7 @@ interface RebuildDeps {
  */
 export class Rebuild {
   readonly #deps: RebuildDeps;
+  readonly #sessions: SessionLimit | null;
   /** Connections to be registered again, each with its subscriptions that hold meanwhile. */
   readonly #pending = new Map<Connection, Set<Subscription>>();
   /** Connections with a stream that may have a hole, and its topic; undefined: all that is theirs is in doubt. */
@@ -48,8 +49,9 @@ export class Rebuild {
   #losses: ContinuityLoss[] = [];
   #running: Promise<void> | null = null;
 
-  constructor(deps: RebuildDeps) {
+  constructor(deps: RebuildDeps, { sessions }: { sessions: SessionLimit | null }) {
     this.#deps = deps;
+    this.#sessions = sessions;
   }
 
   /**
@@ -140,7 +142,7 @@ export class Rebuild {
       endpoint: endpoint.path,
       sinceMs: login.sinceMs,
       streams: waiting.map((subscription) => subscription.retained!),
-      sessions: null,
+      sessions: this.#sessions,
       token: login.identity,
       exclusive: endpoint.exclusive,
       rejoin: true,
@@ -148,7 +150,9 @@ export class Rebuild {
     // It is another login's since, of which nothing is known yet.
     if (connection.login !== login) return this.#register(connection, held, losses);
     // Its place was free, and was taken on another node, before this row.
-    if (result.status === 'already_connected') this.#deps.sender.close(connection, closeReason('session_replaced'));
+    if (result.status === 'already_connected' || result.status === 'session_limit') {
+      this.#deps.sender.close(connection, closeReason('session_replaced'));
+    }
     // Blocked while the store was away, or between its return and this row.
     if (result.status === 'blocked') {
       this.#deps.sender.close(connection, closeReason('user_blocked', result.block.reason));

@@ -68,7 +68,8 @@ class Node {
     const { sender } = this.underTest;
     const presence = { connected: ({ id }: Connection) => void this.told.push(id) };
     const catchUp = { start: () => undefined };
-    this.rebuild = new Rebuild({ engine, presence, connections, interests, delivery, catchUp, sender, logger: silent });
+    const deps = { engine, presence, connections, interests, delivery, catchUp, sender, logger: silent };
+    this.rebuild = new Rebuild(deps, { sessions: null });
   }
 
   /** An open socket of a user, subscribed to a stream and up to date. */
