@@ -26,7 +26,7 @@ const GROUPS = {
   Applications: ['backend-links', 'admin-api', 'console'],
   Operating: [
     ...['operations', 'operations-redis-kafka', 'configuration', 'metrics', 'kubernetes', 'kubernetes-recipes'],
-    ...['security', 'data', 'upgrading', 'performance'],
+    ...['security', 'data', 'upgrading', 'performance', 'scale'],
   ],
   Inside: ['ARCHITECTURE', 'kafkajs', 'decisions/README', 'contributing', 'changelog'],
 };

@@ -1,8 +1,9 @@
-import { EngineStats, type Inbox, type Logger, type PublishItem } from '@ws-gateway/core';
+import { EngineStats, type Inbox, type PublishItem } from '@ws-gateway/core';
 import { RedisEngine } from '@ws-gateway/redis-engine';
 import { Redis } from 'ioredis';
 import { Partitioners } from 'kafkajs';
 import type { MeasuredRedis } from './local-redis.js';
+import { quiet } from './quiet.js';
 import { waitFor } from './wait.js';
 
 const FRAME_BYTES = 512;
@@ -249,6 +250,3 @@ function frameHead(number: number): string {
 }
 
 const FRAME = frameHead(0);
-
-const ignore = (): void => undefined;
-const quiet: Logger = { error: ignore, warn: ignore, info: ignore, debug: ignore, child: () => quiet };
