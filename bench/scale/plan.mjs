@@ -31,12 +31,12 @@ const FULL = 0.5;
 const GIB = 2 ** 30;
 /** The part of the installation that is simulated: its processes are alike. */
 const SIMULATED_MAX = 50_000;
-/** As packages/client and the gateway have it: a client waits 10 s, and is spread over 1 ms for each 10 sockets of a process. */
+/** As packages/client and the gateway have it: a client waits 10 s, and is spread over 1 ms for each 4 sockets of a process. */
 const PATIENCE_MS = 10_000;
 /** As the engine has it. */
 const CALL_TIMEOUT_MS = 5000;
 const HORIZON_MS = 600_000;
-const SPREAD_MS = Math.max(2000, SOCKETS_A_PROCESS / 10);
+const SPREAD_MS = Math.max(2000, SOCKETS_A_PROCESS / 4);
 
 function planOf(connections) {
   const processes = Math.max(6, Math.ceil(connections / SOCKETS_A_PROCESS));
@@ -127,7 +127,7 @@ const answers = {
   plan: plans,
   'a third is lost': plans.map((plan) => zoneLost(plan.connections, plan['Redis masters'])),
   'ten million, by masters': [4, 8, 16, 32, 64].map((masters) => zoneLost(ten.connections, masters)),
-  'ten million, by spread': [2.5, 10, 30, 120].map((seconds) =>
+  'ten million, by spread': [2.5, 6.25, 12, 30, 120].map((seconds) =>
     zoneLost(ten.connections, ten['Redis masters'], { spreadMs: seconds * 1000 }),
   ),
   'ten million, by handshakesPerSecond': [0, 100, 400, 1000].map((limitPerSecond) =>
