@@ -80,7 +80,9 @@ export class Positions {
       if (offset < first) return 'duplicate';
     }
     this.#entries.set(stream, { epoch, offset, state: 'seen' });
-    return known === undefined || known.epoch === epoch ? 'new' : 'new_epoch';
+    // Nothing was there, and this is the first: the epoch of a stream that was never written changes with time.
+    const isFirst = known?.offset === 0 && offset === 1;
+    return known === undefined || known.epoch === epoch || isFirst ? 'new' : 'new_epoch';
   }
 
   /** The connection has lasted: what the gateway sends with the joining has come, or there was nothing. */

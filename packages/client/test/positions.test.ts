@@ -98,6 +98,13 @@ describe('positions', () => {
     expect(positions.accept(STREAM, at(2, 'e2'))).toBe('new');
   });
 
+  it('take the first message of a stream without any for new, whatever its epoch', () => {
+    const positions = new Positions({ [STREAM]: at(0, 'e1') });
+    expect(positions.accept(STREAM, at(1, 'e2'))).toBe('new');
+    expect(positions.get(STREAM)).toEqual(at(1, 'e2'));
+    expect(new Positions({ [STREAM]: at(0, 'e1') }).accept(STREAM, at(2, 'e2'))).toBe('new_epoch');
+  });
+
   it('of a stream without history are none', () => {
     const positions = new Positions();
     expect(positions.join({}, 'own')).toBe('joined');

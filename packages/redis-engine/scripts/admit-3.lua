@@ -7,7 +7,7 @@
 -- ARGV[1] node (with its life)
 -- ARGV[2] close code for a replaced session
 -- ARGV[3] its reason
--- ARGV[4] epoch for streams that don't exist
+-- ARGV[4] epoch for streams that don't exist (include/tops.lua)
 -- ARGV[5] name of this Redis process
 -- ARGV[6] bytes that may wait in an inbox
 -- then two for each connection: its token's id, '' for none, and texts that each end with a tab:
@@ -65,7 +65,7 @@ local function isIn(nodes, session) return string.find(nodes, ' ' .. session.nod
 local function replace(user, session, isSilent)
   if not isSilent then
     redis.call('HDEL', base .. PRESENCE .. user, session.connection)
-    discountRow(user, session.node)
+    discountRow(user, session.node, session.node ~= node)
     redis.call('SREM', base .. NODE_CONNECTIONS .. session.node, session.connection .. ' ' .. user)
   end
   local close = { code = closeCode, reason = closeReason }
@@ -84,7 +84,7 @@ local tops = {}
 local function topText(stream, ttl)
   local text = tops[stream]
   if not text then
-    local top = topOf(base .. META .. stream, epochForNew, ttl)
+    local top = topOf(stream, epochForNew, ttl)
     text = top.epoch .. ' ' .. top.offset
     tops[stream] = text
   end

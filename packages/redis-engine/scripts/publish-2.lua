@@ -7,7 +7,7 @@
 -- ARGV[3] source offset of the first item
 -- ARGV[4] how many items of that record were in the calls before
 -- ARGV[5] '' or, when the record of ARGV[2] goes on in the next call, how many of its items are covered so far
--- ARGV[6] epoch for streams that begin one
+-- ARGV[6] epoch for streams that begin one; with a `~` before it not for the first of a stream (include/tops.lua)
 -- ARGV[7] name of this Redis process, with which that epoch begins
 -- ARGV[8] bytes that may wait in an inbox
 -- ARGV[9] '1': the reply has a row for each item
@@ -25,7 +25,7 @@
 -- Errors: SOURCE_GAP.
 local base = KEYS[1]
 local previous, last, first = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local ordinal, epochForNew, server = tonumber(ARGV[4]), ARGV[6], ARGV[7]
+local ordinal, epochForNew, server = tonumber(ARGV[4]), string.gsub(ARGV[6], '^~', ''), ARGV[7]
 local inboxBytesMax = tonumber(ARGV[8])
 local wantItems = ARGV[9] == '1'
 local call, match = redis.call, string.match
@@ -74,7 +74,7 @@ for i = 1, tonumber(ARGV[12]) do
     slack = mode == 'l' and 1 or math.max(8, size / 4),
     ttl = ttl,
     bytesMax = tonumber(ARGV[at + 5]),
-    metaTtl = math.max(2 * ttl, 86400000),
+    metaTtl = math.max(2 * ttl, 129600000),
   }
   at = at + 7
 end
@@ -118,6 +118,7 @@ end
 local stored = keyCount > 0 and call('MGET', unpack(keys)) or {}
 
 -- @include kept
+-- @include tops
 
 -- A meta is `<epoch> <top> <ms when the lives of list and meta are prolonged, 0 for no list>`, behind it `/<bytes>` where
 -- these are bounded, and ` <epoch before> <top it ended with>` if there was one (src/keys.ts).
@@ -125,8 +126,10 @@ local metas, metaCount, metaOf = {}, 0, {}
 local metaOfThisProcess = '^(' .. server .. '%S+) (%d+) (%d+)(.*)$'
 local function readMeta(stream, class)
   local place = metaPlaces[stream]
-  local epoch, offset, renewAt, before = epochForNew, '0', '0', ''
-  if stored[place] then
+  local epoch, offset, renewAt, before = nil, '0', '0', ''
+  if not stored[place] then
+    epoch = unwrittenEpoch(stream, ARGV[6])
+  else
     epoch, offset, renewAt, before = match(stored[place], metaOfThisProcess)
     if not epoch then
       -- Another process wrote last, and this one may have older data: offsets behind this top may have been told.

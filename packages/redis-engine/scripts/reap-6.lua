@@ -15,7 +15,6 @@ local node, rowsMax = ARGV[1], ARGV[2]
 redis.call('UNLINK', sequence, inbox, room)
 
 -- @include user-nodes
--- @include tops
 
 local reply = { 0 }
 local connections = redis.call('SPOP', itsConnections, rowsMax)
@@ -31,6 +30,6 @@ for i = 1, #connections do
   end
 end
 local streams = redis.call('SPOP', itsInterests, rowsMax)
-for i = 1, #streams do leaveStream(base, streams[i], node) end
+for i = 1, #streams do redis.call('HDEL', base .. INTEREST .. streams[i], node) end
 reply[1] = redis.call('EXISTS', itsConnections, itsInterests) > 0 and 1 or 0
 return reply

@@ -5,8 +5,6 @@
 -- ARGV[1] node (with its life)
 -- then the streams
 -- Returns 1.
--- @include tops
-
-for i = 2, #ARGV do leaveStream(KEYS[1], ARGV[i], ARGV[1]) end
+for i = 2, #ARGV do redis.call('HDEL', KEYS[1] .. INTEREST .. ARGV[i], ARGV[1]) end
 redis.call('SREM', KEYS[2], unpack(ARGV, 2))
 return 1

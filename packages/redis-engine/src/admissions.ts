@@ -8,7 +8,7 @@ import {
   type RetainedStream,
 } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
-import { newEpoch } from './epoch.js';
+import { epochForLook } from './epoch.js';
 import { metaTtlMs, partitionOfStream, toPositions, type History } from './history.js';
 import type { Keys } from './keys.js';
 import type { Membership } from './membership.js';
@@ -116,7 +116,7 @@ export class Admissions {
       name,
       replaced.code,
       replaced.reason,
-      newEpoch(link.server),
+      epochForLook(link),
       link.server,
       this.#settings.inboxBytesMax,
     ];

@@ -12,8 +12,16 @@ let made = 0;
  * are given to other messages: so the first message that is added to a stream on another process begins an epoch, with
  * the offset going on. Positions of the epoch before stay good up to where it ended (publish-2.lua).
  */
-export function newEpoch(server: string): string {
+function newEpoch(server: string): string {
   return server + start + (made++).toString(36);
+}
+
+/**
+ * Epoch for streams that there are not, in the form that scripts take (scripts/include/tops.lua): with a `~` nothing has to be kept of
+ * them. A server that evicts may forget a stream that was written, and its epoch must not come again then.
+ */
+export function epochForLook({ server, evicts }: { readonly server: string; readonly evicts: boolean }): string {
+  return (evicts ? '' : '~') + newEpoch(server);
 }
 
 /** The name of a Redis process: six digits, of the run id in its INFO. */

@@ -16,6 +16,11 @@ export class EvictionPolicies {
     this.#logger = logger;
   }
 
+  /** The server may take keys away when its memory is full, or does not say. */
+  evicts(link: object): boolean {
+    return this.#policies.get(link) !== SAFE;
+  }
+
   /** Takes note of what a server says in its INFO. */
   see(link: object, info: string): void {
     const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];

@@ -1,12 +1,13 @@
 import type { HistoryPage, Position, RetainedStream, Retention, StreamMessage } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
-import { newEpoch } from './epoch.js';
+import { epochForLook } from './epoch.js';
 import type { Keys } from './keys.js';
 import type { RecentRecords } from './recent-records.js';
 import type { ScriptLink } from './script-link.js';
 import { decodeEntry } from './wire.js';
 
-const META_TTL_MIN_MS = 86_400_000;
+/** Three half days: see scripts/include/tops.lua, which counts on it. */
+const META_TTL_MIN_MS = 129_600_000;
 
 /** The epoch outlives the messages: who comes back within a day must not be told that history was lost. */
 export function metaTtlMs({ ttlMs }: Retention): number {
@@ -60,9 +61,8 @@ export class History {
     const partition = partitionOfStream(this.#keys, stream);
     const link = this.#calls.of(partition);
     const { mode, size, ttlMs } = stream.retention;
-    const keys = (['META', 'LIST'] as const).map((kind) => this.#keys.key(partition, kind, stream.stream));
     const args = [
-      newEpoch(link.server),
+      epochForLook(link),
       metaTtlMs(stream.retention),
       mode === 'latest' ? 'l' : 'o',
       mode === 'latest' ? 1 : size,
@@ -74,8 +74,10 @@ export class History {
         : Number.MAX_SAFE_INTEGER,
       limit,
       bytesMax,
+      stream.stream,
     ];
-    const reply = await link.run<(Buffer | number)[]>('read', { keys, args, buffers: true });
+    const call = { keys: [this.#keys.base(partition)], args, buffers: true };
+    const reply = await link.run<(Buffer | number)[]>('read', call);
     const [epochBytes, top, recovered, before, ...entries] = reply as [Buffer, number, number, number, ...Buffer[]];
     const epoch = epochBytes.toString();
     const messages: StreamMessage[] = [];
@@ -89,15 +91,14 @@ export class History {
 
   async acknowledge(stream: RetainedStream, offset: number): Promise<boolean> {
     const link = this.#linkOf(stream);
-    const args = [newEpoch(link.server), metaTtlMs(stream.retention), offset, stream.stream];
-    const keys = [...this.#acknowledgeKeys(stream), this.#keys.base(partitionOfStream(this.#keys, stream))];
-    return (await link.run<number>('acknowledge', { keys, args })) === 1;
+    const args = [epochForLook(link), metaTtlMs(stream.retention), offset, stream.stream];
+    return (await link.run<number>('acknowledge', { keys: [this.#baseOf(stream)], args })) === 1;
   }
 
   async acknowledged(stream: RetainedStream): Promise<Position | null> {
     const link = this.#linkOf(stream);
-    const args = [newEpoch(link.server), metaTtlMs(stream.retention)];
-    const call = { keys: this.#acknowledgeKeys(stream), args };
+    const args = [epochForLook(link), metaTtlMs(stream.retention), stream.stream];
+    const call = { keys: [this.#baseOf(stream)], args };
     const [epoch, offset] = await link.run<[string, number]>('acknowledged', call);
     return offset === 0 ? null : { epoch, offset };
   }
@@ -106,14 +107,13 @@ export class History {
     return this.#calls.of(partitionOfStream(this.#keys, stream));
   }
 
-  #acknowledgeKeys(stream: RetainedStream): string[] {
-    const partition = partitionOfStream(this.#keys, stream);
-    return (['META', 'ACKNOWLEDGED'] as const).map((kind) => this.#keys.key(partition, kind, stream.stream));
+  #baseOf(stream: RetainedStream): string {
+    return this.#keys.base(partitionOfStream(this.#keys, stream));
   }
 
   async #positionsIn(partition: number, streams: readonly RetainedStream[]): Promise<Position[]> {
     const link = this.#calls.of(partition);
-    const args = [newEpoch(link.server), ...streams.flatMap(({ stream, retention }) => [stream, metaTtlMs(retention)])];
+    const args = [epochForLook(link), ...streams.flatMap(({ stream, retention }) => [stream, metaTtlMs(retention)])];
     return toPositions(await link.run<string[]>('positions', { keys: [this.#keys.base(partition)], args }));
   }
 }

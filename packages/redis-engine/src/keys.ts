@@ -9,7 +9,7 @@ export const keyKinds = {
   PRESENCE: 'pres:',
   /** String, the nodes of those rows, separated by spaces. */
   USER_NODES: 'un:',
-  /** Hash, node → how many of those rows it has. */
+  /** Hash, node → how many of those rows it has, where it has more than one. */
   USER_NODE_ROWS: 'unr:',
   /** String, JSON of the block. */
   BLOCK: 'blk:',
@@ -31,7 +31,8 @@ export const keyKinds = {
    * String, `<epoch> <top offset> <ms when the lives of list and meta are prolonged, 0 for no list>`, where the stream's
    * bytes are bounded `/<bytes in the list>` and, once Redis was started again, ` <epoch before> <top offset it ended
    * with>`. A list lives for five quarters of the ttl of its messages, prolonged once a quarter, when those that are too old
-   * are taken away; a meta twice the ttl, at least a day.
+   * are taken away; a meta twice the ttl, at least
+   * a day and a half. A stream that was never written has neither (include/tops.lua).
    */
   META: 'm:',
   /**
@@ -39,6 +40,8 @@ export const keyKinds = {
    * stream and with a hash used as a ring (history of 100, 512 bytes): all of it 14.2, 15.0 and 14.8 µs a message.
    */
   LIST: 'h:',
+  /** Sorted set, SHA-1 of a stream's name by the ms when it was erased: its epochs before are not told any more. */
+  ERASED: 'erased',
   /** String, `<epoch> <offset>` that the stream's user has acknowledged. */
   ACKNOWLEDGED: 'a:',
   /** Hash, `<source> <offset> <stream>` → what is known of a message whose outcome is wanted (include/ledger.lua). */

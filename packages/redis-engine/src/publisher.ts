@@ -9,7 +9,7 @@ import type {
   SourceRange,
 } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
-import { newEpoch } from './epoch.js';
+import { epochForLook } from './epoch.js';
 import type { Keys } from './keys.js';
 import type { Settings } from './options.js';
 import {
@@ -127,7 +127,7 @@ export class Publisher {
       perItem,
       mark: isLast ? (source.mark ?? null) : null,
       originSuffix: originSuffix(source),
-      epoch: newEpoch(server),
+      epoch: epochForLook(link),
       server,
       inboxBytesMax,
     };

@@ -91,6 +91,11 @@ export class ScriptLink {
     return this.#server;
   }
 
+  /** See EvictionPolicies. */
+  get evicts(): boolean {
+    return this.#policies.evicts(this);
+  }
+
   async run<Reply>(name: ScriptName, call: Call): Promise<Reply> {
     // Messages and positions would bear the name of no process.
     if (this.ready && !this.#identified) {

@@ -37,7 +37,7 @@ import { MemoryBlockSteps } from './memory-block-steps.js';
 import { MemoryPresence } from './memory-presence.js';
 import { MemoryLedger } from './memory-ledger.js';
 import { MemorySources } from './memory-sources.js';
-import { MemoryStream, newEpoch } from './memory-stream.js';
+import { MemoryStreams } from './memory-streams.js';
 
 export interface MemoryEngineOptions {
   readonly node: string;
@@ -63,7 +63,7 @@ export class MemoryEngine implements Engine {
   readonly #clock: () => number;
   readonly #stats: EngineStats;
   readonly #tracing: Tracing;
-  readonly #streams = new Map<StreamName, MemoryStream>();
+  readonly #streams: MemoryStreams;
   readonly outcomes: MemoryLedger;
   readonly #sources = new MemorySources();
   readonly #watched = new Set<StreamName>();
@@ -80,6 +80,7 @@ export class MemoryEngine implements Engine {
     this.#node = options.node;
     this.#clock = options.clock ?? Date.now;
     this.#blockSteps = new MemoryBlockSteps(this.#clock);
+    this.#streams = new MemoryStreams(this.#clock);
     this.outcomes = new MemoryLedger(this.#clock);
     this.#status = initialStatus('all', this.#clock());
   }
@@ -181,7 +182,6 @@ export class MemoryEngine implements Engine {
   async unwatch(streams: readonly StreamName[]): Promise<void> {
     this.#running();
     for (const stream of streams) this.#watched.delete(stream);
-    for (const stream of streams) this.#streams.get(stream)?.leave(this.#clock());
   }
 
   async positions(streams: readonly RetainedStream[]): Promise<Position[]> {
@@ -196,7 +196,7 @@ export class MemoryEngine implements Engine {
     bytesMax = Number.POSITIVE_INFINITY,
   ): Promise<HistoryPage> {
     this.#running();
-    return this.#stream(stream).read(retention, after, { limit, bytesMax, nowMs: this.#clock() });
+    return this.#streams.look(stream).read(retention, after, { limit, bytesMax, nowMs: this.#clock() });
   }
 
   async control(target: ControlTarget, command: NodeCommand): Promise<number> {
@@ -245,7 +245,7 @@ export class MemoryEngine implements Engine {
 
   async acknowledge({ stream, retention }: RetainedStream, offset: number): Promise<boolean> {
     this.#running();
-    const found = this.#stream(stream);
+    const found = this.#streams.look(stream);
     found.touch(retention, this.#clock());
     if (offset > found.offset) return false;
     found.acknowledged = Math.max(found.acknowledged, offset);
@@ -271,14 +271,14 @@ export class MemoryEngine implements Engine {
     queue.add({ command: { command: 'close', user, close: closeReason('revoked') } });
     queue.endBatch();
     this.#sessions.forget(user);
-    let messages = 0;
-    const written = streams.filter(({ stream }) => (this.#streams.get(stream)?.offset ?? 0) > 0);
-    for (const { stream, retention } of written) messages += this.#streams.get(stream)!.kept(retention, this.#clock());
-    for (const { stream } of streams) {
-      this.#streams.delete(stream);
-      this.outcomes.unacknowledgeable(stream);
+    const erased = { streams: 0, messages: 0 };
+    for (const stream of streams) {
+      this.outcomes.unacknowledgeable(stream.stream);
+      const messages = this.#streams.erase(stream);
+      erased.streams += messages === null ? 0 : 1;
+      erased.messages += messages ?? 0;
     }
-    return { streams: written.length, messages };
+    return erased;
   }
 
   async nodes(): Promise<NodeRow[]> {
@@ -366,7 +366,7 @@ export class MemoryEngine implements Engine {
     item: UserItem | ChannelItem | BlockItem,
     { retention, source }: { retention: Retention; source: number },
   ) {
-    const stream = this.#stream(name);
+    const stream = this.#streams.obtain(name);
     const frame = stream.append(item, retention, { source, nowMs: this.#clock() });
     return { frame, epoch: stream.epoch, offset: stream.offset };
   }
@@ -378,23 +378,14 @@ export class MemoryEngine implements Engine {
   }
 
   #position({ stream, retention }: RetainedStream): Position {
-    const found = this.#stream(stream);
+    const found = this.#streams.look(stream);
     found.touch(retention, this.#clock());
     return { epoch: found.epoch, offset: found.offset };
-  }
-
-  #stream(name: StreamName): MemoryStream {
-    let stream = this.#streams.get(name);
-    if (stream === undefined) {
-      stream = new MemoryStream(name, newEpoch());
-      this.#streams.set(name, stream);
-    }
-    return stream;
   }
 
   #sweep(): void {
     const nowMs = this.#clock();
     this.#sessions.sweep(nowMs);
-    for (const [name, stream] of this.#streams) if (stream.isForgotten(nowMs)) this.#streams.delete(name);
+    this.#streams.sweep(nowMs);
   }
 }

@@ -1,6 +1,7 @@
 import type { HistoryPage, PublishItem } from '../engine.js';
 import type { StreamMessage } from '../inbox.js';
 import type { Position, Retention, StreamName } from '../streams.js';
+import { EPOCH_KEPT_MS_MIN } from './unwritten-epochs.js';
 
 interface Entry {
   readonly offset: number;
@@ -21,13 +22,12 @@ interface ReadOptions {
   readonly nowMs: number;
 }
 
-const EPOCH_KEPT_MS_MIN = 86_400_000;
-const UNWRITTEN_KEPT_MS = 120_000;
-
 /** Epoch, top and history of one stream. */
 export class MemoryStream {
   readonly name: StreamName;
   readonly epoch: string;
+  /** Epochs that were told before anything was written. */
+  readonly #toldBefore: readonly string[];
   offset = 0;
   acknowledged = 0;
   readonly #entries: Entry[] = [];
@@ -37,9 +37,10 @@ export class MemoryStream {
   #trimAtMs = 0;
   #forgetAtMs = 0;
 
-  constructor(name: StreamName, epoch: string) {
+  constructor(name: StreamName, [epoch, ...toldBefore]: readonly [string, ...string[]]) {
     this.name = name;
     this.epoch = epoch;
+    this.#toldBefore = toldBefore;
   }
 
   /**
@@ -48,11 +49,6 @@ export class MemoryStream {
    */
   touch({ ttlMs }: Retention, nowMs: number): void {
     this.#forgetAtMs = nowMs + Math.max(2 * ttlMs, EPOCH_KEPT_MS_MIN);
-  }
-
-  /** Nobody is subscribed any more: an epoch under which nothing was written is not needed for long. */
-  leave(nowMs: number): void {
-    if (this.offset === 0) this.#forgetAtMs = nowMs + UNWRITTEN_KEPT_MS;
   }
 
   isForgotten(nowMs: number): boolean {
@@ -103,7 +99,7 @@ export class MemoryStream {
 
   read(retention: Retention, after: Position | null, options: ReadOptions): HistoryPage {
     this.touch(retention, options.nowMs);
-    const known = after === null || isWithin(after, this);
+    const known = after === null || this.#has(after);
     const from = known && after !== null ? after.offset : 0;
     const kept = this.#kept(retention, options.nowMs).filter((entry) => entry.offset > from);
     const first = kept[0]?.offset ?? this.offset + 1;
@@ -115,6 +111,11 @@ export class MemoryStream {
       recovered: known && complete,
       messages: firstOf(kept, options).map((entry) => this.#message(entry)),
     };
+  }
+
+  #has({ epoch, offset }: Position): boolean {
+    if (!Number.isSafeInteger(offset) || offset < 0) return false;
+    return epoch === this.epoch ? offset <= this.offset : offset === 0 && this.#toldBefore.includes(epoch);
   }
 
   #kept({ mode, size, ttlMs }: Retention, nowMs: number): Entry[] {
@@ -133,11 +134,6 @@ function firstOf(entries: readonly Entry[], { limit, bytesMax }: ReadOptions): r
   let bytes = 0;
   const end = within.findIndex(({ frame }, at) => (bytes += frame.length) > bytesMax && at > 0);
   return end < 0 ? within : within.slice(0, end);
-}
-
-function isWithin(after: Position, stream: MemoryStream): boolean {
-  if (!Number.isSafeInteger(after.offset) || after.offset < 0) return false;
-  return after.epoch === stream.epoch && after.offset <= stream.offset;
 }
 
 /** Makes an epoch of at least six characters of base 36. */

@@ -1,13 +1,18 @@
 -- The nodes of a user's presence rows in one text, so that publishing can ask for those of many users at once, and beside it
--- how many rows each node has, so that a row that comes or goes costs the same however many there are. Needs the local
--- `base` (key prefix with hash tag).
+-- how many rows a node has where it has more than one, so that a row that comes or goes costs the same however many there
+-- are. Needs the local `base` (key prefix with hash tag).
+
+-- Returns whether the node was not among them.
 local function noteNode(user, node)
   local nodes = redis.call('GET', base .. USER_NODES .. user)
   if not nodes then
     redis.call('SET', base .. USER_NODES .. user, node)
   elseif not string.find(' ' .. nodes .. ' ', ' ' .. node .. ' ', 1, true) then
     redis.call('SET', base .. USER_NODES .. user, nodes .. ' ' .. node)
+  else
+    return false
   end
+  return true
 end
 
 local function forgetNode(user, node)
@@ -30,20 +35,26 @@ local function noteNodesAgain(user)
 end
 
 local function countRow(user, node)
-  redis.call('HINCRBY', base .. USER_NODE_ROWS .. user, node, 1)
-  -- Also when it is not the first: a node of an earlier release may have taken rows away without discounting them.
-  noteNode(user, node)
+  local counts = base .. USER_NODE_ROWS .. user
+  if noteNode(user, node) then
+    -- The first is counted by the name: nearly all users have one connection. A node of an earlier release may have taken
+    -- rows away and left their count.
+    redis.call('HDEL', counts, node)
+  elseif redis.call('HINCRBY', counts, node, 1) == 1 then
+    redis.call('HSET', counts, node, 2)
+  end
 end
 
--- After a row of the node was taken away.
-local function discountRow(user, node)
+-- After a row of the node was taken away. `mayHaveMore`: the node lives, and may be of an earlier release, which does not count.
+local function discountRow(user, node, mayHaveMore)
   local counts = base .. USER_NODE_ROWS .. user
-  local left = redis.call('HINCRBY', counts, node, -1)
   if redis.call('EXISTS', base .. PRESENCE .. user) == 0 then
     redis.call('DEL', counts, base .. USER_NODES .. user)
     return
   end
-  if left > 0 then return end
+  local left = redis.call('HINCRBY', counts, node, -1)
+  if left > 1 then return end
   redis.call('HDEL', counts, node)
-  if left == 0 then forgetNode(user, node) else noteNodesAgain(user) end
+  if left == 1 then return end
+  if mayHaveMore then noteNodesAgain(user) else forgetNode(user, node) end
 end

@@ -1,8 +1,7 @@
 -- History of one stream after a position. The list is contiguous up to the top, so an offset is an index.
 --
--- KEYS[1] meta of the stream
--- KEYS[2] its list: times and body in turn
--- ARGV[1] epoch if the stream doesn't exist
+-- KEYS[1] base: prefix with hash tag; the keys of the stream are built from it (same slot)
+-- ARGV[1] epoch if the stream doesn't exist (include/tops.lua)
 -- ARGV[2] ttl of its meta in ms
 -- ARGV[3] 'o' ordered or 'l' latest
 -- ARGV[4] size
@@ -11,25 +10,27 @@
 -- ARGV[7] offset of the position
 -- ARGV[8] messages at most
 -- ARGV[9] bytes of frames at most; one message is returned whatever its size
+-- ARGV[10] stream
 -- Returns {epoch, top, recovered 1 or 0, offset before the first message, its times, its body, …}.
+local base, name = KEYS[1], ARGV[10]
 local latest, size, ttl = ARGV[3] == 'l', tonumber(ARGV[4]), tonumber(ARGV[5])
 local after, limit, bytesMax = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 -- @include clock
 -- @include tops
 -- @include kept
 
--- Positions are told before: that is what makes an epoch last.
-local stream = topOf(KEYS[1], ARGV[1], ARGV[2], true)
+local list = base .. LIST .. name
+local stream = topOf(name, ARGV[1], ARGV[2])
 local top = tonumber(stream.offset)
 
 local known = ARGV[6] == '' or has(stream, ARGV[6], after)
 if ARGV[6] == '' or not known then after = 0 end
 
 -- 0: the stream is new; a list that may be there is of an epoch that was forgotten.
-local length = stream.renewAt == '0' and 0 or redis.call('LLEN', KEYS[2]) / 2
+local length = stream.renewAt == '0' and 0 or redis.call('LLEN', list) / 2
 -- The page begins behind this offset. Entries expire from the front, in order.
 local begin = math.max(top - math.min(length, size), after)
-if begin < top then begin = math.max(begin, top - length + expiredOf(KEYS[2], length, now - ttl)) end
+if begin < top then begin = math.max(begin, top - length + expiredOf(list, length, now - ttl)) end
 
 -- In mode `latest` nothing but the newest value was promised.
 local complete = begin == after
@@ -43,7 +44,7 @@ if begin < top and limit > 0 then
   local bytes, count = 0, #reply
   while from <= last do
     -- In steps: what would be too much for the reply is not even looked at.
-    local entries = redis.call('LRANGE', KEYS[2], from, math.min(from + 2 * STEP - 1, last))
+    local entries = redis.call('LRANGE', list, from, math.min(from + 2 * STEP - 1, last))
     for i = 1, #entries, 2 do
       bytes = bytes + #entries[i + 1] + position
       if bytes > bytesMax and count > 4 then return reply end
