@@ -27,6 +27,8 @@ export function registerServe(program: Command): void {
     .option('--port <number>', 'port of WebSockets and HTTP')
     .addHelpText('after', '\nExample:\n  $ JWT_SECRET=… ws-gateway serve -c config.yaml --port 8080')
     .action(async (flags: ServeFlags) => {
+      // A reload that comes while the node starts must not end it.
+      const reloads = new HeldReloads();
       const values = {
         role: flag('role', flags.role),
         engine: flag('engine', flags.engine),
@@ -38,29 +40,45 @@ export function registerServe(program: Command): void {
       const { LiveConfig } = await import('../node/live-config.js');
       const live = new LiveConfig(config, tree);
       const readAgain = (): Loaded => read(flags, 'serve', values);
-      if (config.server.workers > 1) await supervise(live, readAgain);
-      else await stopped(await startStoppable(live, readAgain));
+      if (config.server.workers > 1) await supervise(live, { reloads, readAgain });
+      else {
+        const gateway = await startStoppable(live);
+        reloads.release(() => gateway.reload(readAgain()));
+        await stopped(gateway);
+      }
       // A library's forgotten timer must not keep a node alive that has stopped.
       process.exit(exitCodes.ok);
     });
 }
 
-/**
- * Starts a gateway that the first signal stops gracefully, also one that arrives while it is starting. With `readAgain`
- * SIGHUP makes it take over what is live in the configuration.
- */
-export async function startStoppable(live: LiveConfig, readAgain?: () => Loaded): Promise<RunningGateway> {
-  const starting = startGateway(live);
-  if (readAgain !== undefined) {
-    process.on('SIGHUP', () => void starting.then((gateway) => gateway.reload(readAgain())).catch(() => undefined));
+/** Takes SIGHUP from the beginning; what came before there is anything to reload is made up for then, once. */
+class HeldReloads {
+  #isWanted = false;
+  #reload = (): void => void (this.#isWanted = true);
+
+  constructor() {
+    process.on('SIGHUP', () => this.#reload());
   }
+
+  release(reload: () => void): void {
+    this.#reload = reload;
+    if (this.#isWanted) reload();
+  }
+}
+
+/** Starts a gateway that the first signal stops gracefully, also one that arrives while it is starting. */
+export async function startStoppable(live: LiveConfig): Promise<RunningGateway> {
+  const starting = startGateway(live);
   // A start or stop that fails is reported by whoever waits for the gateway.
   onSignals((signal) => void starting.then((gateway) => gateway.stop(signal)).catch(() => undefined));
   return starting;
 }
 
 /** Starts the workers; this process does nothing else. */
-async function supervise(live: LiveConfig, readAgain: () => Loaded): Promise<void> {
+async function supervise(
+  live: LiveConfig,
+  { reloads, readAgain }: { reloads: HeldReloads; readAgain: () => Loaded },
+): Promise<void> {
   const { createLogging } = await import('../node/logging.js');
   const { Supervisor, WorkerStartError } = await import('../workers/supervisor.js');
   const { checkTokenKeys } = await import('../node/identities.js');
@@ -68,7 +86,7 @@ async function supervise(live: LiveConfig, readAgain: () => Loaded): Promise<voi
   live.add({ reload: ({ logger: { level } }) => logger.setLevel(level) });
   if (live.config.role !== 'router') live.add({ check: checkTokenKeys, reload: () => undefined });
   const supervisor = new Supervisor(live, logger.child({ part: 'supervisor' }));
-  process.on('SIGHUP', () => supervisor.reload(readAgain()));
+  reloads.release(() => supervisor.reload(readAgain()));
   onSignals(
     // Who waits for the end hears of a stop that fails.
     (signal) => void supervisor.stop(signal).catch(() => undefined),
