@@ -15,7 +15,8 @@ export class SseConnection extends GatewayConnection {
     super(handlers, options);
     this.#run(handshake).then(
       () => this.abandon('stream ended'),
-      (error: unknown) => this.abandon(String(error)),
+      // Each runtime has other words for it, and none is for people.
+      () => this.abandon(''),
     );
   }
 

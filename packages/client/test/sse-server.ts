@@ -50,6 +50,11 @@ export class SseStream {
   end(): void {
     this.#response.end();
   }
+
+  /** As a killed node does. */
+  breakOff(): void {
+    this.#response.destroy();
+  }
 }
 
 const CORS = { 'access-control-allow-origin': '*', 'access-control-allow-headers': 'authorization' };

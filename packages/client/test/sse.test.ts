@@ -52,6 +52,13 @@ describe('a client behind a proxy that cuts WebSockets', () => {
     expect(server.last.recover).toBe('a:e1:1');
   });
 
+  it('says of a stream that breaks off what it says of a lost WebSocket', async () => {
+    await open(sse).ready();
+    server.last.breakOff();
+    await waitFor(() => of('disconnected').length === 1);
+    expect(of('disconnected')).toMatchObject([{ code: 1006, reason: '' }]);
+  });
+
   // Each WebSocket that is cut costs a pause of the backoff: three in a row kept the client of a restarted node away for long.
   it('tries them in turn with WebSockets while they are what worked last', async () => {
     const client = open();

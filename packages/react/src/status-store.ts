@@ -6,6 +6,9 @@ export interface Status {
   readonly reason?: string;
 }
 
+/** Close code whose reason is that of the block, in an operator's words. */
+const USER_BLOCKED = 4500;
+
 /** The client's state and the last reason, as one object that is another one whenever something has changed. */
 export class StatusStore {
   #status: Status;
@@ -45,9 +48,16 @@ export class StatusStore {
   }
 }
 
-function reasonOf({ why, reason, refusal }: Closed): Pick<Status, 'reason'> {
+function reasonOf({ why, code, reason, refusal }: Closed): Pick<Status, 'reason'> {
   if (why === 'client') return {};
-  return { reason: refusal === undefined ? reason || why : textOf(refusal) };
+  if (refusal !== undefined) return { reason: textOf(refusal) };
+  return { reason: code === USER_BLOCKED ? blockedFor(reason) : reason || why };
+}
+
+/** The same words for who is blocked while connected as for who comes later. */
+function blockedFor(reason: string): string {
+  const why = reason === '' || reason === 'user_blocked' ? '' : `: ${reason}`;
+  return textOf({ code: 'user_blocked', message: `this user is blocked${why}` });
 }
 
 function textOf({ code, message }: Pick<Refused, 'code' | 'message'>): string {

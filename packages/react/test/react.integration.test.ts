@@ -97,6 +97,17 @@ inBrowser('a React page', () => {
     expect(site.sockets).toHaveLength(1);
   });
 
+  // The page said `closed, fraud`: the reason of this close is the block's, whatever an operator wrote.
+  it.each([
+    ['fraud', 'user_blocked: this user is blocked: fraud'],
+    ['user_blocked', 'user_blocked: this user is blocked'],
+  ])('is told that its user was blocked while it was connected (%s)', async (reason, told) => {
+    await page.goto(site.url('news'));
+    await shows('status', 'connected');
+    site.sockets[0]!.close(4500, reason);
+    await shows('status', `closed, ${told}`);
+  });
+
   it('is told which topic of a component does not exist, while the others go on', async () => {
     await page.goto(site.url('news'));
     await shows('status', 'connected');
