@@ -1,12 +1,14 @@
 /**
  * Measures what a dead node's clients do to the node that takes them: all of them at once, each after a delay of its own
- * within what `reconnect_spread_ms` said.
+ * within what `reconnect_spread_ms` said. Beside it what the model of bench/scale says of a node that needs the CPU which their
+ * first handshakes took, a moment before, on the part of the core that others left it.
  */
-import { ChildWorker, percentilesOf, UsageSeries, userName } from '@ws-gateway/load-generator';
+import { ChildWorker, nowMicros, percentilesOf, UsageSeries, userName } from '@ws-gateway/load-generator';
 import { runBench, type Bench } from '../lib/bench.js';
 import { tokenOf, type Gateway } from '../lib/gateway.js';
 import { GATEWAY_CORE, LOAD_CORE } from '../lib/machine.js';
-import { busyFigures, type Report } from '../lib/report.js';
+import { busyFigures, type Figure, type Report } from '../lib/report.js';
+import { simulateReturn } from '../lib/return-model.js';
 import { createTopics, groupIsStable } from '../lib/servers.js';
 import type { StormTask, StormTimes } from '../workers/storm-worker.js';
 
@@ -38,7 +40,10 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
     second: addressOf(second),
     parallel,
   };
-  await worker.call('connect', task);
+  const firstUsage = new UsageSeries({ first: [first.pid] });
+  const beganMicros = nowMicros();
+  await worker.call('connect', task).finally(() => firstUsage.stop());
+  const cpuBefore = firstUsage.between(beganMicros, nowMicros())['first']!;
   const redis = redisPid === null ? {} : { redis: [redisPid] };
   const usage = new UsageSeries({ gateway: [second.pid], ...redis, clients: [worker.pid] }, [GATEWAY_CORE, LOAD_CORE]);
   bench.ends({ stop: async () => usage.stop() });
@@ -46,7 +51,7 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   process.kill(first.pid, 'SIGKILL');
   const times = await worker.call<StormTimes>('times');
   usage.stop();
-  return report(times, usage, clients);
+  return report(times, usage, { clients, cpuBefore });
 }
 
 /** No node but the one that is killed has seen them. */
@@ -56,7 +61,11 @@ function tokens(count: number): string[] {
   return Array.from({ length: count }, (_, user) => tokenOf(userName(user), claims));
 }
 
-function report(times: StormTimes, usage: UsageSeries, clients: number): Report {
+function report(
+  times: StormTimes,
+  usage: UsageSeries,
+  { clients, cpuBefore }: { clients: number; cpuBefore: number },
+): Report {
   const { lostAt, triedAt, connectedAt, failed, spreadMs } = times;
   const [fromMicros, toMicros] = [Math.min(...lostAt), Math.max(...connectedAt)];
   const seconds = (toMicros - fromMicros) / 1e6;
@@ -75,8 +84,34 @@ function report(times: StormTimes, usage: UsageSeries, clients: number): Report 
         unit: 'µs',
       },
       { name: 'CPU of Redis, a client', value: ((cpu['redis'] ?? NaN) * 1e6) / clients, unit: 'µs' },
+      ...modelFigures(
+        connectedAt.map((micros) => (micros - fromMicros) / 1000),
+        { clients, spreadMs, serviceMs: (1000 * cpuBefore) / clients / shareOf(cpu, seconds) },
+      ),
       ...busyFigures(cpu, seconds, ['gateway']),
     ],
     verdicts: {},
   };
+}
+
+/** The part of the core that others left to the gateway. */
+function shareOf(cpu: Readonly<Record<string, number>>, seconds: number): number {
+  return 1 - Math.max(0, cpu[`core ${GATEWAY_CORE}`]! - cpu['gateway']!) / seconds;
+}
+
+function modelFigures(
+  backMs: Float64Array,
+  question: { readonly clients: number; readonly spreadMs: number; readonly serviceMs: number },
+): Figure[] {
+  const quantile = (sorted: Float64Array, share: number): number => sorted[Math.floor((sorted.length - 1) * share)]!;
+  const [measured, modelled] = [backMs.toSorted(), simulateReturn({ ...question, servers: 1 }).afterMs];
+  return [0.5, 0.9, 0.99].flatMap((share): Figure[] => {
+    const [real, told] = [quantile(measured, share), quantile(modelled, share)];
+    const name = `${100 * share} % are back`;
+    return [
+      { name, value: real / 1000, unit: 's' },
+      { name: `${name}, by the model`, value: told / 1000, unit: 's' },
+      { name: `${name}, error of the model`, value: Math.abs(100 * (told / real - 1)), unit: '%', atMost: 20 },
+    ];
+  });
 }
