@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { AdmitRequest, Engine } from '@ws-gateway/core';
+import type { AdmitRequest, Engine, NodeCommand } from '@ws-gateway/core';
 import { startRedis } from '@ws-gateway/testkit';
 import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
@@ -9,6 +9,21 @@ const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
+
+/** Of a node that shows that it lives when it is asked: one that does not holds no place against a newcomer. */
+class LivelyInbox extends RecordingInbox {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    super();
+    this.#engine = engine;
+  }
+
+  override command(command: NodeCommand): void {
+    super.command(command);
+    if (command.command === 'probe') this.#engine.showLife?.();
+  }
+}
 
 async function nodes(...names: string[]) {
   const redis = await startRedis();
@@ -21,7 +36,7 @@ async function nodes(...names: string[]) {
   const engines: Engine[] = [];
   for (const name of names) {
     const engine = harness.createEngine(name);
-    await engine.start(new RecordingInbox());
+    await engine.start(new LivelyInbox(engine));
     cleanups.push(() => engine.stop());
     engines.push(engine);
   }
@@ -42,6 +57,11 @@ async function commandsOf(admin: Redis, action: () => Promise<unknown>): Promise
   return Object.fromEntries(calls.filter(([name]) => !['config', 'info', 'xread', 'evalsha'].includes(String(name))));
 }
 
+/** What is done with the rows of users, which are the only hashes. */
+function ofRows(commands: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(commands).filter(([name]) => name.startsWith('h')));
+}
+
 describe('a user with very many connections', () => {
   // Each release read all rows of the user, and a refusal sorted them: 11 and 55 ms of Redis at 30,000, which a client
   // that is refused could bring about as often as it liked.
@@ -54,7 +74,8 @@ describe('a user with very many connections', () => {
       const sessions = { ...few, max };
       return {
         connect: await commandsOf(admin, () => admit(other, 'last', { sessions })),
-        refuse: await commandsOf(admin, () => admit(other, 'one too many', { sessions })),
+        // Before it, nodes are asked whether they live, as often as it takes them to answer.
+        refuse: ofRows(await commandsOf(admin, () => admit(other, 'one too many', { sessions }))),
         disconnect: await commandsOf(admin, () => other.release([{ connection: 'last', user: 'u1' }])),
       };
     };
