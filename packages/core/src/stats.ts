@@ -210,6 +210,8 @@ export class EngineStats {
   publications = 0;
   readonly operationSeconds = new Histogram(LATENCY_BOUNDS_SECONDS);
   readonly operationErrors = LabelCounter.of(engineErrorCodes);
+  /** Batches that came to this node, by what brought them: the channel, or a look into the inbox. */
+  readonly inboxBatches = LabelCounter.of(['announced', 'read']);
   readonly gapRepairs = LabelCounter.of(['repaired', 'lost']);
   presenceRowsReaped = 0;
   /** Messages and commands of a kind that this release does not know, from a newer node. */

@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError, type EngineStats, type Inbox, type Logger } from '@ws-gateway/core';
 import { Command, type Redis } from 'ioredis';
+import { newInbox, readFrom, serverIn, type InboxState } from './inbox-state.js';
+import { LiveChannel } from './live-channel.js';
 import type { RecentRecords } from './recent-records.js';
-import { MessageDecoder } from './wire.js';
+import { isAnnouncedWhole, MessageDecoder, readAnnouncement } from './wire.js';
 
 /** Batches of each inbox in one answer. */
 const BATCHES_MAX = 16;
@@ -11,9 +13,8 @@ const BLOCK_MS = 1000;
 /** Messages before the sockets are flushed, when more have come together. */
 const FLUSH_MESSAGES = 512;
 const REACH_POLL_MS = 10;
-
-/** Batch ids are `<number>-<Redis process>`. This suffix sorts after every process. */
-const LAST_OF_NUMBER = '-18446744073709551615';
+/** Time without the channel after it has not announced a batch: a node of a release that announces none may be there. */
+const DISTRUST_MS = 60_000;
 
 /** The library's raw answer: for each inbox its batches, each an id and header and body in turn; null for none. */
 type Answer = [Buffer, [Buffer, Buffer[]][]][] | null;
@@ -25,18 +26,6 @@ interface Batch {
   readonly parts: readonly Buffer[];
 }
 
-interface InboxState {
-  readonly key: string;
-  /** Number of the last batch handed over. */
-  processed: number;
-  /** Its id: number and Redis process. */
-  processedId: string;
-  /** The connection was lost since: that batch is asked for again, to see whether it is still the same. */
-  doubted: boolean;
-  /** Bytes read of which Redis has not been told. */
-  bytesRead: number;
-}
-
 /** Listens to what a reader tells of its inboxes, by their keys. */
 export interface InboxListener {
   /** Batches were lost: told before anything behind them is handed over. */
@@ -45,17 +34,37 @@ export interface InboxListener {
   swallowed(key: string): void;
 }
 
+export interface InboxReaderParts {
+  readonly inbox: Inbox;
+  readonly recent: RecentRecords;
+  readonly stats: EngineStats;
+  readonly logger: Logger;
+}
+
+export interface InboxReaderOptions {
+  readonly timeoutMs: number;
+  readonly listener: InboxListener;
+  /** Bytes that may wait in an inbox. */
+  readonly bytesMax: number;
+}
+
 /**
- * Reads this node's inboxes, one a partition, on a connection of its own that always waits for the next batch. After a
- * lost connection it goes on where it was, so nothing is missed and nothing comes twice. Batches are numbered without a
- * gap: the listener hears when some were dropped before they were read, and when Redis came back with older data and gave
- * their numbers to others.
+ * Takes in what comes for this node: batches, numbered without a gap, in its inboxes, one a partition. Each is announced on
+ * a channel as well, whole when it is small. The inbox is the proof and the channel the shortcut: an announced batch is
+ * taken when it is the next one by its number, and all else is read from the inbox, so nothing is missed and nothing comes
+ * twice whatever a channel loses.
  *
- * Not by pub/sub: a channel can lose what it carries, so it needs this reading as its repair in any case; and it needs
- * the batch as one string, which costs Redis a third more for each message.
+ * Without the channel a connection always waits for the next batch in the inboxes. So it is done while batches are large,
+ * when announcing them would be one more command, and while the channel cannot be listened to or has not told everything.
+ * With it the inboxes are looked at once a second.
+ *
+ * After a lost connection it goes on where it was. The listener hears when batches were dropped before they were read, and
+ * when Redis came back with older data and gave their numbers to others.
  */
 export class InboxReader {
   readonly #redis: Redis;
+  /** Null in a cluster, where nothing is announced. */
+  readonly #channel: LiveChannel | null;
   readonly #inbox: Inbox;
   readonly #stats: EngineStats;
   readonly #logger: Logger;
@@ -66,7 +75,22 @@ export class InboxReader {
   readonly #decoder: MessageDecoder;
   #inboxes: InboxState[] = [];
   #places = new Map<string, InboxState>();
-  #answeredMs = 0;
+  #askedMs = 0;
+  /** An answer is awaited. */
+  #reading = false;
+  /** Read again behind the answer that is awaited: more may have come since that was asked for. */
+  #rung = false;
+  /** Batches are announced, and the inboxes are read only for what was not announced whole. */
+  #byChannel = false;
+  /** Listening goes on since the tick before. */
+  #settled = false;
+  #distrustedUntilMs = -Infinity;
+  /** Of what came together: one answer, or announcements of one turn of the loop. */
+  #togetherMessages = 0;
+  #togetherBytes = 0;
+  /** How often something came since the last tick, and how often that was more than is announced whole. */
+  #arrivals = 0;
+  #largeArrivals = 0;
   /** The connection broke: what comes first on the next one was missed meanwhile. */
   #interrupted = false;
   /** The connection is dropped on purpose, to begin with other inboxes. */
@@ -74,9 +98,9 @@ export class InboxReader {
   #unflushed = 0;
 
   constructor(
-    redis: Redis,
-    { inbox, recent, stats, logger }: { inbox: Inbox; recent: RecentRecords; stats: EngineStats; logger: Logger },
-    { timeoutMs, listener, bytesMax }: { timeoutMs: number; listener: InboxListener; bytesMax: number },
+    { reading: redis, channel }: { reading: Redis; channel: Redis | null },
+    { inbox, recent, stats, logger }: InboxReaderParts,
+    { timeoutMs, listener, bytesMax }: InboxReaderOptions,
   ) {
     this.#redis = redis;
     this.#inbox = inbox;
@@ -86,10 +110,18 @@ export class InboxReader {
     this.#listener = listener;
     this.#swallowedBytes = bytesMax / 4;
     this.#timeoutMs = timeoutMs;
+    const heard = { logger, listener: this.#channelListener() };
+    this.#channel = channel === null ? null : new LiveChannel(channel, heard, { timeoutMs });
     redis.on('ready', () => this.#read());
     redis.on('close', () => {
+      this.#reading = false;
       this.#interrupted = !this.#switching;
-      for (const state of this.#inboxes) state.doubted = state.processed > 0;
+      for (const state of this.#inboxes) {
+        state.doubted = state.processed > 0;
+        state.server = 0;
+      }
+      // Where this one led there may be no inboxes any more, and no announcements.
+      if (!this.#switching) this.#channel?.reconnect();
       this.#switching = false;
     });
   }
@@ -122,6 +154,7 @@ export class InboxReader {
       if (inboxes !== this.#inboxes || performance.now() > deadlineMs) {
         throw new EngineError('unavailable', 'the inbox was not read in time');
       }
+      this.#read();
       await delay(REACH_POLL_MS);
     }
   }
@@ -140,38 +173,125 @@ export class InboxReader {
     if (state !== undefined) state.bytesRead += bytesRead;
   }
 
-  /** Ends a connection that no longer answers. */
+  /** Called every second: ends a connection that no longer answers, and looks for what was not announced. */
   probe(): void {
-    if (!this.ready || this.#inboxes.length === 0) return;
-    if (performance.now() - this.#answeredMs < BLOCK_MS + this.#timeoutMs) return;
-    this.#logger.warn('redis inbox connection gives no answer', {});
-    this.#redis.disconnect(true);
+    if (this.#inboxes.length === 0) return;
+    this.#channel?.probe();
+    this.#chooseWay();
+    if (!this.ready) return;
+    if (!this.#reading) this.#read();
+    else if (performance.now() - this.#askedMs > BLOCK_MS + this.#timeoutMs) {
+      this.#logger.warn('redis inbox connection gives no answer', {});
+      this.#redis.disconnect(true);
+    }
   }
 
   stop(): void {
     this.#inboxes = [];
     this.#places.clear();
+    this.#channel?.stop();
     this.#redis.disconnect();
   }
 
   #switchTo(inboxes: InboxState[]): void {
-    const waits = this.#inboxes.length > 0;
+    // Announcements of before are not mistaken for those of the inboxes that were opened again.
+    this.#channel?.leave();
+    this.#byChannel = false;
     this.#inboxes = inboxes;
     this.#places = new Map(inboxes.map((state) => [state.key, state]));
+    this.#listen();
     // What it waits for are the inboxes of before; only with the connection it stops.
-    if (waits && this.ready) {
+    if (this.#reading && this.ready) {
       this.#switching = true;
       this.#redis.disconnect(true);
     } else this.#read();
   }
 
+  #channelListener() {
+    return {
+      begun: () => {
+        for (const state of this.#inboxes) state.announced = 0;
+        this.#byChannel = true;
+        this.#settled = false;
+      },
+      announced: (key: string, announcement: Buffer) => this.#announced(key, announcement),
+      ended: (isRefused: boolean) => {
+        if (isRefused) this.#distrustedUntilMs = performance.now() + DISTRUST_MS;
+        this.#leaveChannel();
+      },
+      ready: () => this.#listen(),
+    };
+  }
+
+  #listen(): void {
+    if (this.#inboxes.length === 0 || performance.now() < this.#distrustedUntilMs) return;
+    this.#channel?.listen(this.#inboxes.map(({ key }) => key));
+  }
+
+  #leaveChannel(): void {
+    this.#channel?.leave();
+    this.#byChannel = false;
+    if (!this.#reading) this.#read();
+  }
+
+  #distrust(): void {
+    this.#logger.info('inbox batches are not announced', {});
+    this.#distrustedUntilMs = performance.now() + DISTRUST_MS;
+    this.#leaveChannel();
+    this.#channel?.reconnect();
+  }
+
+  /** By the channel, unless it does not tell of all, or one answer brings as much as many announcements. */
+  #chooseWay(): void {
+    const isBulk = this.#largeArrivals * (this.#byChannel ? 2 : 4) > this.#arrivals;
+    this.#arrivals = 0;
+    this.#largeArrivals = 0;
+    if (isBulk) this.#leaveChannel();
+    else if (!this.#byChannel) this.#listen();
+    else if (this.#settled && this.#inboxes.some(({ announced, due }) => announced < due)) this.#distrust();
+    // What was published before the channel was listened to is read by now.
+    for (const state of this.#inboxes) {
+      state.due = this.#settled ? state.found : 0;
+      if (!this.#settled) state.found = 0;
+    }
+    this.#settled = this.#byChannel;
+  }
+
+  #announced(key: string, bytes: Buffer): void {
+    const state = this.#places.get(key);
+    if (state === undefined || !this.#byChannel) return;
+    const { id, parts } = readAnnouncement(bytes);
+    const sequence = Number.parseInt(id, 10);
+    const isGap = state.announced > 0 && sequence > state.announced + 1;
+    state.announced = Math.max(state.announced, sequence);
+    if (isGap) this.#distrust();
+    if (sequence <= state.processed) return;
+    const server = serverIn(id);
+    const isNext = sequence === state.processed + 1 && server === state.server && !state.doubted;
+    if (parts === null || !isNext) return this.#read();
+    this.#stats.inboxBatches.add('announced');
+    if (this.#togetherMessages === 0) queueMicrotask(() => this.#endArrival());
+    this.#count(state, parts);
+    state.processed = sequence;
+    state.processedId = id;
+    this.#handOver({ server, parts });
+    if (state.bytesRead > this.#swallowedBytes) this.#listener.swallowed(state.key);
+  }
+
   #read(): void {
     if (!this.ready || this.#inboxes.length === 0) return;
-    this.#answeredMs = performance.now();
+    if (this.#reading) {
+      this.#rung = true;
+      return;
+    }
+    this.#reading = true;
+    this.#rung = false;
+    this.#askedMs = performance.now();
     const inboxes = this.#inboxes;
-    const args = ['BLOCK', BLOCK_MS, 'COUNT', BATCHES_MAX, 'STREAMS'] as (string | number)[];
+    const args: (string | number)[] = this.#byChannel ? [] : ['BLOCK', BLOCK_MS];
+    args.push('COUNT', BATCHES_MAX, 'STREAMS');
     for (const { key } of inboxes) args.push(key);
-    for (const { processed, doubted } of inboxes) args.push(`${doubted ? processed - 1 : processed}${LAST_OF_NUMBER}`);
+    for (const state of inboxes) args.push(readFrom(state));
     const command = new Command('xread', args as string[], { replyEncoding: null });
     (this.#redis.sendCommand(command) as Promise<Answer>).then(
       (answer) => {
@@ -182,19 +302,26 @@ export class InboxReader {
   }
 
   #take(answer: Answer): void {
+    this.#reading = false;
     const batches = answer === null ? [] : this.#newBatches(answer);
     // Asked for more before the work on these begins: meanwhile the next ones travel.
-    this.#read();
+    if (!this.#byChannel || isFull(answer) || (this.#rung && this.#isBehind())) this.#read();
     if (batches.length > 0 && this.#interrupted) {
       this.#stats.gapRepairs.add('repaired');
       this.#logger.info('inbox gap repaired', { batches: batches.length });
     }
     this.#interrupted = false;
-    for (const { server, parts } of batches) {
-      for (let at = 0; at < parts.length; at += 2) this.#decoder.decode(parts, at, server);
-      this.#flush(parts.length / 2, FLUSH_MESSAGES);
-    }
-    this.#flush(0, 1);
+    for (const batch of batches) this.#handOver(batch);
+    this.#endArrival();
+  }
+
+  #handOver({ server, parts }: Batch): void {
+    for (let at = 0; at < parts.length; at += 2) this.#decoder.decode(parts, at, server);
+    this.#flush(parts.length / 2, FLUSH_MESSAGES);
+  }
+
+  #isBehind(): boolean {
+    return this.#inboxes.some(({ announced, processed }) => announced > processed);
   }
 
   /** The batches' messages; notes them as processed. */
@@ -205,8 +332,14 @@ export class InboxReader {
       for (const [idBytes, parts] of entries) {
         const id = idBytes.toString('latin1');
         const isProof = state.doubted && id === state.processedId;
-        if (!isProof) for (const part of parts) state.bytesRead += part.length;
-        if (!isProof) batches.push({ server: Number(id.slice(id.indexOf('-') + 1)), parts });
+        // Announced since it was asked for.
+        if (!state.doubted && Number.parseInt(id, 10) <= state.processed) continue;
+        if (!isProof) {
+          this.#stats.inboxBatches.add('read');
+          this.#count(state, parts);
+          state.server = serverIn(id);
+          batches.push({ server: state.server, parts });
+        }
         this.#moveTo(state, id, isProof);
       }
       if (state.bytesRead > this.#swallowedBytes) this.#listener.swallowed(state.key);
@@ -221,6 +354,23 @@ export class InboxReader {
     state.doubted = false;
     state.processed = sequence;
     state.processedId = id;
+    state.found = sequence;
+  }
+
+  #count(state: InboxState, parts: readonly Buffer[]): void {
+    let bytes = 0;
+    for (const part of parts) bytes += part.length;
+    state.bytesRead += bytes;
+    this.#togetherBytes += bytes;
+    this.#togetherMessages += parts.length / 2;
+  }
+
+  #endArrival(): void {
+    if (this.#togetherMessages > 0) this.#arrivals++;
+    if (!isAnnouncedWhole(this.#togetherMessages, this.#togetherBytes)) this.#largeArrivals++;
+    this.#togetherMessages = 0;
+    this.#togetherBytes = 0;
+    this.#flush(0, 1);
   }
 
   #flush(messages: number, atLeast: number): void {
@@ -244,6 +394,7 @@ export class InboxReader {
   }
 }
 
-function newInbox(key: string): InboxState {
-  return { key, processed: 0, processedId: '', doubted: false, bytesRead: 0 };
+/** More batches may be behind those of the answer. */
+function isFull(answer: Answer): boolean {
+  return answer !== null && answer.some(([, entries]) => entries.length >= BATCHES_MAX);
 }

@@ -1,11 +1,19 @@
-import type { InboxReader } from './inbox-reader.js';
+import type { Redis } from 'ioredis';
+import { InboxReader, type InboxReaderOptions, type InboxReaderParts } from './inbox-reader.js';
+import type { Clients } from './redis-client.js';
 
 /** The readers of this node's inboxes: one for all, or one each. */
 export class InboxReaders {
   readonly #readers: readonly InboxReader[];
 
-  constructor(readers: readonly InboxReader[]) {
+  private constructor(readers: readonly InboxReader[]) {
     this.#readers = readers;
+  }
+
+  static over({ inboxes, channels }: Clients, parts: InboxReaderParts, options: InboxReaderOptions): InboxReaders {
+    const create = (reading: Redis, place: number) =>
+      new InboxReader({ reading, channel: channels[place] ?? null }, parts, options);
+    return new InboxReaders(inboxes.map(create));
   }
 
   get ready(): boolean {

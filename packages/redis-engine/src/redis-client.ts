@@ -9,12 +9,17 @@ const RETRY_DELAY_MAX_MS = 1000;
 /** A Sentinel, or a node of a cluster, that hangs must not keep us from asking the next one. */
 const ASK_TIMEOUT_MS = 2000;
 
-/** Connections for calls, for publishing and for waiting on inboxes: one each, or in a cluster one for each partition. */
+/**
+ * Connections for calls, for publishing, for reading inboxes and for the channel on which they are announced: one each, or
+ * in a cluster one for each partition.
+ */
 export interface Clients {
   readonly calls: readonly Redis[];
   /** The same as for calls, unless the node both routes and has sockets: no handshake waits behind a large record. */
   readonly publishing: readonly Redis[];
   readonly inboxes: readonly Redis[];
+  /** None in a cluster (see decision 13). */
+  readonly channels: readonly Redis[];
 }
 
 /**
@@ -29,7 +34,7 @@ export function createClients(settings: Settings, keys: Keys): Clients {
   if (server.cluster === undefined) {
     const create = () => [createRedisClient(server, callTimeoutMs)];
     const calls = create();
-    return { calls, publishing: createPublishing(calls, create), inboxes: create() };
+    return { calls, publishing: createPublishing(calls, create), inboxes: create(), channels: create() };
   }
   const map = new ClusterMap(server.cluster.nodes, (node) => askForSlots({ ...server, ...node }));
   const create = (partition: number): Redis => {
@@ -40,7 +45,7 @@ export function createClients(settings: Settings, keys: Keys): Clients {
   const withInbox = settings.role === 'router' ? [0] : keys.all();
   const calls = keys.all().map(create);
   const publishing = createPublishing(calls, () => keys.all().map(create));
-  return { calls, publishing, inboxes: withInbox.map(create) };
+  return { calls, publishing, inboxes: withInbox.map(create), channels: [] };
 }
 
 /**

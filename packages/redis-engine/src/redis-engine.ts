@@ -34,7 +34,7 @@ import type { Redis } from 'ioredis';
 import { Blocks } from './blocks.js';
 import { Calls } from './calls.js';
 import { History } from './history.js';
-import { InboxReader, type InboxListener } from './inbox-reader.js';
+import type { InboxListener } from './inbox-reader.js';
 import { EvictionPolicies } from './eviction-policies.js';
 import { InboxReaders } from './inbox-readers.js';
 import { storeName } from './epoch.js';
@@ -76,8 +76,8 @@ interface Parts {
 }
 
 /**
- * Engine over Redis: a Lua script for each verb, one connection for calls and one that waits for what arrives; in a
- * cluster such a pair for each partition (redis-client.ts).
+ * Engine over Redis: a Lua script for each verb, one connection for calls and two for what arrives (inbox-reader.ts); in a
+ * cluster as many for each partition (redis-client.ts).
  *
  * Redis away: calls reject at once with `unavailable`, `healthy` is false; releases are kept and made up for. Redis back:
  * inboxes are read on, or `rebuild` is called for the partitions where that cannot be. A publish whose outcome is unknown
@@ -269,7 +269,7 @@ export class RedisEngine implements Engine {
     const timeoutMs = settings.callTimeoutMs;
     const keys = new Keys(settings.keyPrefix, settings);
     const clients = createClients(settings, keys);
-    const scripts = loadScripts();
+    const scripts = loadScripts({ announces: clients.channels.length > 0 });
     const policies = new EvictionPolicies({ stats, logger });
     const link = (redis: Redis) => new ScriptLink(redis, { logger, stats, policies }, { timeoutMs, scripts });
     const calls = new Calls(clients.calls.map(link));
@@ -281,9 +281,7 @@ export class RedisEngine implements Engine {
       swallowed: (key) => membership.inboxSwallowed(key),
     };
     const reading = { timeoutMs, listener, bytesMax: settings.inboxBytesMax };
-    const readers = new InboxReaders(
-      clients.inboxes.map((redis) => new InboxReader(redis, { inbox, recent, stats, logger }, reading)),
-    );
+    const readers = InboxReaders.over(clients, { inbox, recent, stats, logger }, reading);
     const { onReaped } = settings;
     const reaper = new Reaper({ calls, keys }, { stats, logger }, { onReaped });
     const ownRows = new OwnRows({ calls, keys, inbox, logger });
@@ -373,8 +371,8 @@ export class RedisEngine implements Engine {
 }
 
 /** Each connection once. */
-function allOf({ calls, publishing, inboxes }: Clients): Redis[] {
-  return [...new Set([...calls, ...publishing, ...inboxes])];
+function allOf({ calls, publishing, inboxes, channels }: Clients): Redis[] {
+  return [...new Set([...calls, ...publishing, ...inboxes, ...channels])];
 }
 
 /** The library keeps trying by itself; this only waits for it. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { keyKinds } from './keys.js';
+import { announcementLimits } from './wire.js';
 
 /** Number of keys of each script: one file a script under scripts/, with this number behind its name. */
 const keyCounts = {
@@ -45,10 +46,12 @@ export interface Script {
 const folder = new URL('../scripts/', import.meta.url);
 const INCLUDE = /^-- @include (\S+)$/gm;
 
-export function loadScripts(): ReadonlyMap<ScriptName, Script> {
+/** `announces`: batches are announced on channels as well. */
+export function loadScripts({ announces }: { announces: boolean }): ReadonlyMap<ScriptName, Script> {
+  const names = { ...keyKinds, ...announcementLimits, ANNOUNCES: announces };
   const scripts = new Map<ScriptName, Script>();
   for (const [name, keys] of Object.entries(keyCounts) as [ScriptName, number][]) {
-    const source = withKeyKinds(withIncludes(readFileSync(new URL(`${name}-${keys}.lua`, folder), 'utf8')));
+    const source = withNames(withIncludes(readFileSync(new URL(`${name}-${keys}.lua`, folder), 'utf8')), names);
     scripts.set(name, { source, keys, sha: createHash('sha1').update(source).digest('hex') });
   }
   return scripts;
@@ -58,8 +61,9 @@ function withIncludes(source: string): string {
   return source.replace(INCLUDE, (_, name: string) => readFileSync(new URL(`include/${name}.lua`, folder), 'utf8'));
 }
 
-/** `local PRESENCE = 'pres:'` for each kind that is used, so that keys.ts stays the only place that spells them. */
-function withKeyKinds(source: string): string {
-  const used = Object.entries(keyKinds).filter(([kind]) => new RegExp(`\\b${kind}\\b`).test(source));
-  return used.map(([kind, text]) => `local ${kind} = '${text}'\n`).join('') + source;
+/** `local PRESENCE = 'pres:'` for each name that is used, so that one place spells what it stands for. */
+function withNames(source: string, names: Readonly<Record<string, string | number | boolean>>): string {
+  const used = Object.entries(names).filter(([name]) => new RegExp(`\\b${name}\\b`).test(source));
+  const text = (value: string | number | boolean) => (typeof value === 'string' ? `'${value}'` : value);
+  return used.map(([name, value]) => `local ${name} = ${text(value)}\n`).join('') + source;
 }

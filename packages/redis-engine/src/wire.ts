@@ -25,6 +25,7 @@ import type { Origin, RecentRecords } from './recent-records.js';
  * place. One whose life ends has `origin \t endsAtMs \t acceptTimeMs`.
  */
 const TAB = 9;
+const NEWLINE = 10;
 const QUOTE = 34;
 const BRACE = 125;
 const SPACE = 32;
@@ -34,6 +35,25 @@ const KIND_MESSAGE = 109;
 const KIND_ALL = 97;
 const KIND_COMMAND = 99;
 const BEHIND_EPOCH = '","offset":'.length;
+
+/** A batch is announced whole up to so many messages and bytes. Scripts get them in place of their names (scripts.ts). */
+export const announcementLimits = { ANNOUNCED_MESSAGES_MAX: 8, ANNOUNCED_BYTES_MAX: 8192 } as const;
+
+export function isAnnouncedWhole(messages: number, bytes: number): boolean {
+  return messages <= announcementLimits.ANNOUNCED_MESSAGES_MAX && bytes <= announcementLimits.ANNOUNCED_BYTES_MAX;
+}
+
+/**
+ * An announcement is the id of a batch and, when that is small, the lengths of its parts, a line break and the parts:
+ * `<id> <length> …\n<header><body>…`.
+ */
+export function readAnnouncement(bytes: Buffer): { id: string; parts: Buffer[] | null } {
+  let at = bytes.indexOf(NEWLINE);
+  if (at < 0) return { id: bytes.toString('latin1'), parts: null };
+  const [id, ...lengths] = bytes.toString('latin1', 0, at).split(' ');
+  at++;
+  return { id: id!, parts: lengths.map((length) => bytes.subarray(at, (at += Number(length)))) };
+}
 
 /** Makes the part that the origins of one call have in common: all that stands behind their times but the offset. */
 export function originSuffix(source: SourceRange | null): string {

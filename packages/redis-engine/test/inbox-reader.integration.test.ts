@@ -16,9 +16,14 @@ afterEach(async () => {
 it('tells of the bytes that were read once, and again when that did not come through', async () => {
   const admin = new Redis(testRedisUrl());
   const redis = new Redis(testRedisUrl(), { lazyConnect: true });
+  const channel = new Redis(testRedisUrl());
   const parts = { inbox: new RecordingInbox(), recent: new RecentRecords(), stats: new EngineStats(), logger: silent };
   const listener = { lost: () => undefined, swallowed: () => undefined };
-  const reader = new InboxReader(redis, parts, { timeoutMs: 5000, listener, bytesMax: 1_000_000 });
+  const reader = new InboxReader({ reading: redis, channel }, parts, {
+    timeoutMs: 5000,
+    listener,
+    bytesMax: 1_000_000,
+  });
   cleanups.push(
     () => admin.quit(),
     () => reader.stop(),

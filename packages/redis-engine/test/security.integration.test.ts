@@ -7,7 +7,7 @@ import { rightsIn } from './documented-rights.js';
 import { createHarness } from './harness.js';
 
 const PASSWORD = 'gateway-secret';
-const RIGHTS = rightsIn('xread').replace('~wsg:*', '~test-*');
+const RIGHTS = rightsIn('xread').replace('~wsg:*', '~test-*').replace('&wsg:*', '&test-*');
 const authority = new CertificateAuthority();
 
 let redis: OwnServer;

@@ -130,6 +130,11 @@ const engineMetrics: readonly MetricDefinition[] = [
     read: ({ engine }) => engine.operationErrors,
   },
   {
+    ...{ name: 'engine_inbox_batches_total', type: 'counter', labels: ['way'] },
+    help: 'Batches that reached this node, by way: announced on its channel, or read from its inbox. Only read ones at low rates: the channel does not work.',
+    read: ({ engine }) => engine.inboxBatches,
+  },
+  {
     ...{ name: 'engine_gap_repairs_total', type: 'counter', labels: ['result'] },
     help: 'Gaps found in what reached this node, by result. Repaired ones cost nothing; the others sent clients to resume.',
     read: ({ engine }) => engine.gapRepairs,

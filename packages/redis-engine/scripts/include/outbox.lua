@@ -1,4 +1,4 @@
--- Collects what each node gets and adds it to its inbox as one numbered batch.
+-- Collects what each node gets, adds it to its inbox as one numbered batch, and announces that.
 -- Needs the locals `base` (key prefix with hash tag), `server` (name of this Redis process) and `inboxBytesMax` of the
 -- including script.
 -- A message is a header and a body that are never joined here: this Lua hashes every byte of every string it makes, so a
@@ -27,6 +27,25 @@ local function hand(token, header, body)
   return 1
 end
 
+-- Tells the node on its channel, with the whole batch when that is small: then it need not read the inbox.
+local function announce(inbox, id, batch)
+  local announcement = id
+  if batch.n <= 2 * ANNOUNCED_MESSAGES_MAX and batch.bytes <= ANNOUNCED_BYTES_MAX then
+    -- Asked first, because making the text costs more: in bulk nobody listens (src/inbox-reader.ts says when).
+    local listeners = redis.pcall('PUBSUB', 'NUMSUB', inbox)[2]
+    if not listeners or listeners == 0 then return end
+    local lengths = ''
+    for i = 1, batch.n do lengths = lengths .. ' ' .. #batch[i] end
+    batch[0] = id .. lengths .. '\n'
+    announcement = table.concat(batch, '', 0, batch.n)
+  end
+  -- Nobody listens at a replica.
+  redis.set_repl(redis.REPL_NONE)
+  -- The user may have no right to channels: then no node listens either.
+  redis.pcall('PUBLISH', inbox, announcement)
+  redis.set_repl(redis.REPL_ALL)
+end
+
 -- Returns the number of batches.
 local function sendOutbox()
   for i = 1, #outboxTokens do
@@ -47,6 +66,7 @@ local function sendOutbox()
       end
       redis.call('XADD', inbox, id, unpack(batch, 1, batch.n))
     end
+    if ANNOUNCES then announce(inbox, id, batch) end
   end
   return #outboxTokens
 end

@@ -1,0 +1,108 @@
+import type { Logger } from '@ws-gateway/core';
+import { ReplyError, type Redis } from 'ioredis';
+
+/** Listens to what a channel connection tells. */
+export interface ChannelListener {
+  /** From now on batches of all these inboxes are announced. */
+  begun(): void;
+  /** A batch of this inbox was announced (see wire.ts). */
+  announced(inbox: string, announcement: Buffer): void;
+  /** Nothing is announced any more: the connection broke, or Redis refused the request. */
+  ended(isRefused: boolean): void;
+  /** The connection is there, and could be listened to. */
+  ready(): void;
+}
+
+/**
+ * The live path: a connection on which batches are announced, on a channel that is called as the inbox they lie in. It
+ * promises nothing: announcements are lost with the connection, and with publishers of a release that makes none.
+ */
+export class LiveChannel {
+  readonly #redis: Redis;
+  readonly #logger: Logger;
+  readonly #timeoutMs: number;
+  readonly #listener: ChannelListener;
+  /** The request in force; null: nothing is asked for. An answer to another one is stale. */
+  #request: { readonly askedMs: number } | null = null;
+  #listens = false;
+  #refused = false;
+
+  constructor(
+    redis: Redis,
+    { logger, listener }: { logger: Logger; listener: ChannelListener },
+    { timeoutMs }: { timeoutMs: number },
+  ) {
+    this.#redis = redis;
+    this.#logger = logger;
+    this.#timeoutMs = timeoutMs;
+    this.#listener = listener;
+    redis.on('messageBuffer', (channel: Buffer, announcement: Buffer) => {
+      // What comes before the answer to the request was published before it.
+      if (this.#listens) listener.announced(channel.toString(), announcement);
+    });
+    redis.on('ready', () => listener.ready());
+    redis.on('close', () => this.#end(false));
+  }
+
+  /** Tells whether announcements are asked for. */
+  get wanted(): boolean {
+    return this.#request !== null;
+  }
+
+  /** Asks for announcements of these inboxes; `begun` says when they come. */
+  listen(inboxes: readonly string[]): void {
+    if (this.#request !== null || this.#redis.status !== 'ready') return;
+    const request = { askedMs: performance.now() };
+    this.#request = request;
+    this.#redis.subscribe(...inboxes).then(
+      () => {
+        if (this.#request !== request) return;
+        this.#listens = true;
+        this.#refused = false;
+        this.#listener.begun();
+      },
+      (error: unknown) => {
+        if (this.#request !== request) return;
+        // What is not answered because the connection broke is no refusal; that is told by `close`.
+        if (!(error instanceof ReplyError)) return;
+        this.#end(true);
+        if (!this.#refused) this.#logger.warn('redis refuses the live channel', { error: String(error) });
+        this.#refused = true;
+      },
+    );
+  }
+
+  /** Asks for no more announcements. */
+  leave(): void {
+    if (this.#request === null) return;
+    this.#request = null;
+    this.#listens = false;
+    if (this.#redis.status !== 'ready') return;
+    // When that fails the connection is gone, and with it the channel.
+    this.#redis.unsubscribe().catch(() => undefined);
+  }
+
+  /** Ends a connection on which a request is not answered: the next one may lead to the right server. */
+  probe(): void {
+    if (this.#request === null || this.#listens) return;
+    if (performance.now() - this.#request.askedMs > this.#timeoutMs) this.reconnect();
+  }
+
+  /** Drops the connection, which does not tell what it should. */
+  reconnect(): void {
+    if (this.#redis.status === 'ready') this.#redis.disconnect(true);
+  }
+
+  stop(): void {
+    this.#request = null;
+    this.#listens = false;
+    this.#redis.disconnect();
+  }
+
+  #end(isRefused: boolean): void {
+    if (this.#request === null) return;
+    this.#request = null;
+    this.#listens = false;
+    this.#listener.ended(isRefused);
+  }
+}
