@@ -12,6 +12,7 @@ export * from './redis-cluster.js';
 export * from './redis-replica.js';
 export * from './redis-sentinels.js';
 export * from './registry-server.js';
+export * from './restricted-kafka.js';
 export * from './secure-kafka.js';
 export * from './servers.js';
 export * from './tcp-proxy.js';

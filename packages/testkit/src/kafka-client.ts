@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
+  ConfigResourceTypes,
   Kafka,
   logLevel,
   Partitioners,
@@ -97,6 +98,59 @@ export class TransactionalWriter {
   }
 }
 
+/**
+ * Writes each call's records under keys of their own, where their keys would have gone, and beside them one of a key that is
+ * always the same: what the broker compacts away of that leaves holes everywhere. Makes the topic a compacted one first.
+ */
+export class CompactingWriter {
+  readonly #options: KafkaClientOptions;
+  readonly #producer: Producer;
+  #partitions: Promise<number> | null = null;
+  #count = 0;
+
+  constructor(options: KafkaClientOptions = {}) {
+    this.#options = options;
+    this.#producer = client(options).producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  }
+
+  async write(topic: string, records: readonly (ProducedRecord & { readonly key: string })[]): Promise<void> {
+    const partitions = await (this.#partitions ??= this.#prepare(topic));
+    const partitionOf = (key: string): number => Buffer.from(key).reduce((sum, byte) => sum + byte, 0) % partitions;
+    const messages = records.map(({ key, value }) => {
+      return toMessage({ key: `${key}-${++this.#count}`, value, partition: partitionOf(key) });
+    });
+    const nobody = { user_id: 'nobody', payload: {} };
+    for (let partition = 0; partition < partitions; partition++) {
+      messages.push(toMessage({ key: 'nobody', value: nobody, partition }));
+    }
+    await this.#producer.send({ topic, messages });
+  }
+
+  async stop(): Promise<void> {
+    await this.#producer.disconnect();
+  }
+
+  /** Small segments are compacted as soon as the broker looks (`log.cleaner.backoff.ms`). Returns the number of partitions. */
+  async #prepare(topic: string): Promise<number> {
+    await this.#producer.connect();
+    const config = { 'cleanup.policy': 'compact', 'segment.ms': '200', 'min.cleanable.dirty.ratio': '0.01' };
+    const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+    return withAdmin(this.#options, async (admin) => {
+      const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }];
+      await admin.alterConfigs({ validateOnly: false, resources });
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      return topics[0]!.partitions.length;
+    });
+  }
+}
+
+/** How many offsets of the topic hold no record any more. */
+export async function holesIn(topic: string, options: KafkaClientOptions = {}): Promise<number> {
+  const ends = await withAdmin(options, (admin) => admin.fetchTopicOffsets(topic));
+  const offsets = ends.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
+  return offsets - (await readTopic(topic, options)).length;
+}
+
 /** Reads what the group has committed, for each partition that it has committed anything for. */
 export async function committedOffsets(
   groupId: string,
@@ -112,6 +166,24 @@ export async function committedOffsets(
 export async function groupMembers(groupId: string, options: KafkaClientOptions = {}): Promise<string[]> {
   const { groups } = await withAdmin(options, (admin) => admin.describeGroups([groupId]));
   return groups.flatMap(({ members }) => members.map(({ memberId }) => memberId));
+}
+
+/**
+ * Joins as a member of kafkajs' own kind, which deals out the topics of the group's leader only. Resolves when it leads the
+ * group, to what takes it out again.
+ */
+export async function leadGroup(
+  groupId: string,
+  topic: string,
+  options: KafkaClientOptions = {},
+): Promise<() => Promise<void>> {
+  const consumer = client(options).consumer({ groupId, heartbeatInterval: 300 });
+  const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve));
+  await consumer.connect();
+  await consumer.subscribe({ topic });
+  await consumer.run({ eachMessage: async () => undefined });
+  await joined;
+  return () => consumer.disconnect();
 }
 
 /** Writes records; resolves when the broker has acknowledged all of them. */

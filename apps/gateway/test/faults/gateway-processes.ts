@@ -16,6 +16,8 @@ export interface NodeSpec {
   readonly topics?: readonly string[];
   /** Path of the program of another release. */
   readonly program?: string;
+  /** Kafka of this node; default: that of all. */
+  readonly brokers?: string;
   /** false: `start` waits for nothing but its port. */
   readonly ready?: false;
 }
@@ -93,7 +95,7 @@ export class GatewayProcesses {
       ...(spec.ready === false && { ready: false }),
       config: {
         role: spec.role,
-        kafka: { bootstrapServers: this.brokers, groupId: this.group, topics: names },
+        kafka: { bootstrapServers: spec.brokers ?? this.brokers, groupId: this.group, topics: names },
         redis: {
           addr: spec.redisPort === undefined ? redisAddress : `127.0.0.1:${spec.redisPort}`,
           keyPrefix: this.group,

@@ -16,6 +16,7 @@ export interface LoadOptions extends GatewayProcessesOptions {
   readonly others?: readonly string[];
   readonly rate?: number;
   readonly transactional?: boolean;
+  readonly compacted?: boolean;
 }
 
 /** A cluster with its clients under a steady flow of records. */
@@ -32,12 +33,13 @@ export class Load {
 
   /** Resolves when everybody is connected and has got a record. */
   static async open(options: LoadOptions): Promise<Load> {
-    const { users = userNames(), others = [], rate = scale.rate, transactional = false } = options;
+    const { users = userNames(), others = [], rate = scale.rate } = options;
+    const { transactional = false, compacted = false } = options;
     const cluster = await GatewayProcesses.open(options);
     const clients = await ListeningClients.open({ users, topics: TOPIC, targets: cluster.targets });
     const kafkaTopic = cluster.kafkaTopic(TOPIC);
     const to = { brokers: cluster.brokers, kafkaTopic, users: [...users, ...others] };
-    const producer = new SteadyProducer({ ...to, rate, transactional });
+    const producer = new SteadyProducer({ ...to, rate, transactional, compacted });
     const load = new Load(cluster, clients, producer);
     producer.start();
     await load.flows();

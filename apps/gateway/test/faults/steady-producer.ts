@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { KafkajsRecordWriter } from '@ws-gateway/kafka-source';
-import { TransactionalWriter, readTopic } from '@ws-gateway/testkit';
+import { CompactingWriter, TransactionalWriter, readTopic } from '@ws-gateway/testkit';
 import type { Logger } from '@ws-gateway/core';
 import type { Produced } from './delivery-ledger.js';
 
@@ -14,12 +14,19 @@ export interface SteadyProducerOptions {
   readonly bytes?: number;
   /** Each write is a transaction, and behind it comes one with the same records that is aborted. */
   readonly transactional?: boolean;
+  /** The topic is compacted, and holes come between the records. What it holds is not told by `inKafka` then. */
+  readonly compacted?: boolean;
 }
 
 /** A record of the flow. */
 interface Written {
   readonly key: string;
   readonly value: string;
+}
+
+interface Writer {
+  write(topic: string, records: readonly Written[]): Promise<void>;
+  stop(): Promise<void>;
 }
 
 const TICK_MS = 20;
@@ -36,7 +43,7 @@ const WRITE_BYTES_MAX = 256 * 1024;
  */
 export class SteadyProducer {
   readonly #options: SteadyProducerOptions;
-  readonly #writer: { write(topic: string, records: readonly Written[]): Promise<void>; stop(): Promise<void> };
+  readonly #writer: Writer;
   readonly #sequences = new Map<string, number>();
   readonly #filling: string;
   #writing: Promise<void> = Promise.resolve();
@@ -46,9 +53,7 @@ export class SteadyProducer {
   constructor(options: SteadyProducerOptions) {
     this.#options = options;
     this.#filling = 'x'.repeat(options.bytes ?? 100);
-    this.#writer = options.transactional
-      ? new TransactionalWriter(options.kafkaTopic, options)
-      : createWriter(options.brokers);
+    this.#writer = writerFor(options);
   }
 
   start(): void {
@@ -136,6 +141,11 @@ export class SteadyProducer {
       }
     }
   }
+}
+
+function writerFor(options: SteadyProducerOptions): Writer {
+  if (options.transactional) return new TransactionalWriter(options.kafkaTopic, options);
+  return options.compacted ? new CompactingWriter(options) : createWriter(options.brokers);
 }
 
 /**

@@ -1,5 +1,14 @@
 import { afterEach, expect, it } from '@jest/globals';
-import { createTopics, deleteTopics, readTopic, waitFor } from '@ws-gateway/testkit';
+import { rm } from 'node:fs/promises';
+import {
+  createTopics,
+  deleteTopics,
+  newDataDir,
+  readTopic,
+  startKafka,
+  testBrokers,
+  waitFor,
+} from '@ws-gateway/testkit';
 import { FAULTLESS, verdictOf, type Verdict } from './delivery-ledger.js';
 import { GatewayProcesses } from './gateway-processes.js';
 import { ListeningClients } from './listening-clients.js';
@@ -21,7 +30,9 @@ afterEach(async () => {
 class Scene {
   readonly cluster: GatewayProcesses;
   readonly clients: ListeningClients;
-  readonly #writer: ReturnType<typeof createWriter>;
+  /** Where the topic is that the gateways read. */
+  #brokers: string;
+  #writer: ReturnType<typeof createWriter>;
   readonly #users = userNames(50);
   #written = 0;
   /** What each user's logs held, one behind the other. */
@@ -30,6 +41,7 @@ class Scene {
   private constructor(cluster: GatewayProcesses, clients: ListeningClients) {
     this.cluster = cluster;
     this.clients = clients;
+    this.#brokers = cluster.brokers;
     this.#writer = createWriter(cluster.brokers);
     cleanups.push(
       () => cluster.close(),
@@ -38,8 +50,9 @@ class Scene {
     );
   }
 
-  static async open(): Promise<Scene> {
-    const cluster = await GatewayProcesses.open({ nodes: [{ role: 'all' }, { role: 'all' }], partitions: PARTITIONS });
+  static async open(brokers = testBrokers()): Promise<Scene> {
+    const nodes = [{ role: 'all' }, { role: 'all' }] as const;
+    const cluster = await GatewayProcesses.open({ nodes, partitions: PARTITIONS, brokers });
     const clients = await ListeningClients.open({ users: userNames(50), topics: TOPIC, targets: cluster.targets });
     return new Scene(cluster, clients);
   }
@@ -51,15 +64,27 @@ class Scene {
       const toRecord = (user: string) => {
         return { key: user, value: JSON.stringify({ user_id: user, payload: { seq, at: Date.now() } }) };
       };
-      await this.#writer.write(this.cluster.kafkaTopic(TOPIC), this.#users.map(toRecord));
+      const write = () => this.#writer.write(this.cluster.kafkaTopic(TOPIC), this.#users.map(toRecord));
+      await waitFor(() => write().then(() => true), { what: 'the records to be written' });
     }
   }
 
-  async remake(): Promise<void> {
+  async remake(partitions = PARTITIONS): Promise<void> {
     await this.#noteHeld();
     const topic = this.cluster.kafkaTopic(TOPIC);
     await deleteTopics([topic]);
-    await waitFor(() => createTopics([topic], PARTITIONS).then(() => true), { what: 'the topic to be made again' });
+    await waitFor(() => createTopics([topic], partitions).then(() => true), { what: 'the topic to be made again' });
+  }
+
+  /** Makes topics of these names in the place of those that are gone with what `change` does; what is written next goes there. */
+  async moveTo(brokers: string, change: () => Promise<unknown>): Promise<void> {
+    await this.#noteHeld();
+    await change();
+    const names = ['notifications', 'user-blocks'].map((name) => this.cluster.kafkaTopic(name));
+    await waitFor(() => createTopics(names, PARTITIONS, { brokers }).then(() => true), { what: 'the topics' });
+    await this.#writer.stop();
+    this.#writer = createWriter(brokers);
+    this.#brokers = brokers;
   }
 
   async arrived(): Promise<void> {
@@ -73,7 +98,7 @@ class Scene {
 
   /** A fresh topic may refuse the first write in part, and the repeated one is there twice: what counts is what Kafka has. */
   async #noteHeld(): Promise<void> {
-    for (const { key, value } of await readTopic(this.cluster.kafkaTopic(TOPIC))) {
+    for (const { key, value } of await readTopic(this.cluster.kafkaTopic(TOPIC), { brokers: this.#brokers })) {
       const { payload } = JSON.parse(value!) as { payload: { seq: number } };
       this.#held.set(key!, [...(this.#held.get(key!) ?? []), payload.seq]);
     }
@@ -99,6 +124,71 @@ it.each(['running', 'stopped'])(
     const verdict = await scene.verdict();
     await report(`topic made again longer, gateways ${state}`, { times: TIMES, ...verdict });
     expect(verdict).toMatchObject(FAULTLESS);
+  },
+  scale.timeoutMs,
+);
+
+// Fails when the lanes of partitions that are gone keep the topic from being taken for another one.
+it(
+  'a topic that is made again with fewer partitions while the gateways are running: all of its records come, once and in order',
+  async () => {
+    const scene = await Scene.open();
+    await scene.write(LENGTH);
+    await scene.arrived();
+    await scene.remake(PARTITIONS / 2);
+    await scene.write(LENGTH + 1);
+    await scene.arrived();
+    expect(await scene.verdict()).toMatchObject(FAULTLESS);
+  },
+  scale.timeoutMs,
+);
+
+/** A Kafka of its own; `wipe` kills it and starts another one, which knows nothing, in its place. */
+async function ownKafka() {
+  const dataDir = newDataDir();
+  let kafka = await startKafka({ dataDir });
+  cleanups.push(
+    () => rm(dataDir, { recursive: true, force: true }),
+    () => kafka.stop(),
+  );
+  const wipe = async (): Promise<void> => {
+    await kafka.kill();
+    await rm(dataDir, { recursive: true });
+    kafka = await startKafka({ dataDir, port: kafka.port });
+  };
+  return { brokers: kafka.address, wipe };
+}
+
+// Fails when what Redis remembers of the old logs is believed of those that bear their names.
+it(
+  'Kafka is wiped under running gateways: all that the new logs hold comes, once and in order',
+  async () => {
+    const { brokers, wipe } = await ownKafka();
+    const scene = await Scene.open(brokers);
+    await scene.write(LENGTH);
+    await scene.arrived();
+    await scene.moveTo(brokers, wipe);
+    await scene.write(LENGTH + 1);
+    await scene.arrived();
+    expect(await scene.verdict()).toMatchObject(FAULTLESS);
+  },
+  scale.timeoutMs,
+);
+
+it(
+  'the group is pointed at another Kafka with topics of the same names: all that those hold comes, once and in order',
+  async () => {
+    const { brokers } = await ownKafka();
+    const scene = await Scene.open();
+    const { cluster } = scene;
+    await scene.write(LENGTH);
+    await scene.arrived();
+    await scene.moveTo(brokers, () => Promise.all(cluster.nodes.map((node) => cluster.stop(node))));
+    await cluster.start({ role: 'all', brokers });
+    await cluster.start({ role: 'all', brokers });
+    await scene.write(LENGTH + 1);
+    await scene.arrived();
+    expect(await scene.verdict()).toMatchObject(FAULTLESS);
   },
   scale.timeoutMs,
 );

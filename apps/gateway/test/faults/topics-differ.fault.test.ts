@@ -1,8 +1,10 @@
 import { afterEach, expect, it } from '@jest/globals';
+import { createTopics, leadGroup, waitFor } from '@ws-gateway/testkit';
 import { FAULTLESS, verdictOf } from './delivery-ledger.js';
+import { GatewayProcesses } from './gateway-processes.js';
 import { ListeningClients } from './listening-clients.js';
 import { Load } from './load.js';
-import { isFull, report, scale, userNames } from './scale.js';
+import { isFull, promisedMs, report, scale, userNames } from './scale.js';
 import { SteadyProducer } from './steady-producer.js';
 
 const ROUNDS = isFull ? 5 : 1;
@@ -57,6 +59,37 @@ it(
     await report('roll-out with a topic that only some nodes know', { times: ROUNDS, ...verdict, produced });
     expect(verdict).toMatchObject(FAULTLESS);
     expect(added).toMatchObject(FAULTLESS);
+  },
+  scale.timeoutMs,
+);
+
+// A member of an earlier release that leads the group deals out only what it knows itself.
+it(
+  'a topic that the group gives to nobody is named within 15 s, and read as soon as it is given to somebody',
+  async () => {
+    const cluster = await GatewayProcesses.open({ nodes: [] });
+    cleanups.push(() => cluster.close());
+    const kafkaTopic = cluster.kafkaTopic('notifications');
+    await createTopics([`${cluster.group}-other`], 2);
+    const leave = await leadGroup(cluster.group, `${cluster.group}-other`);
+    cleanups.push(leave);
+    const node = await cluster.start({ role: 'all', ready: false });
+    const warnings = async (): Promise<readonly string[]> => {
+      const { warnings: told = [] } = (await (await fetch(`${node.httpUrl}/ready`)).json()) as { warnings?: string[] };
+      return told;
+    };
+    await waitFor(() => node.logs.some(({ message }) => message === 'kafka group joined'), { what: 'the join' });
+    const joinedMs = performance.now();
+    await waitFor(async () => (await warnings()).includes(`topic:${kafkaTopic}:unread`), { what: 'the warning' });
+    expect(performance.now() - joinedMs).toBeLessThan(promisedMs(15_000));
+    const clients = await ListeningClients.open({ users: ['u1'], topics: 'notifications', targets: cluster.targets });
+    cleanups.push(() => clients.close());
+    const producer = new SteadyProducer({ brokers: cluster.brokers, kafkaTopic, users: ['u1'], rate: RATE });
+    cleanups.push(() => producer.close());
+    await leave();
+    await waitFor(async () => (await warnings()).length === 0, { what: 'no warning' });
+    producer.start();
+    await waitFor(() => clients.listeners[0]!.sequences.length > 0, { what: 'a record' });
   },
   scale.timeoutMs,
 );
