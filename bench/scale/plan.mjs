@@ -127,11 +127,11 @@ const answers = {
   plan: plans,
   'a third is lost': plans.map((plan) => zoneLost(plan.connections, plan['Redis masters'])),
   'ten million, by masters': [4, 8, 16, 32, 64].map((masters) => zoneLost(ten.connections, masters)),
-  'ten million, by spread': [2.5, 6.25, 12, 30, 120].map((seconds) =>
-    zoneLost(ten.connections, ten['Redis masters'], { spreadMs: seconds * 1000 }),
+  'ten million, 8 masters, by spread': [2.5, 6.25, 12, 30, 120].map((seconds) =>
+    zoneLost(ten.connections, 8, { spreadMs: seconds * 1000 }),
   ),
-  'ten million, by handshakesPerSecond': [0, 100, 400, 1000].map((limitPerSecond) =>
-    zoneLost(ten.connections, ten['Redis masters'], { limitPerSecond }),
+  'ten million, 8 masters, by handshakesPerSecond': [0, 100, 400, 1000].map((limitPerSecond) =>
+    zoneLost(ten.connections, 8, { limitPerSecond }),
   ),
 };
 
