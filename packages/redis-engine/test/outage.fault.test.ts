@@ -116,7 +116,9 @@ describe('an outage of Redis', () => {
     // What these say is not heard within this test.
     proxy.delayMs = 600_000;
     proxy.restore();
-    await waitFor(() => proxy.connections === 3, { what: 'silent connections for calls, publishing and the inbox' });
+    await waitFor(() => proxy.connections === 4, {
+      what: 'silent connections for calls, publishing, inbox and channel',
+    });
     proxy.delayMs = 0;
     await waitFor(() => engine.healthy, { what: 'healthy' });
   });
