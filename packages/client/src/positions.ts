@@ -81,8 +81,7 @@ export class Positions {
     }
     this.#entries.set(stream, { epoch, offset, state: 'seen' });
     // Nothing was there, and this is the first: the epoch of a stream that was never written changes with time.
-    const isFirst = known?.offset === 0 && offset === 1;
-    return known === undefined || known.epoch === epoch || isFirst ? 'new' : 'new_epoch';
+    return !known || known.epoch === epoch || (!known.offset && offset === 1) ? 'new' : 'new_epoch';
   }
 
   /** The connection has lasted: what the gateway sends with the joining has come, or there was nothing. */

@@ -13,11 +13,9 @@ export class SseConnection extends GatewayConnection {
 
   constructor(handshake: SseHandshake, handlers: ConnectionHandlers, options: ConnectionOptions) {
     super(handlers, options);
-    this.#run(handshake).then(
-      () => this.abandon('stream ended'),
-      // Each runtime has other words for it, and none is for people.
-      () => this.abandon(''),
-    );
+    // Each runtime has other words for how it broke, and none is for people.
+    const broken = () => this.abandon('');
+    this.#run(handshake).then(broken, broken);
   }
 
   send(): boolean {
