@@ -26,9 +26,14 @@ interface ClientOptions {
   readonly retry: RetryOptions;
   /** Once aborted, whatever the client still tries for ever ends at its next attempt to connect. */
   readonly retired: AbortSignal;
+  /**
+   * Called when a connection is made after another one broke, before anything is sent on it: what answers there may know
+   * nothing of before.
+   */
+  readonly reconnected?: () => void;
 }
 
-export function createClient(connection: KafkaConnectionOptions, { retry, retired }: ClientOptions): Kafka {
+export function createClient(connection: KafkaConnectionOptions, { retry, retired, reconnected }: ClientOptions): Kafka {
   registerCodecs();
   const { brokers, clientId, tls: ssl, sasl, logger } = connection;
   const config: KafkaConfig = {
@@ -39,7 +44,7 @@ export function createClient(connection: KafkaConnectionOptions, { retry, retire
     requestTimeout: REQUEST_TIMEOUT_MS,
     reauthenticationThreshold: LOGIN_AHEAD_MS,
     retry,
-    socketFactory,
+    socketFactory: socketFactoryOf(reconnected),
     logLevel: kafkajs.logLevel.WARN,
     logCreator: () => logTo(logger),
   };
@@ -49,17 +54,26 @@ export function createClient(connection: KafkaConnectionOptions, { retry, retire
 }
 
 /** kafkajs' own one, but without Nagle's delay: commits and small writes are a request of one packet each. */
-const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
-  // kafkajs passes undefined for a plain connection, against its types.
-  const options: tls.ConnectionOptions | undefined = ssl;
-  const name = net.isIP(host) ? {} : { servername: host };
-  const socket = options
-    ? tls.connect({ host, port, ...name, ...options }, onConnect)
-    : net.connect({ host, port }, onConnect);
-  socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
-  socket.setNoDelay(true);
-  return socket;
-};
+function socketFactoryOf(reconnected: (() => void) | undefined): ISocketFactory {
+  let isBroken = false;
+  return ({ host, port, ssl, onConnect }) => {
+    const connected = (): void => {
+      if (isBroken) reconnected?.();
+      isBroken = false;
+      onConnect();
+    };
+    // kafkajs passes undefined for a plain connection, against its types.
+    const options: tls.ConnectionOptions | undefined = ssl;
+    const name = net.isIP(host) ? {} : { servername: host };
+    const socket = options
+      ? tls.connect({ host, port, ...name, ...options }, connected)
+      : net.connect({ host, port }, connected);
+    socket.once('close', () => (isBroken = true));
+    socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+    socket.setNoDelay(true);
+    return socket;
+  };
+}
 
 /**
  * Sends kafkajs' log to debug. What kafkajs warns of (each attempt to connect, say) is noise; this package logs what

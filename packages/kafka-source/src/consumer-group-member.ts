@@ -106,7 +106,9 @@ export class ConsumerGroupMember {
   constructor(parts: GroupMemberParts, options: GroupMemberOptions) {
     this.#parts = parts;
     this.#options = options;
-    const client = createClient(parts.connection, { retry: PATIENT_RETRY, retired: this.#retired.signal });
+    // A broker that gives topics no ids can tell nothing apart.
+    const reconnected = () => this.#topicIds.size > 0 && this.#doubtTopics();
+    const client = createClient(parts.connection, { retry: PATIENT_RETRY, retired: this.#retired.signal, reconnected });
     this.#consumer = client.consumer({
       groupId: options.groupId,
       partitionAssigners: [this.#cluster.assigner],
@@ -121,12 +123,11 @@ export class ConsumerGroupMember {
       // A crashed consumer is replaced by the record source, not restarted by kafkajs: one way of healing for all causes.
       retry: { ...PATIENT_RETRY, restartOnFailure: async () => false },
     });
-    const { sink, trouble, logger } = parts;
-    const feed = { consumer: this.#consumer, owned: this.#owned, sink, trouble, logger };
+    const feed = { ...parts, consumer: this.#consumer, owned: this.#owned };
     this.#feed = new PartitionFeed(feed, () => this.#ended.resolve('position_lost'));
     const doubted = { owned: this.#owned, feed: this.#feed, ask: () => this.#cluster.topicIds(options.topics) };
     this.#doubt = new TopicDoubt(doubted, () => this.#ended.resolve('position_lost'));
-    this.#committer = new OffsetCommitter(this.#consumer, trouble);
+    this.#committer = new OffsetCommitter(this.#consumer, parts.trouble);
     this.#listen();
   }
 
@@ -272,8 +273,7 @@ export class ConsumerGroupMember {
   /** Those that are read here: what others read is none of this member's concern. */
   #doubtTopics(): void {
     if (this.#closing || this.#joining) return;
-    const topics = new Set(this.#options.topics);
-    const known = new Map([...this.#topicIds].filter(([topic]) => topics.has(topic)));
+    const known = new Map([...this.#topicIds].filter(([topic]) => this.#options.topics.includes(topic)));
     this.#doubt.raise(known, this.#generation.signal).catch(endByDefect);
   }
 

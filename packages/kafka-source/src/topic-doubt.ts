@@ -14,14 +14,17 @@ export interface TopicDoubtParts {
 }
 
 /**
- * What to do when the broker did not know a topic for a moment. kafkajs asks again and reads on where it was when the topic
- * is there; but it may be another one by then, whose first records would be passed over. So nothing is handed over until
- * the topics' ids are known to be what they were.
+ * What to do when the broker did not know a topic for a moment, or a connection broke and there is one again. kafkajs reads
+ * on where it was; but the topic may be another one by then, or the whole Kafka, whose first records would be passed over. So
+ * nothing is handed over until the topics' ids are known to be what they were.
  */
 export class TopicDoubt {
   readonly #parts: TopicDoubtParts;
   readonly #lost: () => void;
-  #raised = false;
+  /** The generation in which ids are asked for. */
+  #raisedIn: AbortSignal | null = null;
+  /** Raised again meanwhile: the answer may be of before. */
+  #again = false;
 
   /** `lost`: one of the topics is another one, or gone. */
   constructor(parts: TopicDoubtParts, lost: () => void) {
@@ -31,15 +34,20 @@ export class TopicDoubt {
 
   /** Rests all partitions at once, and asks. `known`: the ids when they were assigned. */
   async raise(known: ReadonlyMap<string, string>, generation: AbortSignal): Promise<void> {
-    if (this.#raised) return;
-    this.#raised = true;
+    this.#again = this.#raisedIn === generation;
+    if (this.#again) return;
+    this.#raisedIn = generation;
     const { owned, feed } = this.#parts;
     const resting = owned.all().filter(({ open }) => open);
     owned.shut();
     for (const partition of resting) feed.steer(partition);
-    const isSame = await this.#isSame(known, generation);
-    this.#raised = false;
+    let isSame: boolean;
+    do {
+      this.#again = false;
+      isSame = await this.#isSame(known, generation);
+    } while (isSame && this.#again);
     if (generation.aborted) return;
+    this.#raisedIn = null;
     if (isSame) this.#goOn(resting);
     else this.#lost();
   }
