@@ -33,7 +33,10 @@ interface ClientOptions {
   readonly reconnected?: () => void;
 }
 
-export function createClient(connection: KafkaConnectionOptions, { retry, retired, reconnected }: ClientOptions): Kafka {
+export function createClient(
+  connection: KafkaConnectionOptions,
+  { retry, retired, reconnected }: ClientOptions,
+): Kafka {
   registerCodecs();
   const { brokers, clientId, tls: ssl, sasl, logger } = connection;
   const config: KafkaConfig = {
