@@ -7,8 +7,9 @@ import { isFull, report, scale } from './scale.js';
 
 /** Time in ms that a trouble lasts: longer than a lease, which is 10 s, and than somebody needs to notice. */
 const HOLD_MS = isFull ? 60_000 : 13_000;
-/** Number of troubles: two of them, a minute each, are enough to see what the first one leaves. */
-const TIMES = isFull ? 2 : 1;
+const TIMES = isFull ? scale.times : 1;
+/** Each trouble takes a minute, and up to a minute more until everybody has what came meanwhile. */
+const TIMEOUT_MS = isFull ? 3 * scale.timeoutMs : scale.timeoutMs;
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -74,5 +75,5 @@ it.each(Object.keys(troubles))(
     expect(clients.closes()).toEqual({});
     expect(reaped).toBe(0);
   },
-  scale.timeoutMs,
+  TIMEOUT_MS,
 );
