@@ -77,6 +77,9 @@ consoleSuite('the last hour in the console', (suite) => {
     expect(await page.locator('#history .line').first().getAttribute('d')).toMatch(/^M/);
     await suite.cluster.restart(0);
     await suite.cluster.restart(1);
+    // Until the killed one is off the list a page asks it, too, and the browser complains of the answer.
+    const listed = async () => (await call(suite.cluster.nodes[1]!, 'GET /api/nodes')).body['nodes'] as unknown[];
+    await waitFor(async () => (await listed()).length === 3, { timeoutMs: 60_000, what: 'the killed node to go' });
   }, 180_000);
 
   it.each(['light', 'dark'] as const)(
