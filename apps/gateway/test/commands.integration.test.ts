@@ -88,7 +88,8 @@ describe('requests of a client', () => {
       status: 'error',
       payload: { code: 'rate_limited' },
     });
-    for (let rid = 32; rid <= 400; rid++) client.send({ rid, command: 'ping' });
+    // Ten times the limit in one of its windows, also where one ends in the middle of these.
+    for (let rid = 32; rid <= 2000; rid++) client.send({ rid, command: 'ping' });
     expect((await client.closed).code).toBe(4503);
   });
 
