@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { EngineStats, type Engine, type PublishItem } from '@ws-gateway/core';
-import { TcpProxy, testRedisUrl, waitFor } from '@ws-gateway/testkit';
+import { startRedis, TcpProxy, testRedisUrl, waitFor } from '@ws-gateway/testkit';
 import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import { createHarness, serverAt } from './harness.js';
@@ -19,9 +19,10 @@ async function publish(engine: Engine, ...texts: string[]): Promise<void> {
 }
 
 /** A publisher straight at Redis and a receiver, on which u1 is, behind a cable that can be cut. */
-async function twoNodes(options: { inboxBytesMax?: number; partitions?: number } = {}) {
-  const proxy = await TcpProxy.start(serverAt(testRedisUrl()));
-  const harness = await createHarness(options);
+async function twoNodes(options: { inboxBytesMax?: number; partitions?: number } = {}, url = testRedisUrl()) {
+  const server = serverAt(url);
+  const proxy = await TcpProxy.start(server);
+  const harness = await createHarness({ ...options, server });
   const stats = new EngineStats();
   const publisher = harness.createEngine('publisher');
   const receiver = harness.createEngine('receiver', { stats, server: { host: '127.0.0.1', port: proxy.port } });
@@ -39,12 +40,16 @@ async function twoNodes(options: { inboxBytesMax?: number; partitions?: number }
 
 describe('inbox', () => {
   it('goes on without a gap after its connection was killed', async () => {
-    const { publisher, receiver, inbox, stats, harness } = await twoNodes();
-    const admin = new Redis(testRedisUrl());
+    // One of its own: nodes of other tests, whose connections wait like these, would be unwell for a moment.
+    const redis = await startRedis();
+    cleanups.push(() => redis.stop());
+    const url = `redis://${redis.address}`;
+    const { publisher, receiver, inbox, stats, harness } = await twoNodes({}, url);
+    const admin = new Redis(url);
     cleanups.push(() => admin.quit());
     await publish(publisher, 'before');
     await inbox.waitForTexts(1);
-    // Those that wait in XREAD, of this test: the publisher's own inbox suffers alike.
+    // Those that wait in XREAD: the publisher's own inbox suffers alike.
     const clients = String(await admin.client('LIST'))
       .split('\n')
       .filter((line) => line.includes('cmd=xread'));
