@@ -61,7 +61,7 @@ describe('why somebody is not connected', () => {
   ] as const)('is told in the log of who was closed because %s, and counted (%i)', async (_, code, reason, textOf) => {
     const client = await cluster.connect(0, `user-of-${code}`, 'notifications');
     const { connection } = client.frames[0]!['payload'] as { connection: string };
-    for (let rid = 1; rid <= 200; rid++) client.send(textOf(rid));
+    for (let rid = 1; rid <= 1000; rid++) client.send(textOf(rid));
     expect(await client.closed).toEqual({ code, reason });
     const told = () => lines('connection closed').filter((line) => line['code'] === code);
     await waitFor(() => told().length > 0, { what: 'the line of the close' });
