@@ -37,7 +37,7 @@ export interface ReturnAnswer {
   readonly waitMsMax: { readonly handshake: number; readonly master: number };
 }
 
-/** As in packages/client. */
+/** Delays of a client whose handshake failed, in ms, as packages/client has them. */
 const BACKOFF_MS = 500;
 const BACKOFF_MS_MAX = 30_000;
 /** Turns that a handshake takes: the request, and the greeting when Redis has answered. */
@@ -47,7 +47,7 @@ const TURN_MAX = 1024;
 
 interface Server {
   waiting: number[];
-  /** Those of the turn that is under way. */
+  /** Handshakes of the turn that is under way. */
   turn: number[];
   second: number;
   /** Handshakes of that second. */

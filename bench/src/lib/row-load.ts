@@ -90,7 +90,7 @@ export class RowLoad {
   }
 }
 
-/** As long as the id of a real connection. */
+/** The id of a connection, as long as a real one. */
 function connectionOf(number: number): string {
   return `00000000-0000-7000-8000-${String(number).padStart(12, '0')}`;
 }

@@ -9,7 +9,7 @@ import { waitFor } from './wait.js';
 const FRAME_BYTES = 512;
 const HISTORY_TTL_MS = 3_600_000;
 const STREAM = 'notifications';
-/** Of the topic. */
+/** Number of partitions of the topic. */
 const KAFKA_PARTITIONS = 64;
 
 export interface WideShape {

@@ -51,7 +51,7 @@ export class SseStream {
     this.#response.end();
   }
 
-  /** As a killed node does. */
+  /** Breaks the connection off, as a killed node does. */
   breakOff(): void {
     this.#response.destroy();
   }

@@ -36,7 +36,7 @@ interface Asked extends PromiseWithResolvers<Answer> {
   readonly request: AdmitRequest;
   readonly user: string;
   readonly partition: number;
-  /** Those of the request's streams that lie beside the user's row. */
+  /** Streams of the request that lie beside the user's row. */
   readonly streams: readonly RetainedStream[];
 }
 

@@ -85,7 +85,7 @@ export class InboxReader {
   /** Listening goes on since the tick before. */
   #settled = false;
   #distrustedUntilMs = -Infinity;
-  /** Of what came together: one answer, or announcements of one turn of the loop. */
+  /** Size of what came together: in one answer, or in the announcements of one turn of the loop. */
   #togetherMessages = 0;
   #togetherBytes = 0;
   /** How often something came since the last tick, and how often that was more than is announced whole. */
@@ -241,7 +241,7 @@ export class InboxReader {
     this.#channel?.reconnect();
   }
 
-  /** By the channel, unless it does not tell of all, or one answer brings as much as many announcements. */
+  /** Takes the channel, unless it does not tell of all, or one answer brings as much as many announcements. */
   #chooseWay(): void {
     const isBulk = this.#largeArrivals * (this.#byChannel ? 2 : 4) > this.#arrivals;
     this.#arrivals = 0;

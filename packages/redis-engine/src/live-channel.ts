@@ -3,7 +3,7 @@ import { ReplyError, type Redis } from 'ioredis';
 
 /** Listens to what a channel connection tells. */
 export interface ChannelListener {
-  /** From now on batches of all these inboxes are announced. */
+  /** Tells that batches of all these inboxes are announced from now on. */
   begun(): void;
   /** A batch of this inbox was announced (see wire.ts). */
   announced(inbox: string, announcement: Buffer): void;

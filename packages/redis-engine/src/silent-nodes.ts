@@ -58,7 +58,7 @@ export class SilentNodes {
     return life !== null && life.unmovedMs >= SILENCE_LEASES * this.#leaseMs;
   }
 
-  /** Those who want to look at the same time share one. */
+  /** Looks at the nodes; those who want to at the same time share one look. */
   #look(): Promise<void> {
     this.#looking ??= this.#membership.look().finally(() => (this.#looking = null));
     return this.#looking;

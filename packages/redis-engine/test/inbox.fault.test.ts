@@ -1,22 +1,15 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { EngineStats, type Engine, type PublishItem } from '@ws-gateway/core';
+import { EngineStats } from '@ws-gateway/core';
 import { startRedis, TcpProxy, testRedisUrl, waitFor } from '@ws-gateway/testkit';
 import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import { createHarness, serverAt } from './harness.js';
+import { publish } from './messages.js';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
-
-function message(text: string): PublishItem {
-  return { kind: 'user', topic: 't', user: 'u1', retention: null, head: text, sourceOffset: -1, recordTimeMs: 1 };
-}
-
-async function publish(engine: Engine, ...texts: string[]): Promise<void> {
-  for (const text of texts) await engine.publish({ source: null, items: [message(text)] });
-}
 
 /** A publisher straight at Redis and a receiver, on which u1 is, behind a cable that can be cut. */
 async function twoNodes(options: { inboxBytesMax?: number; partitions?: number } = {}, url = testRedisUrl()) {

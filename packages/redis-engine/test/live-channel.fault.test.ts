@@ -1,23 +1,16 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { EngineStats, type Engine, type PublishItem } from '@ws-gateway/core';
+import { EngineStats } from '@ws-gateway/core';
 import { startRedis, testRedisUrl, waitFor } from '@ws-gateway/testkit';
 import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import type { RedisEngineOptions } from '../src/index.js';
 import { createHarness } from './harness.js';
+import { publish } from './messages.js';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
-
-function message(text: string): PublishItem {
-  return { kind: 'user', topic: 't', user: 'u1', retention: null, head: text, sourceOffset: -1, recordTimeMs: 1 };
-}
-
-async function publish(engine: Engine, ...texts: string[]): Promise<void> {
-  for (const text of texts) await engine.publish({ source: null, items: [message(text)] });
-}
 
 function numbers(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, i) => String(from + i));

@@ -13,7 +13,7 @@ interface Counted {
 
 /** Counters that only grow, at one moment. */
 interface Totals {
-  /** Of the monotonic clock, in ms. */
+  /** Reading of the monotonic clock, ms. */
   readonly atMs: number;
   readonly records: number;
   readonly sent: number;
