@@ -19,6 +19,6 @@ export class ClientStores {
   private constructor(client: Client) {
     this.client = client;
     this.status = new StatusStore(client);
-    this.topics = new TopicUsers(client, (error) => this.status.failed(error));
+    this.topics = new TopicUsers(client, this.status);
   }
 }

@@ -12,11 +12,13 @@ const USER_BLOCKED = 4500;
 /** The client's state and the last reason, as one object that is another one whenever something has changed. */
 export class StatusStore {
   #status: Status;
+  /** Reasons by topic that was refused, the newest last. They outlive connections: no later one asks for these topics. */
+  readonly #refusedTopics = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
 
   constructor(client: Client) {
     this.#status = { state: client.state };
-    client.on('connected', () => this.#set({ state: 'connected' }));
+    client.on('connected', () => this.#connected());
     client.on('disconnected', ({ code, reason }) => {
       this.#set({ state: 'connecting', reason: reason || `connection lost (${code})` });
     });
@@ -30,9 +32,17 @@ export class StatusStore {
     void client.closed.then((closed) => this.#set({ state: 'closed', ...reasonOf(closed) }));
   }
 
-  /** A topic could not be subscribed; the connection stands. */
-  failed({ code, message }: Pick<Refused, 'code' | 'message'>): void {
-    this.#set({ ...this.#status, reason: textOf({ code, message }) });
+  /** A topic that a component uses could not be subscribed; the connection stands. */
+  topicRefused(topic: string, { code, message }: Pick<Refused, 'code' | 'message'>): void {
+    const reason = textOf({ code, message });
+    this.#refusedTopics.delete(topic);
+    this.#refusedTopics.set(topic, reason);
+    this.#set({ ...this.#status, reason });
+  }
+
+  /** The topic is subscribed, or no component uses it any more. */
+  topicSettled(topic: string): void {
+    if (this.#refusedTopics.delete(topic) && this.#status.state === 'connected') this.#connected();
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -41,6 +51,11 @@ export class StatusStore {
   };
 
   readonly get = (): Status => this.#status;
+
+  #connected(): void {
+    const reason = [...this.#refusedTopics.values()].at(-1);
+    this.#set({ state: 'connected', ...(reason !== undefined && { reason }) });
+  }
 
   #set(status: Status): void {
     this.#status = status;

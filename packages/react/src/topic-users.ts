@@ -1,25 +1,29 @@
 import { AnswerError, type Client } from '@ws-gateway/client';
+import type { StatusStore } from './status-store.js';
 
 interface Use {
   count: number;
   /** True: it is not one of those the application subscribes to by itself. */
   readonly ours: boolean;
+  /** The gateway did not give it: asked for again by the next component that uses it. */
+  isRefused: boolean;
 }
 
 /** Subscribes to a topic for the first component that uses it, and unsubscribes after the last one. */
 export class TopicUsers {
   readonly #client: Client;
-  readonly #failed: (error: AnswerError) => void;
+  readonly #status: Pick<StatusStore, 'topicRefused' | 'topicSettled'>;
   readonly #uses = new Map<string, Use>();
 
-  constructor(client: Client, failed: (error: AnswerError) => void) {
+  constructor(client: Client, status: Pick<StatusStore, 'topicRefused' | 'topicSettled'>) {
     this.#client = client;
-    this.#failed = failed;
+    this.#status = status;
   }
 
   /** Gives the function that ends the use. */
   use(topic: string): () => void {
     const use = this.#uses.get(topic) ?? this.#begin(topic);
+    if (use.isRefused) this.#subscribe(topic, use);
     use.count++;
     return () => {
       use.count--;
@@ -29,25 +33,29 @@ export class TopicUsers {
   }
 
   #begin(topic: string): Use {
-    const use = { count: 0, ours: !this.#client.topics.includes(topic) };
+    const use = { count: 0, ours: !this.#client.topics.includes(topic), isRefused: false };
     this.#uses.set(topic, use);
-    if (use.ours) {
-      this.#client.subscribe(topic).catch((error: unknown) => {
-        // Asked for again by the next component that uses it.
-        this.#forget(topic, use);
-        if (error instanceof AnswerError) this.#failed(error);
-      });
-    }
+    if (use.ours) this.#subscribe(topic, use);
     return use;
   }
 
-  #endUnused(topic: string, use: Use): void {
-    if (use.count > 0 || !this.#forget(topic, use) || !use.ours) return;
-    // A client that is closed has left it anyway.
-    this.#client.unsubscribe(topic).catch(() => undefined);
+  #subscribe(topic: string, use: Use): void {
+    use.isRefused = false;
+    const isUsed = (): boolean => this.#uses.get(topic) === use;
+    this.#client.subscribe(topic).then(
+      () => isUsed() && this.#status.topicSettled(topic),
+      (error: unknown) => {
+        use.isRefused = true;
+        if (error instanceof AnswerError && isUsed()) this.#status.topicRefused(topic, error);
+      },
+    );
   }
 
-  #forget(topic: string, use: Use): boolean {
-    return this.#uses.get(topic) === use && this.#uses.delete(topic);
+  #endUnused(topic: string, use: Use): void {
+    if (use.count > 0 || this.#uses.get(topic) !== use) return;
+    this.#uses.delete(topic);
+    this.#status.topicSettled(topic);
+    // A client that is closed has left it anyway.
+    if (use.ours && !use.isRefused) this.#client.unsubscribe(topic).catch(() => undefined);
   }
 }

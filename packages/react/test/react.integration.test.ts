@@ -116,4 +116,18 @@ inBrowser('a React page', () => {
     site.push('news', 7);
     await shows('one', '7');
   });
+
+  // The page said `connected` and nothing else, though the topic's component went on showing nothing.
+  it('is told so after a lost connection, too, until no component uses the topic', async () => {
+    await page.goto(site.url('news'));
+    await shows('status', 'connected');
+    await page.evaluate(`setPanels(['one', 'wrong'])`);
+    await shows('status', 'connected, unknown_topic: known topics: news');
+    site.sockets[0]!.close(4001, 'slow_consumer');
+    await waitFor(() => site.sockets.length === 2, { what: 'it comes back' });
+    await shows('status', 'connected, unknown_topic: known topics: news');
+    await page.evaluate(`setPanels(['one'])`);
+    await shows('status', 'connected');
+    expect(sent()).toEqual(['subscribe wrong']);
+  });
 });
