@@ -1,6 +1,7 @@
 export * from './backend-commands.js';
 export * from './backend-links.js';
 export * from './close-codes.js';
+export { Deadlines, type Expiring } from './deadlines.js';
 export { endByDefect } from './defects.js';
 export * from './engine.js';
 export * from './inbox.js';

@@ -1,4 +1,5 @@
 import {
+  Deadlines,
   handshakeOf,
   type Admission,
   type Arrival,
@@ -10,7 +11,6 @@ import {
 } from '@ws-gateway/core';
 import type { HttpResponse, us_socket_context_t } from 'uWebSockets.js';
 import type { CorkCarrier } from './cork-carrier.js';
-import { Deadlines } from './deadlines.js';
 import type { DeferredTasks } from './deferred-tasks.js';
 import { Exchange, type RequestObserver } from './exchange.js';
 import { refusalAnswer, refusals } from './http-answer.js';

@@ -1,5 +1,4 @@
-import type { Admission, Attempt } from '@ws-gateway/core';
-import type { Expiring } from './deadlines.js';
+import type { Admission, Attempt, Expiring } from '@ws-gateway/core';
 
 /** A client whose handshake the edge is thinking about. */
 export interface WaitingClient extends Attempt, Expiring {

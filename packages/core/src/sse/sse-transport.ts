@@ -1,20 +1,14 @@
+import { Deadlines } from '../deadlines.js';
 import { handshakeOf, handshakeRefusals } from '../handshakes.js';
 import type { HttpAnswer, HttpRequest, HttpServer, HttpStreamClient, HttpStreamEvents } from '../http-server.js';
 import type { Logger } from '../logger.js';
 import { PingWheel } from '../ping-wheel.js';
 import { refusalAnswer } from '../refusal-answer.js';
-import type {
-  Admission,
-  Arrival,
-  Attempt,
-  EdgeHandler,
-  Handshake,
-  Refusal,
-  TransportConnection,
-} from '../transport.js';
+import type { Admission, Arrival, EdgeHandler, Handshake, Refusal, TransportConnection } from '../transport.js';
 import { corsHeaders, preflightHeaders } from './cors.js';
 import { eventBodyOf, type EventBody } from './event-text.js';
 import { SseSocket, type SseGroups } from './sse-socket.js';
+import { WaitingStream } from './waiting-stream.js';
 
 export interface SseTransportOptions {
   readonly path: string;
@@ -52,6 +46,7 @@ export class SseTransport implements SseGroups {
   readonly #options: SseTransportOptions;
   readonly #onError: (error: unknown) => void;
   readonly #pings: PingWheel;
+  readonly #deadlines: Deadlines;
   readonly #groups = new Map<string, Set<SseSocket>>();
   /** Sockets that were published to in this turn of the event loop. */
   #published = new Set<SseSocket>();
@@ -65,6 +60,7 @@ export class SseTransport implements SseGroups {
     this.#options = options;
     this.#onError = (error) => logger.error('transport callback failed', { error });
     this.#pings = new PingWheel(options.heartbeatMs);
+    this.#deadlines = new Deadlines(options.handshakeTimeoutMs);
   }
 
   /** Adds the routes; before `listen`. */
@@ -132,42 +128,36 @@ export class SseTransport implements SseGroups {
     };
   }
 
-  /** The client may go away meanwhile, or lose patience: an admission that comes later is taken back. */
-  async #admit(request: HttpRequest): Promise<Admission> {
+  #admit(request: HttpRequest): Admission | Promise<Admission> {
     const handshake = eventsHandshakeOf(request);
     if (this.#inFlight >= HANDSHAKES_IN_FLIGHT_MAX) return this.#refuse(handshake, handshakeRefusals.tooMany);
     const reception = this.#handler.receive(handshake);
     if (!reception.received) return { admitted: false, refusal: reception.refusal };
-    const { promise: tooSlow, resolve: expire } = Promise.withResolvers<Admission>();
-    const attempt = { isExpired: false, aborted: request.signal.aborted };
-    const giveUp = (): void => void (attempt.aborted = true);
-    request.signal.addEventListener('abort', giveUp);
-    const timer = setTimeout(() => {
-      giveUp();
-      attempt.isExpired = true;
-      expire(this.#refuse(handshake, handshakeRefusals.tooSlow));
-    }, this.#options.handshakeTimeoutMs);
-    const admitting = this.#decide(reception.arrival, attempt).finally(() => clearTimeout(timer));
-    const admission = await Promise.race([admitting, tooSlow]);
-    if (attempt.isExpired) admitting.then((late) => this.#undo(late)).catch(this.#onError);
-    return admission;
+    const waiting = new WaitingStream(request.signal, {
+      tooSlow: () => this.#refuse(handshake, handshakeRefusals.tooSlow),
+      undo: ({ connection }) => this.#handler.closed(connection, NEVER_OPENED, ''),
+    });
+    this.#decide(waiting, reception.arrival).catch(this.#onError);
+    return waiting.admission;
+  }
+
+  async #decide(waiting: WaitingStream, arrival: Arrival): Promise<void> {
+    this.#inFlight++;
+    this.#deadlines.add(waiting);
+    const admission = await this.#admission(waiting, arrival);
+    this.#inFlight--;
+    this.#deadlines.remove(waiting);
+    waiting.decided(admission);
   }
 
   /** An edge that rejects breaks its promise; the client gets an answer all the same. */
-  async #decide(arrival: Arrival, attempt: Attempt): Promise<Admission> {
-    this.#inFlight++;
+  async #admission(waiting: WaitingStream, arrival: Arrival): Promise<Admission> {
     try {
-      return await this.#handler.admit(arrival, attempt);
+      return await this.#handler.admit(arrival, waiting);
     } catch (error) {
       this.#onError(error);
       return { admitted: false, refusal: handshakeRefusals.failed };
-    } finally {
-      this.#inFlight--;
     }
-  }
-
-  #undo(late: Admission): void {
-    if (late.admitted) this.#handler.closed(late.connection, NEVER_OPENED, '');
   }
 
   /** Refused here, before the edge has seen it. */
