@@ -281,6 +281,9 @@ describe('one connection of a user in the whole cluster', () => {
         status: 409,
         body: { error: { code: 'already_connected' } },
       });
+      const told = await WsClient.open(url(node, '/lobby'), { ...byHeader('ida'), protocols: ['wsg.v1'] });
+      expect(await told.closed).toEqual({ code: 4609, reason: 'already_connected' });
+      expect(told.frames).toMatchObject([{ event: 'refused', payload: { code: 'already_connected', http: 409 } }]);
     }
     expect(first.isOpen).toBe(true);
     await first.close();
