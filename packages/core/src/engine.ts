@@ -78,6 +78,13 @@ export interface Engine {
   positions(streams: readonly RetainedStream[]): Promise<Position[]>;
 
   /**
+   * Makes true for a day and a half what is told of these streams now: the first message of one that was never written
+   * begins this very epoch, and what was written is not forgotten. Nothing is kept of others that were never written: their
+   * epochs change with each half day (UTC).
+   */
+  keep(streams: readonly RetainedStream[]): Promise<void>;
+
+  /**
    * History after a position (null: all that is kept): at most `limit` messages, and of those no more than `bytesMax` bytes
    * of frames hold, but one if there is one. Never throws for a bad position: it says `recovered: false`.
    */

@@ -9,11 +9,12 @@ import {
 } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
 import { epochForLook } from './epoch.js';
-import { metaTtlMs, partitionOfStream, toPositions, type History } from './history.js';
+import { metaTtlMs, partitionOfStream, toPositions } from './history.js';
 import type { Keys } from './keys.js';
 import type { Membership } from './membership.js';
 import type { Settings } from './options.js';
 import { registered } from './registered.js';
+import type { TopReads } from './top-reads.js';
 
 /** Connections and their streams in one script run: nobody else is served meanwhile. */
 const CONNECTIONS_PER_CALL = 64;
@@ -23,7 +24,7 @@ interface AdmissionsParts {
   readonly calls: Calls;
   readonly keys: Keys;
   readonly membership: Pick<Membership, 'name' | 'check'>;
-  readonly history: Pick<History, 'positions'>;
+  readonly tops: Pick<TopReads, 'of'>;
 }
 
 /** What Redis says: of a refusal also whose rows the user has, as names of nodes. */
@@ -84,7 +85,7 @@ export class Admissions {
   /** What is far are shared streams, and the node watches them already: any position since then will do. */
   async #withFar({ request, streams, promise }: Asked): Promise<Answer> {
     const far = request.streams.filter((stream) => !streams.includes(stream));
-    const [result, farPositions] = await Promise.all([promise, this.#parts.history.positions(far)]);
+    const [result, farPositions] = await Promise.all([promise, this.#parts.tops.of(far)]);
     if (result.status !== 'admitted') return result;
     const nearPositions = [...result.positions];
     const positions = request.streams.map((stream) =>

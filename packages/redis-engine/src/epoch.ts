@@ -24,6 +24,11 @@ export function epochForLook({ server, evicts }: { readonly server: string; read
   return (evicts ? '' : '~') + newEpoch(server);
 }
 
+/** The same for those who want to have kept what they are told, until the meta of a stream ends. */
+export function epochToKeep({ server, evicts }: { readonly server: string; readonly evicts: boolean }): string {
+  return (evicts ? '' : '=') + newEpoch(server);
+}
+
 /** The name of a Redis process: six digits, of the run id in its INFO. */
 export function serverName(info: string): string {
   const runId = /^run_id:(\w+)/m.exec(info)?.[1] ?? '';

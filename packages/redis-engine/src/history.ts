@@ -30,28 +30,6 @@ export class History {
     this.#recent = recent;
   }
 
-  /** Reads positions in the order asked, with one call a partition. */
-  async positions(streams: readonly RetainedStream[]): Promise<Position[]> {
-    const places = new Map<number, number[]>();
-    for (const [place, stream] of streams.entries()) {
-      const partition = partitionOfStream(this.#keys, stream);
-      const list = places.get(partition);
-      if (list === undefined) places.set(partition, [place]);
-      else list.push(place);
-    }
-    const positions = new Array<Position>(streams.length);
-    await Promise.all(
-      Array.from(places, async ([partition, list]) => {
-        const found = await this.#positionsIn(
-          partition,
-          list.map((place) => streams[place]!),
-        );
-        for (const [i, place] of list.entries()) positions[place] = found[i]!;
-      }),
-    );
-    return positions;
-  }
-
   async read(
     stream: RetainedStream,
     after: Position | null,
@@ -109,12 +87,6 @@ export class History {
 
   #baseOf(stream: RetainedStream): string {
     return this.#keys.base(partitionOfStream(this.#keys, stream));
-  }
-
-  async #positionsIn(partition: number, streams: readonly RetainedStream[]): Promise<Position[]> {
-    const link = this.#calls.of(partition);
-    const args = [epochForLook(link), ...streams.flatMap(({ stream, retention }) => [stream, metaTtlMs(retention)])];
-    return toPositions(await link.run<string[]>('positions', { keys: [this.#keys.base(partition)], args }));
   }
 }
 

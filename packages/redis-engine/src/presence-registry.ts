@@ -13,13 +13,13 @@ import {
 } from '@ws-gateway/core';
 import { Admissions, type Answer } from './admissions.js';
 import type { Calls } from './calls.js';
-import type { History } from './history.js';
 import type { Keys } from './keys.js';
 import type { Membership } from './membership.js';
 import { rowOf } from './node-names.js';
 import type { Settings } from './options.js';
 import type { Publisher } from './publisher.js';
 import type { SilentNodes } from './silent-nodes.js';
+import type { TopReads } from './top-reads.js';
 
 /** Rows taken away in one script run. */
 const RELEASE_CHUNK = 200;
@@ -30,7 +30,7 @@ interface SessionsParts {
   readonly calls: Calls;
   readonly keys: Keys;
   readonly membership: Membership;
-  readonly history: History;
+  readonly tops: Pick<TopReads, 'of'>;
   readonly silent: SilentNodes;
   readonly publisher: Pick<Publisher, 'command'>;
 }
@@ -58,7 +58,7 @@ export class PresenceRegistry {
 
   async admit(request: AdmitRequest): Promise<AdmitResult> {
     const { user, streams, connection } = request;
-    if (user === null) return { status: 'admitted', positions: await this.#parts.history.positions(streams) };
+    if (user === null) return { status: 'admitted', positions: await this.#parts.tops.of(streams) };
     const key = rowKey({ connection, user });
     this.#releases.delete(key);
     this.#underWay.delete(key);

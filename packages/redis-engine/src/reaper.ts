@@ -21,7 +21,7 @@ export class Reaper {
   constructor(
     { calls, keys }: { calls: Calls; keys: Keys },
     { stats, logger }: { stats: EngineStats; logger: Logger },
-    { onReaped }: { onReaped: RedisEngineOptions['onReaped'] | undefined },
+    { onReaped }: Pick<RedisEngineOptions, 'onReaped'>,
   ) {
     this.#calls = calls;
     this.#keys = keys;

@@ -54,6 +54,7 @@ import { ScriptLink } from './script-link.js';
 import { loadScripts } from './scripts.js';
 import { PresenceRegistry } from './presence-registry.js';
 import { SilentNodes } from './silent-nodes.js';
+import { TopReads } from './top-reads.js';
 
 interface Parts {
   readonly clients: Clients;
@@ -65,6 +66,7 @@ interface Parts {
   readonly reaper: Reaper;
   readonly membership: Membership;
   readonly history: History;
+  readonly tops: TopReads;
   readonly blocks: Blocks;
   readonly publisher: Publisher;
   readonly sessions: PresenceRegistry;
@@ -190,7 +192,11 @@ export class RedisEngine implements Engine {
   }
 
   positions(streams: readonly RetainedStream[]): Promise<Position[]> {
-    return this.#started((parts) => parts.history.positions(streams));
+    return this.#started((parts) => parts.tops.of(streams));
+  }
+
+  keep(streams: readonly RetainedStream[]): Promise<void> {
+    return this.#started((parts) => parts.tops.keep(streams));
   }
 
   read(stream: RetainedStream, after: Position | null, limit: number, bytesMax?: number): Promise<HistoryPage> {
@@ -282,8 +288,7 @@ export class RedisEngine implements Engine {
     };
     const reading = { timeoutMs, listener, bytesMax: settings.inboxBytesMax };
     const readers = InboxReaders.over(clients, { inbox, recent, stats, logger }, reading);
-    const { onReaped } = settings;
-    const reaper = new Reaper({ calls, keys }, { stats, logger }, { onReaped });
+    const reaper = new Reaper({ calls, keys }, { stats, logger }, settings);
     const ownRows = new OwnRows({ calls, keys, inbox, logger });
     const layout = new Layout(calls, keys);
     const membership: Membership = new Membership(
@@ -291,13 +296,11 @@ export class RedisEngine implements Engine {
       { logger, inbox },
       { settings, status: this.#status },
     );
-    const history = new History(calls, keys, recent);
-    const blocks = new Blocks(calls, keys, { settings, logger });
+    const tops = new TopReads(calls, keys);
     const publisher = new Publisher(publishing, keys, { stats, settings, nodeCount: () => membership.nodeCount });
     const silent = new SilentNodes(membership, settings);
-    const sessionParts = { calls, keys, membership, history, silent, publisher };
+    const sessionParts = { calls, keys, membership, tops, silent, publisher };
     const sessions = new PresenceRegistry(sessionParts, { stats, settings });
-    const interestRows = new InterestRows({ calls, keys, membership });
     for (const client of allOf(clients)) {
       client.on('error', (error: Error) => logger.debug('redis connection failed', { error: error.message }));
     }
@@ -309,12 +312,13 @@ export class RedisEngine implements Engine {
       readers,
       reaper,
       membership,
-      history,
-      blocks,
+      history: new History(calls, keys, recent),
+      tops,
+      blocks: new Blocks(calls, keys, { settings, logger }),
       publisher,
       sessions,
       beats: new RouterBeats(calls, keys, settings.node),
-      interestRows,
+      interestRows: new InterestRows({ calls, keys, membership }),
       recent,
       ownRows,
       layout,

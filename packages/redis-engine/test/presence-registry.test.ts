@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EngineError, EngineStats } from '@ws-gateway/core';
 import type { Calls } from '../src/calls.js';
-import type { History } from '../src/history.js';
+import type { TopReads } from '../src/top-reads.js';
 import { Keys } from '../src/keys.js';
 import type { Membership } from '../src/membership.js';
 import type { Settings } from '../src/options.js';
@@ -24,7 +24,7 @@ describe('a release whose call has no answer in time', () => {
     const calls = { of: () => ({ run, server: '100000' }), send: () => undefined } as unknown as Calls;
     const membership = { name: 'n1~1' } as Membership;
     const keys = new Keys('test', { partitions: 1 });
-    const others = { history: {} as History, silent: {} as SilentNodes, publisher: {} as Publisher };
+    const others = { tops: {} as TopReads, silent: {} as SilentNodes, publisher: {} as Publisher };
     const parts = { calls, keys, membership, ...others };
     const sessions = new PresenceRegistry(parts, { stats: new EngineStats(), settings: {} as Settings });
     return { sessions, released, fail: () => fail() };

@@ -135,3 +135,57 @@ it('a stream that was never written is kept where Redis evicts keys', async () =
   await admin.del(`${base}m:${own.stream}`);
   expect(await isGood(position.epoch, 0)).toBe(false);
 });
+
+// Who was connected when a half day ended got the first message under an epoch that it was not told, and loaded anew.
+describe('a stream that is kept because clients were told of it', () => {
+  /** Epochs of streams of which nothing is kept are others from here on, as they are in the next half day. */
+  const passHalfDay = () => admin.set(`${base}dataset`, 'another');
+
+  it('begins the epoch that was told, whenever it is written', async () => {
+    await start();
+    const position = await told();
+    await engine.keep([own]);
+    await passHalfDay();
+    expect(await told()).toEqual(position);
+    await write();
+    expect(await told()).toEqual({ epoch: position.epoch, offset: 1 });
+    expect(await isGood(position.epoch, 0)).toBe(true);
+  });
+
+  it('begins another one if it was not kept', async () => {
+    await start();
+    const { epoch } = await told();
+    await passHalfDay();
+    await write();
+    expect((await told()).epoch).not.toBe(epoch);
+  });
+
+  it('is remembered for as long as what was written, which is remembered longer for it', async () => {
+    await start();
+    await engine.keep([own]);
+    expect(await admin.pttl(`${base}m:${own.stream}`)).toBeGreaterThan(35 * HOUR_MS);
+    await write();
+    await admin.pexpire(`${base}m:${own.stream}`, HOUR_MS);
+    await engine.keep([own]);
+    expect(await admin.pttl(`${base}m:${own.stream}`)).toBeGreaterThan(35 * HOUR_MS);
+    expect(await told()).toMatchObject({ offset: 1 });
+  });
+});
+
+// A crowd of guests asked for the same shared streams one after the other.
+it('streams that many ask for in one turn are asked for once', async () => {
+  await start();
+  const streams = Array.from({ length: 300 }, (_, at) => ({ stream: `rooms/${at}`, retention, user: null }));
+  const before = await scriptCalls();
+  const asked = await Promise.all([engine.positions(streams), engine.positions(streams), engine.positions([own])]);
+  expect(asked[0]).toHaveLength(300);
+  expect(asked[1]).toEqual(asked[0]);
+  expect(asked[2]).toEqual([await told()]);
+  // 301 streams in calls of 256, and the one that was just asked for; the node's own calls go on meanwhile.
+  expect((await scriptCalls()) - before).toBeLessThan(20);
+});
+
+async function scriptCalls(): Promise<number> {
+  const stats = await admin.info('commandstats');
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}

@@ -56,6 +56,25 @@ export const history: ConformanceTests = {
     expect(texts(page)).toEqual(['a']);
   },
 
+  'keeps what is told of a stream, whether it was written or not': async (fixture) => {
+    const node = await fixture.node();
+    const everyone = { stream: `${topic}/*`, retention: ordered, user: null };
+    await publish(node, 2);
+    const told = await node.engine.positions([own, everyone]);
+    await node.engine.keep([own, everyone]);
+    expect(await node.engine.positions([own, everyone])).toEqual(told);
+    const { items } = await node.engine.publish(
+      unsourced(userItem('u1', '3'), channelItem(`${topic}/*`, 'p', ordered)),
+    );
+    expect(items!.map(({ position }) => position)).toEqual(
+      told.map(({ epoch, offset }) => ({ epoch, offset: offset + 1 })),
+    );
+    expect(await node.engine.erase('u2', [{ stream: `${topic}/u/u2`, retention: ordered, user: 'u2' }])).toEqual({
+      streams: 0,
+      messages: 0,
+    });
+  },
+
   'tells of each message when its life ends, in a batch with others that have none': async (fixture) => {
     const node = await fixture.node();
     const everyone = { stream: `${topic}/*`, retention: ordered, user: null };

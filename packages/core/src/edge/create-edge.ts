@@ -45,6 +45,7 @@ import type { SpanSink } from '../spans/span.js';
 import { CatchUp } from './subscriptions/catch-up.js';
 import { Interests } from './subscriptions/interests.js';
 import { Subscriber } from './subscriptions/subscriber.js';
+import { ToldPositions } from './subscriptions/told-positions.js';
 import { TopicAccess } from './subscriptions/topic-access.js';
 
 /** Bytes of answers and broadcasts that a slow client may have waiting. */
@@ -137,6 +138,7 @@ export function createEdge(deps: EdgeDeps, options: EdgeOptions): Edge {
     traces: deps.traces ?? { take: () => undefined },
     capacity,
     lifetimes: new Lifetimes(options),
+    toldPositions: new ToldPositions({ engine, ...parts }),
     startLinks: () => links.start(pipes),
     onDrain,
   });

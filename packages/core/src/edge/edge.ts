@@ -30,6 +30,7 @@ import type { RefusalLog } from './handshake/refusal-log.js';
 import type { CloseLog } from './node/close-log.js';
 import { RefusalError } from './refusals.js';
 import type { PendingSubscriptions, Subscriber } from './subscriptions/subscriber.js';
+import type { ToldPositions } from './subscriptions/told-positions.js';
 
 const SWEEP_MS = 50;
 const SECOND_MS = 1000;
@@ -51,6 +52,7 @@ export interface EdgeParts {
   readonly loginChanges: LoginChanges;
   readonly capacity: Capacity;
   readonly lifetimes: Lifetimes;
+  readonly toldPositions: ToldPositions;
   readonly survey: ClusterSurvey;
   readonly reloads: Reloads;
   readonly rebuild: Rebuild;
@@ -365,7 +367,7 @@ export class Edge implements EdgeHandler, Inbox {
   }
 
   #everySecond(): void {
-    const { connections, lifetimes, sender } = this.#parts;
+    const { connections, lifetimes, sender, toldPositions } = this.#parts;
     // A token's end is a time of day, unlike everything else that ends here.
     const timeMs = Date.now();
     const hasEnded = lifetimes.endedAt(performance.now());
@@ -375,6 +377,7 @@ export class Edge implements EdgeHandler, Inbox {
       if (expiresAtMs !== null && timeMs >= expiresAtMs) sender.close(connection, closeReason('token_expired'));
     }
     sender.everySecond();
+    toldPositions.everySecond(timeMs);
   }
 }
 

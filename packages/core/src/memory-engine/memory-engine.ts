@@ -189,6 +189,11 @@ export class MemoryEngine implements Engine {
     return streams.map((stream) => this.#position(stream));
   }
 
+  async keep(streams: readonly RetainedStream[]): Promise<void> {
+    this.#running();
+    for (const { stream, retention } of streams) this.#streams.obtain(stream).touch(retention, this.#clock());
+  }
+
   async read(
     { stream, retention }: RetainedStream,
     after: Position | null,

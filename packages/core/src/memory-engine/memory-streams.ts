@@ -2,7 +2,7 @@ import type { RetainedStream, StreamName } from '../streams.js';
 import { MemoryStream, newEpoch } from './memory-stream.js';
 import { UnwrittenEpochs } from './unwritten-epochs.js';
 
-/** The streams that were written, by name. Nothing is kept of others, whoever looks at them. */
+/** The streams that were written or are to be kept, by name. Nothing is kept of others, whoever looks at them. */
 export class MemoryStreams {
   readonly #streams = new Map<StreamName, MemoryStream>();
   readonly #unwritten = new UnwrittenEpochs(newEpoch());
@@ -21,7 +21,7 @@ export class MemoryStreams {
     return this.#streams.get(name) ?? new MemoryStream(name, this.#unwritten.of(name, this.#clock()));
   }
 
-  /** The stream for who writes to it. */
+  /** The stream for who writes to it, or wants to have it kept as it is. */
   obtain(name: StreamName): MemoryStream {
     const stream = this.look(name);
     this.#streams.set(name, stream);
@@ -32,8 +32,8 @@ export class MemoryStreams {
   erase({ stream, retention }: RetainedStream): number | null {
     const nowMs = this.#clock();
     const written = this.#streams.get(stream);
-    if (written === undefined) return null;
     this.#streams.delete(stream);
+    if (written === undefined || written.offset === 0) return null;
     this.#unwritten.erase(stream, nowMs);
     return written.kept(retention, nowMs);
   }

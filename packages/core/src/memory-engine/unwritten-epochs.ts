@@ -1,6 +1,6 @@
+import { HALF_DAY_MS } from '../half-days.js';
 import type { StreamName } from '../streams.js';
 
-const HALF_DAY_MS = 43_200_000;
 /** An epoch is good so long after the half day in which it was told. */
 const TOLD_HALF_DAYS = 2;
 /** What was written is remembered for longer than any epoch is good that was told before it. */

@@ -3,15 +3,17 @@
 -- Nothing is kept of a stream that was never written. Its epoch follows from the data set and the time:
 -- `<process>u<data set><half day, hex>`, and behind it `x<ms, hex>` for a stream that was erased. Its first message begins that
 -- epoch. What was written is remembered for three half days (META_TTL_MIN of src/history.ts). So who was told offset 0 within the last two has
--- missed nothing of a stream that nothing is known of, and of one that was written since all is behind that offset.
+-- missed nothing of a stream that nothing is known of, and of one that was written since all is behind that offset. Nodes have
+-- kept what their clients were told, at the end of each half day, so that the epoch does not change on an open connection.
 local HALF_DAY_MS = 43200000
 local TOLD_HALF_DAYS = 2
 
 local told, anyErased
--- Epoch of a stream that was never written. `epochForNew` is one of this process; with a `~` before it none has to be kept.
--- Returns the epoch, and whether it has to be kept: Redis may evict what is known of streams, or is empty.
+-- Epoch of a stream that was never written. `epochForNew` is one of this process; with a `~` before it none has to be kept,
+-- with a `=` the one that is told now.
+-- Returns the epoch, and whether it has to be kept: Redis may evict what is known of streams, or is empty, or it is wanted.
 local function unwrittenEpoch(stream, epochForNew)
-  local kept = string.gsub(epochForNew, '^~', '')
+  local kept = string.gsub(epochForNew, '^[~=]', '')
   if kept == epochForNew then return kept, true end
   if told == nil then
     local dataset = redis.call('GET', base .. DATASET)
@@ -21,7 +23,7 @@ local function unwrittenEpoch(stream, epochForNew)
   end
   if not told then return kept, true end
   local erasedAt = anyErased and redis.call('ZSCORE', base .. ERASED, redis.sha1hex(stream))
-  return told .. (erasedAt and string.format('x%x', tonumber(erasedAt)) or ''), false
+  return told .. (erasedAt and string.format('x%x', tonumber(erasedAt)) or ''), string.sub(epochForNew, 1, 1) == '='
 end
 
 -- `metaTtl` ms from now on the position told is good, if the stream was written.

@@ -27,6 +27,11 @@ export class LocalStream<Member extends StreamMember> {
     return this.direct.length + (this.native?.members.length ?? 0);
   }
 
+  /** One of the subscriptions; undefined: there is none. */
+  get anyMember(): Member | undefined {
+    return this.direct[0] ?? this.native?.members[0];
+  }
+
   /** Lists the subscriptions; the list changes when one of them leaves. */
   subscriptions(): readonly Member[] {
     return this.native === null ? this.direct : this.direct.concat(this.native.members);
@@ -53,6 +58,10 @@ export class LocalStreamTable<Member extends StreamMember> {
   /** Streams that are not a user's own: few beside the others, so that who asks for them need not walk all. */
   readonly #shared = new Set<LocalStream<Member>>();
 
+  get size(): number {
+    return this.#localStreams.size;
+  }
+
   get(stream: StreamName): LocalStream<Member> | undefined {
     return this.#localStreams.get(stream);
   }
@@ -71,6 +80,11 @@ export class LocalStreamTable<Member extends StreamMember> {
     if (localStream.size > 0) return false;
     this.#shared.delete(localStream);
     return this.#localStreams.delete(localStream.stream);
+  }
+
+  /** In the order in which they came; whoever comes while it is walked comes at its end. */
+  all(): IterableIterator<LocalStream<Member>> {
+    return this.#localStreams.values();
   }
 
   shared(): Iterable<LocalStream<Member>> {
