@@ -212,6 +212,10 @@ export class EngineStats {
   readonly operationErrors = LabelCounter.of(engineErrorCodes);
   /** Batches that came to this node, by what brought them: the channel, or a look into the inbox. */
   readonly inboxBatches = LabelCounter.of(['announced', 'read']);
+  /** Messages that came to this node and wait for a turn of the event loop. */
+  inboxWaitingMessages = 0;
+  /** Times that no more was asked for because enough waited. */
+  inboxReadsPutOff = 0;
   readonly gapRepairs = LabelCounter.of(['repaired', 'lost']);
   presenceRowsReaped = 0;
   /** Messages and commands of a kind that this release does not know, from a newer node. */

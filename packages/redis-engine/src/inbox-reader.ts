@@ -1,17 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { EngineError, type EngineStats, type Inbox, type Logger } from '@ws-gateway/core';
+import { EngineError, type EngineStats, type Logger } from '@ws-gateway/core';
 import { Command, type Redis } from 'ioredis';
-import { newInbox, readFrom, serverIn, type InboxState } from './inbox-state.js';
+import { Arrivals } from './arrivals.js';
+import type { BatchQueue } from './batch-queue.js';
+import { newInbox, numberIn, readFrom, serverIn, type InboxState } from './inbox-state.js';
 import { LiveChannel } from './live-channel.js';
-import type { RecentRecords } from './recent-records.js';
-import { isAnnouncedWhole, MessageDecoder, readAnnouncement } from './wire.js';
+import { readAnnouncement } from './wire.js';
 
 /** Batches of each inbox in one answer. */
 const BATCHES_MAX = 16;
 /** An answer comes at least this often, an empty one if need be: what is silent for longer is dead. */
 const BLOCK_MS = 1000;
-/** Messages before the sockets are flushed, when more have come together. */
-const FLUSH_MESSAGES = 512;
 const REACH_POLL_MS = 10;
 /** Time without the channel after it has not announced a batch: a node of a release that announces none may be there. */
 const DISTRUST_MS = 60_000;
@@ -19,40 +18,17 @@ const DISTRUST_MS = 60_000;
 /** The library's raw answer: for each inbox its batches, each an id and header and body in turn; null for none. */
 type Answer = [Buffer, [Buffer, Buffer[]][]][] | null;
 
-interface Batch {
-  /** Name of the Redis process that made it. */
-  readonly server: number;
-  /** Header and body in turn. */
-  readonly parts: readonly Buffer[];
-}
-
-/** Listens to what a reader tells of its inboxes, by their keys. */
-export interface InboxListener {
-  /** Batches were lost: told before anything behind them is handed over. */
-  lost(key: string): void;
-  /** Very much was read since the last check: Redis must hear of it, or takes it for unread. */
-  swallowed(key: string): void;
-}
-
 export interface InboxReaderParts {
-  readonly inbox: Inbox;
-  readonly recent: RecentRecords;
+  readonly queue: BatchQueue;
   readonly stats: EngineStats;
   readonly logger: Logger;
-}
-
-export interface InboxReaderOptions {
-  readonly timeoutMs: number;
-  readonly listener: InboxListener;
-  /** Bytes that may wait in an inbox. */
-  readonly bytesMax: number;
 }
 
 /**
  * Takes in what comes for this node: batches, numbered without a gap, in its inboxes, one a partition. Each is announced on
  * a channel as well, whole when it is small. The inbox is the proof and the channel the shortcut: an announced batch is
  * taken when it is the next one by its number, and all else is read from the inbox, so nothing is missed and nothing comes
- * twice whatever a channel loses.
+ * twice whatever a channel loses. A queue hands them over; while much waits in it, nothing more is asked for.
  *
  * Without the channel a connection always waits for the next batch in the inboxes. So it is done while batches are large,
  * when announcing them would be one more command, and while the channel cannot be listened to or has not told everything.
@@ -65,14 +41,10 @@ export class InboxReader {
   readonly #redis: Redis;
   /** Null in a cluster, where nothing is announced. */
   readonly #channel: LiveChannel | null;
-  readonly #inbox: Inbox;
+  readonly #queue: BatchQueue;
   readonly #stats: EngineStats;
   readonly #logger: Logger;
   readonly #timeoutMs: number;
-  readonly #listener: InboxListener;
-  /** Bytes that were read from which on Redis is told at once. */
-  readonly #swallowedBytes: number;
-  readonly #decoder: MessageDecoder;
   #inboxes: InboxState[] = [];
   #places = new Map<string, InboxState>();
   #askedMs = 0;
@@ -85,30 +57,22 @@ export class InboxReader {
   /** Listening goes on since the tick before. */
   #settled = false;
   #distrustedUntilMs = -Infinity;
-  /** Size of what came together: in one answer, or in the announcements of one turn of the loop. */
-  #togetherMessages = 0;
-  #togetherBytes = 0;
-  /** How often something came since the last tick, and how often that was more than is announced whole. */
-  #arrivals = 0;
-  #largeArrivals = 0;
+  readonly #arrivals = new Arrivals();
   /** The connection broke: what comes first on the next one was missed meanwhile. */
   #interrupted = false;
   /** The connection is dropped on purpose, to begin with other inboxes. */
   #switching = false;
-  #unflushed = 0;
+  readonly #readOn = () => this.#read();
 
   constructor(
     { reading: redis, channel }: { reading: Redis; channel: Redis | null },
-    { inbox, recent, stats, logger }: InboxReaderParts,
-    { timeoutMs, listener, bytesMax }: InboxReaderOptions,
+    { queue, stats, logger }: InboxReaderParts,
+    { timeoutMs }: { timeoutMs: number },
   ) {
     this.#redis = redis;
-    this.#inbox = inbox;
-    this.#decoder = new MessageDecoder(inbox, recent, stats);
+    this.#queue = queue;
     this.#stats = stats;
     this.#logger = logger;
-    this.#listener = listener;
-    this.#swallowedBytes = bytesMax / 4;
     this.#timeoutMs = timeoutMs;
     const heard = { logger, listener: this.#channelListener() };
     this.#channel = channel === null ? null : new LiveChannel(channel, heard, { timeoutMs });
@@ -117,7 +81,7 @@ export class InboxReader {
       this.#reading = false;
       this.#interrupted = !this.#switching;
       for (const state of this.#inboxes) {
-        state.doubted = state.processed > 0;
+        state.doubted = state.taken > 0;
         state.server = 0;
       }
       // Where this one led there may be no inboxes any more, and no announcements.
@@ -189,11 +153,13 @@ export class InboxReader {
   stop(): void {
     this.#inboxes = [];
     this.#places.clear();
+    this.#queue.clear();
     this.#channel?.stop();
     this.#redis.disconnect();
   }
 
   #switchTo(inboxes: InboxState[]): void {
+    this.#queue.handOverAll();
     // Announcements of before are not mistaken for those of the inboxes that were opened again.
     this.#channel?.leave();
     this.#byChannel = false;
@@ -243,9 +209,7 @@ export class InboxReader {
 
   /** Takes the channel, unless it does not tell of all, or one answer brings as much as many announcements. */
   #chooseWay(): void {
-    const isBulk = this.#largeArrivals * (this.#byChannel ? 2 : 4) > this.#arrivals;
-    this.#arrivals = 0;
-    this.#largeArrivals = 0;
+    const isBulk = this.#arrivals.takeLargeShare() > (this.#byChannel ? 1 / 2 : 1 / 4);
     if (isBulk) this.#leaveChannel();
     else if (!this.#byChannel) this.#listen();
     else if (this.#settled && this.#inboxes.some(({ announced, due }) => announced < due)) this.#distrust();
@@ -261,21 +225,17 @@ export class InboxReader {
     const state = this.#places.get(key);
     if (state === undefined || !this.#byChannel) return;
     const { id, parts } = readAnnouncement(bytes);
-    const sequence = Number.parseInt(id, 10);
-    const isGap = state.announced > 0 && sequence > state.announced + 1;
-    state.announced = Math.max(state.announced, sequence);
+    const number = numberIn(id);
+    const isGap = state.announced > 0 && number > state.announced + 1;
+    state.announced = Math.max(state.announced, number);
     if (isGap) this.#distrust();
-    if (sequence <= state.processed) return;
-    const server = serverIn(id);
-    const isNext = sequence === state.processed + 1 && server === state.server && !state.doubted;
-    if (parts === null || !isNext) return this.#read();
+    if (number <= state.taken) return;
+    const isNext = number === state.taken + 1 && serverIn(id) === state.server && !state.doubted;
+    if (parts === null || !isNext || this.#queue.isFull) return this.#read();
     this.#stats.inboxBatches.add('announced');
-    if (this.#togetherMessages === 0) queueMicrotask(() => this.#endArrival());
-    this.#count(state, parts);
-    state.processed = sequence;
-    state.processedId = id;
-    this.#handOver({ server, parts });
-    if (state.bytesRead > this.#swallowedBytes) this.#listener.swallowed(state.key);
+    if (!this.#arrivals.isUnderWay) queueMicrotask(() => this.#endArrival());
+    this.#add(state, { id, parts, lost: 0 });
+    this.#queue.handOver();
   }
 
   #read(): void {
@@ -284,6 +244,7 @@ export class InboxReader {
       this.#rung = true;
       return;
     }
+    if (this.#queue.isFull) return this.#queue.whenRoom(this.#readOn);
     this.#reading = true;
     this.#rung = false;
     this.#askedMs = performance.now();
@@ -303,87 +264,58 @@ export class InboxReader {
 
   #take(answer: Answer): void {
     this.#reading = false;
-    const batches = answer === null ? [] : this.#newBatches(answer);
+    const batches = answer === null ? 0 : this.#addNew(answer);
     // Asked for more before the work on these begins: meanwhile the next ones travel.
     if (!this.#byChannel || isFull(answer) || (this.#rung && this.#isBehind())) this.#read();
-    if (batches.length > 0 && this.#interrupted) {
+    if (batches > 0 && this.#interrupted) {
       this.#stats.gapRepairs.add('repaired');
-      this.#logger.info('inbox gap repaired', { batches: batches.length });
+      this.#logger.info('inbox gap repaired', { batches });
     }
     this.#interrupted = false;
-    for (const batch of batches) this.#handOver(batch);
+    this.#queue.handOver();
     this.#endArrival();
   }
 
-  #handOver({ server, parts }: Batch): void {
-    for (let at = 0; at < parts.length; at += 2) this.#decoder.decode(parts, at, server);
-    this.#flush(parts.length / 2, FLUSH_MESSAGES);
-  }
-
   #isBehind(): boolean {
-    return this.#inboxes.some(({ announced, processed }) => announced > processed);
+    return this.#inboxes.some(({ announced, taken }) => announced > taken);
   }
 
-  /** The batches' messages; notes them as processed. */
-  #newBatches(answer: NonNullable<Answer>): Batch[] {
-    const batches: Batch[] = [];
+  /** Takes the batches of the answer that have not come yet; returns their number. */
+  #addNew(answer: NonNullable<Answer>): number {
+    let batches = 0;
     for (const [key, entries] of answer) {
       const state = this.#places.get(key.toString())!;
       for (const [idBytes, parts] of entries) {
         const id = idBytes.toString('latin1');
-        const isProof = state.doubted && id === state.processedId;
+        const isProof = state.doubted && id === state.takenId;
+        const missing = numberIn(id) - state.taken - 1;
         // Announced since it was asked for.
-        if (!state.doubted && Number.parseInt(id, 10) <= state.processed) continue;
-        if (!isProof) {
-          this.#stats.inboxBatches.add('read');
-          this.#count(state, parts);
-          state.server = serverIn(id);
-          batches.push({ server: state.server, parts });
-        }
-        this.#moveTo(state, id, isProof);
+        if (!state.doubted && missing < 0) continue;
+        const lost = state.doubted ? Math.max(1, missing + 1) : missing;
+        state.doubted = false;
+        state.found = numberIn(id);
+        if (isProof) continue;
+        this.#stats.inboxBatches.add('read');
+        state.server = serverIn(id);
+        this.#add(state, { id, parts, lost });
+        batches++;
       }
-      if (state.bytesRead > this.#swallowedBytes) this.#listener.swallowed(state.key);
     }
     return batches;
   }
 
-  #moveTo(state: InboxState, id: string, isProof: boolean): void {
-    const sequence = Number.parseInt(id, 10);
-    if (state.doubted && !isProof) this.#lose(state, Math.max(1, sequence - state.processed));
-    else if (sequence > state.processed + 1) this.#lose(state, sequence - state.processed - 1);
-    state.doubted = false;
-    state.processed = sequence;
-    state.processedId = id;
-    state.found = sequence;
-  }
-
-  #count(state: InboxState, parts: readonly Buffer[]): void {
+  #add(state: InboxState, { id, parts, lost }: { id: string; parts: readonly Buffer[]; lost: number }): void {
     let bytes = 0;
     for (const part of parts) bytes += part.length;
-    state.bytesRead += bytes;
-    this.#togetherBytes += bytes;
-    this.#togetherMessages += parts.length / 2;
+    state.taken = numberIn(id);
+    state.takenId = id;
+    this.#arrivals.add(parts.length / 2, bytes);
+    this.#queue.add({ inbox: state, number: state.taken, server: state.server, parts, bytes, lost });
   }
 
   #endArrival(): void {
-    if (this.#togetherMessages > 0) this.#arrivals++;
-    if (!isAnnouncedWhole(this.#togetherMessages, this.#togetherBytes)) this.#largeArrivals++;
-    this.#togetherMessages = 0;
-    this.#togetherBytes = 0;
-    this.#flush(0, 1);
-  }
-
-  #flush(messages: number, atLeast: number): void {
-    this.#unflushed += messages;
-    if (this.#unflushed < atLeast) return;
-    this.#unflushed = 0;
-    this.#inbox.endBatch();
-  }
-
-  #lose({ key }: InboxState, batches: number): void {
-    this.#stats.gapRepairs.add('lost');
-    this.#logger.warn('inbox gap cannot be repaired', { batches });
-    this.#listener.lost(key);
+    this.#arrivals.end();
+    this.#queue.flush();
   }
 
   #failed(error: unknown): void {

@@ -1,8 +1,16 @@
 import type { Redis } from 'ioredis';
-import { InboxReader, type InboxReaderOptions, type InboxReaderParts } from './inbox-reader.js';
+import { BatchQueue, type BatchQueueParts, type InboxListener } from './batch-queue.js';
+import { InboxReader } from './inbox-reader.js';
 import type { Clients } from './redis-client.js';
 
-/** The readers of this node's inboxes: one for all, or one each. */
+export interface InboxReadersOptions {
+  readonly timeoutMs: number;
+  readonly listener: InboxListener;
+  /** Bytes that may wait in an inbox. */
+  readonly bytesMax: number;
+}
+
+/** The readers of this node's inboxes: one for all, or one each. All hand over by one queue. */
 export class InboxReaders {
   readonly #readers: readonly InboxReader[];
 
@@ -10,9 +18,11 @@ export class InboxReaders {
     this.#readers = readers;
   }
 
-  static over({ inboxes, channels }: Clients, parts: InboxReaderParts, options: InboxReaderOptions): InboxReaders {
+  static over({ inboxes, channels }: Clients, parts: BatchQueueParts, options: InboxReadersOptions): InboxReaders {
+    const { stats, logger } = parts;
+    const queue = new BatchQueue(parts, options);
     const create = (reading: Redis, place: number) =>
-      new InboxReader({ reading, channel: channels[place] ?? null }, parts, options);
+      new InboxReader({ reading, channel: channels[place] ?? null }, { queue, stats, logger }, options);
     return new InboxReaders(inboxes.map(create));
   }
 

@@ -298,11 +298,11 @@ export class Membership {
     const failed = [lease, ...answers].find((result) => result.status === 'rejected');
     const states = answers.map((answer, partition): InboxState => {
       if (answer.status === 'rejected') return { kind: 'unknown', sequence: UNKNOWN };
-      const { sequence, dataset, processed } = answer.value;
+      const { sequence, dataset, taken } = answer.value;
       const number = sequence === '' ? UNKNOWN : Number(sequence);
       if (dataset !== this.#datasets[partition]) return { kind: 'emptied', sequence: number };
-      // Behind what was processed: Redis came back with older data.
-      return { kind: number < processed ? 'lost' : 'known', sequence: number };
+      // Behind what was taken from it: Redis came back with older data.
+      return { kind: number < taken ? 'lost' : 'known', sequence: number };
     });
     return {
       lease: lease.status === 'rejected' ? 'unknown' : lease.value,
@@ -348,13 +348,13 @@ export class Membership {
 
   async #checkInbox(partition: number) {
     const { keys, calls, readers } = this.#parts;
-    const { processed } = readers.inboxes[partition]!;
+    const { taken, processed } = readers.inboxes[partition]!;
     const bytesRead = readers.takeBytesRead(partition);
     const checkKeys = [...this.#inboxKeys(partition), keys.key(partition, 'DATASET')];
     const call = { keys: checkKeys, args: [processed, bytesRead, this.#settings.inboxBytesMax] };
     try {
       const [sequence, dataset] = await calls.of(partition).run<[string, string]>('check-inbox', call);
-      return { sequence, dataset, processed };
+      return { sequence, dataset, taken };
     } catch (error) {
       readers.giveBack(partition, bytesRead);
       throw error;

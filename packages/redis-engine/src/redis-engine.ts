@@ -34,7 +34,7 @@ import type { Redis } from 'ioredis';
 import { Blocks } from './blocks.js';
 import { Calls } from './calls.js';
 import { History } from './history.js';
-import type { InboxListener } from './inbox-reader.js';
+import type { InboxListener } from './batch-queue.js';
 import { EvictionPolicies } from './eviction-policies.js';
 import { InboxReaders } from './inbox-readers.js';
 import { storeName } from './epoch.js';

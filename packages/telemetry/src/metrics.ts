@@ -135,6 +135,16 @@ const engineMetrics: readonly MetricDefinition[] = [
     read: ({ engine }) => engine.inboxBatches,
   },
   {
+    ...{ name: 'engine_inbox_waiting_messages', type: 'gauge', labels: [] },
+    help: 'Messages that reached this node and wait for a turn of its event loop, in which 128 are handed over. Lasting high values: the node does not keep up.',
+    read: ({ engine }) => engine.inboxWaitingMessages,
+  },
+  {
+    ...{ name: 'engine_inbox_reads_put_off_total', type: 'counter', labels: [] },
+    help: 'Times that this node left what came for it in Redis, because more than 1,024 messages or 1 MiB waited here. Growth in a burst is usual; a lasting growth: the node does not keep up.',
+    read: ({ engine }) => engine.inboxReadsPutOff,
+  },
+  {
     ...{ name: 'engine_gap_repairs_total', type: 'counter', labels: ['result'] },
     help: 'Gaps found in what reached this node, by result. Repaired ones cost nothing; the others sent clients to resume.',
     read: ({ engine }) => engine.gapRepairs,
