@@ -26,6 +26,8 @@ export interface KafkaListener {
   /** Name in upper case. */
   readonly name: string;
   readonly port: number;
+  /** Port that clients are told, by default the listener's own. Another one leads them through a proxy. */
+  readonly advertisedPort?: number;
   readonly protocol: 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT';
 }
 
@@ -168,12 +170,15 @@ interface Settings extends Pick<Installation, 'advertisedPort' | 'listeners' | '
  */
 function properties({ port, advertisedPort, controllerPort, logDir, listeners, settings }: Settings): string {
   const own = listeners.map(({ name, port }) => `,${name}://${LOOPBACK}:${port}`).join('');
+  const told = listeners
+    .map(({ name, port, advertisedPort = port }) => `,${name}://${LOOPBACK}:${advertisedPort}`)
+    .join('');
   const protocols = listeners.map(({ name, protocol }) => `,${name}:${protocol}`).join('');
   return `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@${LOOPBACK}:${controllerPort}
 listeners=PLAINTEXT://${LOOPBACK}:${port},CONTROLLER://${LOOPBACK}:${controllerPort}${own}
-advertised.listeners=PLAINTEXT://${LOOPBACK}:${advertisedPort}${own}
+advertised.listeners=PLAINTEXT://${LOOPBACK}:${advertisedPort}${told}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${protocols}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT

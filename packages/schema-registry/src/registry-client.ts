@@ -1,4 +1,4 @@
-import { Agent, request } from 'undici';
+import { Agent, buildConnector, request } from 'undici';
 
 export interface RegistryClientOptions {
   /** Without a slash at its end. */
@@ -8,12 +8,8 @@ export interface RegistryClientOptions {
   /** '' or a bearer token, which then takes the place of user name and password. */
   readonly token: string;
   readonly timeoutMs: number;
-  readonly tls?: {
-    readonly ca?: Buffer;
-    readonly cert?: Buffer;
-    readonly key?: Buffer;
-    readonly rejectUnauthorized: boolean;
-  };
+  /** Copied for each connection, so that getters can give each the certificate of its time. */
+  readonly tls?: buildConnector.BuildOptions;
 }
 
 export interface RegisteredSchema {
@@ -46,7 +42,8 @@ export class RegistryClient {
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
-    this.#agent = new Agent({ connections: 4, ...(options.tls === undefined ? {} : { connect: options.tls }) });
+    const { tls } = options;
+    this.#agent = new Agent({ connections: 4, ...(tls === undefined ? {} : { connect: connectorWith(tls) }) });
   }
 
   /** null: the registry has no schema of this id. */
@@ -98,4 +95,9 @@ export class RegistryClient {
     if (username === '') return {};
     return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
   }
+}
+
+/** A connector of undici keeps options and sessions as they were when it was made, so each connection gets a new one. */
+function connectorWith(tls: buildConnector.BuildOptions): buildConnector.connector {
+  return (options, callback) => buildConnector({ ...tls })(options, callback);
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Rejection, SchemaFormat, SchemaValue } from '@ws-gateway/core';
-import type { RegistryServer } from '@ws-gateway/testkit';
+import { CertificateAuthority, TcpProxy, waitFor, type RegistryServer } from '@ws-gateway/testkit';
 import { framed, ReaderUnderTest } from './reader-under-test.js';
 
 interface Fixture {
@@ -150,4 +150,22 @@ test.each([
   tested.open(login);
   await read(framed(3, 2, 0x61));
   expect(registry.authorizations).toEqual([expected]);
+});
+
+// Fails when undici copies the options once: after a renewal the registry would be refused until a restart.
+test('each connection to a registry behind TLS is made with the certificates of its time', async () => {
+  const authority = new CertificateAuthority();
+  const target = { port: Number(new URL(registry.url).port) };
+  const proxy = await TcpProxy.start({ ...target, tls: { ...authority.issue('registry') } });
+  let ca = new CertificateAuthority().cert;
+  const tls = Object.defineProperty({}, 'ca', { enumerable: true, get: () => ca });
+  tested.open({ url: `https://127.0.0.1:${proxy.port}`, tls });
+  try {
+    const value = read(framed(3, 2, 0x61));
+    await waitFor(() => tested.errors.length === 1, { what: 'the registry to be refused' });
+    ca = authority.cert;
+    expect(await value).toMatchObject({ kind: 'value' });
+  } finally {
+    await proxy.stop();
+  }
 });

@@ -20,23 +20,31 @@ export class SecureKafka {
   static readonly late = { username: 'late', password: 'late-secret' } as const;
 
   readonly #server: OwnServer;
-  readonly #ports: { readonly certificate: number; readonly login: number };
+  readonly #ports: Ports;
   readonly #folder: string;
+  #renewals = 0;
 
-  private constructor(server: OwnServer, ports: { certificate: number; login: number }, folder: string) {
+  private constructor(server: OwnServer, ports: Ports, folder: string) {
     this.#server = server;
     this.#ports = ports;
     this.#folder = folder;
   }
 
-  static async start(): Promise<SecureKafka> {
+  /** `certificate` is the listener of clients with a certificate; its advertised port is that of a TcpProxy in front of it. */
+  static async start(
+    options: {
+      readonly authority?: CertificateAuthority;
+      readonly certificate?: { readonly port: number; readonly advertisedPort: number };
+    } = {},
+  ): Promise<SecureKafka> {
     const folder = newDataDir();
     await mkdir(folder, { recursive: true });
-    await writeCertificates(folder);
-    const ports = { certificate: await freePort(), login: await freePort() };
+    await writeCertificates(folder, options.authority ?? new CertificateAuthority());
+    const certificate = options.certificate ?? { port: await freePort() };
+    const ports = { certificate: certificate.port, login: await freePort() };
     const server = await startKafka({
       listeners: [
-        { name: 'CERTIFICATE', port: ports.certificate, protocol: 'SSL' },
+        { name: 'CERTIFICATE', ...certificate, protocol: 'SSL' },
         { name: 'LOGIN', port: ports.login, protocol: 'SASL_SSL' },
       ],
       settings: settings(folder),
@@ -80,10 +88,36 @@ export class SecureKafka {
         '--entity-name', username]);
   }
 
+  /**
+   * Connections to the listener of certificates that are made from now on see one of the first authority, and need one of
+   * any of them. Those that are open stay.
+   */
+  async renew(...authorities: readonly [CertificateAuthority, ...CertificateAuthority[]]): Promise<void> {
+    // A file that is changed under its name is not read again.
+    const path = (name: string): string => join(this.#folder, `${name}-${this.#renewals}.pem`);
+    this.#renewals++;
+    const { cert, key } = authorities[0].issue('broker');
+    await writeFile(path('broker'), key + cert);
+    await writeFile(path('ca'), authorities.map((authority) => authority.cert).join(''));
+    const stores = { keystore: path('broker'), truststore: path('ca') };
+    const lines = Object.entries(stores).map(
+      ([name, file]) => `listener.name.certificate.ssl.${name}.location=${file}`,
+    );
+    // prettier-ignore
+    await runKafkaTool({ cacheDir, log: () => undefined }, 'kafka.admin.ConfigCommand',
+      ['--bootstrap-server', this.brokers, '--alter', '--add-config', lines.join(','), '--entity-type', 'brokers',
+        '--entity-name', '1']);
+  }
+
   async stop(): Promise<void> {
     await this.#server.stop();
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+interface Ports {
+  readonly certificate: number;
+  readonly login: number;
 }
 
 interface User {
@@ -95,8 +129,7 @@ function scramUser(mechanism: string, { username, password }: User): string {
   return `${mechanism}=[name=${username},password=${password}]`;
 }
 
-async function writeCertificates(folder: string): Promise<void> {
-  const authority = new CertificateAuthority();
+async function writeCertificates(folder: string, authority: CertificateAuthority): Promise<void> {
   const [server, client] = [authority.issue('broker'), authority.issue('client')];
   const files = {
     'ca.pem': authority.cert,

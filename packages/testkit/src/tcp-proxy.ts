@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, Server as TlsServer, TLSSocket, type TlsOptions } from 'node:tls';
 
 export interface TcpProxyOptions {
   readonly host?: string;
@@ -50,6 +50,11 @@ export class TcpProxy {
 
   restore(): void {
     this.#isCut = false;
+  }
+
+  /** Clients that connect from now on see this certificate, and need one of these authorities. */
+  renew(tls: Pick<TlsOptions, 'cert' | 'key' | 'ca'>): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext(tls);
   }
 
   async stop(): Promise<void> {

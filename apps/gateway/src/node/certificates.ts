@@ -1,5 +1,6 @@
 import { endByDefect, type Logger } from '@ws-gateway/core';
 import type { Config } from '../config/config.js';
+import { checkClientTls, clientTlsFiles, type ClientTlsFiles } from './client-tls.js';
 import type { Reloadable } from './live-config.js';
 import { WatchedFiles } from './watched-files.js';
 
@@ -19,19 +20,26 @@ interface RenewableGrpc {
   renewCertificates(): Promise<void>;
 }
 
-/** Keeps the certificates of this node's ports as their files are. */
+/**
+ * Keeps the certificates of this node's ports as their files are. Connections to other servers read their files by
+ * themselves (`clientTls`); here somebody hears whether these can be used.
+ */
 export class Certificates implements Reloadable {
   readonly #certified: readonly Certified[];
   readonly #logger: Logger;
   #watches: WatchedFiles[] = [];
 
   constructor(
-    { server, grpc }: Pick<Config, 'server' | 'grpc'>,
+    config: ClientConfig & Pick<Config, 'server' | 'grpc'>,
     ports: { readonly server: RenewableServer; readonly grpc: RenewableGrpc },
     logger: Logger,
   ) {
+    const { server, grpc } = config;
     this.#logger = logger;
     this.#certified = [
+      ...clientSections(config).map(({ section, files }) => ({
+        ...{ section, files: clientTlsFiles(files), renew: () => checkClientTls(files) },
+      })),
       ...(server.tls === null
         ? []
         : [
@@ -80,3 +88,22 @@ export class Certificates implements Reloadable {
     }
   }
 }
+
+interface ClientSection {
+  readonly section: string;
+  readonly files: ClientTlsFiles;
+}
+
+/** Sections that name files with which this node connects to others. */
+export function clientSections({ kafka, redis, schemaRegistry }: ClientConfig): ClientSection[] {
+  const sections = [
+    { section: 'kafka.tls', files: kafka.tls },
+    { section: 'redis.tlsFiles', files: redis.tls ? redis.tlsFiles : null },
+    { section: 'schemaRegistry.tls', files: schemaRegistry.url.startsWith('https:') ? schemaRegistry.tls : null },
+  ];
+  return sections.flatMap(({ section, files }) =>
+    files === null || clientTlsFiles(files).length === 0 ? [] : [{ section, files }],
+  );
+}
+
+type ClientConfig = Pick<Config, 'kafka' | 'redis' | 'schemaRegistry'>;

@@ -14,7 +14,7 @@ import type { Config } from '../config/config.js';
 import { retentionOf } from '../config/resolve.js';
 import { kafkaLogin } from './kafka-login.js';
 import { connectionsMax, descriptorLimit } from './descriptors.js';
-import { tlsOptions } from './engines.js';
+import { clientTls } from './client-tls.js';
 import { listenHost } from './listen-host.js';
 import type { LiveConfig } from './live-config.js';
 import { TrustedProxies } from './trusted-proxies.js';
@@ -186,7 +186,7 @@ export function kafkaConnection(config: Config, logger: Logger): KafkaConnection
     brokers,
     clientId: 'ws-gateway',
     logger,
-    ...(tls === null ? {} : { tls: tlsOptions(tls) }),
+    ...(tls === null ? {} : { tls: clientTls(tls) }),
     ...(sasl === null ? {} : { sasl: kafkaLogin(sasl, logger) }),
   };
 }

@@ -2,7 +2,7 @@ import { formats, type Logger } from '@ws-gateway/core';
 import type { SchemaRegistryState } from '../http/health.js';
 import { RegistrySchemaReader } from '@ws-gateway/schema-registry';
 import type { Config } from '../config/config.js';
-import { tlsOptions } from './engines.js';
+import { clientTls } from './client-tls.js';
 
 /** A few bytes of Avro can stand for many characters, so more of them are allowed than a record may have bytes. */
 const JSON_PER_BYTE = 4;
@@ -13,7 +13,7 @@ export function createSchemaReader({ schemaRegistry, limits }: Config, logger: L
   if (url === '') return null;
   const options = {
     ...{ url: url.replace(/\/+$/, ''), username, password, token, timeoutMs },
-    ...(url.startsWith('https:') ? { tls: tlsOptions(tls) } : {}),
+    ...(url.startsWith('https:') ? { tls: clientTls(tls) } : {}),
     jsonLengthMax: limits.maxRecordBytes * JSON_PER_BYTE,
   };
   return new RegistrySchemaReader(options, logger);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { operatorsOf } from '../admin/operators.js';
 import type { Config } from '../config/config.js';
 import { kafkaTopics, toolConnection } from '../cli/kafka.js';
+import { clientSections } from '../node/certificates.js';
 import { probeKafka } from './kafka-probe.js';
 import { ProbeError } from './reach.js';
 import { probeRedis } from './redis-probe.js';
@@ -102,12 +103,15 @@ function descriptorsMax(): number | null {
   }
 }
 
-function checkCertificates({ server, grpc }: Config): Diagnosis[] {
+function checkCertificates(config: Config): Diagnosis[] {
+  const { server, grpc } = config;
   const files = [
+    ...clientSections(config).map(({ section, files: { certFile } }) => [section, certFile] as const),
     ...(server.tls === null ? [] : [['server.tls', server.tls.certFile] as const]),
     ...(grpc.tls === null ? [] : [['grpc.tls', grpc.tls.certFile] as const]),
   ];
-  return files.map(([section, file]) => {
+  const named = files.filter(([, file]) => file !== '');
+  return named.map(([section, file]) => {
     const days = Math.floor((Date.parse(new X509Certificate(readFileSync(file)).validTo) - Date.now()) / DAY_MS);
     const state = days < 0 ? 'fault' : days < CERTIFICATE_DAYS_MIN ? 'warning' : 'ok';
     return { check: `${section} certificate`, state, detail: days < 0 ? 'has expired' : `valid for ${days} days` };

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Config } from '../config/config.js';
-import { tlsOptions } from '../node/engines.js';
+import { clientTls } from '../node/client-tls.js';
 import { ANSWER_MS, ProbeError, reach } from './reach.js';
 
 export interface RedisFacts {
@@ -18,7 +18,7 @@ export interface RedisFacts {
 export async function probeRedis(redis: Config['redis']): Promise<RedisFacts> {
   const isSentinel = redis.mode === 'sentinel';
   const { username, password } = isSentinel ? redis.sentinel : redis;
-  const tls = redis.tls ? tlsOptions(redis.tlsFiles) : null;
+  const tls = redis.tls ? clientTls(redis.tlsFiles) : null;
   let failure: unknown;
   for (const address of isSentinel ? redis.sentinel.nodes : redis.addr) {
     try {

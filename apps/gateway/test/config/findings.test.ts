@@ -132,6 +132,12 @@ describe('impossible combinations', () => {
     ['grpc: {descriptorFiles: [/none.binpb]}', ['grpc.descriptorFiles[0]: cannot read /none.binpb: ENOENT']],
     ['grpc: {tls: {clientCaFile: /dev/null}}', ['grpc.tls.certFile: missing: clientCaFile needs TLS']],
     ['kafka: {tls: {caFile: /none.pem}}', ['kafka.tls.caFile: cannot read /none.pem: ENOENT']],
+    [
+      'redis: {tlsFiles: {caFile: package.json}}',
+      [
+        'redis.tlsFiles.caFile: must hold the certificate of an authority, not what is in package.json: error:0480006C:PEM routines::no start line',
+      ],
+    ],
     ['redis: {tlsFiles: {certFile: /dev/null}}', ['redis.tlsFiles.keyFile: missing: certFile needs its key']],
     [
       'kafka: {sasl: {username: u, password: p}}',

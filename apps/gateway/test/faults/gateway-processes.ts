@@ -26,6 +26,8 @@ export interface GatewayProcessesOptions {
   readonly nodes: readonly NodeSpec[];
   readonly brokers?: string;
   readonly redisAddress?: string;
+  /** More of the configuration of Kafka: the nodes may reach it otherwise than the test does. */
+  readonly kafka?: Readonly<Record<string, unknown>>;
   /** More of the configuration of Redis. */
   readonly redis?: Readonly<Record<string, unknown>>;
   readonly topics?: Readonly<Record<string, object>>;
@@ -95,7 +97,10 @@ export class GatewayProcesses {
       ...(spec.ready === false && { ready: false }),
       config: {
         role: spec.role,
-        kafka: { bootstrapServers: spec.brokers ?? this.brokers, groupId: this.group, topics: names },
+        kafka: {
+          ...{ bootstrapServers: spec.brokers ?? this.brokers, groupId: this.group, topics: names },
+          ...this.#options.kafka,
+        },
         redis: {
           addr: spec.redisPort === undefined ? redisAddress : `127.0.0.1:${spec.redisPort}`,
           keyPrefix: this.group,

@@ -21,6 +21,7 @@ import {
 import { WebSocket } from 'ws';
 import { start, type Running } from '../cli/running.js';
 import { notify } from '../grpc-client.js';
+import { Repeated } from './repeated.js';
 
 /**
  * Everything that opens a door is replaced while clients come in without a pause, as operators do it: what is new is made
@@ -106,36 +107,6 @@ function es256(claims: object, { kid, key }: { kid: string; key: KeyObject }): s
   const own = { exp: Math.floor(Date.now() / 1000) + 600, jti: uniqueName('jti') };
   const body = `${encode({ alg: 'ES256', typ: 'JWT', kid })}.${encode({ ...claims, ...own })}`;
   return `${body}.${sign('sha256', Buffer.from(body), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
-}
-
-/** Does something over and over, one after the other; what fails is kept. */
-class Repeated {
-  readonly failures: string[] = [];
-  rounds = 0;
-  #ended = false;
-  readonly #running: Promise<void>;
-
-  constructor(once: () => Promise<unknown>) {
-    this.#running = this.#run(once);
-  }
-
-  /** Resolves when a round that began after this call has been done. */
-  async another(): Promise<void> {
-    const wanted = this.rounds + 2;
-    await waitFor(() => this.rounds >= wanted, { timeoutMs: 20_000, what: 'another round' });
-  }
-
-  async end(): Promise<void> {
-    this.#ended = true;
-    await this.#running;
-  }
-
-  async #run(once: () => Promise<unknown>): Promise<void> {
-    while (!this.#ended) {
-      await once().catch((error: unknown) => this.failures.push(String(error)));
-      this.rounds++;
-    }
-  }
 }
 
 async function handshake(token: string): Promise<WebSocket> {

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Finding } from '../language/finding.js';
@@ -109,7 +110,7 @@ export const accessRules: readonly Rule[] = [
       ),
   },
   {
-    doc: 'A certificate and its key come together, and configured files can be read.',
+    doc: 'A certificate and its key come together and fit, and configured files can be read.',
     reads: [
       'server.tls',
       'grpc.tls',
@@ -126,7 +127,7 @@ export const accessRules: readonly Rule[] = [
       ...certificatePair('kafka.tls', kafka.tls),
       ...certificatePair('schemaRegistry.tls', schemaRegistry.tls),
       ...certificatePair('redis.tlsFiles', redis.tlsFiles),
-      ...unreadable('grpc.tls.clientCaFile', grpc.tls.clientCaFile),
+      ...(grpc.tls.certFile === '' ? [] : authorities('grpc.tls.clientCaFile', grpc.tls.clientCaFile)),
       ...when(
         grpc.tls.clientCaFile !== '' && grpc.tls.certFile === '',
         'grpc.tls.certFile',
@@ -228,9 +229,28 @@ function certificatePair(path: string, { certFile, keyFile, caFile = '' }: Certi
     ...when(certFile === '' && keyFile !== '', `${path}.certFile`, 'missing: keyFile needs its certificate'),
     ...unreadable(`${path}.certFile`, certFile),
     ...unreadable(`${path}.keyFile`, keyFile),
-    ...unreadable(`${path}.caFile`, caFile),
   ];
-  return findings.length > 0 || certFile === '' ? findings : unusable(path, certFile, keyFile);
+  return [
+    ...(findings.length > 0 || certFile === '' ? findings : unusable(path, certFile, keyFile)),
+    ...authorities(`${path}.caFile`, caFile),
+  ];
+}
+
+/** OpenSSL takes a file without any authority, and then trusts nobody. */
+function authorities(path: string, file: string): Finding[] {
+  const findings = unreadable(path, file);
+  if (file === '' || findings.length > 0) return findings;
+  try {
+    new X509Certificate(readFileSync(file));
+    return [];
+  } catch (error) {
+    return [
+      {
+        path,
+        message: `must hold the certificate of an authority, not what is in ${file}: ${(error as Error).message}`,
+      },
+    ];
+  }
 }
 
 function unusable(path: string, certFile: string, keyFile: string): Finding[] {
