@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -81,12 +82,29 @@ test('the health check of the image is the command for it', () => {
   expect(JSON.parse(command!)).toEqual(['ws-gateway', 'health']);
 });
 
+const unit = read('systemd/ws-gateway.service');
+
 test('the systemd unit waits longer than a drain may take, and reloads by SIGHUP', () => {
-  const unit = read('systemd/ws-gateway.service');
   const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(unit)![1]!;
   expect(Number(value('TimeoutStopSec')) * 1000).toBeGreaterThan(load('').config.server.drain.deadlineMs);
   expect(value('ExecReload')).toBe('/bin/kill -HUP $MAINPID');
   expect(Number(value('LimitNOFILE'))).toBeGreaterThan(100_000);
+});
+
+// Fails when the configuration is checked by a command of its own: systemd prevents no restart over what that exits with.
+test('the systemd unit starts the gateway again and again, unless its configuration is wrong', () => {
+  expect(unit).toMatch(/^Restart=always$/m);
+  expect(unit).toMatch(/^StartLimitIntervalSec=0$/m);
+  expect(unit).toMatch(/^RestartPreventExitStatus=2$/m);
+  expect(unit.match(/^Exec\w+=/gm)).toEqual(['ExecStart=', 'ExecReload=']);
+});
+
+const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;
+
+(hasSystemd ? test : test.skip)('the systemd unit has nothing that systemd does not know', () => {
+  const { status, stderr } = spawnSync('systemd-analyze', ['verify', join(repository, 'systemd/ws-gateway.service')]);
+  // It may have something to say of others.
+  expect([status, stderr.toString()]).toEqual([0, expect.not.stringContaining('ws-gateway.service')]);
 });
 
 test('a gateway of compose.yaml that was drained is started again', () => {
