@@ -14,7 +14,6 @@ export interface Manifest {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Labels };
   readonly data?: Readonly<Record<string, string>>;
-  readonly stringData?: Readonly<Record<string, string>>;
   readonly spec: Spec;
 }
 
@@ -34,6 +33,7 @@ export interface Spec {
   readonly rules?: readonly { readonly http: { readonly paths: readonly IngressPath[] } }[];
   readonly scaleTargetRef?: { readonly kind?: string; readonly name: string };
   readonly triggers?: readonly { readonly metadata: Labels }[];
+  readonly jobLabel?: string;
   readonly podMetricsEndpoints?: readonly { readonly port: string; readonly path: string }[];
   readonly groups?: readonly { readonly rules: readonly AlertRule[] }[];
 }

@@ -10,9 +10,20 @@ import { isOptionType, optionTypes } from '@ws-gateway/http-backends/default-com
 export interface Format<T> {
   /** Name of the format in the documentation. */
   readonly name: string;
+  /** The written form as JSON Schema, as far as that can say it: for checks that are made before there is a program. */
+  readonly shape: Shape;
   read(written: unknown): T;
   fromText(text: string): unknown;
 }
+
+export interface Shape {
+  readonly type: string | readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly [keyword: string]: unknown;
+}
+
+export const TEXT: Shape = { type: 'string' };
+export const TEXTS: Shape = { type: 'array', items: TEXT };
 
 /** A value breaks the rule of its format. The message is the rule alone, "must be …"; whoever catches it says what came. */
 export class FormatError extends Error {
@@ -28,12 +39,14 @@ export class FormatError extends Error {
 
 export const text: Format<string> = {
   name: 'text',
+  shape: TEXT,
   read: (written) => (typeof written === 'string' ? written : fail('must be text (put it in quotes)')),
   fromText: (value) => value,
 };
 
 export const flag: Format<boolean> = {
   name: 'true or false',
+  shape: { type: 'boolean' },
   read: (written) => (typeof written === 'boolean' ? written : fail('must be true or false')),
   fromText: (value) => ({ true: true, false: false, '1': true, '0': false })[value.toLowerCase()] ?? value,
 };
@@ -42,6 +55,7 @@ export function whole(min: number, max = Number.MAX_SAFE_INTEGER): Format<number
   const range = max === Number.MAX_SAFE_INTEGER ? `whole number from ${min}` : `whole number from ${min} to ${max}`;
   return {
     name: range,
+    shape: { type: 'integer', minimum: min, maximum: max },
     read(written) {
       const good = Number.isSafeInteger(written) && (written as number) >= min && (written as number) <= max;
       return good ? (written as number) : fail(`must be a ${range}`);
@@ -53,6 +67,7 @@ export function whole(min: number, max = Number.MAX_SAFE_INTEGER): Format<number
 /** A number from 0 to 1. */
 export const share: Format<number> = {
   name: 'number from 0 to 1',
+  shape: { type: 'number', minimum: 0, maximum: 1 },
   read: (written) =>
     typeof written === 'number' && written >= 0 && written <= 1 ? written : fail('must be a number from 0 to 1'),
   fromText: (value) => (/^\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : value),
@@ -62,11 +77,14 @@ export const port = whole(0, 65_535);
 
 const DURATION_UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const DURATION = /^(\d+(\.\d+)?(ms|s|m|h|d))+$/;
+const DURATION_PATTERN = String.raw`^\s*(0|(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+)\s*$`;
 
 /** A number without a unit is refused (0 apart): seconds and milliseconds would be mistaken for each other silently. */
 export function duration(minMs = 0, maxMs = 366 * DURATION_UNITS_MS.d): Format<number> {
   return {
     name: minMs === 0 ? 'duration' : `duration from ${durationText(minMs)} to ${durationText(maxMs)}`,
+    // As a number only 0 goes without a unit.
+    shape: { type: ['string', 'integer'], pattern: DURATION_PATTERN, maximum: 0 },
     read(written) {
       const ms = durationMs(written);
       if (ms === null) fail('must be a duration with a unit, such as 10s, 500ms or 1h');
@@ -98,10 +116,12 @@ function durationText(ms: number): string {
 }
 
 const SIZE_UNITS = { '': 1, b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 };
+const SIZE_PATTERN = String.raw`^\s*\d+(\.\d+)?\s*([kKmMgG]?[bB])?\s*$`;
 
 export function size(minBytes = 1): Format<number> {
   return {
     name: 'size',
+    shape: { type: ['string', 'integer'], pattern: SIZE_PATTERN, minimum: 0 },
     read(written) {
       const bytes = sizeBytes(written);
       if (bytes === null) fail('must be a size in bytes or with a unit, such as 64kb or 1mb (kb = 1024 bytes)');
@@ -129,6 +149,7 @@ export function choice<const T extends string>(...words: readonly T[]): Format<T
   const shown = words.map((word) => word || '""').join(', ');
   return {
     name: `one of ${shown}`,
+    shape: { type: 'string', enum: [...new Set(words.flatMap((word) => [word, word.toUpperCase()]))] },
     read(written) {
       const found = words.find((word) => typeof written === 'string' && word.toLowerCase() === written.toLowerCase());
       return found ?? fail(`must be one of ${shown}`);
@@ -139,8 +160,10 @@ export function choice<const T extends string>(...words: readonly T[]): Format<T
 
 /** Reads words of former versions, too; documentation and errors name the present ones only. */
 export function alsoReads<T>(format: Format<T>, former: Readonly<Record<string, NoInfer<T>>>): Format<T> {
+  const { shape } = format;
   return {
     ...format,
+    shape: shape.enum === undefined ? shape : { ...shape, enum: [...shape.enum, ...Object.keys(former)] },
     read: (written) =>
       typeof written === 'string' && Object.hasOwn(former, written) ? former[written]! : format.read(written),
   };
@@ -150,6 +173,7 @@ export function alsoReads<T>(format: Format<T>, former: Readonly<Record<string, 
 function listOf(name: string, shape: string, check: (element: string) => boolean): Format<readonly string[]> {
   return {
     name: `list of ${name}`,
+    shape: TEXTS,
     read(written) {
       if (!Array.isArray(written)) fail(`must be a list of ${name}`);
       const wrong = (written as unknown[]).filter((element) => typeof element !== 'string' || !check(element));
@@ -201,6 +225,7 @@ export const paths = listOf('paths', ' such as /web', isPath);
 export function pattern(formatName: string, shape: RegExp, rule: string): Format<string> {
   return {
     name: formatName,
+    shape: TEXT,
     read: (written) => (typeof written === 'string' && shape.test(written) ? written : fail(`must be ${rule}`)),
     fromText: (value) => value,
   };
@@ -214,6 +239,7 @@ export const optionalName = pattern('name', /^[A-Za-z0-9._-]{0,128}$/, `a name: 
 /** Type of an option of a command. */
 export const optionType: Format<string> = {
   name: 'type of an option',
+  shape: TEXT,
   read(written) {
     if (typeof written === 'string' && isOptionType(written)) return written;
     return fail(`must be one of ${optionTypes.join(', ')}, or allowed texts such as unread|read`);
@@ -226,6 +252,7 @@ export const kafkaTopic = pattern('Kafka topic', /^(?!\.{1,2}$)[A-Za-z0-9._-]{0,
 
 export const path: Format<string> = {
   name: 'path',
+  shape: TEXT,
   read: (written) =>
     typeof written === 'string' && isPath(written) ? written : fail('must be a path such as /metrics'),
   fromText: (value) => value,
@@ -240,6 +267,7 @@ export function url(...schemes: readonly string[]): Format<string> {
   const shown = schemes.map((scheme) => `${scheme}://`).join(' or ');
   return {
     name: `URL (${shown})`,
+    shape: TEXT,
     read(written) {
       if (written === '') return '';
       const parsed = typeof written === 'string' ? URL.parse(written) : null;
@@ -257,6 +285,7 @@ export const optionalAddresses = addressList(0);
 function addressList(min: number): Format<readonly string[]> {
   return {
     name: 'host:port, or several of them',
+    shape: { ...TEXTS, type: ['string', 'array'] },
     read(written) {
       const list = typeof written === 'string' ? splitList(written) : written;
       if (!Array.isArray(list) || list.length < min) fail('must be host:port, or several of them separated by commas');

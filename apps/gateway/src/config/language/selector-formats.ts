@@ -1,9 +1,10 @@
 import { mapMembers, type MapMember, type Scalar } from '@ws-gateway/core';
-import { fail, jsonFromText, listFromText, type Format } from './formats.js';
+import { fail, jsonFromText, listFromText, TEXT, TEXTS, type Format } from './formats.js';
 
 /** A selector as it is written. What it may say depends on the topic's format, so a rule looks at that. */
 export const selector: Format<string> = {
   name: 'selector',
+  shape: TEXT,
   read: (written) => (typeof written === 'string' ? written : fail('must be a selector such as value:/id or key')),
   fromText: (value) => value,
 };
@@ -11,6 +12,7 @@ export const selector: Format<string> = {
 /** One selector, or several that are tried in turn. */
 export const selectors: Format<readonly string[]> = {
   name: 'selector, or list of selectors',
+  shape: { ...TEXTS, type: ['string', 'array'] },
   read(written) {
     // A rule says that it is missing.
     if (written === '') return [];
@@ -23,6 +25,7 @@ export const selectors: Format<readonly string[]> = {
 
 export const mapMember: Format<string> = {
   name: 'member of a map',
+  shape: { type: 'string', enum: mapMembers },
   read: (written) =>
     mapMembers.includes(written as MapMember) ? (written as string) : fail(`must be one of ${mapMembers.join(', ')}`),
   fromText: (value) => value,
@@ -31,6 +34,7 @@ export const mapMember: Format<string> = {
 /** Who may have which keys of a topic; null: everybody any. */
 export const keyAccess: Format<string | null> = {
   name: 'any, or claim:<name>',
+  shape: TEXT,
   read(written) {
     if (written === 'any') return null;
     const claim = typeof written === 'string' ? /^claim:(.+)$/s.exec(written)?.[1] : undefined;
@@ -42,6 +46,7 @@ export const keyAccess: Format<string | null> = {
 /** Texts, numbers, true and false. */
 export const scalars: Format<readonly Scalar[]> = {
   name: 'list of texts, numbers, true or false',
+  shape: { type: 'array', items: { type: ['string', 'number', 'boolean'] } },
   read(written) {
     const isScalar = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value);
     const isGood = Array.isArray(written) && written.every(isScalar);
@@ -53,6 +58,7 @@ export const scalars: Format<readonly Scalar[]> = {
 /** '' means that nothing is asked. */
 export const optionalFlag: Format<boolean | null> = {
   name: 'true or false',
+  shape: { type: ['boolean', 'string'], enum: [true, false, ''] },
   read: (written) => (written === '' ? null : typeof written === 'boolean' ? written : fail('must be true or false')),
   fromText: (value) => ({ true: true, false: false })[value] ?? value,
 };
