@@ -8,7 +8,7 @@ import { MessageDecoder } from './wire.js';
  * answer of Redis: handed over together they held the loop, and with it each handshake, for 8 ms.
  */
 const TURN_MESSAGES = 128;
-const TURN_BYTES = 512 * 1024;
+const TURN_BYTES = 256 * 1024;
 /** More is not asked for while so much waits: some turns' work, in which Redis answers. */
 const ENOUGH_MESSAGES = 1024;
 const ENOUGH_BYTES = 1024 * 1024;

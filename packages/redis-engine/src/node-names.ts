@@ -1,8 +1,13 @@
+import { randomInt } from 'node:crypto';
 import type { NodeStatus, PresenceRow } from '@ws-gateway/core';
-import { randomId } from './epoch.js';
 
 /** publish-2.lua looks for it. */
 const ROUTER = 'r.';
+/**
+ * Lives that there can be. They tell those of one id apart, which follow each other; their text is short because it stands in
+ * each row. Those of pods' names (34 characters) and lives of 6 leave a row's strings in the allocator's smaller classes.
+ */
+const LIVES = 36 ** 6;
 
 /**
  * In Redis a node is called `<id>~<life>`. When it has to register again (its lease ran out while it was suspended, or
@@ -10,7 +15,7 @@ const ROUTER = 'r.';
  * The life of a router says so: what is for all sockets passes it by.
  */
 export function newIncarnation(id: string, role: NodeStatus['role']): string {
-  return `${id}~${role === 'router' ? ROUTER : ''}${randomId()}`;
+  return `${id}~${role === 'router' ? ROUTER : ''}${randomInt(LIVES).toString(36)}`;
 }
 
 export function nodeIdOf(name: string): string {

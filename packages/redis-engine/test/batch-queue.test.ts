@@ -87,7 +87,7 @@ describe('batch queue', () => {
     const { inbox, queue, add, stats } = createQueue(10_000_000);
     add(Array.from({ length: 12 }, () => 'x'.repeat(200_000)));
     queue.handOver();
-    expect(await portionsOf({ inbox, stats })).toEqual([3, 3, 3, 3]);
+    expect(await portionsOf({ inbox, stats })).toEqual([2, 2, 2, 2, 2, 2]);
   });
 
   it('counts a batch and its bytes when all of it was handed over', async () => {
