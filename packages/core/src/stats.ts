@@ -96,7 +96,7 @@ export class EdgeStats {
   readonly messageLatency = new Histogram(LATENCY_BOUNDS_SECONDS);
   /** Record timestamp to socket write, by topic. */
   readonly messageAge = new Map<string, Histogram>();
-  /** Frames that wait in slow queues now. */
+  /** Frames that wait in slow queues, a second ago at most. */
   bufferedFrames = 0;
   /** Bytes of them and of what transports hold for slow sockets, a second ago at most. */
   bufferedBytes = 0;

@@ -23,8 +23,8 @@ export class MemoryStreams {
 
   /** The stream for who writes to it, or wants to have it kept as it is. */
   obtain(name: StreamName): MemoryStream {
-    const stream = this.look(name);
-    this.#streams.set(name, stream);
+    let stream = this.#streams.get(name);
+    if (stream === undefined) this.#streams.set(name, (stream = this.look(name)));
     return stream;
   }
 

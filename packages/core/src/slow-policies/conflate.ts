@@ -8,4 +8,5 @@ export const conflate: SlowPolicy = {
     share.append(frame);
     return 'queued';
   },
+  fit: (share) => (share.keepNewest() ? 'acted' : 'queued'),
 };

@@ -12,4 +12,9 @@ export const dropOldest: SlowPolicy = {
     share.append(frame);
     return verdict;
   },
+  fit(share) {
+    let verdict: SlowVerdict = 'queued';
+    for (; share.isOver; verdict = 'acted') share.dropOldest();
+    return verdict;
+  },
 };

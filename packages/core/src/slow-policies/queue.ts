@@ -8,4 +8,5 @@ export const queue: SlowPolicy = {
     share.append(frame);
     return 'queued';
   },
+  fit: (share) => (share.isOver ? 'full' : 'queued'),
 };

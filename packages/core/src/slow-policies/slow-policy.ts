@@ -26,6 +26,10 @@ export interface SlowShare {
   dropOldest(): void;
   /** Puts the frame in the place of the one of its stream that waits; false when none does. */
   replace(frame: OfferedFrame): boolean;
+  /** More waits than has room. */
+  readonly isOver: boolean;
+  /** Gives up all but the newest frame of each shared stream, which takes the place of the oldest; false: none was given up. */
+  keepNewest(): boolean;
 }
 
 /** What is done with a client that reads more slowly than its messages arrive. */
@@ -34,4 +38,6 @@ export interface SlowPolicy {
   readonly summary: string;
   /** Decides about one more frame. Runs for every frame of a slow client, so it must not depend on how many wait. */
   offer(share: SlowShare, frame: OfferedFrame): SlowVerdict;
+  /** Decides about what a batch brought by streams with many subscribers: it waits already, kept once for all slow clients. */
+  fit(share: SlowShare): SlowVerdict;
 }

@@ -8,6 +8,7 @@ import type { Login } from '../login.js';
 import type { FanOutGroup, NativeFanOut, StreamMember } from './fan-out-group.js';
 import type { LocalStream, LocalStreamTable } from './local-streams.js';
 import type { SlowQueue } from './slow-queue.js';
+import type { BacklogCursor, SlowMember, StreamBacklog } from './stream-backlog.js';
 import type { Take } from './takes.js';
 
 /**
@@ -134,7 +135,7 @@ export interface SubscribeRequest extends SubscriptionTarget {
 }
 
 /** One connection's place in one stream. */
-export class Subscription implements SubscriptionTarget, StreamMember {
+export class Subscription implements SubscriptionTarget, StreamMember, SlowMember {
   readonly connection: Connection;
   readonly localStream: LocalStream<Subscription>;
   readonly kind: SubscriptionKind;
@@ -150,6 +151,7 @@ export class Subscription implements SubscriptionTarget, StreamMember {
   /** The connection is not in the stream any more. */
   left = false;
   group: FanOutGroup | null = null;
+  cursor: BacklogCursor | null = null;
   /** Request that made a subscription id's subscription; a reload makes it again. */
   query: { readonly command: string; readonly call: BackendRequest } | null = null;
   /** A reload came before the first answer did; it is made up for behind that answer. */
@@ -190,6 +192,17 @@ export class Subscription implements SubscriptionTarget, StreamMember {
     this.#settled = null;
   }
 
+  /** It is served with others, and is where the stream is; its own `epoch` and `offset` are not kept up. */
+  get isServedWithOthers(): boolean {
+    return this.group !== null || this.cursor !== null;
+  }
+
+  /** Newest position that its connection was given, or that waits for its socket. */
+  get position(): Position {
+    const { epoch, offset } = this.isServedWithOthers ? this.localStream : this;
+    return { epoch, offset };
+  }
+
   /** Stream with what is kept of it; null: a stream without history. */
   get retained(): RetainedStream | null {
     const { retention } = this.policy;
@@ -202,6 +215,9 @@ export type LocalStreams = LocalStreamTable<Subscription>;
 
 /** The subscriptions of one stream that transports serve. */
 export type NativeSubscribers = NativeFanOut<Subscription>;
+
+/** The subscriptions of one such stream whose sockets lag. */
+export type SlowSubscribers = StreamBacklog<Subscription>;
 
 /** A frame with its position. */
 export interface Frame {

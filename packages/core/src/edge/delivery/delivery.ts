@@ -4,7 +4,7 @@ import { Histogram, LATENCY_BOUNDS_SECONDS, type EdgeStats } from '../../stats.j
 import type { StreamName } from '../../streams.js';
 import { closeOver } from '../../close-codes.js';
 import type { LocalStream } from './local-streams.js';
-import type { Frame, LocalStreams, NativeSubscribers, Subscription } from './connection.js';
+import type { Frame, LocalStreams, NativeSubscribers, SlowSubscribers, Subscription } from './connection.js';
 import { nothingTraced, type Tracing } from '../../trace/tracing.js';
 import type { Sender } from './sender.js';
 import type { DeliverySpans } from '../../spans/delivery-spans.js';
@@ -30,8 +30,9 @@ interface DeliveryDeps {
  * Fan-out on this node: from a message for a stream to the sockets subscribed to it. No JSON is parsed or built here;
  * the frame is the router's, byte for byte.
  *
- * A subscription is in one of three places, and moves only between batches so that nothing overtakes:
- * *held* (history is being read; live frames wait), *single* (sent by the Sender), *native* (the transport's fan-out).
+ * A subscription is in one of four places, and moves only between batches so that nothing overtakes: *held* (history is
+ * being read; live frames wait), *single* (sent by the Sender), and of a stream with many subscribers *native* (the
+ * transport's fan-out) or, while its socket lags, *slow* (what comes is kept once for all that lag).
  */
 export class Delivery {
   readonly #localStreams: LocalStreams;
@@ -44,6 +45,8 @@ export class Delivery {
   readonly #promotable = new Set<LocalStream<Subscription>>();
   /** Streams that transports have served since backlogs were last looked at: few, however many there are. */
   readonly #published = new Set<NativeSubscribers>();
+  /** Backlogs that got something in this batch. */
+  readonly #grown = new Set<SlowSubscribers>();
   #batchAtMs = 0;
   #batchStarted = 0;
 
@@ -66,7 +69,7 @@ export class Delivery {
       this.#tracing.tracer?.unsubscribed(message);
       return;
     }
-    const { direct, native } = localStream;
+    const { direct, native, backlog } = localStream;
     if (message.trace) this.#spans?.delivered(message.trace, message.stream, localStream.size);
     if (message.except !== '') this.#single(localStream, message.except);
     if (message.offset > 0) {
@@ -74,6 +77,7 @@ export class Delivery {
       localStream.offset = message.offset;
     }
     if (native !== null && native.members.length > 0 && !message.seen) this.#publish(native, message);
+    if (backlog !== null && backlog.members.length > 0 && !message.seen) this.#keep(backlog, message);
     const take = direct[0] === undefined ? null : this.#takes.came(message, direct[0]);
     // Backwards: serving one may close it, which takes it out of the list.
     for (let at = direct.length - 1; at >= 0; at--) {
@@ -84,6 +88,8 @@ export class Delivery {
   }
 
   endBatch(): void {
+    for (const backlog of this.#grown) this.#sender.fit(backlog);
+    this.#grown.clear();
     this.#sender.flush();
     this.#spans?.endBatch();
     for (const localStream of this.#promotable) this.#promote(localStream);
@@ -138,14 +144,9 @@ export class Delivery {
     this.#published.clear();
   }
 
-  /** Moves a subscription from native to single service, at the position where the stream is. */
+  /** Moves a subscription that is served with others to single service, at the position where the stream is. */
   demote(subscription: Subscription): void {
-    const { localStream } = subscription;
-    if (subscription.group === null) return;
-    this.detach(subscription);
-    subscription.epoch = localStream.epoch;
-    subscription.offset = localStream.offset;
-    localStream.addDirect(subscription);
+    if (subscription.isServedWithOthers) this.#sender.serveSingly(subscription);
   }
 
   detach(subscription: Subscription): void {
@@ -158,9 +159,16 @@ export class Delivery {
     this.#count(native.members[0]!, message, native.members.length);
   }
 
-  /** The sender of a message is left out of it, and native fan-out cannot leave anybody out. */
-  #single(localStream: LocalStream<Subscription>, connection: string): void {
-    const sender = localStream.native?.members.find((subscription) => subscription.connection.id === connection);
+  #keep(backlog: SlowSubscribers, message: StreamMessage): void {
+    this.#sender.keep(backlog, message.frame);
+    this.#grown.add(backlog);
+    this.#count(backlog.members[0]!, message, backlog.members.length);
+  }
+
+  /** The sender of a message is left out of it, which only single service can do. */
+  #single({ native, backlog }: LocalStream<Subscription>, connection: string): void {
+    const isSender = (subscription: Subscription): boolean => subscription.connection.id === connection;
+    const sender = native?.members.find(isSender) ?? backlog?.members.find(isSender);
     if (sender !== undefined) this.demote(sender);
   }
 
@@ -223,8 +231,9 @@ export class Delivery {
     for (let at = localStream.direct.length - 1; at >= 0; at--) {
       const subscription = localStream.direct[at]!;
       const { connection, held } = subscription;
-      if (held !== null || connection.state !== 'open' || connection.slowQueue !== null) continue;
-      if (!isAhead(subscription, localStream)) this.#sender.joinGroup(subscription, native);
+      if (held !== null || connection.state !== 'open' || isAhead(subscription, localStream)) continue;
+      if (connection.slowQueue === null) this.#sender.joinGroup(subscription, native);
+      else this.#sender.lag(subscription);
     }
   }
 

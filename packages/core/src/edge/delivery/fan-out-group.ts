@@ -65,7 +65,7 @@ export class NativeFanOut<Member extends StreamMember> {
 }
 
 /** The last one takes the place of the one that goes: order among subscribers means nothing. */
-export function takeOut<Member extends StreamMember>(list: Member[], member: Member): void {
+export function takeOut<Member extends { index: number }>(list: Member[], member: Member): void {
   const last = list.pop();
   if (last === undefined) throw new Error('more subscriptions left a stream than were in it');
   if (last === member) return;

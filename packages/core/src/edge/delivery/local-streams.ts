@@ -1,21 +1,24 @@
 import type { StreamName } from '../../streams.js';
 import { NativeFanOut, takeOut, type StreamMember } from './fan-out-group.js';
+import { StreamBacklog, type SlowMember } from './stream-backlog.js';
 
 /**
  * A stream with at least one subscriber on this node. Streams of many (public, room, hub, subscription id) may be served
  * by the transports' native fan-out, which shares one buffer; a user's own stream never is: joining and leaving would
  * cost more than the few sends.
  */
-export class LocalStream<Member extends StreamMember> {
+export class LocalStream<Member extends StreamMember & SlowMember> {
   readonly stream: StreamName;
   /** False for a user's own stream. */
   readonly shared: boolean;
-  /** Served one by one: a user's devices, and of a shared stream those that join, lag or have just caught up. */
+  /** Served one by one: a user's devices, and of a shared stream those that join or have just caught up, and few that lag. */
   readonly direct: Member[] = [];
   /** Subscriptions that the transports serve; null until there are enough of them. */
   native: NativeFanOut<Member> | null = null;
+  /** Subscriptions of such a stream whose sockets lag; null until there is one. */
+  backlog: StreamBacklog<Member> | null = null;
   epoch = '';
-  /** Newest offset seen here: where every natively served subscription is. */
+  /** Newest offset seen here: where every subscription is that is not served one by one. */
   offset = 0;
 
   constructor(stream: StreamName, shared: boolean) {
@@ -24,7 +27,7 @@ export class LocalStream<Member extends StreamMember> {
   }
 
   get size(): number {
-    return this.direct.length + (this.native?.members.length ?? 0);
+    return this.direct.length + (this.native?.members.length ?? 0) + (this.backlog?.members.length ?? 0);
   }
 
   /** One of the subscriptions; undefined: there is none. */
@@ -34,7 +37,7 @@ export class LocalStream<Member extends StreamMember> {
 
   /** Lists the subscriptions; the list changes when one of them leaves. */
   subscriptions(): readonly Member[] {
-    return this.native === null ? this.direct : this.direct.concat(this.native.members);
+    return this.native === null ? this.direct : this.direct.concat(this.native.members, this.backlog?.members ?? []);
   }
 
   addDirect(member: Member): void {
@@ -42,18 +45,24 @@ export class LocalStream<Member extends StreamMember> {
   }
 
   remove(member: Member): void {
-    if (member.group === null) takeOut(this.direct, member);
-    else this.native!.remove(member);
+    if (member.group !== null) this.native!.remove(member);
+    else if (member.cursor !== null) this.backlog!.remove(member);
+    else takeOut(this.direct, member);
   }
 
   /** Makes place for members that a transport shall serve. */
   obtainNative(): NativeFanOut<Member> {
     return (this.native ??= new NativeFanOut(this.stream));
   }
+
+  /** Makes place for members that lag. */
+  obtainBacklog(): StreamBacklog<Member> {
+    return (this.backlog ??= new StreamBacklog());
+  }
 }
 
 /** All streams of this node by name: the one look-up that a delivery needs. */
-export class LocalStreamTable<Member extends StreamMember> {
+export class LocalStreamTable<Member extends StreamMember & SlowMember> {
   readonly #localStreams = new Map<StreamName, LocalStream<Member>>();
   /** Streams that are not a user's own: few beside the others, so that who asks for them need not walk all. */
   readonly #shared = new Set<LocalStream<Member>>();

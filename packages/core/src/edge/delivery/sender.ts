@@ -1,8 +1,9 @@
 import { closeOver, type CloseReason } from '../../close-codes.js';
 import type { EdgeStats } from '../../stats.js';
-import type { Connection, NativeSubscribers, Subscription } from './connection.js';
+import type { Connection, NativeSubscribers, SlowSubscribers, Subscription } from './connection.js';
 import { nothingTraced, type Tracing } from '../../trace/tracing.js';
-import { SlowQueue, type SlowQueuePolicy } from './slow-queue.js';
+import { nextArrival, SlowQueue, type SlowQueuePolicy } from './slow-queue.js';
+import type { SlowVerdict } from '../../slow-policies/slow-policy.js';
 import type { Take } from './takes.js';
 import { WaitingFrames } from './waiting-frames.js';
 
@@ -71,17 +72,36 @@ export class Sender {
     return true;
   }
 
+  /** Keeps a frame for all members of a stream's backlog, until `fit` at the end of the batch. */
+  keep(backlog: SlowSubscribers, frame: Uint8Array): void {
+    const copy = this.#copyOf(frame);
+    backlog.append(copy, nextArrival());
+    this.#stats.bytesSent += copy.length * backlog.members.length;
+    const { tracer } = this.#tracing;
+    if (tracer !== null) for (const { connection } of backlog.members) tracer.slow(connection, copy);
+  }
+
+  /** Does what the policies of these members say about the frames that were kept for them. */
+  fit(backlog: SlowSubscribers): void {
+    // Backwards: one that is closed leaves the list.
+    for (let at = backlog.members.length - 1; at >= 0; at--) {
+      const subscription = backlog.members[at]!;
+      const { connection, policy } = subscription;
+      if (connection.state !== 'open') continue;
+      this.#judge(connection.slowQueue!.fit(policy), connection, subscription);
+    }
+    backlog.forgetGiven();
+  }
+
   /** Sends history at the pace of the socket: what it does not take waits in its slow queue, under no bound of its own. */
   replay(connection: Connection, frames: readonly Uint8Array[]): void {
     if (connection.state !== 'open') return;
     this.#waiting.settle(connection);
     const queue = (connection.slowQueue ??= this.#makeSlow(connection));
-    const before = queue.length;
     for (const bytes of frames) {
       this.#stats.bytesSent += bytes.length;
       queue.push(REPLAY_POLICY, { stream: null, bytes, fate: null });
     }
-    this.#stats.bufferedFrames += queue.length - before;
     this.drained(connection);
   }
 
@@ -101,6 +121,16 @@ export class Sender {
   /** Moves the subscription from single service to native fan-out. */
   joinGroup(subscription: Subscription, native: NativeSubscribers): void {
     this.#waiting.join(subscription, native);
+  }
+
+  /** Moves the subscription of a slow socket from single service to the backlog of its stream. */
+  lag(subscription: Subscription): void {
+    this.#waiting.lag(subscription);
+  }
+
+  /** Moves a subscription that is served with others to single service, at the position where its stream is. */
+  serveSingly(subscription: Subscription): void {
+    this.#waiting.serveSingly(subscription);
   }
 
   /** Out of its stream. */
@@ -139,7 +169,6 @@ export class Sender {
     const { tracer } = this.#tracing;
     slowQueue.progressAtMs = this.#now();
     while (slowQueue.length > 0 && socket.bufferedBytes() < SOCKET_BUFFER_BYTES) {
-      const before = slowQueue.length;
       let bytes = 0;
       socket.cork(() => {
         for (let sent = 0; sent < DRAIN_FRAMES_PER_TURN && bytes < SOCKET_BUFFER_BYTES; sent++) {
@@ -151,7 +180,6 @@ export class Sender {
           if (isBuffered) return;
         }
       });
-      this.#stats.bufferedFrames -= before - slowQueue.length;
     }
     if (slowQueue.length > 0) return;
     if (socket.bufferedBytes() === 0) this.#recover(connection);
@@ -162,7 +190,9 @@ export class Sender {
   lagging(connection: Connection): boolean {
     if (connection.slowQueue !== null) return true;
     if (connection.socket === null || connection.socket.bufferedBytes() < SOCKET_BUFFER_BYTES) return false;
-    connection.slowQueue = this.#makeSlow(connection);
+    // What was put off for it is older than what its queue will hold.
+    this.#waiting.flushOne(connection);
+    connection.slowQueue ??= this.#makeSlow(connection);
     return true;
   }
 
@@ -170,6 +200,7 @@ export class Sender {
   everySecond(): void {
     const limitMs = this.#now() - STALLED_MS;
     let bytes = 0;
+    let frames = 0;
     let backlogs = 0;
     for (const connection of this.#slow) {
       const { slowQueue, socket } = connection;
@@ -177,16 +208,17 @@ export class Sender {
       const backlog = socket.bufferedBytes();
       if (backlog > 0) backlogs++;
       bytes += backlog + slowQueue.bytes;
+      frames += slowQueue.length;
       if (slowQueue.progressAtMs < limitMs) this.#closeSlow(connection, null);
     }
     this.#stats.bufferedBytes = bytes;
+    this.#stats.bufferedFrames = frames;
     this.#stats.transportBacklogs = backlogs;
     this.#stats.slowConnections = this.#slow.size;
   }
 
   /** The connection is gone: forget its queue. */
   forget(connection: Connection): void {
-    if (connection.slowQueue !== null) this.#stats.bufferedFrames -= connection.slowQueue.length;
     connection.slowQueue?.abandon();
     connection.slowQueue = null;
     connection.outbox.length = 0;
@@ -220,16 +252,18 @@ export class Sender {
   ): void {
     const slowQueue = connection.slowQueue!;
     const policy = subscription?.policy ?? this.#answers;
-    const before = slowQueue.length;
     const stream = subscription?.localStream.stream ?? null;
     const verdict = slowQueue.push(policy, { stream, bytes: frame, fate: take });
     if (verdict !== 'full') take?.queued();
-    this.#stats.bufferedFrames += slowQueue.length - before;
     const { tracer } = this.#tracing;
     if (verdict === 'full') tracer?.dropped(connection, frame, 'queue_full');
     else tracer?.slow(connection, frame);
+    this.#judge(verdict, connection, subscription);
+  }
+
+  #judge(verdict: SlowVerdict, connection: Connection, subscription: Subscription | null): void {
     if (verdict === 'queued') return;
-    this.#stats.slowConsumerActions.add(policy.slow);
+    this.#stats.slowConsumerActions.add((subscription?.policy ?? this.#answers).slow);
     if (verdict !== 'full') return;
     this.#stats.bufferOverflows++;
     this.#closeSlow(connection, subscription);
@@ -245,6 +279,9 @@ export class Sender {
   }
 
   #recover(connection: Connection): void {
+    for (const subscription of connection.subscriptions) {
+      if (subscription.cursor !== null) this.serveSingly(subscription);
+    }
     connection.slowQueue = null;
     this.#slow.delete(connection);
   }

@@ -11,6 +11,7 @@ import { Outboxes } from './outboxes.js';
  *   into the slow queue as long as there is one;
  * - `publish`, a frame for groups: all outboxes are emptied before;
  * - `join` and `leave`: the group gets what waits for it before a socket comes or goes;
+ * - `lag`: what waits in the slow queue already leaves before what the stream's backlog gets (see SlowQueue);
  * - `settle`, before the end of a socket: its outbox is emptied, then its groups get what waits for them.
  */
 export class WaitingFrames {
@@ -46,6 +47,22 @@ export class WaitingFrames {
     subscription.localStream.remove(subscription);
     native.add(subscription, group);
     socket.join(group.name);
+  }
+
+  /** Moves the subscription of a slow socket from single service to the backlog of its stream. */
+  lag(subscription: Subscription): void {
+    const { localStream, connection, policy } = subscription;
+    localStream.remove(subscription);
+    connection.slowQueue!.follow(policy, localStream.obtainBacklog().add(subscription));
+  }
+
+  /** Moves a subscription that is served with others to single service, at the position where its stream is. */
+  serveSingly(subscription: Subscription): void {
+    const { localStream } = subscription;
+    this.leave(subscription);
+    subscription.epoch = localStream.epoch;
+    subscription.offset = localStream.offset;
+    localStream.addDirect(subscription);
   }
 
   /** Out of its stream, whoever served it. */

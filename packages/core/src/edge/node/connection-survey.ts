@@ -138,11 +138,6 @@ function rowOf(connection: Connection, node: string): ConnectionRow {
 function positionsOf({ subscriptions }: Connection): Readonly<Record<StreamName, Position>> {
   const entries = subscriptions
     .filter(({ retained }) => retained !== null)
-    .map((subscription) => {
-      const { localStream, group } = subscription;
-      // Whom the native fan-out serves is where the stream is.
-      const { epoch, offset } = group === null ? subscription : localStream;
-      return [localStream.stream, { epoch, offset }] as const;
-    });
+    .map(({ localStream, position }) => [localStream.stream, position] as const);
   return Object.fromEntries(entries);
 }

@@ -160,7 +160,7 @@ export class Subscriber {
     const { subscription, recovered } = part;
     if (subscription.retained === null) return null;
     const { localStream } = subscription;
-    const at = subscription.group === null ? subscription : localStream;
+    const at = subscription.position;
     if (at.epoch === '') throw new Error(`${localStream.stream}: described before its position was read`);
     const row = { stream: localStream.stream, epoch: at.epoch, offset: at.offset };
     return recovered === null ? row : { ...row, recovered, replayed: part.replayed };

@@ -94,6 +94,7 @@ describe('delivery to sockets', () => {
     delivery.batch([OWN, 1, 'a']);
     delivery.batch([OWN, 2, 'b'], [OWN, 3, 'c']);
     expect(socket.frames).toEqual(['a']);
+    delivery.sender.everySecond();
     expect(delivery.stats.bufferedFrames).toBe(2);
     socket.stalled = false;
     socket.buffered = 0;
@@ -101,6 +102,7 @@ describe('delivery to sockets', () => {
     expect(socket.frames).toEqual(['a', 'b', 'c']);
     delivery.batch([OWN, 4, 'd']);
     expect(socket.frames).toEqual(['a', 'b', 'c', 'd']);
+    delivery.sender.everySecond();
     expect(delivery.stats.bufferedFrames).toBe(0);
   });
 
