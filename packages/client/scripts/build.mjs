@@ -12,7 +12,7 @@ const COMMON_JS = new URL('cjs/', DIST);
 
 /** Members of objects that never leave the package and never reach the wire: they may have any name. */
 const INTERNAL =
-  /^(abandon|afterMs|authenticate|awake|behind|beginAnew|connected|crowd|dead|detail|disconnected|distrust|doubt|doubtful|emit|ended|failed|failures|forget|forgetAsked|forgetTopic|frame|heard|hurry|inFlight|isConnected|isEnded|joinedRoom|joinedTopic|leastMs|names|news|nextUrl|onOk|ownStreamsOf|positionsRefused|probe|received|reconnecting|refused|rejectAll|rejoin|remedy|renew|renewInMs|renewable|reset|settle|settled|sseUrl|timer|topicsFor|transport|unexplained|unreadable|urls|wished|wishes|withoutSse)$/;
+  /^(abandon|afterMs|answer|ask|authenticate|awake|bearer|beginAnew|behind|connected|crowd|current|cut|dead|detail|disconnected|distrust|doubt|doubtful|emit|end|ended|failed|failures|forget|forgetAsked|forgetTopic|frame|heard|hurry|inFlight|isConnected|isEnded|joinedRoom|joinedTopic|leastMs|left|names|news|nextUrl|offline|onOk|online|ownStreamsOf|positionsRefused|probe|received|reconnecting|refused|rejectAll|rejoin|remedy|renew|renewInMs|renewable|reset|run|save|settle|settled|sseUrl|start|stop|timer|topicsFor|transport|unexplained|unreadable|urls|wished|wishes|withoutSse)$/;
 
 for (const name of readdirSync(DIST)) if (!name.endsWith('.d.ts')) rmSync(new URL(name, DIST), { recursive: true });
 for (const name of readdirSync(DIST)) cpSync(new URL(name, DIST), new URL(name, COMMON_JS));
@@ -45,7 +45,8 @@ async function write(name, options) {
   const { code, map: sourceMap } = await minify(program, {
     ecma: 2022,
     module: true,
-    compress: { passes: 3 },
+    // What it would inline makes the program shorter, and what gzip makes of it longer.
+    compress: { passes: 3, inline: 1 },
     // What a browser calls so is none of what is named here.
     mangle: { properties: { regex: INTERNAL, builtins: true } },
     sourceMap: { content: map, url: `${name.split('/').at(-1)}.map` },

@@ -80,11 +80,11 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
       joinedRoom: (row) => this.#tell(this.#continuity.room(row)),
       failed: (error) => this.#emit('error', error),
       rejoin: () => this.#rejoin(),
-      doubtful: () => this.#loop.reconnect('an answer did not come'),
+      doubtful: () => this.#loop.reconnect('no answer'),
     });
     this.#silence = new SilenceWatch({
       ask: (timeoutMs) => this.#ask('ping', {}, { timeoutMs }),
-      dead: () => this.#loop.abandon('nothing was heard any more'),
+      dead: () => this.#loop.abandon('nothing was heard'),
     });
     this.#loop = new ReconnectLoop(
       options,
@@ -203,12 +203,12 @@ export class Client<Topics extends TopicPayloads = Record<string, unknown>> {
    * connections. Rejects with AnswerError when the gateway refuses; then nothing is remembered.
    */
   subscribe(topics: string | readonly TopicWish[]): Promise<readonly JoinedTopic[]> {
-    return this.#unlessClosed(() => this.#memberships.subscribe(typeof topics === 'string' ? [topics] : topics));
+    return this.#unlessClosed(() => this.#memberships.subscribe([topics].flat()));
   }
 
   /** Unsubscribes for good, and forgets the positions. */
   unsubscribe(topics: string | readonly string[]): Promise<void> {
-    return this.#unlessClosed(() => this.#memberships.unsubscribe(typeof topics === 'string' ? [topics] : topics));
+    return this.#unlessClosed(() => this.#memberships.unsubscribe([topics].flat()));
   }
 
   /** Like `subscribe`, for a room; entered again on each later connection. */

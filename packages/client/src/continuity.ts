@@ -13,10 +13,7 @@ export class Continuity {
 
   constructor(positions: Positions) {
     this.#positions = positions;
-    for (const stream of positions.unreadable) {
-      const [kind, name] = stream.split(/\/(.*)/s);
-      this.#refused({ stream, ...(kind === 'room' ? { room: name! } : { topic: kind! }) });
-    }
+    for (const stream of positions.unreadable) this.#refused(stream);
   }
 
   /** Takes the rows of `connected`; null: the client is behind and has to connect again (see Positions). */
@@ -29,7 +26,7 @@ export class Continuity {
   /** The gateway cannot read the positions of these topics: they are dropped. */
   positionsRefused(topics: readonly string[]): void {
     for (const topic of topics) {
-      for (const stream of this.#positions.forgetAsked(topic)) this.#refused({ stream, topic });
+      for (const stream of this.#positions.forgetAsked(topic)) this.#refused(stream);
     }
   }
 
@@ -38,22 +35,21 @@ export class Continuity {
   }
 
   room(row: JoinedRoom): StreamNews[] {
-    return this.#join(row, 'room', { room: row.room }).news;
+    return this.#join(row, 'room').news;
   }
 
   /** Takes a message; null: the client had it already. */
-  message({ stream, epoch, offset, topic, room }: Message): StreamNews[] | null {
+  message({ stream, epoch, offset }: Message): StreamNews[] | null {
     // Without history there is nothing to compare with: the gateway sends each just once.
     if (stream === undefined || !isPosition(epoch, offset)) return [];
     const accepted = this.#positions.accept(stream, { epoch, offset: offset! });
     if (accepted === 'duplicate') return null;
     if (accepted === 'new') return [];
-    const of = { stream, ...(topic !== undefined && { topic }), ...(room !== undefined && { room }) };
-    return [{ event: 'lost', detail: { ...of, why: 'epoch', replayed: 0 } }];
+    return [lost(stream, 'epoch', 0)];
   }
 
-  #refused(of: StreamOf): void {
-    this.#unreadable.push({ event: 'lost', detail: { ...of, why: 'position', replayed: 0 } });
+  #refused(stream: string): void {
+    this.#unreadable.push(lost(stream, 'position', 0));
   }
 
   #joinTopic(row: JoinedTopic): { behind: boolean; news: StreamNews[] } {
@@ -61,19 +57,29 @@ export class Continuity {
     // The token is another user's now: not the stream that was asked for, so nothing of it is lost.
     const others = this.#positions.ownStreamsOf(topic).filter((stream) => stream !== row.stream);
     for (const stream of others) this.#positions.forget(stream);
-    const own = this.#join(row, 'own', { topic });
-    const shared = this.#join(row.public ?? {}, 'public', { topic });
+    const own = this.#join(row, 'own');
+    const shared = this.#join(row.public ?? {}, 'public');
     return { behind: own.behind || shared.behind, news: [...(others.length > 0 ? [] : own.news), ...shared.news] };
   }
 
-  #join(row: JoinedStream, kind: StreamKind, of: Omit<StreamOf, 'stream'>): { behind: boolean; news: StreamNews[] } {
+  #join(row: JoinedStream, kind: StreamKind): { behind: boolean; news: StreamNews[] } {
     const { stream, replayed = 0 } = row;
     const joined = this.#positions.join(row, kind);
     const news: StreamNews[] = [];
     if (stream !== undefined) {
-      if (joined === 'recovered') news.push({ event: 'recovered', detail: { stream, ...of, replayed } });
-      if (joined === 'lost') news.push({ event: 'lost', detail: { stream, ...of, why: 'history', replayed } });
+      if (joined === 'recovered') news.push({ event: 'recovered', detail: { ...ofStream(stream), replayed } });
+      if (joined === 'lost') news.push(lost(stream, 'history', replayed));
     }
     return { behind: joined === 'behind', news };
   }
+}
+
+function lost(stream: string, why: Lost['why'], replayed: number): StreamNews {
+  return { event: 'lost', detail: { ...ofStream(stream), why, replayed } };
+}
+
+/** The name says what the stream belongs to. */
+function ofStream(stream: string): StreamOf {
+  const [kind, name] = stream.split(/\/(.*)/s);
+  return { stream, ...(kind === 'room' ? { room: name! } : { topic: kind! }) };
 }

@@ -52,10 +52,7 @@ export class AnswerError extends Error {
   readonly payload: unknown;
 
   constructor(command: string, status: RefusedStatus, payload: unknown) {
-    const { code, message } = (typeof payload === 'object' && payload !== null ? payload : {}) as {
-      code?: unknown;
-      message?: unknown;
-    };
+    const { code, message } = Object(payload) as { code?: unknown; message?: unknown };
     super(typeof message === 'string' ? message : `${command}: ${status}`);
     this.command = command;
     this.status = status;

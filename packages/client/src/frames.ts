@@ -90,16 +90,19 @@ export function isMessage(frame: Frame): frame is Message & Frame {
   return frame.rid === -1 && MESSAGE_STATUSES.test(frame.status);
 }
 
-export function isConnected(frame: Frame): frame is Frame & { readonly payload: Connected } {
-  return frame.rid === -1 && frame.event === 'connected' && frame.status === 'ok' && isRecord(frame.payload);
+/** Payloads of what the gateway says of the connection itself, by event. */
+interface Notices {
+  readonly connected: Connected;
+  readonly reconnect: { readonly after_ms?: unknown };
+  readonly refused: Refused;
 }
 
-export function isReconnect(frame: Frame): frame is Frame & { readonly payload: { readonly after_ms?: unknown } } {
-  return frame.rid === -1 && frame.event === 'reconnect' && frame.status === 'ok' && isRecord(frame.payload);
-}
-
-export function isRefused(frame: Frame): frame is Frame & { readonly payload: Refused } {
-  return frame.rid === -1 && frame.event === 'refused' && frame.status === 'error' && isRecord(frame.payload);
+export function isNotice<Event extends keyof Notices>(
+  frame: Frame,
+  event: Event,
+  status = 'ok',
+): frame is Frame & { readonly payload: Notices[Event] } {
+  return frame.rid === -1 && frame.event === event && frame.status === status && isRecord(frame.payload);
 }
 
 /** The name of a topic, or of a key of one, which is called as its stream is: `quotes/k/AAPL`. */

@@ -1,4 +1,4 @@
-import { asFrame, isConnected, isRecord, isRefused, type Frame } from './frames.js';
+import { asFrame, isNotice, isRecord, type Frame } from './frames.js';
 import type { Refused } from './refusal.js';
 
 export type Transport = 'websocket' | 'sse';
@@ -93,10 +93,10 @@ export abstract class GatewayConnection {
     if (frame === null) {
       if (this.transport === 'sse' && isRecord(value)) this.#closed(value);
       else this.#handlers.unreadable();
-    } else if (isRefused(frame) && !this.#connected) {
+    } else if (isNotice(frame, 'refused', 'error') && !this.#connected) {
       this.refused(frame.payload);
     } else {
-      if (isConnected(frame)) {
+      if (isNotice(frame, 'connected')) {
         this.#connected = true;
         clearTimeout(this.#timer);
       }

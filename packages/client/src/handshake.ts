@@ -15,35 +15,28 @@ export interface HandshakeOptions {
   readonly wished: (topic: string) => Position | null;
 }
 
-export interface WebSocketHandshake {
+/** One attempt, by whichever transport. */
+export interface Handshake {
   readonly url: string;
-  readonly protocols: readonly string[];
+  /** Token that travels beside the address, where no access log of a proxy on the way sees it; '': none does. */
+  readonly bearer: string;
 }
 
-export interface SseHandshake {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-/** Subprotocol with which the gateway lets everybody in and then says by a frame whom it refuses, and why. */
-const REASONS_PROTOCOL = 'wsg.v1';
-
-/** Address and subprotocols of one attempt; topics and positions ride in the query, percent-encoded. */
-export function webSocketHandshake(base: string, options: HandshakeOptions): WebSocketHandshake {
-  const { token, tokenIn } = options;
-  const url = address(base, options);
-  // As a subprotocol the token stays out of the access logs of proxies on the way.
-  const bearer = token !== '' && tokenIn === 'protocol' ? ['bearer', token] : [];
-  return { url: url.href, protocols: [...bearer, REASONS_PROTOCOL] };
-}
-
-export function sseHandshake(base: string, options: HandshakeOptions): SseHandshake {
-  const { token, tokenIn } = options;
-  const inHeader = token !== '' && tokenIn === 'protocol';
-  return {
-    url: address(base, options).href,
-    headers: { accept: 'text/event-stream', ...(inHeader && { authorization: `Bearer ${token}` }) },
+/** Address and token of one attempt; topics and positions ride in the query, percent-encoded. */
+export function handshakeTo(base: string, options: HandshakeOptions): Handshake {
+  const { token, tokenIn, topics } = options;
+  const inQuery = tokenIn === 'query';
+  const url = new URL(base);
+  const names = topics.map(splitName);
+  const parameters = {
+    token: inQuery ? token : '',
+    // One that is there twice counts once.
+    topics: names.map(([topic]) => topic).join(),
+    recover: recoverOf(options),
   };
+  for (const [name, value] of Object.entries(parameters)) if (value) url.searchParams.set(name, value);
+  for (const [topic, key] of names) if (key) url.searchParams.append(`key.${topic}`, key);
+  return { url: url.href, bearer: inQuery ? '' : token };
 }
 
 /** The gateway has one path for server-sent events, beside `/ws`. null: other endpoints have no such thing. */
@@ -70,19 +63,4 @@ export function recoverOf({ topics, token, positions, wished }: HandshakeOptions
     ] as const;
   });
   return asked.flatMap(([name, at]) => (at === null ? [] : [`${name}:${at.epoch}:${at.offset}`])).join();
-}
-
-function address(base: string, options: HandshakeOptions): URL {
-  const { token, tokenIn, topics } = options;
-  const url = new URL(base);
-  const names = topics.map(splitName);
-  const parameters = {
-    token: tokenIn === 'query' ? token : '',
-    // One that is there twice counts once.
-    topics: names.map(([topic]) => topic).join(),
-    recover: recoverOf(options),
-  };
-  for (const [name, value] of Object.entries(parameters)) if (value) url.searchParams.set(name, value);
-  for (const [topic, key] of names) if (key) url.searchParams.append(`key.${topic}`, key);
-  return url;
 }

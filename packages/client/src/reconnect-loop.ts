@@ -1,7 +1,7 @@
 import { AttemptPlan } from './attempt-plan.js';
 import { ClientError } from './errors.js';
 import type { Closed, Disconnected, Reconnecting } from './events.js';
-import { isConnected, isReconnect, type Connected, type Frame } from './frames.js';
+import { isNotice, type Connected, type Frame } from './frames.js';
 import {
   CODE_ABNORMAL,
   CODE_NORMAL,
@@ -10,7 +10,7 @@ import {
   type GatewayConnection,
   type Transport,
 } from './gateway-connection.js';
-import { recoverOf, sseHandshake, webSocketHandshake, type HandshakeOptions } from './handshake.js';
+import { handshakeTo, recoverOf, type HandshakeOptions } from './handshake.js';
 import type { ResolvedOptions } from './options.js';
 import type { Position, Positions } from './positions.js';
 import { ReconnectBackoff } from './reconnect-backoff.js';
@@ -184,10 +184,10 @@ export class ReconnectLoop {
     const options = { parse, timeoutMs: connectTimeoutMs };
     debug?.(`connecting to ${url} (${transport})`);
     if (transport === 'sse' && sseUrl !== null) {
-      return new SseConnection(sseHandshake(sseUrl, this.#asked!), handlers, options);
+      return new SseConnection(handshakeTo(sseUrl, this.#asked!), handlers, options);
     }
     const WebSocket = this.#options.WebSocket!;
-    return new WebSocketConnection(webSocketHandshake(url, this.#asked!), handlers, { ...options, WebSocket });
+    return new WebSocketConnection(handshakeTo(url, this.#asked!), handlers, { ...options, WebSocket });
   }
 
   /** Asks for the token; null: there is none. It does not wait for a callback that is no longer needed. */
@@ -201,8 +201,8 @@ export class ReconnectLoop {
   }
 
   #frame(frame: Frame): void {
-    if (isConnected(frame)) this.#connected(frame.payload);
-    else if (isReconnect(frame)) this.#sentAway(frame.payload.after_ms);
+    if (isNotice(frame, 'connected')) this.#connected(frame.payload);
+    else if (isNotice(frame, 'reconnect')) this.#sentAway(frame.payload.after_ms);
     else this.#handlers.frame(frame);
   }
 

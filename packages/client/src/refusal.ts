@@ -30,7 +30,7 @@ export type Remedy =
  * on the way answers what it likes, and comes and goes with roll-outs.
  */
 const CODES =
-  /^(bad_request|unknown_(topic|endpoint|hub)|token_(missing|invalid|expired)|user_blocked|(topic|origin)_forbidden|not_allowed|already_connected|upgrade_required|too_many_connections|rate_limited|draining|unavailable|full)$/;
+  /^((unknown|token|user|topic|key|room|origin|too_many)_[a-z]+|bad_request|not_allowed|already_connected|upgrade_required|draining|unavailable|full)$/;
 
 const BODY_CHARACTERS_MAX = 16_384;
 const STATUS_UNAUTHORIZED = 401;

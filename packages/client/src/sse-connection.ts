@@ -1,6 +1,6 @@
 import { EventStreamReader } from './event-stream.js';
 import { GatewayConnection, type ConnectionHandlers, type ConnectionOptions } from './gateway-connection.js';
-import type { SseHandshake } from './handshake.js';
+import type { Handshake } from './handshake.js';
 import { refusedByAnswer } from './refusal.js';
 
 /**
@@ -11,7 +11,7 @@ export class SseConnection extends GatewayConnection {
   readonly transport = 'sse';
   readonly #abort = new AbortController();
 
-  constructor(handshake: SseHandshake, handlers: ConnectionHandlers, options: ConnectionOptions) {
+  constructor(handshake: Handshake, handlers: ConnectionHandlers, options: ConnectionOptions) {
     super(handlers, options);
     // Each runtime has other words for how it broke, and none is for people.
     const broken = () => this.abandon('');
@@ -30,7 +30,8 @@ export class SseConnection extends GatewayConnection {
     this.#abort.abort();
   }
 
-  async #run({ url, headers }: SseHandshake): Promise<void> {
+  async #run({ url, bearer }: Handshake): Promise<void> {
+    const headers = { accept: 'text/event-stream', ...(bearer && { authorization: `Bearer ${bearer}` }) };
     // A constant of its own: the types of Node's fetch do not have `cache`.
     const init = { headers, cache: 'no-store', credentials: 'omit', signal: this.#abort.signal } as const;
     const response = await fetch(url, init);

@@ -4,7 +4,7 @@ import {
   type ConnectionHandlers,
   type ConnectionOptions,
 } from './gateway-connection.js';
-import type { WebSocketHandshake } from './handshake.js';
+import type { Handshake } from './handshake.js';
 import { readRefusal } from './refusal.js';
 import type { Socket, WebSocketClass } from './socket.js';
 
@@ -12,6 +12,8 @@ export interface WebSocketConnectionOptions extends ConnectionOptions {
   readonly WebSocket: WebSocketClass;
 }
 
+/** Subprotocol with which the gateway lets everybody in and then says by a frame whom it refuses, and why. */
+const REASONS_PROTOCOL = 'wsg.v1';
 const CLOSE_AFTER_ERROR_MS = 50;
 
 export class WebSocketConnection extends GatewayConnection {
@@ -20,8 +22,9 @@ export class WebSocketConnection extends GatewayConnection {
   #problem = '';
 
   /** Throws what the WebSocket class throws: a page that may not use it, for instance. */
-  constructor(handshake: WebSocketHandshake, handlers: ConnectionHandlers, options: WebSocketConnectionOptions) {
-    const socket = new options.WebSocket(handshake.url, [...handshake.protocols]) as Socket;
+  constructor({ url, bearer }: Handshake, handlers: ConnectionHandlers, options: WebSocketConnectionOptions) {
+    const token = bearer ? ['bearer', bearer] : [];
+    const socket = new options.WebSocket(url, [...token, REASONS_PROTOCOL]) as Socket;
     super(handlers, options);
     this.#socket = socket;
     socket.addEventListener('message', ({ data }) => this.received(data));

@@ -140,7 +140,7 @@ describe('a client that lost its connection', () => {
     await pass(1500);
     expect(gateway.last.requests).toHaveLength(2);
     await pass(1000);
-    expect(of('disconnected')).toEqual([{ code: 1006, reason: 'nothing was heard any more' }]);
+    expect(of('disconnected')).toEqual([{ code: 1006, reason: 'nothing was heard' }]);
     await pass(500);
     expect(gateway.sockets).toHaveLength(2);
   });

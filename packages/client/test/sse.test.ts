@@ -181,7 +181,7 @@ describe('a stream of server-sent events', () => {
     }
     expect(server.streams).toHaveLength(1);
     await waitFor(() => server.streams.length === 2);
-    expect(of('disconnected')).toEqual([{ code: 1006, reason: 'nothing was heard any more' }]);
+    expect(of('disconnected')).toEqual([{ code: 1006, reason: 'nothing was heard' }]);
     await waitFor(() => !first!.open);
   });
 

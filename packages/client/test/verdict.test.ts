@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { refusedByAnswer } from '../src/refusal.js';
 import { judge } from '../src/verdict.js';
@@ -8,6 +9,14 @@ const answered = (status: number, text: string, retryAfter: string | null = null
   ...end(1006, false),
   refused: refusedByAnswer(status, text, retryAfter),
 });
+
+/** Codes and statuses of the first table of docs/errors.md, which is made of the gateway's own. */
+const refusals = Array.from(
+  readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8')
+    .split('\n## ')[1]!
+    .matchAll(/^\| (\d{3}) `(\w+)` \|/gm),
+  ([, status, code]) => [Number(status), code!] as const,
+);
 
 describe('after a close', () => {
   it.each([1001, 1005, 1006, 1009, 1011, 1012, 1013, 3000, 4000, 4001, 4002, 4003, 4010, 4129, 4203, 4499])(
@@ -38,6 +47,12 @@ describe('after a close', () => {
 });
 
 describe('after a refusal by HTTP', () => {
+  // Over server-sent events a client asked for ever for a key that its token did not list.
+  it('it believes the gateway each of its codes', () => {
+    expect(refusals.length).toBeGreaterThan(15);
+    expect(refusals.filter(([status, code]) => refusedByAnswer(status, body(code), null).code !== code)).toEqual([]);
+  });
+
   it.each([
     [400, 'unknown_topic'],
     [403, 'user_blocked'],
@@ -70,6 +85,8 @@ describe('after a refusal by HTTP', () => {
     [403, body('Forbidden')],
     [403, '{"error":"forbidden"}'],
     [403, body('toString')],
+    [403, body('forbidden')],
+    [404, body('not_found')],
     [401, '{"message":"Unauthorized"}'],
   ])('%i %s it knows no more than before: it was not the gateway', (status, text) =>
     expect(judge(answered(status, text))).toMatchObject({ remedy: 'later', unexplained: true }),
