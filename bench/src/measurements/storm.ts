@@ -66,7 +66,7 @@ function report(
   usage: UsageSeries,
   { clients, cpuBefore }: { clients: number; cpuBefore: number },
 ): Report {
-  const { lostAt, triedAt, connectedAt, failed, spreadMs } = times;
+  const { lostAt, triedAt, connectedAt, failures, spreadMs } = times;
   const [fromMicros, toMicros] = [Math.min(...lostAt), Math.max(...connectedAt)];
   const seconds = (toMicros - fromMicros) / 1e6;
   const cpu = usage.between(fromMicros, toMicros);
@@ -77,7 +77,12 @@ function report(
       { name: 'clients back', value: connectedAt.filter((time) => time > 0).length, unit: '', atLeast: clients },
       { name: 'all back after', value: seconds, unit: 's' },
       { name: '`reconnect_spread_ms`', value: spreadMs, unit: 'ms' },
-      { name: 'handshakes that failed and were tried again', value: failed, unit: '' },
+      {
+        name: 'handshakes that failed and were tried again',
+        value: [...failures.values()].reduce((sum, count) => sum + count, 0),
+        unit: '',
+      },
+      ...Array.from(failures, ([reason, value]) => ({ name: `of them: ${reason}`, value, unit: '' })),
       {
         name: 'CPU of the node that takes them, a client',
         value: ((cpu['gateway'] ?? NaN) * 1e6) / clients,

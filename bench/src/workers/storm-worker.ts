@@ -23,9 +23,8 @@ export interface StormTimes {
   /** Begin of the handshake that succeeded. */
   readonly triedAt: Float64Array;
   readonly connectedAt: Float64Array;
-  /** Handshakes that were refused or failed, and tried again. */
-  readonly failed: number;
-  readonly failures: readonly string[];
+  /** Handshakes that were refused or failed, and tried again, by what was said. */
+  readonly failures: ReadonlyMap<string, number>;
   /** Longest delay that a node asked for by `reconnect_spread_ms`. */
   readonly spreadMs: number;
 }
@@ -33,8 +32,9 @@ export interface StormTimes {
 /** Delays of a client whose handshake failed: full jitter, as in packages/client. */
 const BASE_MS = 500;
 const CAP_MS = 30_000;
-const SHOWN_MAX = 5;
+const REASONS_MAX = 8;
 const SPREAD = /"reconnect_spread_ms":(\d+)/;
+const MESSAGE = /"message":"([^"]*)"/;
 
 class StormClients implements SocketListener {
   readonly #task: StormTask;
@@ -43,13 +43,12 @@ class StormClients implements SocketListener {
   readonly #triedAt: Float64Array;
   readonly #connectedAt: Float64Array;
   readonly #attempts: Uint8Array;
-  readonly #failures: string[] = [];
+  readonly #failures = new Map<string, number>();
   readonly #everybodyIsThere = Promise.withResolvers<void>();
   readonly #everybodyIsBack = Promise.withResolvers<void>();
   #next = 0;
   #there = 0;
   #back = 0;
-  #failed = 0;
 
   constructor(task: StormTask) {
     this.#task = task;
@@ -73,7 +72,6 @@ class StormClients implements SocketListener {
       lostAt: this.#lostAt,
       triedAt: this.#triedAt,
       connectedAt: this.#connectedAt,
-      failed: this.#failed,
       failures: this.#failures,
       spreadMs: Math.max(...this.#spreadMs),
     };
@@ -101,11 +99,15 @@ class StormClients implements SocketListener {
       this.#lostAt[client] = nowMicros();
       this.#comeBack(client, Math.random() * this.#spreadMs[client]!);
     } else {
-      this.#failed++;
-      if (this.#failures.length < SHOWN_MAX) this.#failures.push(why);
+      this.#failed(MESSAGE.exec(why)?.[1] ?? why);
       const attempt = this.#attempts[client]!++;
       this.#comeBack(client, Math.random() * Math.min(CAP_MS, BASE_MS * 2 ** attempt));
     }
+  }
+
+  #failed(why: string): void {
+    const reason = this.#failures.size < REASONS_MAX || this.#failures.has(why) ? why : 'others';
+    this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
   }
 
   #comeBack(client: number, delayMs: number): void {
