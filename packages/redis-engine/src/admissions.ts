@@ -23,7 +23,7 @@ const STREAMS_PER_CALL = 256;
 interface AdmissionsParts {
   readonly calls: Calls;
   readonly keys: Keys;
-  readonly membership: Pick<Membership, 'name' | 'check'>;
+  readonly membership: Pick<Membership, 'name' | 'check' | 'confirmed'>;
   readonly tops: Pick<TopReads, 'of'>;
 }
 
@@ -96,8 +96,10 @@ export class Admissions {
 
   /** Never rejects. */
   async #run(chunk: readonly Asked[]): Promise<void> {
+    const { membership } = this.#parts;
     try {
-      const replies = await registered(this.#parts.membership, () => this.#call(chunk));
+      const replies = await registered(membership, () => this.#call(chunk));
+      membership.confirmed();
       for (const [at, { resolve }] of chunk.entries()) resolve(resultOf(replies[at]!));
     } catch (error) {
       // Something about one user that cannot be read keeps nobody else out.

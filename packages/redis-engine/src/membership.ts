@@ -102,6 +102,14 @@ export class Membership {
     return this.#joined && performance.now() - this.#leasedMs < STALE_MS;
   }
 
+  /**
+   * Redis has just taken a row of this node, so it is registered. In a storm of handshakes the refresh comes late, and
+   * thousands of clients were refused for it while others were let in. With several partitions one says nothing of the others.
+   */
+  confirmed(): void {
+    if (this.#parts.keys.partitions === 1 && this.current) this.#refreshedMs = performance.now();
+  }
+
   /** Nodes that were registered at the last refresh. */
   get nodeCount(): number {
     return this.#nodeCount;

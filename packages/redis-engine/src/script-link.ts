@@ -68,7 +68,8 @@ export class ScriptLink {
       this.#readySinceMs = Infinity;
       this.#identified = false;
     });
-    this.#sweeper = setInterval(() => this.#sweep(), Math.min(250, timeoutMs / 4));
+    // Not before the sockets were read: what a busy loop has not looked at yet may be the answer.
+    this.#sweeper = setInterval(() => setImmediate(() => this.#sweep()), Math.min(250, timeoutMs / 4));
     this.#sweeper.unref();
   }
 

@@ -22,7 +22,7 @@ describe('a release whose call has no answer in time', () => {
       });
     };
     const calls = { of: () => ({ run, server: '100000' }), send: () => undefined } as unknown as Calls;
-    const membership = { name: 'n1~1' } as Membership;
+    const membership = { name: 'n1~1', confirmed: () => undefined } as Membership;
     const keys = new Keys('test', { partitions: 1 });
     const others = { tops: {} as TopReads, silent: {} as SilentNodes, publisher: {} as Publisher };
     const parts = { calls, keys, membership, ...others };
