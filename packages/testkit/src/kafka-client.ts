@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  ConfigResourceTypes,
+import kafkajs, {
   Kafka,
   logLevel,
   Partitioners,
@@ -136,7 +135,7 @@ export class CompactingWriter {
     const config = { 'cleanup.policy': 'compact', 'segment.ms': '200', 'min.cleanable.dirty.ratio': '0.01' };
     const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
     return withAdmin(this.#options, async (admin) => {
-      const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }];
+      const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }];
       await admin.alterConfigs({ validateOnly: false, resources });
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       return topics[0]!.partitions.length;
