@@ -13,7 +13,8 @@
 -- ARGV[9] '1': the reply has a row for each item
 -- ARGV[10] source offset of each item, separated by spaces
 -- ARGV[11] mark of the source's log that goes with the position of ARGV[2], '' for none
--- ARGV[12] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history; in upper case for
+-- ARGV[12] nodes on which a message goes by the log that they share, 0 for none (include/shared-log.lua)
+-- ARGV[13] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history; in upper case for
 --   items whose life ends), size, ttl ms, bytes (0 for no bound), connection that must not get it ('' for none) and,
 --   behind a space, a trace context, if there is one
 -- then four for each item: number of its class, origin (src/wire.ts), address (user, stream or node), head; an item of kind b
@@ -27,6 +28,7 @@ local base = KEYS[1]
 local previous, last, first = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local ordinal, epochForNew, server = tonumber(ARGV[4]), string.gsub(ARGV[6], '^~', ''), ARGV[7]
 local inboxBytesMax = tonumber(ARGV[8])
+local sharingNodesMin = tonumber(ARGV[12])
 local wantItems = ARGV[9] == '1'
 local call, match = redis.call, string.match
 
@@ -56,8 +58,8 @@ local mayRepeat = previous ~= '' and (applied >= first or appliedItems > 0)
 
 -- What items have in common is given once: arguments are the dearest part of a call.
 local argCounts = { b = 8, t = 5, x = 5 }
-local classes, at = {}, 13
-for i = 1, tonumber(ARGV[12]) do
+local classes, at = {}, 14
+for i = 1, tonumber(ARGV[13]) do
   local kind, size, ttl = ARGV[at], tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
   local hasStreamOfUser = kind == 'u' or kind == 'b' or kind == 't' or kind == 'x'
   local mode = string.lower(ARGV[at + 2])
@@ -221,13 +223,12 @@ local function nodesOfAll()
   return allNodes
 end
 
--- A router has no sockets that anything could be for; the life of one says what it is (see src/node-names.ts).
 local socketNodes
 local function nodesWithSockets()
   if not socketNodes then
     socketNodes = {}
     for _, node in ipairs(nodesOfAll()) do
-      if not string.find(node, '~r%.[^~]*$') then socketNodes[#socketNodes + 1] = node end
+      if not isRouter(node) then socketNodes[#socketNodes + 1] = node end
     end
   end
   return socketNodes
@@ -246,6 +247,27 @@ local function handAll(nodes, header, body)
   local count = 0
   for i = 1, #nodes do count = count + hand(nodes[i], header, body) end
   return count
+end
+
+-- Nodes that are not to be handed a message because they read it in the shared log, and the others. All who read the log
+-- get what is in it, so it is only worth it for half of them.
+local routes = {}
+local function routeTo(nodes)
+  local others, readers = {}, 0
+  for i = 1, #nodes do
+    if readsSharedLog(nodes[i]) then readers = readers + 1 else others[#others + 1] = nodes[i] end
+  end
+  local isShared = readers >= sharingNodesMin and 2 * readers >= call('ZCARD', base .. SHARED_READERS)
+  routes[nodes] = isShared and { others = others, readers = readers } or { others = nodes, readers = 0 }
+  return routes[nodes]
+end
+
+-- For a list of nodes that is the same one for all messages to them.
+local function handMany(nodes, header, body)
+  if sharingNodesMin == 0 or #nodes < sharingNodesMin then return handAll(nodes, header, body) end
+  local route = routes[nodes] or routeTo(nodes)
+  if route.readers > 0 then share(header, body) end
+  return route.readers + handAll(route.others, header, body)
 end
 
 -- The header ends with what the reader puts behind the body of a message that has a position.
@@ -288,9 +310,9 @@ for i = 1, itemCount do
   elseif kind == 'x' then
     tell('expired', 0, now, match(ARGV[at + 4], '\t(.*)$'))
   elseif kind == 'c' then
-    nodes = handAll(nodesOfChannel(stream), headerOf(class, stream, meta, origin, life, head), head)
+    nodes = handMany(nodesOfChannel(stream), headerOf(class, stream, meta, origin, life, head), head)
   elseif kind == 'a' then
-    nodes = handAll(nodesWithSockets(), 'a\t\t' .. origin .. '\t', head)
+    nodes = handMany(nodesWithSockets(), 'a\t\t' .. origin .. '\t', head)
   elseif kind == 'b' and not (isDone and previous == '') then
     local holders = nodesOfUser(address)
     if head ~= '' and not isDone then
@@ -303,9 +325,10 @@ for i = 1, itemCount do
   elseif kind == 'k' then
     nodes = handAll(nodesOfUser(address), commandHeader, head)
   elseif kind == 'C' then
+    -- Not by the shared log: those who do not watch the channel must not be told.
     nodes = handAll(nodesOfChannel(address), commandHeader, head)
   elseif kind == 'K' then
-    nodes = handAll(nodesOfAll(), commandHeader, head)
+    nodes = handMany(nodesOfAll(), commandHeader, head)
   elseif kind == 'N' then
     nodes = handAll(nodesNamed(address), commandHeader, head)
   end

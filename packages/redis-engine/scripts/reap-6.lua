@@ -13,6 +13,7 @@ local base, sequence, inbox, room, itsConnections, itsInterests = KEYS[1], KEYS[
 local node, rowsMax = ARGV[1], ARGV[2]
 -- First of all, so that nothing is routed to it and no row is added behind the reaper's back.
 redis.call('UNLINK', sequence, inbox, room)
+redis.call('ZREM', base .. SHARED_READERS, node)
 
 -- @include user-nodes
 

@@ -3,9 +3,10 @@ import { EngineError, type EngineStats, type Logger } from '@ws-gateway/core';
 import { Command, type Redis } from 'ioredis';
 import { Arrivals } from './arrivals.js';
 import type { BatchQueue } from './batch-queue.js';
-import { newInbox, numberIn, readFrom, serverIn, type InboxState } from './inbox-state.js';
+import { newInbox, numberIn, readFrom, serverIn, type InboxPlace, type InboxState } from './inbox-state.js';
 import { LiveChannel } from './live-channel.js';
-import { readAnnouncement } from './wire.js';
+import { mergedBatches, type Entry } from './merged-batches.js';
+import { messagesIn, readAnnouncement, sharedNumberIn } from './wire.js';
 
 /** Batches of each inbox in one answer. */
 const BATCHES_MAX = 16;
@@ -15,8 +16,21 @@ const REACH_POLL_MS = 10;
 /** Time without the channel after it has not announced a batch: a node of a release that announces none may be there. */
 const DISTRUST_MS = 60_000;
 
-/** The library's raw answer: for each inbox its batches, each an id and header and body in turn; null for none. */
-type Answer = [Buffer, [Buffer, Buffer[]][]][] | null;
+/** The library's raw answer: for each inbox its batches; null for none. */
+type Answer = [Buffer, Entry[]][] | null;
+
+/** How an answer was asked for. */
+interface Question {
+  readonly waits: boolean;
+  /** Number of the listening meanwhile; 0: none. */
+  readonly listening: number;
+}
+
+/** Numbers of the newest batches in an inbox and in the log beside it. */
+export interface Reached {
+  readonly sequence: number;
+  readonly shared: number;
+}
 
 export interface InboxReaderParts {
   readonly queue: BatchQueue;
@@ -34,6 +48,10 @@ export interface InboxReaderParts {
  * when announcing them would be one more command, and while the channel cannot be listened to or has not told everything.
  * With it the inboxes are looked at once a second.
  *
+ * What many nodes get is in a log that they share, one a partition, which is read, announced and proved like an inbox. Both are
+ * taken in the order in which they were written. On the channel that is the order in which they come, from the time on when
+ * all that came before was read.
+ *
  * After a lost connection it goes on where it was. The listener hears when batches were dropped before they were read, and
  * when Redis came back with older data and gave their numbers to others.
  */
@@ -46,6 +64,8 @@ export class InboxReader {
   readonly #logger: Logger;
   readonly #timeoutMs: number;
   #inboxes: InboxState[] = [];
+  /** The inboxes, and the logs beside them. */
+  #states: InboxState[] = [];
   #places = new Map<string, InboxState>();
   #askedMs = 0;
   /** An answer is awaited. */
@@ -54,6 +74,11 @@ export class InboxReader {
   #rung = false;
   /** Batches are announced, and the inboxes are read only for what was not announced whole. */
   #byChannel = false;
+  /** Number of times that listening began, and the last one since whose beginning all was read. */
+  #listening = 0;
+  #provenListening = 0;
+  /** Batches of an inbox wait for what lies before them in the log. */
+  #holds = false;
   /** Listening goes on since the tick before. */
   #settled = false;
   #distrustedUntilMs = -Infinity;
@@ -79,8 +104,9 @@ export class InboxReader {
     redis.on('ready', () => this.#read());
     redis.on('close', () => {
       this.#reading = false;
+      this.#holds = false;
       this.#interrupted = !this.#switching;
-      for (const state of this.#inboxes) {
+      for (const state of this.#states) {
         state.doubted = state.taken > 0;
         state.server = 0;
       }
@@ -99,22 +125,27 @@ export class InboxReader {
   }
 
   /** Reads these inboxes from now on, from their beginning, and no others. */
-  follow(keys: readonly string[]): void {
+  follow(places: readonly InboxPlace[]): void {
     this.#interrupted = false;
-    this.#switchTo(keys.map(newInbox));
+    this.#switchTo(places.map(newInbox));
   }
 
   /** These inboxes were opened again, and are read from their beginning; the others go on. */
-  startOver(keys: readonly string[]): void {
-    if (!this.#inboxes.some(({ key }) => keys.includes(key))) return;
-    this.#switchTo(this.#inboxes.map((state) => (keys.includes(state.key) ? newInbox(state.key) : state)));
+  startOver(places: readonly InboxPlace[]): void {
+    const opened = new Map(places.map((place) => [place.key, place]));
+    if (!this.#inboxes.some(({ key }) => opened.has(key))) return;
+    this.#switchTo(this.#inboxes.map((inbox) => (opened.has(inbox.key) ? newInbox(opened.get(inbox.key)!) : inbox)));
   }
 
-  /** Resolves when the batches up to these numbers, one for each inbox, have been handed over. */
-  async reach(sequences: readonly number[]): Promise<void> {
+  /** Resolves when the batches up to these numbers, for each inbox and the log beside it, have been handed over. */
+  async reach(numbers: readonly Reached[]): Promise<void> {
     const inboxes = this.#inboxes;
     const deadlineMs = performance.now() + this.#timeoutMs / 2;
-    while (inboxes.some(({ processed }, place) => processed < sequences[place]!)) {
+    const isShort = ({ processed, beside }: InboxState, place: number) => {
+      const { sequence, shared } = numbers[place]!;
+      return processed < sequence || (beside !== null && beside.processed < shared);
+    };
+    while (inboxes.some(isShort)) {
       if (inboxes !== this.#inboxes || performance.now() > deadlineMs) {
         throw new EngineError('unavailable', 'the inbox was not read in time');
       }
@@ -126,8 +157,10 @@ export class InboxReader {
   /** Takes the bytes that Redis has to be told of: two checks under way must not tell of the same. */
   takeBytesRead(place: number): number {
     const state = this.#inboxes[place]!;
-    const { bytesRead } = state;
+    const { bytesRead, beside } = state;
     state.bytesRead = 0;
+    // Of the log nobody counts what is unread.
+    if (beside !== null) beside.bytesRead = 0;
     return bytesRead;
   }
 
@@ -152,6 +185,7 @@ export class InboxReader {
 
   stop(): void {
     this.#inboxes = [];
+    this.#states = [];
     this.#places.clear();
     this.#queue.clear();
     this.#channel?.stop();
@@ -164,7 +198,8 @@ export class InboxReader {
     this.#channel?.leave();
     this.#byChannel = false;
     this.#inboxes = inboxes;
-    this.#places = new Map(inboxes.map((state) => [state.key, state]));
+    this.#states = inboxes.flatMap((inbox) => (inbox.beside === null ? [inbox] : [inbox, inbox.beside]));
+    this.#places = new Map(this.#states.map((state) => [state.key, state]));
     this.#listen();
     // What it waits for are the inboxes of before; only with the connection it stops.
     if (this.#reading && this.ready) {
@@ -176,8 +211,9 @@ export class InboxReader {
   #channelListener() {
     return {
       begun: () => {
-        for (const state of this.#inboxes) state.announced = 0;
+        for (const state of this.#states) state.announced = 0;
         this.#byChannel = true;
+        this.#listening++;
         this.#settled = false;
       },
       announced: (key: string, announcement: Buffer) => this.#announced(key, announcement),
@@ -191,7 +227,7 @@ export class InboxReader {
 
   #listen(): void {
     if (this.#inboxes.length === 0 || performance.now() < this.#distrustedUntilMs) return;
-    this.#channel?.listen(this.#inboxes.map(({ key }) => key));
+    this.#channel?.listen(this.#states.map(({ key }) => key));
   }
 
   #leaveChannel(): void {
@@ -212,9 +248,9 @@ export class InboxReader {
     const isBulk = this.#arrivals.takeLargeShare() > (this.#byChannel ? 1 / 2 : 1 / 4);
     if (isBulk) this.#leaveChannel();
     else if (!this.#byChannel) this.#listen();
-    else if (this.#settled && this.#inboxes.some(({ announced, due }) => announced < due)) this.#distrust();
+    else if (this.#settled && this.#states.some(({ announced, due }) => announced < due)) this.#distrust();
     // What was published before the channel was listened to is read by now.
-    for (const state of this.#inboxes) {
+    for (const state of this.#states) {
       state.due = this.#settled ? state.found : 0;
       if (!this.#settled) state.found = 0;
     }
@@ -231,11 +267,18 @@ export class InboxReader {
     if (isGap) this.#distrust();
     if (number <= state.taken) return;
     const isNext = number === state.taken + 1 && serverIn(id) === state.server && !state.doubted;
-    if (parts === null || !isNext || this.#queue.isFull) return this.#read();
+    if (parts === null || !isNext || !this.#isInTurn(state, parts) || this.#queue.isFull) return this.#read();
     this.#stats.inboxBatches.add('announced');
     if (!this.#arrivals.isUnderWay) queueMicrotask(() => this.#endArrival());
     this.#add(state, { id, parts, lost: 0 });
     this.#queue.handOver();
+  }
+
+  /** Nothing of the inbox or log beside it comes before this batch any more. */
+  #isInTurn({ isShared, beside }: InboxState, parts: readonly Buffer[]): boolean {
+    if (beside === null) return true;
+    if (!isShared) return sharedNumberIn(parts) <= beside.taken;
+    return this.#provenListening === this.#listening && beside.announced <= beside.taken;
   }
 
   #read(): void {
@@ -248,25 +291,31 @@ export class InboxReader {
     this.#reading = true;
     this.#rung = false;
     this.#askedMs = performance.now();
-    const inboxes = this.#inboxes;
-    const args: (string | number)[] = this.#byChannel ? [] : ['BLOCK', BLOCK_MS];
+    const states = this.#states;
+    const waits = !this.#byChannel && !this.#holds;
+    const question = { waits, listening: this.#byChannel ? this.#listening : 0 };
+    const args: (string | number)[] = waits ? ['BLOCK', BLOCK_MS] : [];
     args.push('COUNT', BATCHES_MAX, 'STREAMS');
-    for (const { key } of inboxes) args.push(key);
-    for (const state of inboxes) args.push(readFrom(state));
+    for (const { key } of states) args.push(key);
+    for (const state of states) args.push(readFrom(state));
     const command = new Command('xread', args as string[], { replyEncoding: null });
     (this.#redis.sendCommand(command) as Promise<Answer>).then(
       (answer) => {
-        if (inboxes === this.#inboxes) this.#take(answer);
+        if (states === this.#states) this.#take(answer, question);
       },
       (error: unknown) => this.#failed(error),
     );
   }
 
-  #take(answer: Answer): void {
+  #take(answer: Answer, { waits, listening }: Question): void {
     this.#reading = false;
-    const batches = answer === null ? 0 : this.#addNew(answer);
+    this.#holds = false;
+    const batches = answer === null ? 0 : this.#addNew(answer, !waits);
+    const isAll = !isFull(answer) && !this.#holds;
+    if (isAll && listening > 0) this.#provenListening = listening;
     // Asked for more before the work on these begins: meanwhile the next ones travel.
-    if (!this.#byChannel || isFull(answer) || (this.#rung && this.#isBehind())) this.#read();
+    const isProven = this.#provenListening === this.#listening;
+    if (!this.#byChannel || !isAll || !isProven || (this.#rung && this.#isBehind())) this.#read();
     if (batches > 0 && this.#interrupted) {
       this.#stats.gapRepairs.add('repaired');
       this.#logger.info('inbox gap repaired', { batches });
@@ -277,40 +326,52 @@ export class InboxReader {
   }
 
   #isBehind(): boolean {
-    return this.#inboxes.some(({ announced, taken }) => announced > taken);
+    return this.#states.some(({ announced, taken }) => announced > taken);
   }
 
   /** Takes the batches of the answer that have not come yet; returns their number. */
-  #addNew(answer: NonNullable<Answer>): number {
-    let batches = 0;
-    for (const [key, entries] of answer) {
-      const state = this.#places.get(key.toString())!;
-      for (const [idBytes, parts] of entries) {
-        const id = idBytes.toString('latin1');
-        const isProof = state.doubted && id === state.takenId;
-        const missing = numberIn(id) - state.taken - 1;
-        // Announced since it was asked for.
-        if (!state.doubted && missing < 0) continue;
-        const lost = state.doubted ? Math.max(1, missing + 1) : missing;
-        state.doubted = false;
-        state.found = numberIn(id);
-        if (isProof) continue;
-        this.#stats.inboxBatches.add('read');
-        state.server = serverIn(id);
-        this.#add(state, { id, parts, lost });
-        batches++;
-      }
+  #addNew(answer: NonNullable<Answer>, isSnapshot: boolean): number {
+    const found = new Map(answer.map(([key, entries]) => [this.#places.get(key.toString())!, entries]));
+    let count = 0;
+    for (const inbox of this.#inboxes) {
+      const ofInbox = found.get(inbox);
+      const ofLog = inbox.beside === null ? undefined : found.get(inbox.beside);
+      if (ofInbox === undefined && ofLog === undefined) continue;
+      const both = { inbox: ofInbox ?? [], log: ofLog ?? [] };
+      const { batches, isHeld } = mergedBatches(inbox, both, { limit: BATCHES_MAX, isSnapshot });
+      if (isHeld) this.#holds = true;
+      for (const { state, entry, lostOfLog } of batches) if (this.#addFound(state, entry, lostOfLog)) count++;
     }
-    return batches;
+    return count;
+  }
+
+  /** Returns whether the batch is new. */
+  #addFound(state: InboxState, [idBytes, parts]: Entry, lostOfLog: number): boolean {
+    const id = idBytes.toString('latin1');
+    const isProof = state.doubted && id === state.takenId;
+    const missing = numberIn(id) - state.taken - 1;
+    // Announced since it was asked for.
+    if (!state.doubted && missing < 0) return false;
+    const lost = state.doubted ? Math.max(1, missing + 1) : missing;
+    state.doubted = false;
+    state.found = numberIn(id);
+    if (isProof) return false;
+    if (lostOfLog > 0) state.beside!.taken += lostOfLog;
+    this.#stats.inboxBatches.add('read');
+    state.server = serverIn(id);
+    this.#add(state, { id, parts, lost: lost + lostOfLog });
+    return true;
   }
 
   #add(state: InboxState, { id, parts, lost }: { id: string; parts: readonly Buffer[]; lost: number }): void {
+    const messages = messagesIn(parts);
     let bytes = 0;
-    for (const part of parts) bytes += part.length;
+    for (const part of messages) bytes += part.length;
     state.taken = numberIn(id);
     state.takenId = id;
-    this.#arrivals.add(parts.length / 2, bytes);
-    this.#queue.add({ inbox: state, number: state.taken, server: state.server, parts, bytes, lost });
+    // The log is announced whole whatever comes in it.
+    if (!state.isShared) this.#arrivals.add(messages.length / 2, bytes);
+    this.#queue.add({ inbox: state, number: state.taken, server: state.server, parts: messages, bytes, lost });
   }
 
   #endArrival(): void {

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { BatchQueue, type BatchQueueParts, type InboxListener } from './batch-queue.js';
-import { InboxReader } from './inbox-reader.js';
+import { InboxReader, type Reached } from './inbox-reader.js';
+import type { InboxPlace } from './inbox-state.js';
 import type { Clients } from './redis-client.js';
 
 export interface InboxReadersOptions {
@@ -37,22 +38,22 @@ export class InboxReaders {
   }
 
   /** See InboxReader.follow. */
-  follow(keys: readonly string[]): void {
+  follow(places: readonly InboxPlace[]): void {
     const [first] = this.#readers;
-    if (this.#readers.length === 1) first!.follow(keys);
-    else for (const [partition, reader] of this.#readers.entries()) reader.follow([keys[partition]!]);
+    if (this.#readers.length === 1) first!.follow(places);
+    else for (const [partition, reader] of this.#readers.entries()) reader.follow([places[partition]!]);
   }
 
   /** See InboxReader.startOver. */
-  startOver(keys: readonly string[]): void {
-    for (const reader of this.#readers) reader.startOver(keys);
+  startOver(places: readonly InboxPlace[]): void {
+    for (const reader of this.#readers) reader.startOver(places);
   }
 
   /** See InboxReader.reach. */
-  async reach(sequences: readonly number[]): Promise<void> {
+  async reach(numbers: readonly Reached[]): Promise<void> {
     const [first] = this.#readers;
-    if (this.#readers.length === 1) await first!.reach(sequences);
-    else await Promise.all(this.#readers.map((reader, partition) => reader.reach([sequences[partition]!])));
+    if (this.#readers.length === 1) await first!.reach(numbers);
+    else await Promise.all(this.#readers.map((reader, partition) => reader.reach([numbers[partition]!])));
   }
 
   /** See InboxReader.takeBytesRead. */

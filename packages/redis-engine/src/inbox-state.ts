@@ -1,6 +1,16 @@
-/** How far a node has come in one of its inboxes. */
+/** Where a node finds what is for it in one partition. */
+export interface InboxPlace {
+  readonly key: string;
+  /** The log that the nodes of the partition share, and the id of the batch behind which it is read ('' for its beginning). */
+  readonly log: { readonly key: string; readonly last: string } | null;
+}
+
+/** How far a node has come in one of its inboxes, or in a log that nodes share. */
 export interface InboxState {
   readonly key: string;
+  readonly isShared: boolean;
+  /** The log of the inbox' partition, or the inbox beside this log; null: the node does not read the log. */
+  readonly beside: InboxState | null;
   /** Number of the last batch that came, from the inbox or from the channel. */
   taken: number;
   /** Its id: number and Redis process. */
@@ -24,8 +34,16 @@ export interface InboxState {
 /** Batch ids are `<number>-<Redis process>`. This suffix sorts after every process. */
 const LAST_OF_NUMBER = '-18446744073709551615';
 
-export function newInbox(key: string): InboxState {
-  const unread = { taken: 0, takenId: '', doubted: false, processed: 0, bytesRead: 0 };
+/** An inbox that was opened just now, with the log beside it. */
+export function newInbox({ key, log }: InboxPlace): InboxState {
+  const inbox = { ...newState(key, ''), isShared: false, beside: null as InboxState | null };
+  if (log !== null) inbox.beside = { ...newState(log.key, log.last), isShared: true, beside: inbox };
+  return inbox;
+}
+
+function newState(key: string, last: string) {
+  const taken = last === '' ? 0 : numberIn(last);
+  const unread = { taken, takenId: last, doubted: false, processed: taken, bytesRead: 0 };
   return { key, ...unread, server: 0, announced: 0, found: 0, due: 0 };
 }
 

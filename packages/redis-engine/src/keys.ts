@@ -70,6 +70,17 @@ export const keyKinds = {
   INBOX_ROOM: 'room:',
   /** Stream, batches by number and Redis process: header and body of each message in turn. */
   INBOX: 'in:',
+  /** Stream like an inbox, of what many nodes of the partition get (include/shared-log.lua). */
+  SHARED_LOG: 'sh',
+  /** String, id of the newest batch in it: number and Redis process. */
+  SHARED_LAST: 'shlast',
+  /** Sorted set, node by the number of the last batch of it that the node has processed. */
+  SHARED_READERS: 'shread',
+  /** List, numbers of the batches with which its pieces begin, and the bytes that the last piece has room for. */
+  SHARED_PIECE_STARTS: 'shpieces',
+  SHARED_ROOM: 'shroom',
+  /** String, '1': all nodes know of that log (partition 0). Looked at anew twice a second. */
+  SHARING: 'sharing',
   /** String, last source offset applied. */
   SOURCE: 'src:',
   /**

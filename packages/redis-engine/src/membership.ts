@@ -10,12 +10,12 @@ import {
   type ShownLease,
 } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
-import { randomId } from './epoch.js';
 import type { InboxReaders } from './inbox-readers.js';
 import type { Keys } from './keys.js';
 import type { Layout } from './layout.js';
 import { newIncarnation } from './node-names.js';
 import type { Settings } from './options.js';
+import { OwnInboxes } from './own-inboxes.js';
 import type { OwnRows } from './own-rows.js';
 import type { Reaper } from './reaper.js';
 import { othersIn, placesOf, UNKNOWN, type InboxState, type LeaseState, type Refresh } from './refresh.js';
@@ -48,6 +48,7 @@ export class Membership {
   readonly #settings: Settings;
   readonly #inbox: Inbox;
   readonly #observer: LeaseObserver;
+  readonly #inboxes: OwnInboxes;
   #name = '';
   /** Identity of the data set of each partition when the inbox was opened. */
   #datasets: string[] = [];
@@ -64,6 +65,7 @@ export class Membership {
   #owed: Omit<Repair, 'broken'> | null = null;
   #dead: ShownLease | null = null;
   #nodeCount = 1;
+  #isSharing = false;
   /** Nodes that somebody doubts, by how many do: looked at whatever their leases. */
   readonly #doubted = new Map<string, number>();
   #showing: Promise<void> | null = null;
@@ -78,6 +80,7 @@ export class Membership {
     this.#logger = logger;
     this.#inbox = inbox;
     this.#settings = settings;
+    this.#inboxes = new OwnInboxes(parts, settings);
     const { leaseMs, refreshMs } = settings;
     this.#observer = new LeaseObserver({ leaseMs, lookMsMax: REFRESHES_PER_LOOK * refreshMs });
     this.#statusJson = JSON.stringify({ ...status, node: settings.node });
@@ -113,6 +116,14 @@ export class Membership {
   /** Nodes that were registered at the last refresh. */
   get nodeCount(): number {
     return this.#nodeCount;
+  }
+
+  /**
+   * Tells whether all nodes know of the shared log. One of a release before says of no batch behind which batch of the log it
+   * came.
+   */
+  get isSharing(): boolean {
+    return this.#isSharing && this.observes;
   }
 
   /** A node that the last refresh showed to be dead. */
@@ -194,8 +205,9 @@ export class Membership {
     await this.#lease(true);
     // A router is told what concerns all nodes or it alone, which goes by the partition that lists the nodes.
     const partitions = this.#settings.role === 'router' ? [0] : keys.all();
-    this.#datasets = await Promise.all(partitions.map((partition) => this.#openInbox(partition)));
-    readers.follow(partitions.map((partition) => this.#inboxKey(partition)));
+    const opened = await Promise.all(partitions.map((partition) => this.#inboxes.open(this.#name, partition)));
+    this.#datasets = opened.map(({ dataset }) => dataset);
+    readers.follow(opened.map(({ place }) => place));
     this.#joined = true;
     this.#refreshedMs = performance.now();
   }
@@ -217,15 +229,15 @@ export class Membership {
 
   /** Batches of this inbox were dropped, or given their numbers a second time, before they were read. */
   inboxLost(key: string): void {
-    const partition = this.#inboxPartition(key);
+    const partition = this.#inboxes.partitionOf(this.#name, key);
     if (partition < 0) return;
     this.#repair('inbox batches lost', { broken: [partition], missed: [partition] }).catch(endByDefect);
   }
 
   /** Called when so much was read from this inbox that Redis must hear of it before the next refresh. */
   inboxSwallowed(key: string): void {
-    const partition = this.#inboxPartition(key);
-    if (partition >= 0 && this.#joined) this.#checkInbox(partition).catch(() => undefined);
+    const partition = this.#inboxes.partitionOf(this.#name, key);
+    if (partition >= 0 && this.#joined) this.#inboxes.check(this.#name, partition).catch(() => undefined);
   }
 
   async #check(): Promise<void> {
@@ -274,12 +286,14 @@ export class Membership {
    * that has read on.
    */
   async #reach(states: readonly InboxState[], partitions: readonly number[]): Promise<void> {
-    await this.#parts.readers.reach(states.map(({ sequence }, p) => (partitions.includes(p) ? sequence : UNKNOWN)));
+    const nothing = { sequence: UNKNOWN, shared: UNKNOWN };
+    await this.#parts.readers.reach(states.map((state, p) => (partitions.includes(p) ? state : nothing)));
   }
 
   async #openAgain(partitions: readonly number[]): Promise<void> {
-    await Promise.all(partitions.map(async (p) => (this.#datasets[p] = await this.#openInbox(p))));
-    this.#parts.readers.startOver(partitions.map((p) => this.#inboxKey(p)));
+    const opened = await Promise.all(partitions.map((p) => this.#inboxes.open(this.#name, p)));
+    for (const [at, { dataset }] of opened.entries()) this.#datasets[partitions[at]!] = dataset;
+    this.#parts.readers.startOver(opened.map(({ place }) => place));
   }
 
   async #repair(reason: string, { broken, missed, reaped = false }: Repair): Promise<void> {
@@ -301,16 +315,15 @@ export class Membership {
         this.#interruptObserver();
         throw error;
       }),
-      ...this.#datasets.map((_, p) => this.#checkInbox(p)),
+      ...this.#datasets.map((_, p) => this.#inboxes.check(this.#name, p)),
     ]);
     const failed = [lease, ...answers].find((result) => result.status === 'rejected');
     const states = answers.map((answer, partition): InboxState => {
-      if (answer.status === 'rejected') return { kind: 'unknown', sequence: UNKNOWN };
-      const { sequence, dataset, taken } = answer.value;
-      const number = sequence === '' ? UNKNOWN : Number(sequence);
-      if (dataset !== this.#datasets[partition]) return { kind: 'emptied', sequence: number };
+      if (answer.status === 'rejected') return { kind: 'unknown', sequence: UNKNOWN, shared: UNKNOWN };
+      const { dataset, sequence, taken, shared, sharedTaken } = answer.value;
+      if (dataset !== this.#datasets[partition]) return { kind: 'emptied', sequence, shared };
       // Behind what was taken from it: Redis came back with older data.
-      return { kind: number < taken ? 'lost' : 'known', sequence: number };
+      return { kind: sequence < taken || shared < sharedTaken ? 'lost' : 'known', sequence, shared };
     });
     return {
       lease: lease.status === 'rejected' ? 'unknown' : lease.value,
@@ -328,14 +341,17 @@ export class Membership {
 
   async #lease(registers: boolean): Promise<LeaseState> {
     const { keys, calls } = this.#parts;
-    const leaseKeys = [keys.key(0, 'NODES'), keys.key(0, 'STATUS', this.#name), keys.key(0, 'DEAD')];
+    const status = keys.key(0, 'STATUS', this.#name);
+    const leaseKeys = [keys.key(0, 'NODES'), status, keys.key(0, 'DEAD'), keys.key(0, 'SHARING')];
     const { leaseMs } = this.#settings;
     const doubted = [...this.#doubted.keys()];
     const args = [this.#name, leaseMs, this.#statusJson, registers ? '1' : '', LEASES_SHOWN, ...doubted];
     const call = { keys: leaseKeys, args };
-    const [state, nodeCount, ...shown] = await calls.of(0).run<[number, number, ...string[]]>('lease', call);
+    const reply = await calls.of(0).run<[number, number, number, ...string[]]>('lease', call);
+    const [state, nodeCount, isSharing, ...shown] = reply;
     if (state !== 1) return state === 0 ? 'gone' : 'reaped';
     this.#nodeCount = nodeCount;
+    this.#isSharing = isSharing === 1;
     this.#leasedMs = performance.now();
     this.#dead = this.#observer.look(othersIn(shown, this.#name), performance.now())[0] ?? null;
     return 'held';
@@ -345,41 +361,6 @@ export class Membership {
     this.#dead = null;
     this.#leasedMs = -Infinity;
     this.#observer.interrupt();
-  }
-
-  #openInbox(partition: number): Promise<string> {
-    const { keys, calls } = this.#parts;
-    const openKeys = [...this.#inboxKeys(partition), keys.key(partition, 'DATASET')];
-    const call = { keys: openKeys, args: [randomId(), this.#settings.inboxBytesMax] };
-    return calls.of(partition).run<string>('open-inbox', call);
-  }
-
-  async #checkInbox(partition: number) {
-    const { keys, calls, readers } = this.#parts;
-    const { taken, processed } = readers.inboxes[partition]!;
-    const bytesRead = readers.takeBytesRead(partition);
-    const checkKeys = [...this.#inboxKeys(partition), keys.key(partition, 'DATASET')];
-    const call = { keys: checkKeys, args: [processed, bytesRead, this.#settings.inboxBytesMax] };
-    try {
-      const [sequence, dataset] = await calls.of(partition).run<[string, string]>('check-inbox', call);
-      return { sequence, dataset, taken };
-    } catch (error) {
-      readers.giveBack(partition, bytesRead);
-      throw error;
-    }
-  }
-
-  #inboxKeys(partition: number): string[] {
-    const { keys } = this.#parts;
-    return (['SEQUENCE', 'INBOX', 'INBOX_ROOM'] as const).map((kind) => keys.key(partition, kind, this.#name));
-  }
-
-  #inboxKey(partition: number): string {
-    return this.#parts.keys.key(partition, 'INBOX', this.#name);
-  }
-
-  #inboxPartition(key: string): number {
-    return this.#datasets.findIndex((_, partition) => this.#inboxKey(partition) === key);
   }
 }
 

@@ -25,6 +25,10 @@ export interface RedisEngineOptions extends Partitioning {
   readonly refreshMs?: number;
   /** Bytes that may wait for a node in each partition; when there are more it is told what it has missed. Default 32 MiB. */
   readonly inboxBytesMax?: number;
+  /**
+   * Nodes from which on what they all get is written once, into a log that they share, and not into the inbox of each. Default 8.
+   */
+  readonly sharingNodesMin?: number;
   /** Called with the presence rows this node took away for a dead one; each row is reported by one node only. */
   readonly onReaped?: (rows: readonly ReapedRow[]) => void;
 }
@@ -63,6 +67,7 @@ export function withDefaults(options: RedisEngineOptions): Settings {
     leaseMs: 10_000,
     refreshMs: 1000,
     inboxBytesMax: 32 * 1024 * 1024,
+    sharingNodesMin: 8,
     partitioner: 'crc32',
     ...options,
   };

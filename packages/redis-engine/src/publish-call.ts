@@ -93,6 +93,8 @@ export interface CallHead {
   /** The Redis process that the call is meant for (see newEpoch). */
   readonly server: string;
   readonly inboxBytesMax: number;
+  /** Nodes on which a message goes by the log that they share; 0: none goes by it. */
+  readonly sharingNodesMin: number;
 }
 
 /** ARGV of publish-2.lua. */
@@ -117,6 +119,7 @@ export function publishArgs(chunk: ScriptChunk, head: CallHead): (string | numbe
     head.perItem ? '1' : '',
     offsets,
     head.mark === null ? '' : `${head.mark.offset} ${head.mark.proof} ${head.mark.log}`,
+    head.sharingNodesMin,
     classes.count,
     ...classes.args,
     ...items,

@@ -29,6 +29,13 @@ import { originSuffix } from './wire.js';
 type Reply = (number | string)[];
 const REPLY_HEAD = 4;
 
+/** What is known of the other nodes. */
+export interface NodesKnown {
+  readonly nodeCount: number;
+  /** All of them know of the log that nodes share. */
+  readonly isSharing: boolean;
+}
+
 type ItemResult = NonNullable<PublishResult['items']>[number];
 
 /**
@@ -40,8 +47,7 @@ export class Publisher {
   readonly #keys: Keys;
   readonly #stats: EngineStats;
   readonly #settings: Settings;
-  /** Nodes that what is for all may have to be handed to. */
-  readonly #nodeCount: () => number;
+  readonly #nodes: NodesKnown;
   readonly #lanes: SourceQueues;
   readonly #unsourced = new PacedCalls();
   readonly sources: SourcePositions;
@@ -50,13 +56,13 @@ export class Publisher {
   constructor(
     calls: Calls,
     keys: Keys,
-    { stats, settings, nodeCount }: { stats: EngineStats; settings: Settings; nodeCount: () => number },
+    { stats, settings, nodes }: { stats: EngineStats; settings: Settings; nodes: NodesKnown },
   ) {
     this.#calls = calls;
     this.#keys = keys;
     this.#stats = stats;
     this.#settings = settings;
-    this.#nodeCount = nodeCount;
+    this.#nodes = nodes;
     this.sources = new SourcePositions(calls, keys);
     this.#lanes = new SourceQueues(this.sources);
   }
@@ -89,7 +95,7 @@ export class Publisher {
   async #publishSourced({ items, perItem = false }: PublishBatch, source: SourceRange): Promise<PublishResult> {
     // No await between these and the writes: calls in flight keep their order by it.
     const lane = this.#lanes.next(source);
-    const chunks = splitItems(items, source.lastOffset, this.#partitionOf, this.#nodeCount());
+    const chunks = splitItems(items, source.lastOffset, this.#partitionOf, this.#copiesOfWide);
     const replies = await lane.run(chunks, async (chunk) => {
       const offset = chunk.partial === 0 ? chunk.lastOffset : chunk.lastOffset - 1;
       const reply = await this.#send(chunk, source, {
@@ -104,7 +110,7 @@ export class Publisher {
   }
 
   async #publishUnsourced(items: readonly Item[]): Promise<PublishResult> {
-    const chunks = splitItems(items, -1, this.#partitionOf, this.#nodeCount());
+    const chunks = splitItems(items, -1, this.#partitionOf, this.#copiesOfWide);
     const replies = await this.#unsourced.run(chunks, (chunk) =>
       this.#send(chunk, null, { previousOffset: null, perItem: true }),
     );
@@ -118,7 +124,7 @@ export class Publisher {
   ): Promise<Reply> {
     const base = this.#keys.base(chunk.partition);
     const sourceKey = source === null ? base : this.#keys.source(chunk.partition, source.topic, source.partition);
-    const { inboxBytesMax } = this.#settings;
+    const { inboxBytesMax, sharingNodesMin } = this.#settings;
     const link = this.#calls.of(chunk.partition);
     const { server } = link;
     const isLast = source !== null && chunk.partial === 0 && chunk.lastOffset === source.lastOffset;
@@ -130,11 +136,18 @@ export class Publisher {
       epoch: epochForLook(link),
       server,
       inboxBytesMax,
+      sharingNodesMin: this.#nodes.isSharing ? sharingNodesMin : 0,
     };
     const args = publishArgs(chunk, head);
     const reply = await link.run<Reply>('publish', { keys: [base, sourceKey], args });
     this.#stats.publications += reply[3] as number;
     return reply;
+  }
+
+  /** How often a message for many nodes may have to be written: once, if they share it, which half of them are enough for. */
+  get #copiesOfWide(): number {
+    const { nodeCount, isSharing } = this.#nodes;
+    return isSharing ? Math.min(nodeCount, Math.max(this.#settings.sharingNodesMin, nodeCount / 2)) : nodeCount;
   }
 
   #partition(item: Item): number {

@@ -297,7 +297,7 @@ export class RedisEngine implements Engine {
       { settings, status: this.#status },
     );
     const tops = new TopReads(calls, keys);
-    const publisher = new Publisher(publishing, keys, { stats, settings, nodeCount: () => membership.nodeCount });
+    const publisher = new Publisher(publishing, keys, { stats, settings, nodes: membership });
     const silent = new SilentNodes(membership, settings);
     const sessionParts = { calls, keys, membership, tops, silent, publisher };
     const sessions = new PresenceRegistry(sessionParts, { stats, settings });

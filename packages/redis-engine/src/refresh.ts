@@ -10,6 +10,8 @@ export interface InboxState {
   readonly kind: 'known' | 'emptied' | 'lost' | 'unknown';
   /** Number of the newest batch in the inbox. */
   readonly sequence: number;
+  /** Number of the newest batch in the log that nodes share. */
+  readonly shared: number;
 }
 
 /** `gone`: nobody lists the node. `reaped`: another node has taken it for dead. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { keyKinds } from './keys.js';
-import { announcementLimits } from './wire.js';
+import { announcementLimits, BEHIND_SHARED } from './wire.js';
 
 /** Number of keys of each script: one file a script under scripts/, with this number behind its name. */
 const keyCounts = {
@@ -18,9 +18,9 @@ const keyCounts = {
   acknowledged: 1,
   watch: 3,
   unwatch: 2,
-  lease: 3,
-  'open-inbox': 4,
-  'check-inbox': 4,
+  lease: 4,
+  'open-inbox': 1,
+  'check-inbox': 1,
   nodes: 2,
   'claim-dead': 2,
   retire: 3,
@@ -48,7 +48,7 @@ const INCLUDE = /^-- @include (\S+)$/gm;
 
 /** `announces`: batches are announced on channels as well. */
 export function loadScripts({ announces }: { announces: boolean }): ReadonlyMap<ScriptName, Script> {
-  const names = { ...keyKinds, ...announcementLimits, ANNOUNCES: announces };
+  const names = { ...keyKinds, ...announcementLimits, BEHIND_SHARED, ANNOUNCES: announces };
   const scripts = new Map<ScriptName, Script>();
   for (const [name, keys] of Object.entries(keyCounts) as [ScriptName, number][]) {
     const source = withNames(withIncludes(readFileSync(new URL(`${name}-${keys}.lua`, folder), 'utf8')), names);
@@ -58,7 +58,8 @@ export function loadScripts({ announces }: { announces: boolean }): ReadonlyMap<
 }
 
 function withIncludes(source: string): string {
-  return source.replace(INCLUDE, (_, name: string) => readFileSync(new URL(`include/${name}.lua`, folder), 'utf8'));
+  const included = (name: string) => readFileSync(new URL(`include/${name}.lua`, folder), 'utf8');
+  return source.replace(INCLUDE, (_, name: string) => withIncludes(included(name)));
 }
 
 /** `local PRESENCE = 'pres:'` for each name that is used, so that one place spells what it stands for. */

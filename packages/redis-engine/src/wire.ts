@@ -34,10 +34,24 @@ const ZERO = 48;
 const KIND_MESSAGE = 109;
 const KIND_ALL = 97;
 const KIND_COMMAND = 99;
+const KIND_BEHIND_SHARED = 115;
 const BEHIND_EPOCH = '","offset":'.length;
 
 /** A batch is announced whole up to so many messages and bytes. Scripts get them in place of their names (scripts.ts). */
 export const announcementLimits = { ANNOUNCED_MESSAGES_MAX: 8, ANNOUNCED_BYTES_MAX: 8192 } as const;
+
+/** Stands before the messages of a batch in an inbox, as a header; its body is the number of the shared log's newest batch. */
+export const BEHIND_SHARED = 's';
+
+/** The number of the batch in the shared log that a batch in an inbox came behind; 0: it does not say. */
+export function sharedNumberIn([header, body]: readonly Buffer[]): number {
+  return saysNumber(header) ? Number(body!.toString('latin1')) : 0;
+}
+
+/** The messages of a batch. */
+export function messagesIn(parts: readonly Buffer[]): readonly Buffer[] {
+  return saysNumber(parts[0]) ? parts.slice(2) : parts;
+}
 
 export function isAnnouncedWhole(messages: number, bytes: number): boolean {
   return messages <= announcementLimits.ANNOUNCED_MESSAGES_MAX && bytes <= announcementLimits.ANNOUNCED_BYTES_MAX;
@@ -147,6 +161,10 @@ export function decodeEntry(
   const acceptedMs = Number(behind.at(-1));
   const frame = Buffer.concat([body, tail]);
   return { ...at, recordTimeMs, frame, except: '', source, sourceOffset, acceptedMs, seen, endsAtMs };
+}
+
+function saysNumber(header: Buffer | undefined): boolean {
+  return header?.length === 1 && header[0] === KIND_BEHIND_SHARED;
 }
 
 function frameOf(header: Buffer, tailAt: number, body: Buffer): Buffer {

@@ -22,7 +22,7 @@ function createQueue(bytesMax = 1_000_000) {
   };
   const parts = { inbox, recent: new RecentRecords(), stats, logger: silent };
   const queue = new BatchQueue(parts, { listener, bytesMax });
-  const state = newInbox('in:a');
+  const state = newInbox({ key: 'in:a', log: null });
   let number = 0;
   const add = (bodies: readonly string[], { lost = 0, to = state }: { lost?: number; to?: InboxState } = {}) => {
     const messages = bodies.flatMap((text) => [Buffer.from('m\tt/u/u1\t1\t'), Buffer.from(text)]);

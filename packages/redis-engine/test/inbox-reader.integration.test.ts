@@ -28,7 +28,7 @@ async function createReader() {
   );
   await reading.connect();
   const key = uniqueName('inbox');
-  reader.follow([key]);
+  reader.follow([{ key, log: null }]);
   return { admin, reader, reading, inbox, stats, key };
 }
 
@@ -87,6 +87,6 @@ it('hands over what waits before inboxes begin anew', async () => {
   const texts = await addBatches(admin, key, 0, 60);
   await untilSomeWaits(reader);
   const { taken } = reader.inboxes[0]!;
-  reader.startOver([key]);
+  reader.startOver([{ key, log: null }]);
   expect(inbox.texts()).toEqual(texts.slice(0, 100 * taken));
 });

@@ -1,4 +1,5 @@
--- Collects what each node gets, adds it to its inbox as one numbered batch, and announces that.
+-- Collects what each node gets, adds it to its inbox as one numbered batch, and announces that. What many nodes get goes
+-- into the log that the nodes of a partition share (include/shared-log.lua).
 -- Needs the locals `base` (key prefix with hash tag), `server` (name of this Redis process) and `inboxBytesMax` of the
 -- including script.
 -- A message is a header and a body that are never joined here: this Lua hashes every byte of every string it makes, so a
@@ -27,31 +28,39 @@ local function hand(token, header, body)
   return 1
 end
 
--- Tells the node on its channel, with the whole batch when that is small: then it need not read the inbox.
-local function announce(inbox, id, batch)
+-- Tells those who listen to the channel, with the whole batch when that is worth it: then they need not read it.
+local function announce(channel, id, batch, isWhole)
   local announcement = id
-  if batch.n <= 2 * ANNOUNCED_MESSAGES_MAX and batch.bytes <= ANNOUNCED_BYTES_MAX then
+  if isWhole then
     -- Asked first, because making the text costs more: in bulk nobody listens (src/inbox-reader.ts says when).
-    local listeners = redis.pcall('PUBSUB', 'NUMSUB', inbox)[2]
+    local listeners = redis.pcall('PUBSUB', 'NUMSUB', channel)[2]
     if not listeners or listeners == 0 then return end
-    local lengths = ''
-    for i = 1, batch.n do lengths = lengths .. ' ' .. #batch[i] end
-    batch[0] = id .. lengths .. '\n'
-    announcement = table.concat(batch, '', 0, batch.n)
+    local first, lengths = batch.first or 1, { id }
+    for i = first, batch.n do lengths[#lengths + 1] = #batch[i] end
+    batch[first - 1] = table.concat(lengths, ' ') .. '\n'
+    announcement = table.concat(batch, '', first - 1, batch.n)
   end
   -- Nobody listens at a replica.
   redis.set_repl(redis.REPL_NONE)
   -- The user may have no right to channels: then no node listens either.
-  redis.pcall('PUBLISH', inbox, announcement)
+  redis.pcall('PUBLISH', channel, announcement)
   redis.set_repl(redis.REPL_ALL)
 end
 
+-- @include lives
+-- @include shared-log
+
 -- Returns the number of batches.
 local function sendOutbox()
+  local lastShared = (#outboxTokens > 0 or shared.n > 0) and redis.call('GET', base .. SHARED_LAST)
   for i = 1, #outboxTokens do
     local token = outboxTokens[i]
     local batch = outbox[token]
     local inbox, bytes = base .. INBOX .. token, batch.bytes
+    local isWhole = batch.n <= 2 * ANNOUNCED_MESSAGES_MAX and bytes <= ANNOUNCED_BYTES_MAX
+    if lastShared and readsSharedLog(token) then
+      batch[-1], batch[0], batch.first = BEHIND_SHARED, string.match(lastShared, '^%d+'), -1
+    end
     local sequence = redis.call('INCR', base .. SEQUENCE .. token)
     -- With the process' name, because one that came back with older data gives numbers a second time.
     local id = sequence .. '-' .. server
@@ -64,9 +73,9 @@ local function sendOutbox()
         redis.call('UNLINK', inbox)
         redis.call('SET', base .. INBOX_ROOM .. token, math.max(0, inboxBytesMax - bytes))
       end
-      redis.call('XADD', inbox, id, unpack(batch, 1, batch.n))
+      redis.call('XADD', inbox, id, unpack(batch, batch.first or 1, batch.n))
     end
-    if ANNOUNCES then announce(inbox, id, batch) end
+    if ANNOUNCES then announce(inbox, id, batch, isWhole) end
   end
-  return #outboxTokens
+  return #outboxTokens + sendShared(lastShared)
 end
