@@ -53,6 +53,10 @@ export class RestrictedKafka {
     await this.#allow(readingOf(topic));
   }
 
+  async allowToDescribe(topic: string): Promise<void> {
+    await this.#allow({ ...readingOf(topic), operation: AclOperationTypes.DESCRIBE });
+  }
+
   /** Takes that right away, also of who reads it just now. */
   async forbid(topic: string): Promise<void> {
     await this.#asAdmin((admin) => admin.deleteAcls({ filters: [readingOf(topic)] }));

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { KafkaConnectionOptions, KafkaError, TopicReader, TopicStatus } from '@ws-gateway/kafka-source';
 import { operatorsOf } from '../admin/operators.js';
 import type { Config } from '../config/config.js';
 import { kafkaTopics, toolConnection } from '../cli/kafka.js';
@@ -52,26 +53,90 @@ async function checkRedis({ engine, redis }: Config): Promise<Diagnosis[]> {
 }
 
 async function checkKafka(config: Config): Promise<Diagnosis[]> {
-  const needed =
-    (config.role !== 'edge' && config.topics.size > 0) || config.inbound.enabled || config.presence.enabled;
+  const needed = readsTopics(config) || config.inbound.enabled || config.presence.enabled;
   if (!needed) return [{ check: 'kafka', state: 'ok', detail: 'not used by this node' }];
   try {
     await probeKafka(config.kafka);
     const { checkTopics } = await import('@ws-gateway/kafka-source');
-    const topics = await checkTopics(await toolConnection(config), kafkaTopics(config));
-    const missing = topics.filter(({ exists }) => !exists).map(({ topic }) => topic);
-    const { createTopics } = config.kafka;
+    const connection = await toolConnection(config);
+    const topics = await checkTopics(connection, kafkaTopics(config));
+    const known = new Set(topics.filter(({ exists }) => exists).map(({ topic }) => topic));
     return [
       { check: 'kafka', state: 'ok', detail: `reached ${config.kafka.brokers.join(',')}, logged in` },
-      missing.length === 0
-        ? { check: 'kafka topics', state: 'ok', detail: `all ${topics.length} exist and may be described` }
-        : {
-            ...{ check: 'kafka topics', state: createTopics ? 'warning' : 'fault' },
-            detail: `missing: ${missing.join(', ')}${createTopics ? '; made at the start' : ''}`,
-          },
+      topicsDiagnosis(config, topics),
+      ...(readsTopics(config) ? [await checkKafkaRights(config, connection, known)] : []),
     ];
   } catch (error) {
     return [fault('kafka', error)];
+  }
+}
+
+function readsTopics({ role, topics }: Config): boolean {
+  return role !== 'edge' && topics.size > 0;
+}
+
+function topicsDiagnosis({ kafka: { createTopics } }: Config, topics: readonly TopicStatus[]): Diagnosis {
+  const check = 'kafka topics';
+  const names = (of: (topic: TopicStatus) => boolean): string =>
+    topics
+      .filter(of)
+      .map(({ topic }) => topic)
+      .join(', ');
+  const forbidden = names((topic) => topic.forbidden);
+  if (forbidden !== '')
+    return { check, state: 'fault', detail: `missing, or not to be described by this user: ${forbidden}` };
+  const missing = names(({ exists }) => !exists);
+  if (missing === '') return { check, state: 'ok', detail: `all ${topics.length} exist and may be described` };
+  return {
+    ...{ check, state: createTopics ? 'warning' : 'fault' },
+    detail: `missing: ${missing}${createTopics ? '; made at the start' : ''}`,
+  };
+}
+
+/** The right to write shows only when something is written. */
+async function checkKafkaRights(
+  { kafka, topics }: Config,
+  connection: KafkaConnectionOptions,
+  known: ReadonlySet<string>,
+): Promise<Diagnosis> {
+  const { TopicReader } = await import('@ws-gateway/kafka-source');
+  const reader = new TopicReader(connection);
+  const read = [...topics.values()].map(({ kafkaTopic }) => kafkaTopic).filter((topic) => known.has(topic));
+  try {
+    const refused = await unreadableTopics(reader, read);
+    const trouble = read[0] === undefined ? null : await groupTrouble(reader, kafka.groupId, read[0]);
+    if (trouble !== null) refused.push(`group ${kafka.groupId} (${trouble})`);
+    return refused.length === 0
+      ? { check: 'kafka rights', state: 'ok', detail: 'topics and group may be read' }
+      : { check: 'kafka rights', state: 'fault', detail: `this user may not read: ${refused.join(', ')}` };
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Asks each topic for what is behind its end, as a router would. */
+async function unreadableTopics(reader: TopicReader, topics: readonly string[]): Promise<string[]> {
+  const unreadable: string[] = [];
+  for (const topic of topics) {
+    const [bounds] = (await reader.bounds(topic)) ?? [];
+    if (bounds === undefined) continue;
+    try {
+      await reader.read(topic, { ...bounds, begin: bounds.end, end: bounds.end + 1 }, () => undefined);
+    } catch (error) {
+      if ((error as Partial<KafkaError>).code !== 'not_authorized') throw error;
+      unreadable.push(topic);
+    }
+  }
+  return unreadable;
+}
+
+/** null: there is none. Of a group that is forbidden kafkajs only says that it finds no coordinator. */
+async function groupTrouble(reader: TopicReader, groupId: string, topic: string): Promise<string | null> {
+  try {
+    await reader.committed(groupId, topic, [0]);
+    return null;
+  } catch (error) {
+    return (error as Error).message;
   }
 }
 

@@ -1,5 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
-import { createTopics, freePort, TEST_SECRET, testBrokers, testRedisUrl, uniqueName } from '@ws-gateway/testkit';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CertificateAuthority,
+  createTopics,
+  freePort,
+  RestrictedKafka,
+  TEST_SECRET,
+  testBrokers,
+  testRedisUrl,
+  uniqueName,
+} from '@ws-gateway/testkit';
 import { configFile, run } from './running.js';
 
 interface Check {
@@ -26,6 +38,7 @@ describe('doctor', () => {
     expect(checks.get('redis')).toMatchObject({ state: 'ok', detail: expect.stringMatching(/version \d/) });
     expect(checks.get('redis clock')).toMatchObject({ state: 'ok' });
     expect(checks.get('kafka topics')).toMatchObject({ state: 'ok', detail: 'all 2 exist and may be described' });
+    expect(checks.get('kafka rights')).toMatchObject({ state: 'ok', detail: 'topics and group may be read' });
     expect(checks.get('grpc')).toMatchObject({ state: 'warning', detail: expect.stringContaining('grpc.token') });
     expect(code).toBe(0);
   });
@@ -52,6 +65,51 @@ describe('doctor', () => {
     });
     expect(away.checks.get('kafka')).toMatchObject({ state: 'fault', detail: expect.stringContaining('ENOTFOUND') });
     expect(away.code).toBe(1);
+  });
+
+  test('names what its user may not read in Kafka', async () => {
+    const restricted = await RestrictedKafka.start();
+    try {
+      const [open, shut, hidden] = [uniqueName('open'), uniqueName('shut'), uniqueName('hidden')];
+      const groupId = uniqueName('doctor');
+      await createTopics([open, shut, hidden], 1, { brokers: restricted.brokers });
+      await restricted.allow(open);
+      await restricted.allowToDescribe(shut);
+      const kafka = { bootstrapServers: restricted.loginBrokers, sasl: RestrictedKafka.login, groupId };
+      const { code, checks } = await doctor({ redis, kafka: { ...kafka, topics: [open, shut, hidden] } });
+      expect(checks.get('kafka')).toMatchObject({ state: 'ok', detail: expect.stringContaining('logged in') });
+      expect(checks.get('kafka topics')).toMatchObject({
+        state: 'fault',
+        detail: `missing, or not to be described by this user: ${hidden}, ${groupId}-dlq`,
+      });
+      expect(checks.get('kafka rights')).toMatchObject({
+        state: 'fault',
+        detail: `this user may not read: ${shut}, group ${groupId} (Failed to find group coordinator)`,
+      });
+      expect(code).toBe(1);
+    } finally {
+      await restricted.stop();
+    }
+  }, 120_000);
+
+  test('looks at the certificates that are shown to Kafka and Redis', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'wsg-doctor-'));
+    const [certFile, keyFile] = [join(folder, 'client.crt'), join(folder, 'client.key')];
+    const { cert, key } = new CertificateAuthority().issue('gateway');
+    writeFileSync(certFile, cert);
+    writeFileSync(keyFile, key);
+    const files = { certFile, keyFile };
+    const { checks } = await doctor({
+      ...{ redis: { ...redis, tls: true, tlsFiles: files } },
+      kafka: { bootstrapServers: testBrokers(), tls: { enabled: true, ...files } },
+    });
+    rmSync(folder, { recursive: true });
+    for (const section of ['kafka.tls', 'redis.tlsFiles']) {
+      expect(checks.get(`${section} certificate`)).toMatchObject({
+        state: 'warning',
+        detail: expect.stringMatching(/^valid for [01] days$/),
+      });
+    }
   });
 
   test('shows a table to people', async () => {
