@@ -1,13 +1,4 @@
-import {
-  AclOperationTypes,
-  AclPermissionTypes,
-  AclResourceTypes,
-  Kafka,
-  logLevel,
-  ResourcePatternTypes,
-  type AclEntry,
-  type Admin,
-} from 'kafkajs';
+import kafkajs, { Kafka, logLevel, type AclEntry, type Admin } from 'kafkajs';
 import { freePort } from '@ws-gateway/local-servers';
 import { startKafka, type OwnServer } from './servers.js';
 
@@ -45,7 +36,7 @@ export class RestrictedKafka {
   }
 
   async allowGroup(groupId: string): Promise<void> {
-    await this.#allow({ ...READ, resourceType: AclResourceTypes.GROUP, resourceName: groupId });
+    await this.#allow({ ...READ, resourceType: kafkajs.AclResourceTypes.GROUP, resourceName: groupId });
   }
 
   /** Lets the gateway read the topic. */
@@ -54,7 +45,7 @@ export class RestrictedKafka {
   }
 
   async allowToDescribe(topic: string): Promise<void> {
-    await this.#allow({ ...readingOf(topic), operation: AclOperationTypes.DESCRIBE });
+    await this.#allow({ ...readingOf(topic), operation: kafkajs.AclOperationTypes.DESCRIBE });
   }
 
   /** Takes that right away, also of who reads it just now. */
@@ -82,13 +73,13 @@ export class RestrictedKafka {
 }
 
 const READ = {
-  resourcePatternType: ResourcePatternTypes.LITERAL,
+  resourcePatternType: kafkajs.ResourcePatternTypes.LITERAL,
   principal: `User:${RestrictedKafka.login.username}`,
   host: '*',
-  operation: AclOperationTypes.READ,
-  permissionType: AclPermissionTypes.ALLOW,
+  operation: kafkajs.AclOperationTypes.READ,
+  permissionType: kafkajs.AclPermissionTypes.ALLOW,
 };
 
 function readingOf(topic: string): AclEntry {
-  return { ...READ, resourceType: AclResourceTypes.TOPIC, resourceName: topic };
+  return { ...READ, resourceType: kafkajs.AclResourceTypes.TOPIC, resourceName: topic };
 }
