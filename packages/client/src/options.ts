@@ -86,6 +86,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   oneOf('tokenIn', ['protocol', 'query'], tokenIn);
   const urls = [url].flat().map(address);
   if (urls.length === 0) throw bad('url', 'given', urls);
+  if (transports.length === 0) throw bad('transports', 'given', transports);
   const WebSocket = options.WebSocket ?? globalWebSocket();
   if (WebSocket === null && transports.includes('websocket')) throw bad('WebSocket', 'given: there is none here', null);
   return {

@@ -218,6 +218,7 @@ describe('options', () => {
     [{ url: 'ws://host', token: 5 }, 'token: must be a string or function, not "number"'],
     [{ url: 'ws://host', tokenIn: 'header' }, 'tokenIn: must be protocol or query, not "header"'],
     [{ url: 'ws://host', transports: ['polling'] }, 'transports: must be websocket or sse, not "polling"'],
+    [{ url: 'ws://host', transports: [] }, 'transports: must be given, not []'],
     [{ url: 'ws://host', positions: [] }, 'positions: must be a object, not []'],
     [{ url: 'ws://host', autoConnect: 'no' }, 'autoConnect: must be a boolean, not "no"'],
   ])('%j cannot be used', (options, message) => {

@@ -188,7 +188,7 @@ export function leftFrame({ topics, rooms }: { topics: readonly NamedTopic[]; ro
 /** The only frame of a client that is refused after the upgrade; `refusalClose` follows. */
 export function refusedFrame({ status, code, message, retryAfterSeconds, details }: Refusal): string {
   const afterMs = retryAfterSeconds === undefined ? {} : { after_ms: retryAfterSeconds * 1000 };
-  return responseFrame(-1, 'refused', 'error', { ...details, code, message, http: status, ...afterMs });
+  return responseFrame(-1, 'refused', 'error', { code, message, http: status, ...details, ...afterMs });
 }
 
 /** The first frame after the upgrade. */

@@ -60,7 +60,7 @@ export { refusalStatuses } from './edge/refusals.js';
 export { requestErrorCodes } from './edge/commands/command-dispatcher.js';
 export { EngineNotifier } from './engine-notifier.js';
 export type { SentMessage, SentMessages } from './edge/commands/send-command.js';
-export { parseRfc3339 } from './records/rfc3339.js';
+export { formatGivenTime, parseRfc3339 } from './records/rfc3339.js';
 export { memberText } from './records/json/member-text.js';
 export { RecordDecoder } from './records/record-decoder.js';
 export { APPLIED_HEADER } from './records/headers.js';

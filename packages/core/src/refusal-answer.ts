@@ -6,5 +6,5 @@ export function refusalAnswer(refusal: Refusal): HttpAnswer & { readonly body: s
   const { status, code, message, retryAfterSeconds, details } = refusal;
   const headers: Record<string, string> =
     retryAfterSeconds === undefined ? {} : { 'retry-after': `${retryAfterSeconds}` };
-  return { status, headers, body: JSON.stringify({ error: { ...details, code, message } }) };
+  return { status, headers, body: JSON.stringify({ error: { code, message, ...details } }) };
 }

@@ -35,7 +35,7 @@ function refused(deps: AdminDeps, route: AdminRoute, error: unknown): HttpAnswer
 
 function failed({ code, message, details }: AdminError): HttpAnswer {
   const status = adminStatuses[code];
-  const refusal = answer(status, { error: { ...details, code, message } });
+  const refusal = answer(status, { error: { code, message, ...details } });
   if (status === 401) return { ...refusal, headers: { ...refusal.headers, 'www-authenticate': 'Bearer' } };
   if (status === 503) return { ...refusal, headers: { ...refusal.headers, 'retry-after': `${RETRY_AFTER_SECONDS}` } };
   return refusal;

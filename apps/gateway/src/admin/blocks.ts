@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   APPLIED_HEADER,
   defaultTopicPolicy,
+  formatGivenTime,
   type Block,
   type HttpRequest,
   type OutgoingRecord,
@@ -55,7 +56,7 @@ export async function blockOf({ engine }: AdminDeps, request: HttpRequest): Prom
 }
 
 function blockView(user: string, { reason, expiresAtMs }: Block) {
-  return { user, reason, expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() };
+  return { user, reason, expires_at: expiresAtMs === null ? null : formatGivenTime(expiresAtMs) };
 }
 
 /** Payload of a user-blocks record; what it may be is checked as there. */

@@ -136,7 +136,8 @@ describe('GET /api/history', () => {
 
 describe('blocks', () => {
   it('are listed page by page, and shown one by one', async () => {
-    const expires_at = new Date(Date.now() + 3_600_000).toISOString();
+    // It came back as `…:00.000Z`, and compared as text it was another time.
+    const expires_at = '2099-01-01T00:00:00Z';
     await call(asked, 'POST /api/blocks/b1', { body: { reason: 'fraud' } });
     await call(asked, 'POST /api/blocks/b2', { body: { expires_at } });
     await call(asked, 'POST /api/blocks/b3');

@@ -46,3 +46,8 @@ export function formatRfc3339(ms: number): string {
   }
   return lastText;
 }
+
+/** Writes a time that was given from outside: a whole second without a fraction, as nearly everybody gives it. */
+export function formatGivenTime(ms: number): string {
+  return formatRfc3339(ms).replace('.000Z', 'Z');
+}

@@ -51,7 +51,9 @@ export class AuthenticationCommand {
   async #authenticate(connection: Connection, request: ClientRequest): Promise<Outcome> {
     const token = own(request.options, 'authToken') ?? '';
     if (typeof token !== 'string') throw new RefusalError('bad_request', 'authToken: a text');
-    const isUpdate = own(request.options, 'update') === true;
+    const isUpdate = own(request.options, 'update') ?? false;
+    // What was meant as `true` would change the user, and drop all subscriptions.
+    if (typeof isUpdate !== 'boolean') throw new RefusalError('bad_request', 'update: true or false');
     if (token === '') return this.#becomeGuest(connection, isUpdate);
     const outcome = await this.#askBackend(connection, request);
     if (outcome !== null && outcome.status !== 'ok') return outcome;

@@ -2,7 +2,7 @@ import type { Engine } from '../../engine.js';
 import { HISTORY_LIMIT, HISTORY_LIMIT_MAX, historyBytesMax, readHistory } from '../../history-text.js';
 import { isObject, own } from '../../json.js';
 import { isUserId } from '../../names.js';
-import { keyStream, roomStream, userStream, type RetainedStream } from '../../streams.js';
+import { keyStream, roomStream, userStream, type Position, type RetainedStream } from '../../streams.js';
 import type { StreamPolicy } from '../../stream-policy.js';
 import type { ClusterSurvey } from '../node/cluster-survey.js';
 import type { Connection } from '../delivery/connection.js';
@@ -60,9 +60,7 @@ export class HistoryCommands {
 
   async #history(connection: Connection, { options }: ClientRequest): Promise<Outcome> {
     const stream = this.#streamOf(connection, options);
-    const after = own(options, 'after');
-    if (after !== undefined && !isObject(after)) throw new RefusalError('bad_request', 'after: {"epoch","offset"}');
-    const position = after === undefined ? null : positionOf(after);
+    const position = afterOf(options);
     const limit = limitOf(options);
     const bytesMax = historyBytesMax(this.#options.limits.historyBytes);
     const request = { after: position, limit, bytesMax };
@@ -74,6 +72,9 @@ export class HistoryCommands {
 
   #streamOf(connection: Connection, options: Readonly<Record<string, unknown>>): RetainedStream {
     const name = own(options, 'topic');
+    if ((name === undefined) === (own(options, 'room') === undefined)) {
+      throw new RefusalError('bad_request', 'history: either {"topic"} or {"room"}');
+    }
     const { user } = connection;
     if (typeof name === 'string') {
       const key = own(options, 'key');
@@ -134,6 +135,15 @@ export class HistoryCommands {
     const { users, connections, complete } = await this.#deps.survey.members(room);
     return ok({ users, connections, ...(complete ? {} : { incomplete: true }) });
   }
+}
+
+/** null: from the beginning. */
+function afterOf(options: Readonly<Record<string, unknown>>): Position | null {
+  const after = own(options, 'after') ?? null;
+  if (after === null) return null;
+  const position = isObject(after) ? positionOf(after) : null;
+  if (position === null) throw new RefusalError('bad_request', 'after: {"epoch","offset"}');
+  return position;
 }
 
 function limitOf(options: Readonly<Record<string, unknown>>): number {

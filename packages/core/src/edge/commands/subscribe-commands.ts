@@ -51,6 +51,7 @@ export class SubscribeCommands {
     const { access } = this.#deps;
     const standing = connection.subscriptions.filter(({ kind }) => kind === 'topic');
     const known = Map.groupBy(standing, ({ name }) => name);
+    access.requireRoomFor(new Set([...known.keys(), ...wanted.map(({ topic }) => topic)]).size);
     const sorted: SortedRequests = { fresh: [], standing: [], recover: new Map() };
     for (const request of wanted) {
       const { topic, keys } = access.wish({ name: request.topic, keys: request.keys }, connection.login);
@@ -71,7 +72,6 @@ export class SubscribeCommands {
         if (position !== undefined) sorted.recover.set(keyStream(topic.name, key), position);
       }
     }
-    access.requireRoomFor(new Set([...known.keys(), ...sorted.fresh.map(({ topic }) => topic.name)]).size);
     return sorted;
   }
 

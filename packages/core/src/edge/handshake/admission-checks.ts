@@ -1,5 +1,6 @@
 import type { AdmitResult, Block } from '../../engine.js';
 import { AdmissionDeniedError, TokenError, VerifierUnavailableError } from '../../errors.js';
+import { formatGivenTime } from '../../records/rfc3339.js';
 import type { Position } from '../../streams.js';
 import type { HandshakeIdentifier, Identity, TokenlessHandshake, TokenVerifier } from '../../token-verifier.js';
 import type { Connection } from '../delivery/connection.js';
@@ -42,7 +43,7 @@ export function connectionsToReplace(connection: Connection, connections: Connec
 
 function blockedRefusal(block: Block): RefusalError {
   const message = block.reason === '' ? 'this user is blocked' : `this user is blocked: ${block.reason}`;
-  const expiresAt = block.expiresAtMs === null ? null : new Date(block.expiresAtMs).toISOString().replace('.000Z', 'Z');
+  const expiresAt = block.expiresAtMs === null ? null : formatGivenTime(block.expiresAtMs);
   return new RefusalError('user_blocked', message, { reason: block.reason, expires_at: expiresAt });
 }
 

@@ -119,8 +119,8 @@ export class Handshaker {
   /** Throws RefusalError. */
   #requests(endpoint: Endpoint, query: HandshakeQuery, login: Login): SubscribeRequest[] {
     const { access } = this.#deps;
+    access.requireRoomFor(query.topics.length);
     const topics = query.topics.map((name) => access.wish({ name, keys: query.keys.get(name) }, login));
-    access.requireRoomFor(topics.length);
     for (const { topic, keys } of topics) access.requireRoomForKeys(topic, keys.length);
     const { user } = login;
     return [...access.requests(topics, query.recover, user), ...endpoint.subscriptions(user)];

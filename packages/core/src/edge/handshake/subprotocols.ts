@@ -32,7 +32,7 @@ export class SubprotocolOffer {
     if (this.#names.length === 0) return null;
     const selected = configured.find((name) => this.#names.includes(name));
     if (selected !== undefined) return selected;
-    if (this.token !== null) return TOKEN_PROTOCOL;
+    if (this.#names.includes(TOKEN_PROTOCOL)) return TOKEN_PROTOCOL;
     const known = [...new Set([OWN_PROTOCOL, ...configured, TOKEN_PROTOCOL])].join(', ');
     throw new RefusalError('bad_request', `Sec-WebSocket-Protocol: none is known; known ones: ${known}`);
   }

@@ -107,6 +107,14 @@ describe('a connection that stays what it was', () => {
     expect(await session.node.rows('ann')).toEqual([1]);
   });
 
+  // Anything but `true` was taken for no update: the connection became the other user's and lost its subscriptions.
+  it.each(['true', 1, {}, []])('when update is neither true nor false: %j', async (update) => {
+    session = await Session.open('ann');
+    const rid = session.client.send('authentication', { authToken: 'bob', update });
+    expect(await session.answer(rid)).toMatchObject({ status: 'error', payload: { code: 'bad_request' } });
+    expect(await session.node.rows('ann', 'bob')).toEqual([1, 0]);
+  });
+
   it('when the other user has as many connections as are allowed', async () => {
     session = await Session.open('bob');
     await session.node.connect('/web', 'bob');

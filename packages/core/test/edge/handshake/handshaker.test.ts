@@ -102,12 +102,18 @@ describe('subprotocols', () => {
   it.each([
     ['bearer, ann', 'admitted'],
     ['v1.json, bearer, ann', 'admitted'],
-    ['v1.json, bearer', 'bad_request'],
-    ['bearer', 'bad_request'],
+    ['v1.json, bearer', 'admitted'],
+    ['bearer', 'admitted'],
     ['v1.json', 'bad_request'],
   ])('that are offered as %s: the token is the entry right behind bearer', async (protocols, outcome) => {
     await start();
     expect(await codeOf('/ws', '', protocols.includes('ann') ? '' : 'token=ann', { protocols })).toBe(outcome);
+  });
+
+  // It was refused with "none is known; known ones: wsg.v1, bearer".
+  it('that hold bearer and nothing behind it bring no token, and are known all the same', async () => {
+    await start();
+    expect(await codeOf('/ws', '', '', { protocols: 'bearer' })).toBe('token_missing');
   });
 
   it('of unknown names only are refused with the known ones, since a browser would end the connection anyway', async () => {
@@ -119,6 +125,18 @@ describe('subprotocols', () => {
       message: expect.stringMatching(/v2\.json.*bearer/),
     });
     expect(await codeOf('/ws', 'ann', '', { protocols: 'x, v2.json' })).toBe('admitted');
+  });
+});
+
+describe('more topics than a connection may have', () => {
+  // Each name was looked up first, so the answer was `unknown_topic` with the list of those that there are.
+  it('are a bad request, whether they exist or not', async () => {
+    await start({ options: { topicsPerConnection: 2 } });
+    expect(await codeOf('/ws', 'ann', 'topics=a,b,c')).toBe('bad_request');
+    expect(await codeOf('/ws', 'ann', 'topics=a,b')).toBe('unknown_topic');
+    const client = await node.connect('/ws', 'ann');
+    const answer = await client.ask('subscribe', { topics: ['a', 'b', 'c'] });
+    expect(answer).toMatchObject({ status: 'error', payload: { code: 'bad_request' } });
   });
 });
 
