@@ -10,7 +10,8 @@ export function identityOf(claims: JWTPayload, { userClaim, listClaims }: ReadCl
     user: userOf(claims, userClaim),
     expiresAtMs: millisecondsOf(claims.exp),
     issuedAtMs: millisecondsOf(claims.iat),
-    tokenId: typeof claims.jti === 'string' ? claims.jti : null,
+    // RFC 7519 wants a text. Issuers that count their tokens write a number, and must be able to take one back.
+    tokenId: textOf(claims.jti),
     topics: namesOf(claims, 'topics'),
     rooms: namesOf(claims, 'rooms'),
     // A claim of this name and another type may well be somebody else's: it grants nothing and refuses nobody.

@@ -27,6 +27,13 @@ describe('claims of a verified token', () => {
     });
   });
 
+  it('name the token also by a number, so that it can be revoked', async () => {
+    const ids = await Promise.all(
+      [17, '17', true, { id: 17 }].map(async (jti) => verifier().verify(await sign({ sub: 'u1', jti }))),
+    );
+    expect(ids.map(({ tokenId }) => tokenId)).toEqual(['17', '17', null, null]);
+  });
+
   it('limit nothing and never expire when they are absent', async () => {
     expect(await verifier().verify(await sign({ sub: 'u1' }))).toEqual({
       ...{ user: 'u1', expiresAtMs: null, issuedAtMs: null, tokenId: null },
