@@ -150,4 +150,4 @@ it('certificates for Kafka and Redis and their authorities are replaced under lo
   expect(handshakes.failures).toEqual([]);
   expect(load.clients.closes()).toEqual({});
   expect(await load.verdict()).toMatchObject(FAULTLESS);
-}, 240_000);
+}, 480_000);
