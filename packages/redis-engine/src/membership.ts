@@ -2,6 +2,7 @@ import {
   endByDefect,
   EngineError,
   LeaseObserver,
+  userOfStream,
   type Inbox,
   type Life,
   type Logger,
@@ -18,6 +19,7 @@ import type { Settings } from './options.js';
 import { OwnInboxes } from './own-inboxes.js';
 import type { OwnRows } from './own-rows.js';
 import type { Reaper } from './reaper.js';
+import type { RecentRecords } from './recent-records.js';
 import { othersIn, placesOf, UNKNOWN, type InboxState, type LeaseState, type Refresh } from './refresh.js';
 
 /** Time in ms without a refresh after which the node does not count as registered any more. */
@@ -36,6 +38,7 @@ interface MembershipParts {
   readonly reaper: Reaper;
   readonly ownRows: OwnRows;
   readonly layout: Layout;
+  readonly recent: RecentRecords;
 }
 
 /**
@@ -206,7 +209,10 @@ export class Membership {
     // A router is told what concerns all nodes or it alone, which goes by the partition that lists the nodes.
     const partitions = this.#settings.role === 'router' ? [0] : keys.all();
     const opened = await Promise.all(partitions.map((partition) => this.#inboxes.open(this.#name, partition)));
-    this.#datasets = opened.map(({ dataset }) => dataset);
+    const datasets = opened.map(({ dataset }) => dataset);
+    // Before the first message of the new data comes.
+    this.#loseStreams(partitions.filter((_, p) => (this.#datasets[p] ?? datasets[p]) !== datasets[p]));
+    this.#datasets = datasets;
     readers.follow(opened.map(({ place }) => place));
     this.#joined = true;
     this.#refreshedMs = performance.now();
@@ -292,8 +298,18 @@ export class Membership {
 
   async #openAgain(partitions: readonly number[]): Promise<void> {
     const opened = await Promise.all(partitions.map((p) => this.#inboxes.open(this.#name, p)));
+    this.#loseStreams(partitions.filter((p, at) => this.#datasets[p] !== opened[at]!.dataset));
     for (const [at, { dataset }] of opened.entries()) this.#datasets[partitions[at]!] = dataset;
     this.#parts.readers.startOver(opened.map(({ place }) => place));
+  }
+
+  /** What lay in these partitions is gone. */
+  #loseStreams(emptied: readonly number[]): void {
+    if (emptied.length === 0) return;
+    const { keys, recent } = this.#parts;
+    // What goes to all connections is noted under no name.
+    const placeOf = (stream: string): number => keys.partitionOf(userOfStream(stream) ?? stream);
+    recent.loseStreams((stream) => stream === '' || emptied.includes(placeOf(stream)));
   }
 
   async #repair(reason: string, { broken, missed, reaped = false }: Repair): Promise<void> {

@@ -17,7 +17,7 @@ export interface Origin {
  */
 interface Mark {
   readonly source: number;
-  /** Process that the newest record came from. */
+  /** Process that the newest record came from; 0 when its data is gone. */
   server: number;
   offset: number;
   recordTimeMs: number;
@@ -30,6 +30,9 @@ interface Mark {
 }
 
 type Generation = Map<string, Mark>;
+
+/** A mark's server whose data is gone. */
+const NO_SERVER = 0;
 
 /**
  * Knows what came to this node in the last minutes, as one offset for each stream and Kafka partition. A Redis that
@@ -72,6 +75,17 @@ export class RecentRecords {
     if (mark === null || recordTimeMs > mark.timeMaxMs) return false;
     if (mark.server === server) return sourceOffset <= mark.offsetOfOthers;
     return sourceOffset < mark.offset || (sourceOffset === mark.offset && recordTimeMs === mark.recordTimeMs);
+  }
+
+  /** Redis has lost all that these streams had: the records of them that come again, also from the same process, came before. */
+  loseStreams(isLost: (stream: string) => boolean): void {
+    this.#onlyServer = -1;
+    for (const generation of [this.#newer, this.#older]) {
+      for (const [stream, first] of generation) {
+        if (isLost(stream))
+          for (let mark: Mark | null = first; mark !== null; mark = mark.next) mark.server = NO_SERVER;
+      }
+    }
   }
 
   /** Forgets what is too old to be read again. To be called now and then. */

@@ -292,7 +292,7 @@ export class RedisEngine implements Engine {
     const ownRows = new OwnRows({ calls, keys, inbox, logger });
     const layout = new Layout(calls, keys);
     const membership: Membership = new Membership(
-      { calls, readers, keys, reaper, ownRows, layout },
+      { calls, readers, keys, reaper, ownRows, layout, recent },
       { logger, inbox },
       { settings, status: this.#status },
     );
