@@ -25,7 +25,31 @@ if receiptLife == life and tonumber(receiptFirst) == first then
 end
 redis.call('SET', base .. OUTCOMES_FIRST, life .. ' ' .. string.format('%.0f', first))
 
-for _, key in ipairs(redis.call('ZRANGE', base .. LEDGER_DUE, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit)) do
+-- Redis sorts those that are due in the same ms by their text: the 100th record before the 99th. A user's are told in order.
+local function dueKeys()
+  local rows = redis.call('ZRANGE', base .. LEDGER_DUE, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
+  if #rows == 0 then return {} end
+  local keys, placeOf, last = {}, {}, rows[#rows]
+  local function add(key, due)
+    local source, offset = string.match(key, '^(%d+) (%d+) ')
+    keys[#keys + 1], placeOf[key] = key, { tonumber(due), tonumber(source), tonumber(offset) }
+  end
+  for at = 1, #rows, 2 do
+    if rows[at + 1] ~= last then add(rows[at], rows[at + 1]) end
+  end
+  -- All of the last ms: the limit may have parted them.
+  for _, key in ipairs(redis.call('ZRANGE', base .. LEDGER_DUE, last, last, 'BYSCORE')) do add(key, last) end
+  table.sort(keys, function(a, b)
+    local one, other = placeOf[a], placeOf[b]
+    for i = 1, 3 do
+      if one[i] ~= other[i] then return one[i] < other[i] end
+    end
+    return a < b
+  end)
+  return keys
+end
+
+for _, key in ipairs(dueKeys()) do
   local entry = entryOf(key)
   if entry then decide(key, entry, true) else redis.call('ZREM', base .. LEDGER_DUE, key) end
 end

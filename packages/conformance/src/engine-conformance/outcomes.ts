@@ -109,6 +109,21 @@ export const outcomes: ConformanceTests = {
     expect(reader.told).toHaveLength(2);
   },
 
+  // Redis sorted what was due at the same moment by its text: record 100 was told before record 99.
+  'tells what became of a user’s messages in the order of their records': async (fixture) => {
+    const node = await fixture.node();
+    const offsets = [8, 9, 10, 11, 99, 100, 101];
+    await node.engine.publish(
+      sourced(
+        -1,
+        offsets.map((offset) => [offset, tracked('nobody', String(offset))]),
+      ),
+    );
+    const reader = new Reader(node);
+    await reader.waitFor(offsets.length, fixture);
+    expect(reader.decided.map(({ about }) => Number(about))).toEqual(offsets);
+  },
+
   'lets a connection that came in time, and read the message in the history, count': async (fixture) => {
     const node = await fixture.node();
     await node.engine.publish(sourced(-1, [[1, tracked('u1', 'a')]]));
