@@ -5,7 +5,7 @@ export interface NodeParts {
   readonly engine: Engine;
   readonly edge: Edge | null;
   readonly source: RecordSource | null;
-  readonly stats: { readonly router: Pick<RouterStats, 'deadLettersLostMs'> };
+  readonly stats: { readonly router: Pick<RouterStats, 'deadLettersLostMs' | 'topicTroubles'> };
   readonly schemas: SchemaRegistryState | null;
 }
 
@@ -47,7 +47,8 @@ export function stateOf({ edge, engine, source, stats, schemas }: NodeParts): No
   if (!engine.healthy) failing.push('redis');
   if (edge?.full === true) failing.push('full');
   if (edge?.draining === true) failing.push('draining');
-  const warnings = (source?.status.troubles ?? []).map(({ topic, reason }) => `topic:${topic}:${reason}`);
+  const troubles = source?.status.troubles ?? stats.router.topicTroubles;
+  const warnings = troubles.map(({ topic, reason }) => `topic:${topic}:${reason}`);
   if (performance.now() - stats.router.deadLettersLostMs < DEAD_LETTERS_MS) warnings.push('dead_letters');
   if (schemas?.healthy === false) {
     warnings.push('schema-registry');

@@ -58,6 +58,7 @@ import { NoSockets } from './no-sockets.js';
 import { RouterInbox } from './router-inbox.js';
 import { shutDown, type Stoppable } from './shutdown.js';
 import { startParts } from './start-parts.js';
+import { UnreadTopics } from './unread-topics.js';
 import { withoutEffect } from './without-effect.js';
 
 export interface RunningGateway {
@@ -149,7 +150,7 @@ export async function serve(live: LiveConfig, join: JoinWorkerGroup = alone): Pr
   // Nothing of a node that the engine refuses would be found by the others, so it must not look well.
   const refuse = (error: unknown): void => void gateway.stop('the engine refuses', error).catch(() => undefined);
   const started = startParts({ engine, inbox, router, outcomes, logger, refuse }, stopping.signal);
-  edge?.start();
+  if (edge !== null) startEdge(edge, config, { engine, stats, logger, stopping: stopping.signal });
   const stoppable = { ...made, started, edge, router, outcomes, outgoing, schemas, server: transport, ops, grpc };
   const certificates = new Certificates(config, { server: transport, grpc }, logger);
   certificates.watch();
@@ -232,6 +233,17 @@ function createOpsServer(
   const onRequest: UwsTransportOptions['onRequest'] = (method, path, status, seconds) =>
     metrics.observeRequest(method, path, status, seconds);
   return createUwsTransport(new NoSockets(), { ...options, onRequest }, logger.child({ part: 'ops' }));
+}
+
+function startEdge(
+  edge: Edge,
+  config: Config,
+  { engine, stats, logger, stopping }: { engine: Engine; stats: Stats; logger: Logger; stopping: AbortSignal },
+): void {
+  edge.start();
+  if (config.role !== 'edge') return;
+  const deps = { engine, stats: stats.router, logger: logger.child({ part: 'kafka' }) };
+  new UnreadTopics(deps, [...config.topics.values()]).run(stopping).catch(endByDefect);
 }
 
 function watchDescriptors(

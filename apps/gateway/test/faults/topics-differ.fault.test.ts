@@ -93,3 +93,35 @@ it(
   },
   scale.timeoutMs,
 );
+
+// An edge is in no group, and nobody told it.
+it(
+  'an edge names the topics that no router reads, also when the router that read one is killed',
+  async () => {
+    const edge = { role: 'edge', topics: ['notifications', 'added'] } as const;
+    const cluster = await GatewayProcesses.open({
+      nodes: [edge, { role: 'router', topics: ['notifications'] }],
+      topics: { added: {} },
+    });
+    cleanups.push(() => cluster.close());
+    const unread = `topic:${cluster.kafkaTopic('added')}:unread`;
+    const readiness = async () => {
+      const answer = await fetch(`${cluster.edges[0]!.httpUrl}/ready`);
+      const { warnings = [] } = (await answer.json()) as { warnings?: string[] };
+      return { status: answer.status, warnings };
+    };
+    const tells = (warnings: readonly string[]) => async () => {
+      const now = await readiness();
+      return now.status === 200 && now.warnings.join() === warnings.join();
+    };
+    const patience = { timeoutMs: 60_000 };
+    await waitFor(tells([unread]), { what: 'the topic that nobody reads', ...patience });
+    const router = await cluster.start({ role: 'router', topics: ['added'] });
+    await waitFor(tells([]), { what: 'no warning', ...patience });
+    await cluster.kill(router);
+    const killedMs = performance.now();
+    await waitFor(tells([unread]), { what: 'the topic of the killed router', ...patience });
+    expect(performance.now() - killedMs).toBeLessThan(promisedMs(15_000));
+  },
+  scale.timeoutMs,
+);
