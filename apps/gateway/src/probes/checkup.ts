@@ -17,6 +17,7 @@ export interface Diagnosis {
 }
 
 const DESCRIPTORS_MIN = 4096;
+const TOKEN_LENGTH_MIN = 16;
 const CLOCK_AHEAD_MS_MAX = 1000;
 const CERTIFICATE_DAYS_MIN = 14;
 const DAY_MS = 86_400_000;
@@ -24,7 +25,14 @@ const DAY_MS = 86_400_000;
 /** Tries everything that a node of this configuration needs. Never rejects. */
 export async function checkup(config: Config): Promise<Diagnosis[]> {
   const [redis, kafka] = await Promise.all([checkRedis(config), checkKafka(config)]);
-  return [...redis, ...kafka, checkDescriptors(), ...checkCertificates(config), ...checkDoors(config)];
+  return [
+    ...redis,
+    ...kafka,
+    checkDescriptors(),
+    checkSecrets(config),
+    ...checkCertificates(config),
+    ...checkDoors(config),
+  ];
 }
 
 async function checkRedis({ engine, redis }: Config): Promise<Diagnosis[]> {
@@ -75,7 +83,8 @@ function readsTopics({ role, topics }: Config): boolean {
   return role !== 'edge' && topics.size > 0;
 }
 
-function topicsDiagnosis({ kafka: { createTopics } }: Config, topics: readonly TopicStatus[]): Diagnosis {
+/** A node makes the topics that it writes to when it has something to write. */
+function topicsDiagnosis(config: Config, topics: readonly TopicStatus[]): Diagnosis {
   const check = 'kafka topics';
   const names = (of: (topic: TopicStatus) => boolean): string =>
     topics
@@ -87,10 +96,12 @@ function topicsDiagnosis({ kafka: { createTopics } }: Config, topics: readonly T
     return { check, state: 'fault', detail: `missing, or not to be described by this user: ${forbidden}` };
   const missing = names(({ exists }) => !exists);
   if (missing === '') return { check, state: 'ok', detail: `all ${topics.length} exist and may be described` };
-  return {
-    ...{ check, state: createTopics ? 'warning' : 'fault' },
-    detail: `missing: ${missing}${createTopics ? '; made at the start' : ''}`,
-  };
+  const { createTopics } = config.kafka;
+  const read = new Set([...config.topics.values()].map(({ kafkaTopic }) => kafkaTopic));
+  if (!createTopics && topics.some(({ topic, exists }) => !exists && read.has(topic)))
+    return { check, state: 'fault', detail: `missing: ${missing}` };
+  const when = createTopics ? 'made at the start' : 'made when something is written to them';
+  return { check, state: 'warning', detail: `missing: ${missing}; ${when}` };
 }
 
 /** The right to write shows only when something is written. */
@@ -143,6 +154,22 @@ async function groupTrouble(reader: TopicReader, groupId: string, topic: string)
 function fault(check: string, error: unknown): Diagnosis {
   const where = error instanceof ProbeError ? `${error.address}: ` : '';
   return { check, state: 'fault', detail: where + (error instanceof Error ? error.message : String(error)) };
+}
+
+/** What cannot be used at all is a problem of the configuration already: no command gets as far as this with one. */
+function checkSecrets({ auth, admin, grpc }: Config): Diagnosis {
+  const tokens = [
+    ...operatorsOf(admin).map(({ actor, token }) => ({ name: `the token of ${actor}`, text: token })),
+    { name: 'grpc.token', text: grpc.token },
+  ];
+  const short = tokens.filter(({ text }) => text !== '' && text.length < TOKEN_LENGTH_MIN).map(({ name }) => name);
+  if (short.length > 0) {
+    const detail = `shorter than ${TOKEN_LENGTH_MIN} characters, which can be guessed: ${short.join(', ')}`;
+    return { check: 'secrets', state: 'warning', detail };
+  }
+  const count = [auth.secret, ...auth.secrets, ...auth.issuers.map(({ secret }) => secret)].filter(Boolean).length;
+  const hs = count === 0 ? 'no HS secret' : `${count} HS ${count === 1 ? 'secret' : 'secrets'} of 32 bytes or more`;
+  return { check: 'secrets', state: 'ok', detail: hs };
 }
 
 /** Each socket is one; Node raises the soft limit to the hard one by itself. */
