@@ -30,6 +30,7 @@ export type { Revocation, TokenTraits } from './revocation.js';
 export type { RouterBeat, ShownBeat } from './router-beat.js';
 export { slowPolicies, slowPolicyNames, type SlowPolicyName } from './slow-policies.js';
 export type { SourceClaim, SourceMark, SourcePosition } from './source-position.js';
+export { proofOf } from './router/log-identity.js';
 export * from './stats.js';
 export * from './streams.js';
 export * from './token-verifier.js';

@@ -79,6 +79,8 @@ export interface AssignedPartition extends PartitionOffset {
   readonly endOffset: number;
   /** The broker's own identity of the topic, which another one of the same name has not; '' where it gives none. */
   readonly log: string;
+  /** Id of the Kafka cluster; '' where it gives none. */
+  readonly cluster: string;
 }
 
 /** How far the partition was read, and how far it goes. */

@@ -6,6 +6,8 @@ export interface SourceMark {
   readonly proof: string;
   /** The broker's own identity of the topic, '' where it gives none. Without spaces. */
   readonly log: string;
+  /** Id of the Kafka cluster, '' where it gives none, or of a release that did not note it. Without spaces. */
+  readonly cluster: string;
 }
 
 export interface SourcePosition {

@@ -9,17 +9,29 @@ import { fetchTopicIds, type RequestingBroker } from './topic-ids.js';
 interface PooledCluster {
   onMemberId?: (memberId: string) => Promise<void>;
   readonly brokerPool: {
+    readonly metadata: ClusterMetadata | null;
     findConnectedBroker(): Promise<RequestingBroker>;
     refreshMetadata(topics: readonly string[]): Promise<void>;
   };
+}
+
+interface ClusterMetadata {
+  readonly clusterId?: string | null;
+  readonly topicMetadata: readonly {
+    readonly topic: string;
+    readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
+  }[];
 }
 
 export interface ClusterHooks {
   readonly beforeJoin: () => Promise<void>;
   /** The broker gave the consumer its id, which it sends with its next request. The join waits for this. Never rejects. */
   readonly memberIdGiven: (memberId: string) => Promise<void>;
-  /** The broker did not know one of the consumer's topics. */
-  readonly topicUnknown: () => void;
+  /**
+   * The broker did not know one of the consumer's topics, or a partition has another leader, which may lack the end of
+   * what the one before gave.
+   */
+  readonly logsDoubtful: () => void;
 }
 
 export interface PartitionRange {
@@ -59,9 +71,15 @@ export class ConsumerCluster {
     cluster.findGroupCoordinator = (group) => this.#coordinatorForJoin(group);
     (cluster as unknown as PooledCluster).onMemberId = this.#hooks.memberIdGiven;
     rememberNodes(cluster);
-    noticeUnknownTopics(cluster, this.#hooks.topicUnknown);
+    noticeChanges(cluster, this.#hooks.logsDoubtful);
     return subscriptionAssigner(cluster, (topics) => (this.groupTopics = topics));
   };
+
+  /** '' while it is not known, and of brokers that give none. */
+  get clusterId(): string {
+    if (this.#cluster === null) return '';
+    return (this.#cluster as unknown as PooledCluster).brokerPool.metadata?.clusterId ?? '';
+  }
 
   /** See fetchTopicIds. */
   async topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
@@ -101,17 +119,32 @@ export class ConsumerCluster {
   }
 }
 
-function noticeUnknownTopics(cluster: Cluster, topicUnknown: () => void): void {
+function noticeChanges(cluster: Cluster, logsDoubtful: () => void): void {
   const { brokerPool } = cluster as unknown as PooledCluster;
   const refresh = brokerPool.refreshMetadata.bind(brokerPool);
+  let leaders = leadersIn(brokerPool.metadata);
   brokerPool.refreshMetadata = async (topics) => {
     try {
       await refresh(topics);
     } catch (error) {
-      if (isUnknownTopic(error)) topicUnknown();
+      if (isUnknownTopic(error)) logsDoubtful();
       throw error;
     }
+    const before = leaders;
+    leaders = leadersIn(brokerPool.metadata);
+    if ([...leaders].some(([name, leader]) => leader !== (before.get(name) ?? leader))) logsDoubtful();
   };
+}
+
+/** By `topic/partition`; those that have none just now are left out. */
+function leadersIn(metadata: ClusterMetadata | null): Map<string, number> {
+  const leaders = new Map<string, number>();
+  for (const { topic, partitionMetadata } of metadata?.topicMetadata ?? []) {
+    for (const { partitionId, leader } of partitionMetadata) {
+      if (leader >= 0) leaders.set(`${topic}/${partitionId}`, leader);
+    }
+  }
+  return leaders;
 }
 
 /** Fetching from a node that is gone makes kafkajs look for it again; having none makes it crash. */

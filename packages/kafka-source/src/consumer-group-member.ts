@@ -1,24 +1,14 @@
 import type { Consumer, ConsumerGroupJoinEvent } from 'kafkajs';
-import {
-  endByDefect,
-  type AssignedPartition,
-  type CommittedOffset,
-  type Logger,
-  type RecordSink,
-  type RouterStats,
-  type SourceRecord,
-} from '@ws-gateway/core';
+import { endByDefect, type AssignedPartition, type CommittedOffset, type SourceRecord } from '@ws-gateway/core';
 import { createClient, PATIENT_RETRY } from './client.js';
 import { ConsumerCluster, type PartitionRange } from './consumer-cluster.js';
 import { errorFields, errorLabel, KafkaError, toKafkaError } from './errors.js';
-import type { GroupExit } from './group-exit.js';
-import type { KafkaConnectionOptions } from './options.js';
+import { JoinWatch } from './join-watch.js';
 import { OffsetCommitter } from './offset-committer.js';
+import type { GroupMemberOptions, GroupMemberParts } from './group-member-parts.js';
 import { OwnedPartitions, type OwnedPartition } from './owned-partitions.js';
 import { PartitionFeed } from './partition-feed.js';
-import type { StartPositions } from './start-positions.js';
 import { TopicDoubt } from './topic-doubt.js';
-import type { TopicTrouble } from './topic-trouble.js';
 import { pause, withDeadline } from './timing.js';
 
 /** Time in ms between two heartbeats: by its next one a member hears of a rebalance, which waits for it. */
@@ -45,25 +35,7 @@ const SILENCE_MAX_MS = 10_000;
 /** A join can wait for a killed member's session to end. */
 const SILENT_JOIN_MAX_MS = 25_000;
 
-type EndReason = 'crashed' | 'position_lost';
-
-interface GroupMemberOptions {
-  readonly groupId: string;
-  readonly topics: readonly string[];
-  readonly sessionTimeoutMs: number;
-  /** The member before this one: one that crashed could perhaps not leave, and the group would wait for it. */
-  readonly predecessor: string | null;
-}
-
-interface GroupMemberParts {
-  readonly connection: KafkaConnectionOptions;
-  readonly exit: GroupExit;
-  readonly positions: StartPositions;
-  readonly trouble: TopicTrouble;
-  readonly sink: RecordSink;
-  readonly logger: Logger;
-  readonly stats?: Pick<RouterStats, 'kafkaErrors'> | undefined;
-}
+type EndReason = 'crashed' | 'position_lost' | 'join_given_up';
 
 /**
  * One life of a kafkajs consumer, from joining the group to leaving it. After a crash, or to change its topics, it is
@@ -79,7 +51,7 @@ export class ConsumerGroupMember {
   readonly #cluster = new ConsumerCluster({
     beforeJoin: () => this.#beforeJoin(),
     memberIdGiven: (memberId) => this.#named(memberId),
-    topicUnknown: () => this.#doubtTopics(),
+    logsDoubtful: () => this.#doubtTopics(),
   });
   readonly #consumer: Consumer;
   readonly #feed: PartitionFeed;
@@ -93,7 +65,7 @@ export class ConsumerGroupMember {
   /** Ids of the topics, as they were when the partitions were assigned. */
   #topicIds: ReadonlyMap<string, string> = new Map();
   #lastContact = performance.now();
-  #joining = true;
+  readonly #join = new JoinWatch();
   /** An assignment was prepared: at least once the group's positions were known. */
   #prepared = false;
   #closing = false;
@@ -125,7 +97,7 @@ export class ConsumerGroupMember {
     });
     const feed = { ...parts, consumer: this.#consumer, owned: this.#owned };
     this.#feed = new PartitionFeed(feed, () => this.#ended.resolve('position_lost'));
-    const doubted = { owned: this.#owned, feed: this.#feed, ask: () => this.#cluster.topicIds(options.topics) };
+    const doubted = { ...feed, feed: this.#feed, cluster: this.#cluster, topics: options.topics };
     this.#doubt = new TopicDoubt(doubted, () => this.#ended.resolve('position_lost'));
     this.#committer = new OffsetCommitter(this.#consumer, parts.trouble);
     this.#listen();
@@ -148,7 +120,7 @@ export class ConsumerGroupMember {
    */
   get healthy(): boolean {
     if (this.#closing || this.#crashed || !this.#prepared) return false;
-    return this.silentMs < (this.#joining ? SILENT_JOIN_MAX_MS : SILENCE_MAX_MS);
+    return this.silentMs < (this.#join.joining ? SILENT_JOIN_MAX_MS : SILENCE_MAX_MS);
   }
 
   get silentMs(): number {
@@ -235,7 +207,7 @@ export class ConsumerGroupMember {
     try {
       await withDeadline(stopping, STOP_TIMEOUT_MS, 'stopping the consumer');
       // kafkajs leaves only where its JoinGroup was answered.
-      if (this.#joining && this.#memberId !== null) await this.#leaveAs(this.#memberId);
+      if (this.#join.joining && this.#memberId !== null) await this.#leaveAs(this.#memberId);
     } catch (error) {
       // It waits for the fetch loop, which may hang in a retry. The group at least must not wait for this member.
       this.#parts.logger.warn('kafka consumer does not stop, leaving the group without it', errorFields(error));
@@ -258,6 +230,9 @@ export class ConsumerGroupMember {
     this.#consumer.on(events.GROUP_JOIN, ({ payload }) => this.#joined(payload));
     this.#consumer.on(events.HEARTBEAT, () => {
       this.#lastContact = performance.now();
+      if (!this.#join.heard() || this.#closing) return;
+      this.#parts.logger.warn('kafka group was not joined, joining it again', {});
+      this.#ended.resolve('join_given_up');
     });
     this.#consumer.on(events.CRASH, ({ payload }) => {
       this.#crashed = true;
@@ -272,14 +247,14 @@ export class ConsumerGroupMember {
 
   /** Those that are read here: what others read is none of this member's concern. */
   #doubtTopics(): void {
-    if (this.#closing || this.#joining) return;
+    if (this.#closing || this.#join.joining) return;
     const known = new Map([...this.#topicIds].filter(([topic]) => this.#options.topics.includes(topic)));
     this.#doubt.raise(known, this.#generation.signal).catch(endByDefect);
   }
 
   /** Called by kafkajs before each JoinGroup, a repeated one too. */
   async #beforeJoin(): Promise<void> {
-    this.#joining = true;
+    this.#join.begin();
     await this.#release();
     // A consumer that was given up must not come back into the group. kafkajs does not repeat what fails like this.
     if (this.#closing) throw new RangeError('the group member is closed');
@@ -315,7 +290,7 @@ export class ConsumerGroupMember {
     // A broker of before Kafka 2.2 gives no name before the join.
     if (this.#memberId !== join.memberId) this.#named(join.memberId).catch(endByDefect);
     this.#lastContact = performance.now();
-    this.#joining = false;
+    this.#join.end();
     this.#generation = new AbortController();
     this.#feed.begin(this.#generation.signal);
     this.#owned.assign(join.memberAssignment);
@@ -375,7 +350,7 @@ export class ConsumerGroupMember {
           const others = this.#cluster.groupTopics.filter((topic) => !topics.includes(topic));
           await positions.commitMissing({ topics, others, logs, sink, commit });
         }
-        const starts = await positions.of(partitions, logs, signal);
+        const starts = await positions.of(partitions, { logs, cluster: this.#cluster.clusterId }, signal);
         // A topic that was made again meanwhile would be read under the id of the old one, and then once more.
         const now = await this.#cluster.topicIds(topics);
         if (topics.every((topic) => now.get(topic) === logs.get(topic))) return starts;

@@ -32,6 +32,8 @@ const RETRY_MIN_MS = 250;
 const RETRY_MAX_MS = 2_000;
 /** The topic check went through in the last so many ms. */
 const CONTACT_MAX_MS = 10_000;
+/** How long a member that was well may take to be followed by another one, because topics came or went. */
+const REPLACE_MS = 10_000;
 /** The brokers answer, but the consumer has not been heard of: it hangs and is replaced. */
 const STALL_MAX_MS = 20_000;
 
@@ -60,6 +62,8 @@ export class KafkajsRecordSource implements RecordSource {
   #contactSince = 0;
   #lastContact = Number.NEGATIVE_INFINITY;
   #failing = false;
+  /** Until when the group counts as joined, because the member before was well and its place is being taken. */
+  #followedUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: KafkajsRecordSourceOptions) {
     this.#options = options;
@@ -80,7 +84,9 @@ export class KafkajsRecordSource implements RecordSource {
     );
     // Of topics that are made later nothing is kept back; of topics that cannot be read there is.
     const flows = refused.size === 0 || this.#options.topics.some((topic) => !refused.has(topic));
-    const healthy = flows && (this.#member?.healthy ?? (this.#readable.length === 0 && inTouch));
+    const isFollowed = performance.now() < this.#followedUntil;
+    const reads = this.#member?.healthy ?? (this.#readable.length === 0 && inTouch);
+    const healthy = flows && (reads || isFollowed);
     return { started: this.#running !== null, healthy, troubles };
   }
 
@@ -195,7 +201,10 @@ export class KafkajsRecordSource implements RecordSource {
     const signal = AbortSignal.any([ended.signal, this.#stop.signal]);
     try {
       const starting = member.start().then(() => member.ended);
-      await Promise.race([starting, this.#watch(member, { topics, sink }, signal), aborted(signal)]);
+      const end = await Promise.race([starting, this.#watch(member, { topics, sink }, signal), aborted(signal)]);
+      // Of a consumer that crashed nobody knows whether the next one can do better.
+      if (end !== 'crashed' && member.healthy && !this.#stop.signal.aborted)
+        this.#followedUntil = performance.now() + REPLACE_MS;
     } finally {
       ended.abort();
       await member.close();

@@ -11,6 +11,8 @@ export interface OwnedPartition {
   unreadable: boolean;
   /** A record below it means that the partition started over. */
   nextOffset: number;
+  /** The last record that was handed over; null: none was. */
+  lastRead: { readonly offset: number; readonly proof: string } | null;
   /** Where the sink wants to begin; null: where the group has committed. */
   startOffset: number | null;
 }
@@ -37,6 +39,7 @@ export class OwnedPartitions {
         paused: false,
         unreadable: false,
         nextOffset: 0,
+        lastRead: null,
         startOffset: null,
       }));
       this.#topics.set(topic, new Map(owned.map((entry) => [entry.partition, entry])));

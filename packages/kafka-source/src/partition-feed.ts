@@ -1,6 +1,6 @@
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import type Batch from 'kafkajs/src/consumer/batch.js';
-import { endByDefect, type Logger, type RecordSink } from '@ws-gateway/core';
+import { endByDefect, proofOf, type Logger, type RecordSink } from '@ws-gateway/core';
 import { toSourceRecords } from './convert.js';
 import { errorFields } from './errors.js';
 import type { OwnedPartition, OwnedPartitions } from './owned-partitions.js';
@@ -74,7 +74,10 @@ export class PartitionFeed {
       const last = Number(batch.lastOffset());
       owned.nextOffset = last + 1;
       const upTo = { nextOffset: last + 1, endOffset: Number(batch.highWatermark) };
-      sink.records(topic, partition, toSourceRecords(messages), upTo);
+      const records = toSourceRecords(messages);
+      const newest = records.at(-1);
+      if (newest !== undefined) owned.lastRead = { offset: newest.offset, proof: proofOf(newest) };
+      sink.records(topic, partition, records, upTo);
       resolveOffset(String(last));
     }
     if (unreadable === null) trouble.readable(topic, partition);

@@ -47,6 +47,8 @@ export interface Beginnings {
 export class StartPositions {
   readonly #deps: StartPositionDeps;
   readonly #options: StartPositionOptions;
+  /** Topics that the group has begun to read, as far as this process knows: the sink's store may lose its memory. */
+  readonly #begun = new Set<string>();
 
   constructor(deps: StartPositionDeps, options: StartPositionOptions) {
     this.#deps = deps;
@@ -61,9 +63,17 @@ export class StartPositions {
     const topics = [...own, ...found.map(({ topic }) => topic)];
     const states = await admin.partitionStates(this.#options.groupId, topics);
     const fresh = topics.filter((topic) => states.some((state) => state.topic === topic && state.committed === null));
+    const begun = new Set(this.#begun);
+    for (const topic of topics) this.#begun.add(topic);
     if (fresh.length === 0) return;
     const now = Date.now();
-    const sights = await sink.sighted(fresh.map((topic) => ({ topic, state: 'there', atMs: now })));
+    const sights = await sink.sighted(
+      fresh.map((topic) => ({ topic, state: begun.has(topic) ? 'begun' : 'there', atMs: now })),
+    );
+    const isBare = (topic: string): boolean =>
+      states.every((state) => state.topic !== topic || state.committed === null);
+    const again = sights.filter(({ topic, state }) => state === 'begun' && isBare(topic)).map(({ topic }) => topic);
+    if (again.length > 0) logger.warn('the offsets of topics that the group had begun are gone', { topics: again });
     const offsets: CommittedOffset[] = [];
     for (const sight of sights.map((kept) => ({ ...kept, isOld: kept.atMs < now }))) {
       const ofTopic = states.filter(({ topic }) => topic === sight.topic);
@@ -90,7 +100,7 @@ export class StartPositions {
    */
   async of(
     owned: readonly { topic: string; partition: number }[],
-    logs: ReadonlyMap<string, string>,
+    { logs, cluster }: { readonly logs: ReadonlyMap<string, string>; readonly cluster: string },
     signal: AbortSignal,
   ): Promise<AssignedPartition[] | null> {
     const topics = [...new Set(owned.map(({ topic }) => topic))];
@@ -100,7 +110,7 @@ export class StartPositions {
       const mine = owned.map(({ topic, partition }) => findState(states, topic, partition));
       const known = mine.filter((state) => state !== null && state.committed !== null) as PartitionState[];
       if (known.length === owned.length || (known.length > 0 && performance.now() > giveUpAt)) {
-        return known.map((state) => toAssigned(state, logs.get(state.topic) ?? ''));
+        return known.map((state) => toAssigned(state, { log: logs.get(state.topic) ?? '', cluster }));
       }
       await pause(pollMs, signal);
     }
@@ -132,7 +142,10 @@ function findState(states: readonly PartitionState[], topic: string, partition: 
   return states.find((state) => state.topic === topic && state.partition === partition) ?? null;
 }
 
-function toAssigned({ topic, partition, committed, note, low, high }: PartitionState, log: string): AssignedPartition {
+function toAssigned(
+  { topic, partition, committed, note, low, high }: PartitionState,
+  identity: { readonly log: string; readonly cluster: string },
+): AssignedPartition {
   const offset = committed !== null && committed >= low && committed <= high ? committed : low;
   return {
     topic,
@@ -141,6 +154,6 @@ function toAssigned({ topic, partition, committed, note, low, high }: PartitionS
     committed: committed === null ? null : { topic, partition, offset: committed, note },
     beginOffset: low,
     endOffset: high,
-    log,
+    ...identity,
   };
 }

@@ -1,3 +1,5 @@
+import { proofOf } from '@ws-gateway/core';
+import type { ConsumerCluster } from './consumer-cluster.js';
 import type { OwnedPartition, OwnedPartitions } from './owned-partitions.js';
 import type { PartitionFeed } from './partition-feed.js';
 import { pause } from './timing.js';
@@ -9,14 +11,22 @@ const MISSING_MS = 3_000;
 export interface TopicDoubtParts {
   readonly owned: OwnedPartitions;
   readonly feed: PartitionFeed;
-  /** Ids of the topics as the brokers tell them now; a topic that is missing is left out. */
-  readonly ask: () => Promise<ReadonlyMap<string, string>>;
+  /** Asked for the ids of these topics (one that is missing is left out), and for single records. */
+  readonly cluster: Pick<ConsumerCluster, 'topicIds' | 'recordFrom'>;
+  readonly topics: readonly string[];
+}
+
+interface Doubted {
+  /** Ids of the topics when they were assigned. */
+  readonly known: ReadonlyMap<string, string>;
+  readonly resting: readonly OwnedPartition[];
 }
 
 /**
- * What to do when the broker did not know a topic for a moment, or a connection broke and there is one again. kafkajs reads
- * on where it was; but the topic may be another one by then, or the whole Kafka, whose first records would be passed over. So
- * nothing is handed over until the topics' ids are known to be what they were.
+ * What to do when the broker did not know a topic for a moment, a partition has another leader, or a connection broke and
+ * there is one again. kafkajs reads on where it was; but the topic may be another one by then, or the whole Kafka, or the log
+ * may have lost its end and grown past it again: what stands before that offset would be passed over. So nothing is handed
+ * over until the topics' ids are known to be what they were, and the record that was read last stands where it stood.
  */
 export class TopicDoubt {
   readonly #parts: TopicDoubtParts;
@@ -26,7 +36,7 @@ export class TopicDoubt {
   /** Raised again meanwhile: the answer may be of before. */
   #again = false;
 
-  /** `lost`: one of the topics is another one, or gone. */
+  /** `lost`: one of the topics is another one, or gone, or has lost its end. */
   constructor(parts: TopicDoubtParts, lost: () => void) {
     this.#parts = parts;
     this.#lost = lost;
@@ -44,7 +54,7 @@ export class TopicDoubt {
     let isSame: boolean;
     do {
       this.#again = false;
-      isSame = await this.#isSame(known, generation);
+      isSame = await this.#isSame({ known, resting }, generation);
     } while (isSame && this.#again);
     if (generation.aborted) return;
     this.#raisedIn = null;
@@ -59,15 +69,27 @@ export class TopicDoubt {
     }
   }
 
-  async #isSame(known: ReadonlyMap<string, string>, generation: AbortSignal): Promise<boolean> {
+  async #isSame({ known, resting }: Doubted, generation: AbortSignal): Promise<boolean> {
     const giveUpAt = performance.now() + MISSING_MS;
     while (!generation.aborted && known.size > 0 && performance.now() < giveUpAt) {
-      const now = await this.#parts.ask().catch(() => new Map<string, string>());
+      const now = await this.#parts.cluster.topicIds(this.#parts.topics).catch(() => new Map<string, string>());
       if ([...known.keys()].every((topic) => now.has(topic))) {
-        return [...known].every(([topic, id]) => now.get(topic) === id);
+        if ([...known].some(([topic, id]) => now.get(topic) !== id)) return false;
+        // Out of the log's range is an error, too: a partition that cannot be compared in time is opened anew.
+        const answers = await Promise.all(resting.map((one) => this.#isWhole(one).catch(() => null)));
+        if (answers.includes(false)) return false;
+        if (!answers.includes(null)) return true;
       }
       await pause(ASK_MS, generation);
     }
     return false;
+  }
+
+  /** The record that was read last is there, or was compacted away since. */
+  async #isWhole({ topic, partition, lastRead }: OwnedPartition): Promise<boolean> {
+    if (lastRead === null) return true;
+    const found = await this.#parts.cluster.recordFrom(topic, partition, lastRead.offset);
+    if (found === null) return false;
+    return found.offset > lastRead.offset || proofOf(found) === lastRead.proof;
   }
 }

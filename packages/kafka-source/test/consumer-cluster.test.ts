@@ -10,7 +10,7 @@ function hooked(cluster: Partial<Cluster>): Cluster {
   const hooks = {
     beforeJoin: async () => undefined,
     memberIdGiven: async () => undefined,
-    topicUnknown: () => undefined,
+    logsDoubtful: () => undefined,
   };
   new ConsumerCluster(hooks).assigner(config as unknown as Parameters<PartitionAssigner>[0]);
   return config.cluster as Cluster;

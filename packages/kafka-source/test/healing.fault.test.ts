@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { cp, rm } from 'node:fs/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import kafkajs from 'kafkajs';
 import {
@@ -29,6 +29,10 @@ function folder(): string {
   const path = newDataDir();
   folders.push(path);
   return path;
+}
+
+function values(name: string, count: number): { value: string }[] {
+  return Array.from({ length: count }, (_, i) => ({ value: `${name} ${i}` }));
 }
 
 afterEach(async () => {
@@ -72,6 +76,51 @@ describe('a broker that is killed', () => {
     expect(sink.violations).toEqual([]);
     await writer.stop();
   }, 60_000);
+
+  // The join that began while it went away was forgotten, heartbeats succeeded, and nothing was read any more.
+  test('is stopped in the orderly way, again and again: records flow again each time', async () => {
+    const dataDir = folder();
+    const first = await ownKafka({ dataDir });
+    const { port, address: brokers } = first;
+    const topic = uniqueName('orderly');
+    await createTopics([topic], 1, { brokers });
+    const { sink, log } = await nodes.start({ topics: [topic], brokers: [brokers] });
+    let broker = first;
+    for (let round = 0; round < 3; round++) {
+      await broker.stop();
+      broker = await ownKafka({ dataDir, port });
+      await produce(topic, values(`round ${round}`, 1), { brokers });
+      await waitFor(() => sink.values.includes(`round ${round} 0`), { timeoutMs: 30_000, what: `round ${round}` });
+    }
+    expect(sink.violations).toEqual([]);
+    expect(log.lines.filter(({ message }) => message.includes('crashed'))).toEqual([]);
+  }, 180_000);
+
+  // kafkajs read on where it was, and what stood before that in the new end was passed over.
+  test('and comes back without the end of its log, which grows past it again: partitions are assigned anew', async () => {
+    const [dataDir, older] = [folder(), folder()];
+    const first = await ownKafka({ dataDir });
+    const { port, address: brokers } = first;
+    const topic = uniqueName('cut');
+    await createTopics([topic], 1, { brokers });
+    await produce(topic, values('kept', 5), { brokers });
+    await first.stop();
+    await cp(dataDir, older, { recursive: true });
+    const second = await ownKafka({ dataDir, port });
+    const { source, sink, log } = await nodes.start({ topics: [topic], brokers: [brokers] });
+    await produce(topic, values('lost', 5), { brokers });
+    await waitFor(() => sink.received.length === 10, { timeoutMs: 15_000, what: 'all of it' });
+    await source.commit(sink.positions());
+    const { assignments } = sink;
+    await second.kill();
+    await rm(dataDir, { recursive: true });
+    await cp(older, dataDir, { recursive: true });
+    await ownKafka({ dataDir, port });
+    await produce(topic, values('new', 20), { brokers });
+    await waitFor(() => sink.assignments > assignments, { timeoutMs: 30_000, what: 'another assignment' });
+    expect(sink.violations).toEqual([]);
+    expect(log.lines.filter(({ message }) => message.includes('crashed'))).toEqual([]);
+  }, 120_000);
 
   test('and is away at the start: the source starts unhealthy, and works when it comes', async () => {
     const port = await freePort();

@@ -6,6 +6,8 @@ import { ClusterAdmin } from '../src/cluster-admin.js';
 import { StartPositions, type Beginnings } from '../src/start-positions.js';
 import { LogBook, Nodes } from './support/harness.js';
 
+const NO_IDENTITY = { logs: new Map<string, string>(), cluster: '' };
+
 const nodes = new Nodes();
 const admins: ClusterAdmin[] = [];
 afterEach(async () => {
@@ -63,7 +65,7 @@ describe('start positions', () => {
     const topic = await topicWithOneRecordEach(2);
     const groupId = uniqueName('group');
     let found = false;
-    const waiting = positions(groupId).of([{ topic, partition: 1 }], new Map(), new AbortController().signal);
+    const waiting = positions(groupId).of([{ topic, partition: 1 }], NO_IDENTITY, new AbortController().signal);
     void waiting.then(() => {
       found = true;
     });
@@ -77,7 +79,7 @@ describe('start positions', () => {
   test('are given up waiting for when the group rebalances', async () => {
     const topic = await topicWithOneRecordEach(1);
     const generation = new AbortController();
-    const waiting = positions(uniqueName('group')).of([{ topic, partition: 0 }], new Map(), generation.signal);
+    const waiting = positions(uniqueName('group')).of([{ topic, partition: 0 }], NO_IDENTITY, generation.signal);
     generation.abort();
     expect(await waiting).toBeNull();
   });

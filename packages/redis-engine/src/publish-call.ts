@@ -118,7 +118,7 @@ export function publishArgs(chunk: ScriptChunk, head: CallHead): (string | numbe
     head.inboxBytesMax,
     head.perItem ? '1' : '',
     offsets,
-    head.mark === null ? '' : `${head.mark.offset} ${head.mark.proof} ${head.mark.log}`,
+    head.mark === null ? '' : formatMark(head.mark),
     head.sharingNodesMin,
     classes.count,
     ...classes.args,
@@ -235,4 +235,9 @@ function traitsOf(item: KeptItem): { except: string; ends: boolean } {
 function lifeArgs(item: KeptItem): number[] {
   const endsAtMs = endOf(item);
   return endsAtMs > 0 ? [endsAtMs] : [];
+}
+
+/** See source-positions.ts, which reads it. */
+function formatMark({ offset, proof, log, cluster }: SourceMark): string {
+  return `${offset} ${proof} ${log} ${cluster}`;
 }

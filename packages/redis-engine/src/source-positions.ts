@@ -90,6 +90,6 @@ function toPosition(row: string, markText: string, confirmed: number): SourcePos
 }
 
 function toMark(text: string): SourceMark | null {
-  const [offset, proof, log = ''] = text.split(' ');
-  return offset === undefined || proof === undefined ? null : { offset: Number(offset), proof, log };
+  const [offset, proof, log = '', cluster = ''] = text.split(' ');
+  return offset === undefined || proof === undefined ? null : { offset: Number(offset), proof, log, cluster };
 }

@@ -42,7 +42,7 @@ export class RecordLog implements RecordSource {
     for (const topic of this.#topics.keys()) {
       const committed = this.committed.get(topic) ?? null;
       const offset = committed?.offset ?? 0;
-      const bounds = { beginOffset: 0, endOffset: this.end(topic), log: topic };
+      const bounds = { beginOffset: 0, endOffset: this.end(topic), log: topic, cluster: '' };
       await sink.assigned([{ topic, partition: 0, offset, committed, ...bounds }]);
     }
   }

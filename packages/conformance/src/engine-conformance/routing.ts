@@ -352,7 +352,7 @@ export const sources: ConformanceTests = {
 };
 
 function markOf(offset: number): SourceMark {
-  return { offset, proof: `proof-${offset}`, log: 'some-log' };
+  return { offset, proof: `proof-${offset}`, log: 'some-log', cluster: 'some-cluster' };
 }
 
 function marked(previousOffset: number, records: Parameters<typeof sourced>[1]): PublishBatch {

@@ -17,9 +17,9 @@ export const positions: ConformanceTests = {
     const second = await fixture.start({ topics: [topic], groupId });
     await waitFor(() => second.sink.received.length === 4);
     expect(second.sink.values).toEqual(['7', '8', '9', 'while nobody ran']);
-    const log: unknown = expect.any(String);
+    const [log, cluster]: unknown[] = [expect.any(String), expect.any(String)];
     expect([...second.sink.owned.values()]).toEqual([
-      { topic, partition: 0, offset: 7, committed, beginOffset: 0, endOffset: 11, log },
+      { topic, partition: 0, offset: 7, committed, beginOffset: 0, endOffset: 11, log, cluster },
     ]);
   },
 

@@ -2,7 +2,7 @@ import type { Engine, PublishItem, PublishResult } from '../engine.js';
 import { EngineError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { reject } from '../records/decoded.js';
-import type { TopicPolicy } from '../topics.js';
+import type { PartitionOrigin } from './partition-opener.js';
 import { Backoff } from '../backoff.js';
 import type { Chunk } from './chunk.js';
 import type { DeadLetter } from './dead-letter-writer.js';
@@ -58,9 +58,9 @@ const CONTRADICTIONS_MIN = 3;
  */
 export class Isolation {
   readonly #deps: IsolationDeps;
-  readonly #origin: { readonly policy: TopicPolicy; readonly partition: number };
+  readonly #origin: PartitionOrigin;
 
-  constructor(deps: IsolationDeps, origin: { readonly policy: TopicPolicy; readonly partition: number }) {
+  constructor(deps: IsolationDeps, origin: PartitionOrigin) {
     this.#deps = deps;
     this.#origin = origin;
   }
@@ -100,9 +100,9 @@ export class Isolation {
 
   async #try(record: IsolatedRecord, work: IsolationWork): Promise<Outcome> {
     const { engine, progress } = this.#deps;
-    const { policy, partition } = this.#origin;
+    const { source: topic, partition } = this.#origin;
     const source = {
-      topic: policy.kafkaTopic,
+      topic,
       partition,
       previousOffset: -1,
       lastOffset: record.offset,

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
-import type { SourceMark, SourcePosition } from '../source-position.js';
 import type { SourceRecord } from '../record-source.js';
+import type { SourceMark, SourcePosition } from '../source-position.js';
 
 /** A partition as it is now. */
 export interface PresentLog {
@@ -19,9 +19,22 @@ export interface PresentLog {
 export type Comparison = 'same' | 'cut' | 'other';
 
 /** What a record of another log at the same offset has not: the time and the content of this one. */
-export function markOf(record: SourceRecord, log: string): SourceMark {
+export function markOf(record: SourceRecord, { log, cluster }: Pick<SourceMark, 'log' | 'cluster'>): SourceMark {
+  return { offset: record.offset, proof: proofOf(record), log, cluster };
+}
+
+/** The time and the content of a record. */
+export function proofOf(record: SourceRecord): string {
   const content = crc32(record.value ?? '', crc32(record.key ?? ''));
-  return { offset: record.offset, proof: `${record.timestamp}-${content.toString(36)}`, log };
+  return `${record.timestamp}-${content.toString(36)}`;
+}
+
+/**
+ * The name under which the store counts a topic of another cluster than the one it counts under the topic's own: two may
+ * stand beside one store, both at work. No topic's name has this sign.
+ */
+export function nameInCluster(topic: string, cluster: string): string {
+  return `${topic}@${cluster}`;
 }
 
 /** Whether the position belongs to the log, told by the broker's own identity and by the record that stood there. */
@@ -34,7 +47,7 @@ export async function compareLog(position: SourcePosition, present: PresentLog):
   // Its retention has passed the record.
   if (mark.offset < present.beginOffset) return 'same';
   const found = await recordAt(mark.offset, present);
-  if (found?.offset === mark.offset && markOf(found, '').proof === mark.proof) return 'same';
+  if (found?.offset === mark.offset && proofOf(found) === mark.proof) return 'same';
   // Compaction took the record away, in the middle of the log.
   if (found !== null && found.offset > mark.offset) return 'same';
   return isSameId === true ? 'cut' : 'other';
@@ -49,13 +62,12 @@ async function recordAt(offset: number, { endOffset, recordFrom }: PresentLog): 
 }
 
 /**
- * Where a log that was cut goes on with records that nobody was given: behind its end, or, when it has grown past the old
- * end since, at its first record that is newer than the one that was applied last.
+ * Where a log that was cut goes on with records that nobody was given: at its first record that is newer than the one that
+ * was applied last, whether it has grown past the old end since or not; behind its end when there is none.
  */
 export async function firstBehindCut(mark: SourceMark, present: PresentLog): Promise<number> {
-  if (mark.offset >= present.endOffset) return present.endOffset;
   const appliedMs = Number.parseInt(mark.proof, 10);
-  let [from, to] = [present.beginOffset, mark.offset];
+  let [from, to] = [present.beginOffset, Math.min(mark.offset, present.endOffset)];
   while (from < to) {
     const middle = Math.floor((from + to) / 2);
     const record = await present.recordFrom(middle);

@@ -4,7 +4,6 @@ import type { Logger } from '../logger.js';
 import type { ReadUpTo, RecordSource, SourceRecord } from '../record-source.js';
 import type { RecordDecoder } from '../records/record-decoder.js';
 import type { RouterStats } from '../stats.js';
-import type { TopicPolicy } from '../topics.js';
 import { fineNowMs } from '../fine-clock.js';
 import type { SpanSink } from '../spans/span.js';
 import type { Tracing } from '../trace/tracing.js';
@@ -18,6 +17,7 @@ import { LastBlocks } from './last-blocks.js';
 import { markOf } from './log-identity.js';
 import type { LoopTurns } from './loop-turns.js';
 import { OffsetTracker } from './offset-tracker.js';
+import type { PartitionOrigin } from './partition-opener.js';
 import { RecordQueue } from './record-queue.js';
 
 /** Number of calls in flight: two hide the round trip; more would only lengthen what is repeated after a failure. */
@@ -48,9 +48,7 @@ export interface PartitionLaneDeps {
   readonly onGap: (lane: PartitionLane) => Promise<void>;
 }
 
-export interface PartitionLaneOptions extends ChunkLimits {
-  readonly policy: TopicPolicy;
-  readonly partition: number;
+export interface PartitionLaneOptions extends ChunkLimits, PartitionOrigin {
   /** Where it begins. */
   readonly offset: number;
   /** See PartitionStart. */
@@ -59,7 +57,6 @@ export interface PartitionLaneOptions extends ChunkLimits {
   readonly past: AppliedPast;
   /** See AssignedPartition. */
   readonly endOffset: number;
-  readonly log: string;
   /** Records held unsettled; reached, the partition is paused until half of it is settled. */
   readonly laneQueueBytes: number;
 }
@@ -141,8 +138,8 @@ export class PartitionLane {
     return this.#options.past;
   }
 
-  get log(): string {
-    return this.#options.log;
+  get origin(): PartitionOrigin {
+    return this.#options;
   }
 
   get endOffset(): number {
@@ -274,11 +271,11 @@ export class PartitionLane {
   /** Publishes a chunk; never rejects: how it went is in the chunk's state and in #failure. */
   async #publish(chunk: Chunk): Promise<void> {
     const source = {
-      topic: this.kafkaTopic,
+      topic: this.#options.source,
       partition: this.partition,
       previousOffset: this.#previousOffset,
       lastOffset: chunk.lastOffset,
-      mark: markOf(chunk.records.at(-1)!, this.#options.log),
+      mark: markOf(chunk.records.at(-1)!, this.#options),
       repeated: chunk.tried || chunk.records[0]!.offset < this.#options.repeatedBefore,
     };
     this.#previousOffset = chunk.lastOffset;

@@ -3,8 +3,9 @@ import type { SourcePosition } from '../source-position.js';
 import type { Logger } from '../logger.js';
 import type { AssignedPartition, RecordSource } from '../record-source.js';
 import { Backoff } from '../backoff.js';
+import type { TopicPolicy } from '../topics.js';
 import { parseCommitNote, type CommitNote } from './commit-note.js';
-import { compareLog, firstBehindCut, type PresentLog } from './log-identity.js';
+import { compareLog, firstBehindCut, nameInCluster, type PresentLog } from './log-identity.js';
 
 export interface PartitionOpenerDeps {
   readonly source: RecordSource;
@@ -12,8 +13,21 @@ export interface PartitionOpenerDeps {
   readonly logger: Logger;
 }
 
+/** What records of a partition have in common. */
+export interface PartitionOrigin {
+  readonly policy: TopicPolicy;
+  readonly partition: number;
+  /** Name of the topic under which the store counts it. */
+  readonly source: string;
+  /** See AssignedPartition. */
+  readonly log: string;
+  readonly cluster: string;
+}
+
 /** Where a partition begins that was assigned. */
 export interface PartitionStart {
+  /** See PartitionOrigin. */
+  readonly source: string;
   readonly offset: number;
   /** Records before it may have been applied, and forgotten by the store. */
   readonly repeatedBefore: number;
@@ -68,13 +82,14 @@ export class PartitionOpener {
     const { engine, source, logger } = this.#deps;
     const { topic, partition, beginOffset, endOffset, log, committed } = assigned;
     const { store } = engine;
-    const seen = await engine.sourcePositions(topic, partition);
+    const { name, seen, isOther } = await this.#placeInStore(assigned);
     const note = parseCommitNote(committed);
     const recordFrom = (offset: number) => source.recordFrom(topic, partition, offset);
     const present: PresentLog = { log, beginOffset, endOffset, recordFrom };
     const decision = await decide({ assigned, note, seen, present, store });
-    const { offset, forget, finding, storeChanged } = decision;
-    if (!(await engine.claimSource(topic, partition, { seen, forget }))) return null;
+    const { offset, forget, storeChanged } = decision;
+    const finding = decision.finding ?? (isOther ? OTHER_CLUSTER : null);
+    if (!(await engine.claimSource(name, partition, { seen, forget }))) return null;
     if (finding !== null) {
       const applied = seen.map((row) => row.offset);
       const fields = {
@@ -89,8 +104,30 @@ export class PartitionOpener {
       logger.warn(finding, fields);
     }
     const minuteBefore = forget ? offset : Math.min(offset, note.minuteBefore ?? offset);
-    return { offset, minuteBefore, store, repeatedBefore: storeChanged ? endOffset : 0 };
+    return { source: name, offset, minuteBefore, store, repeatedBefore: storeChanged ? endOffset : 0 };
   }
+
+  /**
+   * Where the store counts the partition. A second cluster beside the same store has a place of its own from its first
+   * record on: both may be at work at once.
+   */
+  async #placeInStore({ topic, partition, cluster }: AssignedPartition): Promise<PlaceInStore> {
+    const { engine } = this.#deps;
+    const plain = await engine.sourcePositions(topic, partition);
+    if (cluster === '') return { name: topic, seen: plain, isOther: false };
+    const name = nameInCluster(topic, cluster);
+    const own = await engine.sourcePositions(name, partition);
+    if (own.some(({ offset }) => offset >= 0)) return { name, seen: own, isOther: false };
+    const isOther = plain.some(({ mark }) => mark !== null && mark.cluster !== '' && mark.cluster !== cluster);
+    return isOther ? { name, seen: own, isOther } : { name: topic, seen: plain, isOther };
+  }
+}
+
+interface PlaceInStore {
+  readonly name: string;
+  readonly seen: readonly SourcePosition[];
+  /** The store knows the topic of another cluster, and nothing of it in this one. */
+  readonly isOther: boolean;
 }
 
 interface Knowledge {
@@ -158,7 +195,8 @@ function decideInSameLog({ assigned, note, seen, store }: Knowledge, rows: reado
   const lostFrom = storeChanged ? firstLost({ rows, isWhole: rows.length === seen.length, note, offset }) : offset;
   const start = clamp(Math.min(offset, lostFrom), beginOffset, endOffset);
   const byRows = isUsable ? null : 'the committed offset is gone, going on where the store says';
-  return { offset: start, forget: false, storeChanged, finding: start < offset ? STORE_LOST : byRows };
+  const finding = start > offset ? PASSED : start < offset ? STORE_LOST : byRows;
+  return { offset: start, forget: false, storeChanged, finding };
 }
 
 interface Rows {
@@ -184,6 +222,8 @@ function firstLost({ rows, isWhole, note, offset }: Rows): number {
 }
 
 const OTHER_LOG = 'the topic is another one than before, its partition starts over';
+const OTHER_CLUSTER = 'the topic is of another Kafka cluster than the one known, it is counted beside that';
+const PASSED = 'records were deleted before they were read, it goes on at the first that is left';
 const STORE_LOST = 'the store may have lost what was applied last, reading it again';
 
 function isAnotherStore(note: CommitNote, store: string): boolean {

@@ -215,10 +215,11 @@ export class Router implements RecordSink {
     const start = await this.#opener.open(assigned, opening.signal);
     if (start === null || opening.signal.aborted) return;
     this.#opening.delete(key);
-    const { offset, minuteBefore, repeatedBefore, store } = start;
+    const { source, offset, minuteBefore, repeatedBefore, store } = start;
     const past = new AppliedPast(minuteBefore);
-    const { endOffset, log } = assigned;
-    const lane = this.#createLane({ policy, partition, offset, endOffset, log, repeatedBefore, store, past });
+    const { endOffset, log, cluster } = assigned;
+    const place = { policy, partition, source, log, cluster };
+    const lane = this.#createLane({ ...place, offset, endOffset, repeatedBefore, store, past });
     if (assigned.committed?.offset === offset) this.#committed.set(lane, commitState(assigned.committed));
     this.#begin(lane, offset);
   }
@@ -264,12 +265,12 @@ export class Router implements RecordSink {
     while (!lane.closed.aborted) {
       try {
         const { store } = engine;
-        const seen = await engine.sourcePositions(topic, partition);
+        const seen = await engine.sourcePositions(lane.origin.source, partition);
         if (lane.closed.aborted) return;
         const lost = seen.filter(({ offset, confirmed }) => offset < confirmed);
         if (lost.length > 0) await this.#repeatFrom(lane, { seen, lost, store });
         else {
-          await engine.claimSource(topic, partition, { seen, forget: false });
+          await engine.claimSource(lane.origin.source, partition, { seen, forget: false });
           lane.store = store;
         }
         return;
@@ -286,7 +287,7 @@ export class Router implements RecordSink {
     rows: { seen: readonly SourcePosition[]; lost: readonly SourcePosition[]; store: string },
   ): Promise<void> {
     const { engine, source, logger } = this.#deps;
-    const { kafkaTopic: topic, partition, nextOffset: repeatedBefore, endOffset, log, past } = lane;
+    const { kafkaTopic: topic, partition, nextOffset: repeatedBefore, endOffset, past } = lane;
     const { seen, lost, store } = rows;
     // Where a part of the store came back without its row, the last minute is what it may not have saved.
     const from = lost.map((row) => (row.offset >= 0 ? row.offset + 1 : past.minuteAgo));
@@ -301,12 +302,12 @@ export class Router implements RecordSink {
     source.pause(topic, partition);
     await lane.close(AbortSignal.timeout(this.#options.revokeTimeoutMs));
     // The lane is closed: should this fail for good, nobody would read the partition.
-    await this.#insist(lane, () => engine.claimSource(topic, partition, { seen, forget: false }));
+    await this.#insist(lane, () => engine.claimSource(lane.origin.source, partition, { seen, forget: false }));
     const { policy } = this.#topics.get(topic)!;
     if (policy.blocks) await this.#blocks.ensure(this.#stopping.signal);
     // Taken away meanwhile.
     if (!this.#isOpen(lane) || this.#stopping.signal.aborted) return;
-    this.#begin(this.#createLane({ policy, partition, offset, endOffset, log, repeatedBefore, store, past }), offset);
+    this.#begin(this.#createLane({ ...lane.origin, offset, endOffset, repeatedBefore, store, past }), offset);
   }
 
   /** Tells whether the partition is still this lane's. */
@@ -351,7 +352,8 @@ export class Router implements RecordSink {
     const moved = new Map<PartitionLane, { readonly state: string; readonly commit: CommittedOffset }>();
     const { monotonicMs = () => performance.now() } = this.#deps;
     for (const lane of lanes) {
-      const { position: offset, kafkaTopic: topic, partition, log, store, past } = lane;
+      const { position: offset, kafkaTopic: topic, partition, store, past } = lane;
+      const { log } = lane.origin;
       past.note(monotonicMs(), offset);
       const note = formatCommitNote({ log, store, minuteBefore: past.minuteAgo, begins: null });
       const commit = { topic, partition, offset, note };

@@ -128,6 +128,22 @@ describe('a log that is the same', () => {
     expect(harness.stats.duplicates).toBe(0);
   });
 
+  // What was written in the place of what was lost was passed over, up to the end that was left.
+  it('that lost its end, with newer records in its place that do not reach the old end, goes on with the first of them', async () => {
+    const log = await readBefore({ applied: 100, id: 'a' });
+    expect(await readOn([...log.slice(0, 80), ...logOf(90, NOW).slice(80)], { log: 'a' })).toBe(80);
+    expect(harness.engine.offsets).toEqual(range(80, 90));
+    expect(harness.stats.duplicates).toBe(0);
+  });
+
+  it('whose first records were deleted before they were read goes on at the first that is left, with a warning', async () => {
+    const log = await readBefore({ applied: 100, id: 'a' });
+    expect(await readOn([...log, ...logOf(120, NOW).slice(100)].slice(110), { log: 'a' })).toBe(110);
+    expect(warnings().map(({ message }) => message)).toEqual([
+      'records were deleted before they were read, it goes on at the first that is left',
+    ]);
+  });
+
   it('that lost its end and has grown since goes on with the first record that is newer', async () => {
     const log = await readBefore({ applied: 100, id: 'a' });
     expect(await readOn([...log.slice(0, 95), ...logOf(120, NOW).slice(95)], { log: 'a' })).toBe(95);
@@ -146,7 +162,7 @@ describe('another router that goes on applying while a partition is opened', () 
       engine.marks.set(KEY, null);
     };
     // The router sees an old row that speaks of another log; meanwhile the other one has moved it.
-    engine.marks.set(KEY, { offset: 99, proof: '1-x', log: '' });
+    engine.marks.set(KEY, { offset: 99, proof: '1-x', log: '', cluster: '' });
     await readOn(longer);
     expect(engine.offsets).toEqual(range(105, 110));
     expect(harness.stats.duplicates).toBeGreaterThan(0);

@@ -283,7 +283,7 @@ export class RouterHarness {
   async assign(own: Partial<AssignedPartition> = {}): Promise<void> {
     const committed = own.committed ?? null;
     const offset = own.offset ?? committed?.offset ?? 0;
-    const defaults = { topic: 'notifications', partition: 0, beginOffset: 0, endOffset: offset, log: '' };
+    const defaults = { topic: 'notifications', partition: 0, beginOffset: 0, endOffset: offset, log: '', cluster: '' };
     await this.router.assigned([{ ...defaults, ...own, committed, offset }]);
   }
 
