@@ -120,7 +120,7 @@ describe('a broker that is killed', () => {
     await waitFor(() => sink.assignments > assignments, { timeoutMs: 30_000, what: 'another assignment' });
     expect(sink.violations).toEqual([]);
     expect(log.lines.filter(({ message }) => message.includes('crashed'))).toEqual([]);
-  }, 120_000);
+  }, 180_000);
 
   test('and is away at the start: the source starts unhealthy, and works when it comes', async () => {
     const port = await freePort();
