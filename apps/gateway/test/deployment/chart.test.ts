@@ -132,6 +132,20 @@ function one(made: readonly Manifest[], kind: string, name: string): Manifest {
     expect(probe(...tls, 'config.ops.port=0')).toEqual({ path: '/ready', port: 'http', scheme: 'HTTPS' });
   });
 
+  // Fails when kubectl takes the server's own additions for changes, and sends patches that take them away.
+  test('writes out what the server would add, so that a second apply finds nothing to change', () => {
+    const made = rendered('httpRoute.enabled=true', 'httpRoute.parentRefs[0].name=shared');
+    for (const role of ['edge', 'router']) {
+      expect(one(made, 'Deployment', `chat-${role}`).spec.strategy).toMatchObject({ type: 'RollingUpdate' });
+    }
+    const route = one(made, 'HTTPRoute', 'chat').spec as unknown as {
+      parentRefs: object[];
+      rules: { backendRefs: object[] }[];
+    };
+    expect(route.parentRefs).toEqual([{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'shared' }]);
+    expect(route.rules[0]!.backendRefs).toEqual([{ group: '', kind: 'Service', name: 'chat', port: 8080, weight: 1 }]);
+  });
+
   test('has nothing that helm lint warns of', () => {
     const { status, stdout } = spawnSync(helm!, ['lint', CHART]);
     expect([status, stdout.toString()]).toEqual([0, expect.not.stringMatching(/\[(WARNING|ERROR)\]/)]);
