@@ -7,6 +7,9 @@ import type { OwnedPartition, OwnedPartitions } from './owned-partitions.js';
 import { pause } from './timing.js';
 import type { TopicTrouble } from './topic-trouble.js';
 
+/** Time in ms after which a partition that is fetched again counts as readable, when nothing says otherwise. */
+const TRIED_MS = 2_000;
+
 /** What the patch adds to kafkajs' batches. */
 type PatchedBatch = Pick<Batch, 'lastOffsetRead' | 'unreadable'>;
 
@@ -99,10 +102,14 @@ export class PartitionFeed {
     owned.unreadable = true;
     this.steer(owned);
     const generation = this.#generation;
-    const tryAgain = (): void => {
+    const tryAgain = async (): Promise<void> => {
       if (generation.aborted) return;
       owned.unreadable = false;
       this.steer(owned);
+      // Where nothing new is written a good answer goes without a word.
+      await pause(TRIED_MS, generation);
+      const isTried = owned.open && !owned.paused && !owned.unreadable;
+      if (isTried && !generation.aborted) this.#parts.trouble.readable(topic, partition);
     };
     pause(waitMs, generation).then(tryAgain).catch(endByDefect);
   }

@@ -91,3 +91,17 @@ it(
   },
   scale.timeoutMs,
 );
+
+// The end was noticed by the next record only, and a partition that gets none kept the topic in the warnings for good.
+it(
+  'a topic whose rights are back is named no more although nothing is written to it',
+  async () => {
+    const { kafka, gateway } = await scene();
+    const warnings = async () => (await readiness(gateway)).warnings.join();
+    await kafka.forbid('withdrawn');
+    await waitFor(async () => (await warnings()) === 'topic:withdrawn:forbidden', { what: 'the warning' });
+    await kafka.allow('withdrawn');
+    await waitFor(async () => (await warnings()) === '', { what: 'the end of the warning', timeoutMs: 60_000 });
+  },
+  scale.timeoutMs,
+);
