@@ -1,4 +1,5 @@
-import { cp, rm } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import kafkajs from 'kafkajs';
 import {
@@ -164,6 +165,40 @@ describe('a batch that cannot be read', () => {
     expect([source.status.troubles, log.has('crashed')]).toEqual([[], false]);
     expect(sink.violations).toEqual([]);
   });
+
+  // Nobody compared a batch with its checksum: what the disk had made of it was taken for what was produced.
+  test('because the disk has damaged it makes its own partition wait, and is read when it is mended', async () => {
+    const dataDir = folder();
+    const first = await ownKafka({ dataDir });
+    const { port, address: brokers } = first;
+    const topic = uniqueName('damaged');
+    await createTopics([topic], 2, { brokers });
+    await produce(topic, [{ value: 'as produced', partition: 0 }], { brokers });
+    await produce(topic, [{ value: 'behind it', partition: 0 }], { brokers });
+    await produce(topic, [{ value: 'elsewhere', partition: 1 }], { brokers });
+    await first.stop();
+    const segment = join(dataDir, 'log', `${topic}-0`, '00000000000000000000.log');
+    const whole = await readFile(segment);
+    const damaged = Buffer.from(whole);
+    damaged.write('x', damaged.indexOf('as produced'));
+    await writeFile(segment, damaged);
+
+    const second = await ownKafka({ dataDir, port });
+    const { source, sink, log } = await nodes.start({ topics: [topic], brokers: [brokers] });
+    await waitFor(() => source.status.troubles.length > 0, { timeoutMs: 15_000 });
+    await waitFor(() => sink.values.includes('elsewhere'), { timeoutMs: 15_000 });
+    const line = log.lines.find(({ level }) => level === 'warn');
+    expect(line?.fields).toMatchObject({ topic, partition: 0, offset: 0, reason: 'unreadable' });
+    expect(sink.values).toEqual(['elsewhere']);
+
+    await second.stop();
+    await writeFile(segment, whole);
+    await ownKafka({ dataDir, port });
+    await waitFor(() => sink.values.includes('behind it'), { timeoutMs: 60_000 });
+    expect(sink.values).toEqual(['elsewhere', 'as produced', 'behind it']);
+    await waitFor(() => source.status.troubles.length === 0, { timeoutMs: 15_000 });
+    expect(sink.violations).toEqual([]);
+  }, 180_000);
 });
 
 describe('stopping', () => {

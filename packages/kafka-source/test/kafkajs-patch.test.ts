@@ -38,6 +38,40 @@ describe('kafkajs as patched', () => {
     expect(String(records.at(-1).value)).toBe('x');
   });
 
+  // The checksum is that of RFC 3720 (appendix B.4), whose examples these are.
+  test.each([
+    ['123456789', 0xe3069283],
+    ['\0'.repeat(32), 0x8a9136aa],
+    ['', 0],
+  ])('takes the checksum of %j', (text, checksum) => {
+    expect(kafkajs('./src/protocol/recordBatch/crc32C')(Buffer.from(text))).toBe(checksum);
+  });
+
+  test('takes the same checksum of bytes wherever they lie', () => {
+    const crc32C = kafkajs('./src/protocol/recordBatch/crc32C');
+    const bytes = Buffer.from(Array.from({ length: 64 }, (_, i) => (i * 37) % 251));
+    for (let length = 0; length < 40; length++) {
+      const text = bytes.subarray(0, length);
+      const sums = [0, 1, 2, 3, 4, 5, 6, 7].map((place) =>
+        crc32C(Buffer.concat([Buffer.alloc(place), text]).subarray(place)),
+      );
+      expect(new Set(sums).size).toBe(1);
+    }
+  });
+
+  test('reads up to a batch that is not what was written', async () => {
+    const Decoder = kafkajs('./src/protocol/decoder');
+    const decodeMessages = kafkajs('./src/protocol/requests/fetch/v4/decodeMessages');
+    const damaged = batchOf(2);
+    damaged.write('y', damaged.length - 2);
+    const batches = Buffer.concat([batchOf(3), damaged, batchOf(4)]);
+    const size = Buffer.alloc(4);
+    size.writeInt32BE(batches.length);
+    const records = await decodeMessages(new Decoder(Buffer.concat([size, batches])));
+    expect(records.length).toBe(3);
+    expect(records.unreadable).toMatchObject({ type: 'CORRUPT_MESSAGE' });
+  });
+
   // Made of numbers where they are exact, of BigInts where they are not.
   test.each([
     0,
@@ -79,5 +113,8 @@ function batchOf(count: number): Buffer {
   header.writeInt32BE(header.length - 12 + count * record.length, 8);
   header.writeInt8(2, 16);
   header.writeInt32BE(count, 57);
-  return Buffer.concat([header, Buffer.alloc(count * record.length, record)]);
+  const batch = Buffer.concat([header, Buffer.alloc(count * record.length, record)]);
+  const crc32C = kafkajs('./src/protocol/recordBatch/crc32C');
+  batch.writeUInt32BE(crc32C(batch.subarray(21)), 17);
+  return batch;
 }
