@@ -383,7 +383,12 @@ export class InboxReader {
     // A lost connection reads again when it is back. An error reply (out of memory, loading) must not end the reading.
     if (!this.ready) return;
     this.#logger.warn('inbox not read', { error: String(error) });
-    setTimeout(() => this.#redis.disconnect(true), BLOCK_MS).unref();
+    const { stream } = this.#redis;
+    const dropIt = (): void => {
+      // It may have been breaking just then, and the one after it is well.
+      if (this.#redis.stream === stream) this.#redis.disconnect(true);
+    };
+    setTimeout(dropIt, BLOCK_MS).unref();
   }
 }
 

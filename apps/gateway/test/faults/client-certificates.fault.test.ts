@@ -89,6 +89,10 @@ async function comeAndGo({ wsUrl }: GatewayProcess): Promise<void> {
   await client.close();
 }
 
+async function isReady({ httpUrl }: GatewayProcess): Promise<boolean> {
+  return (await fetch(`${httpUrl}/ready`)).status === 200;
+}
+
 function breakOff(proxy: TcpProxy): void {
   proxy.cut();
   proxy.restore();
@@ -122,6 +126,8 @@ it('certificates for Kafka and Redis and their authorities are replaced under lo
       await handshakes.another();
       breakOff(proxy);
       await load.flows();
+      // Records come by other connections than those by which clients are let in.
+      await waitFor(() => isReady(nodes[at]!), { timeoutMs: 30_000, what: 'the node is ready again' });
     }
   };
   const said = async (message: string): Promise<void> => {
