@@ -25,7 +25,8 @@ async function ask(port: number, path: string): Promise<string> {
 /** Time in ms for three processes one after the other, on a machine that may be busy. */
 const START_MS = 60_000;
 const readyAt = (port: number) =>
-  waitFor(async () => (await ask(port, '/ready')) === '{"status":"ready"}', { timeoutMs: START_MS });
+  // With a warning behind it: no router reads the topics of these edges.
+  waitFor(async () => (await ask(port, '/ready')).startsWith('{"status":"ready"'), { timeoutMs: START_MS });
 
 const started: Running[] = [];
 afterEach(() => {
