@@ -59,6 +59,8 @@ export class GatewayProcesses {
       for (const started of await Promise.allSettled(options.nodes.map((spec) => cluster.start(spec)))) {
         if (started.status === 'rejected') throw started.reason;
       }
+      // They came when they were ready.
+      cluster.#running.sort((a, b) => options.nodes.indexOf(a.spec) - options.nodes.indexOf(b.spec));
     } catch (error) {
       await cluster.close();
       throw error;
@@ -70,7 +72,7 @@ export class GatewayProcesses {
     return `${this.group}-${name}`;
   }
 
-  /** Nodes that run, in the order of their start. */
+  /** Nodes that run: those of the options in their order, then those that were started later. */
   get nodes(): GatewayProcess[] {
     return this.#running.map(({ process }) => process);
   }
