@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
+import { sealed } from './support/record-batch.js';
 
 /** What patches/kafkajs@2.2.4.patch changes and no test of a whole source shows in reasonable time. */
 
@@ -113,8 +114,5 @@ function batchOf(count: number): Buffer {
   header.writeInt32BE(header.length - 12 + count * record.length, 8);
   header.writeInt8(2, 16);
   header.writeInt32BE(count, 57);
-  const batch = Buffer.concat([header, Buffer.alloc(count * record.length, record)]);
-  const crc32C = kafkajs('./src/protocol/recordBatch/crc32C');
-  batch.writeUInt32BE(crc32C(batch.subarray(21)), 17);
-  return batch;
+  return sealed(Buffer.concat([header, Buffer.alloc(count * record.length, record)]));
 }

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { expect, test } from '@jest/globals';
 import type { Cluster } from 'kafkajs';
 import { readPartition } from '../src/partition-read.js';
+import { sealed } from './support/record-batch.js';
 
 /*
  * What compaction can leave at the end of a log, and no client can write: a batch that says up to where it went and holds
@@ -16,7 +17,7 @@ function emptied(count: number): Buffer {
   batch.writeInt32BE(batch.length - 12, 8);
   batch.writeInt8(2, 16);
   batch.writeInt32BE(count - 1, 23);
-  return batch;
+  return sealed(batch);
 }
 
 /** What a broker answers whose partition holds this and nothing else. */
