@@ -60,12 +60,12 @@ export class SlowQueue {
 
   /** Next frame to send, or null. */
   shift(): Uint8Array | null {
-    let first: Share | null = null;
+    let first: OwnFrames | BacklogCursor | null = null;
     let firstOrder = Infinity;
     // A client's topics are few, and those that it has waiting even fewer.
-    for (const share of this.#shares.values()) {
-      const { order } = share.first;
-      if (order < firstOrder) [first, firstOrder] = [share, order];
+    for (const { first: place } of this.#shares.values()) {
+      const { order } = place;
+      if (order < firstOrder) [first, firstOrder] = [place, order];
     }
     return first === null ? null : first.shift();
   }
@@ -151,10 +151,6 @@ class Share implements SlowShare {
       for (; cursor.length > 1; isActed = true) this.#onDropped(cursor.skip(), this.#policy.slow);
     }
     return isActed;
-  }
-
-  shift(): Uint8Array {
-    return this.first.shift();
   }
 
   abandon(): void {
