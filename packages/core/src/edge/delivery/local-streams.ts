@@ -32,7 +32,7 @@ export class LocalStream<Member extends StreamMember & SlowMember> {
 
   /** One of the subscriptions; undefined: there is none. */
   get anyMember(): Member | undefined {
-    return this.direct[0] ?? this.native?.members[0];
+    return this.direct[0] ?? this.native?.members[0] ?? this.backlog?.members[0];
   }
 
   /** Lists the subscriptions; the list changes when one of them leaves. */

@@ -74,6 +74,12 @@ describe('slow sockets of a stream with many subscribers', () => {
     expect(Buffer.from(waiting[0]![1]!).toString()).toBe('b');
   });
 
+  it('belong to their stream as others do, also when there are no others', () => {
+    stall(...all);
+    expect(stream().backlog!.members).toHaveLength(all.length);
+    expect(all.map(({ subscription }) => subscription)).toContain(stream().anyMember);
+  });
+
   it('lose their oldest frames with policy drop-oldest, and only what is beyond the bound of each', () => {
     const [early, late] = [all[0]!, all[1]!];
     stall(early);
