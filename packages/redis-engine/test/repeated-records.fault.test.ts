@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { Engine, PublishItem, Retention } from '@ws-gateway/core';
-import { startRedis, waitFor } from '@ws-gateway/testkit';
+import { startRedis, waitFor, type OwnServer } from '@ws-gateway/testkit';
 import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { createHarness, serverAt } from './harness.js';
 
@@ -38,23 +38,29 @@ async function connect(engine: Engine, connection: string, rejoin = false): Prom
   expect(result.status).toBe('admitted');
 }
 
+/** Nodes of which one, with a connection, has been given three records. */
+async function delivered({ address }: OwnServer) {
+  const harness = await createHarness({ server: serverAt(`redis://${address}`) });
+  const [had, router] = [harness.createEngine('had'), harness.createEngine('router', { role: 'router' })];
+  const inbox = new RecordingInbox();
+  await had.start(inbox);
+  await router.start(new RecordingInbox());
+  cleanups.push(
+    () => had.stop(),
+    () => router.stop(),
+  );
+  await connect(had, 'c1');
+  await router.publish(batch([kept(5, 1000), fleeting(6, 1001), toAll(7, 1002)], false));
+  await inbox.waitFor(() => inbox.broadcasts.length === 1, 'the first delivery');
+  return { harness, had, router, inbox };
+}
+
 describe('a batch published again because its outcome was unknown, to a Redis that came back empty', () => {
   // The call was applied and its messages delivered, but Redis died before the answer: the source position that would
   // have told the repetition died with it, and open sockets got the records twice.
   it('is known by the node that had it, as the same records of a new stream', async () => {
     const first = await startRedis();
-    const harness = await createHarness({ server: serverAt(`redis://${first.address}`) });
-    const [had, router] = [harness.createEngine('had'), harness.createEngine('router', { role: 'router' })];
-    const inbox = new RecordingInbox();
-    await had.start(inbox);
-    await router.start(new RecordingInbox());
-    cleanups.push(
-      () => had.stop(),
-      () => router.stop(),
-    );
-    await connect(had, 'c1');
-    await router.publish(batch([kept(5, 1000), fleeting(6, 1001), toAll(7, 1002)], false));
-    await inbox.waitFor(() => inbox.broadcasts.length === 1, 'the first delivery');
+    const { harness, had, router, inbox } = await delivered(first);
     expect(inbox.messages.map(({ text, seen }) => [text, seen])).toEqual([
       ['kept 5', false],
       ['"fleeting 6"', false],
@@ -98,18 +104,7 @@ describe('a batch published again because its outcome was unknown, to a Redis th
   it('is known by the node that had it although the process is the same', async () => {
     const redis = await startRedis();
     cleanups.push(() => redis.stop());
-    const harness = await createHarness({ server: serverAt(`redis://${redis.address}`) });
-    const [had, router] = [harness.createEngine('had'), harness.createEngine('router', { role: 'router' })];
-    const inbox = new RecordingInbox();
-    await had.start(inbox);
-    await router.start(new RecordingInbox());
-    cleanups.push(
-      () => had.stop(),
-      () => router.stop(),
-    );
-    await connect(had, 'c1');
-    await router.publish(batch([kept(5, 1000), fleeting(6, 1001), toAll(7, 1002)], false));
-    await inbox.waitFor(() => inbox.broadcasts.length === 1, 'the first delivery');
+    const { had, router, inbox } = await delivered(redis);
     const admin = new Redis(redis.port);
     await admin.flushall();
     admin.disconnect();

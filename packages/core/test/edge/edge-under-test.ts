@@ -276,6 +276,13 @@ export class ClientUnderTest {
 
 const noBackends = { has: () => false, subscriptionOf: () => null } as unknown as BackendCommands;
 
+/** A node with a client of ann's, for whom two notifications are kept. */
+export async function startWithAnn(): Promise<{ node: EdgeUnderTest; client: ClientUnderTest }> {
+  const node = await new EdgeUnderTest().start();
+  for (const text of ['one', 'two']) await node.publish('notifications', 'ann', text);
+  return { node, client: await node.connect('/ws', 'ann') };
+}
+
 /** Limits that limit nothing. */
 export const unlimited = {
   requestsPerSecond: 0,

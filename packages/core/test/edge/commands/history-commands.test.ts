@@ -1,13 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { EdgeUnderTest, type ClientUnderTest } from '../edge-under-test.js';
+import { startWithAnn, type ClientUnderTest, type EdgeUnderTest } from '../edge-under-test.js';
 
 let node: EdgeUnderTest;
 let client: ClientUnderTest;
 
 beforeEach(async () => {
-  node = await new EdgeUnderTest().start();
-  for (const text of ['one', 'two']) await node.publish('notifications', 'ann', text);
-  client = await node.connect('/ws', 'ann');
+  ({ node, client } = await startWithAnn());
 });
 afterEach(() => node.stop());
 
