@@ -62,7 +62,7 @@ export class KafkajsRecordSource implements RecordSource {
   #contactSince = 0;
   #lastContact = Number.NEGATIVE_INFINITY;
   #failing = false;
-  /** Until when the group counts as joined, because the member before was well and its place is being taken. */
+  /** Time until which the group counts as joined, because the member before was well and its place is being taken. */
   #followedUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: KafkajsRecordSourceOptions) {

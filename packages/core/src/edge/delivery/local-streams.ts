@@ -91,7 +91,7 @@ export class LocalStreamTable<Member extends StreamMember & SlowMember> {
     return this.#localStreams.delete(localStream.stream);
   }
 
-  /** In the order in which they came; whoever comes while it is walked comes at its end. */
+  /** Lists the streams in the order in which they came; one that comes while they are walked is at the end. */
   all(): IterableIterator<LocalStream<Member>> {
     return this.#localStreams.values();
   }

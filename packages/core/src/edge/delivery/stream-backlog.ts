@@ -107,7 +107,7 @@ export class BacklogCursor {
 
 /** Frames by their numbers, which ascend without a gap. */
 class KeptFrames {
-  /** Those that something waits for, or may. */
+  /** Cursors of sockets that something waits for, or may. */
   readonly #cursors = new Set<BacklogCursor>();
   #frames: KeptFrame[] = [];
   /** Number of the first one. */

@@ -28,7 +28,7 @@ describe('slow sockets of a stream with many subscribers', () => {
     for (const text of texts) delivery.batch([PUBLIC, ++offset, text]);
   }
 
-  /** From the next batch but one on the stream keeps for them what comes. */
+  /** Makes these clients slow: from the next batch but one on the stream keeps for them what comes. */
   function stall(...subscribers: Subscriber[]): void {
     for (const { socket } of subscribers) Object.assign(socket, { stalled: true, buffered: 1_000_000 });
     publish('last native');
