@@ -124,13 +124,8 @@ async function codec(retention) {
   let began = performance.now();
   for (const batch of batches) {
     const [chunk] = splitItems(batch, 1e6, () => 0);
-    publishArgs(chunk, {
-      previousOffset: -1,
-      originSuffix: ' 1234567890 ',
-      epoch: '123456abcdefg',
-      server: '123456',
-      inboxBytesMax: 1e7,
-    });
+    const part = { chunk, source: 't:0', previousOffset: -1, perItem: false, mark: null, originSuffix: ' 1234567890 ' };
+    publishArgs([part], { epoch: '123456abcdefg', server: '123456', inboxBytesMax: 1e7, sharingNodesMin: 0 });
   }
   console.log(
     `  encode          ${(((performance.now() - began) * 1000) / runs / BATCH).toFixed(2)} µs a message (arguments only)`,

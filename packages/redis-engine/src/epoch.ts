@@ -10,7 +10,7 @@ let made = 0;
  * A new stream's epoch, in case the call makes one; base 36. Its first six characters name the Redis process that it
  * began on. A process that was started again, or took over, may have older data, and then offsets that were told before
  * are given to other messages: so the first message that is added to a stream on another process begins an epoch, with
- * the offset going on. Positions of the epoch before stay good up to where it ended (publish-2.lua).
+ * the offset going on. Positions of the epoch before stay good up to where it ended (publish-1.lua).
  */
 function newEpoch(server: string): string {
   return server + start + (made++).toString(36);

@@ -29,11 +29,38 @@ export interface ScriptChunk {
   partial: number;
 }
 
+/** What one script run carries, or is to carry besides. */
+export interface Load {
+  readonly items: number;
+  readonly bytes: number;
+  /** Items times the nodes that may get them. */
+  readonly handOuts: number;
+}
+
 /** Bounds of one script run: everybody else waits for it. */
 const ITEMS_MAX = 128;
 const BYTES_MAX = 128 * 1024;
 /** Items times nodes that may get them: at 100 nodes 128 topic-wide messages held Redis for 8 ms. */
 const HAND_OUTS_MAX = 3072;
+
+/** Whether one script run may carry both. What is too much by itself has a run of its own. */
+export function fitTogether(carried: Load, more: Load): boolean {
+  if (carried.items === 0) return true;
+  return (
+    carried.items + more.items <= ITEMS_MAX &&
+    carried.handOuts + more.handOuts <= HAND_OUTS_MAX &&
+    carried.bytes + more.bytes <= BYTES_MAX
+  );
+}
+
+/** A quarter of what one script run may carry: more is not much cheaper with others in the same run. */
+export function isSmall({ items, bytes, handOuts }: Load): boolean {
+  return 4 * items <= ITEMS_MAX && 4 * bytes <= BYTES_MAX && 4 * handOuts <= HAND_OUTS_MAX;
+}
+
+export function addLoads(a: Load, b: Load): Load {
+  return { items: a.items + b.items, bytes: a.bytes + b.bytes, handOuts: a.handOuts + b.handOuts };
+}
 
 /**
  * Splits by partition and size, of which what is for all nodes has as much as there are nodes. A record for very many users can be larger than a chunk: then its items are numbered, so
@@ -58,11 +85,7 @@ export function splitItems(
     const begins = item.sourceOffset !== current.record;
     const bytes = sizeOf(item);
     const handOuts = isWide(item) ? nodeCount : 1;
-    if (
-      current.chunk.items.length >= ITEMS_MAX ||
-      (current.chunk.handOuts > 0 && current.chunk.handOuts + handOuts > HAND_OUTS_MAX) ||
-      (current.chunk.bytes > 0 && current.chunk.bytes + bytes > BYTES_MAX)
-    ) {
+    if (!fitTogether(loadOf(current.chunk), { items: 1, bytes, handOuts })) {
       current.chunk.lastOffset = current.record;
       if (!begins) current.chunk.partial = current.ordinal;
       current.chunk = newChunk(partition, begins ? 0 : current.ordinal);
@@ -80,7 +103,11 @@ export function splitItems(
   return chunks;
 }
 
-export interface CallHead {
+/** Items of one source, or of none, as a call carries them beside those of others. */
+export interface CallPart {
+  readonly chunk: ScriptChunk;
+  /** `<topic>:<partition>` of the source; '' for none. */
+  readonly source: string;
   /** Offset of the call before; null: without a source. */
   readonly previousOffset: number | null;
   /** The reply shall have a row for each item. */
@@ -89,6 +116,14 @@ export interface CallHead {
   readonly mark: SourceMark | null;
   /** Suffix that makes the origin of each item (see wire.ts). */
   readonly originSuffix: string;
+  /**
+   * Nothing else goes in the same call: it has no source, wants rows, or was in a call of unknown outcome before, and might
+   * be what the script fails on.
+   */
+  readonly isAlone: boolean;
+}
+
+export interface CallHead {
   readonly epoch: string;
   /** The Redis process that the call is meant for (see newEpoch). */
   readonly server: string;
@@ -97,29 +132,30 @@ export interface CallHead {
   readonly sharingNodesMin: number;
 }
 
-/** ARGV of publish-2.lua. */
-export function publishArgs(chunk: ScriptChunk, head: CallHead): (string | number)[] {
+/** ARGV of publish-1.lua. */
+export function publishArgs(parts: readonly CallPart[], head: CallHead): (string | number)[] {
   const classes = new ItemClasses();
+  const sources: (string | number)[] = [];
   const items: (string | number)[] = [];
-  let offsets = '';
-  for (const item of chunk.items) {
-    offsets += `${item.sourceOffset} `;
-    const origin = head.originSuffix === '' ? '' : head.originSuffix + item.sourceOffset;
-    pushItem(items, item, { classes, origin });
+  for (const { chunk, source, previousOffset, mark, originSuffix } of parts) {
+    let offsets = '';
+    for (const item of chunk.items) {
+      offsets += `${item.sourceOffset} `;
+      const origin = originSuffix === '' ? '' : originSuffix + item.sourceOffset;
+      pushItem(items, item, { classes, origin });
+    }
+    const partial = chunk.partial === 0 ? '' : chunk.partial;
+    sources.push(source, previousOffset ?? -1, chunk.lastOffset, chunk.items[0]!.sourceOffset, chunk.ordinal, partial);
+    sources.push(mark === null ? '' : formatMark(mark), chunk.items.length, offsets);
   }
   return [
-    head.previousOffset ?? '',
-    chunk.lastOffset,
-    chunk.items[0]!.sourceOffset,
-    chunk.ordinal,
-    chunk.partial === 0 ? '' : chunk.partial,
     head.epoch,
     head.server,
     head.inboxBytesMax,
-    head.perItem ? '1' : '',
-    offsets,
-    head.mark === null ? '' : formatMark(head.mark),
+    parts[0]!.perItem ? '1' : '',
     head.sharingNodesMin,
+    parts.length,
+    ...sources,
     classes.count,
     ...classes.args,
     ...items,
@@ -164,6 +200,10 @@ function retentionArgs(retention: Retention | null): [string, number, number, nu
   if (retention === null) return ['', 0, 0, 0];
   const { mode, size, ttlMs, bytesMax = 0 } = retention;
   return mode === 'latest' ? ['l', 1, ttlMs, bytesMax] : ['o', size, ttlMs, bytesMax];
+}
+
+export function loadOf({ items, bytes, handOuts }: ScriptChunk): Load {
+  return { items: items.length, bytes, handOuts };
 }
 
 function newChunk(partition: number, ordinal: number): ScriptChunk {

@@ -8,6 +8,7 @@ import type {
   PublishResult,
   SourceRange,
 } from '@ws-gateway/core';
+import { ReplyError } from 'ioredis';
 import type { Calls } from './calls.js';
 import { epochForLook } from './epoch.js';
 import type { Keys } from './keys.js';
@@ -15,19 +16,24 @@ import type { Settings } from './options.js';
 import {
   publishArgs,
   splitItems,
-  type CallHead,
+  type CallPart,
   type ScriptChunk,
   type CommandItem,
   type Item,
 } from './publish-call.js';
 import { SourcePositions } from './source-positions.js';
 import { PacedCalls } from './paced-calls.js';
+import { PublishQueue } from './publish-queue.js';
+import { toEngineError } from './script-errors.js';
 import { SourceQueues } from './source-queues.js';
 import { originSuffix } from './wire.js';
 
-/** {routed, offline, duplicates, batches} and, without a source, nodes, epoch, offset for each item. */
+/** {batches}, for each part routed, offline, duplicates, and if they are wanted nodes, epoch, offset for each item. */
 type Reply = (number | string)[];
-const REPLY_HEAD = 4;
+const REPLY_HEAD = 1;
+/** {routed, offline, duplicates} of a part, and the rows of its items. */
+type PartReply = (number | string)[];
+const PART_HEAD = 3;
 
 /** What is known of the other nodes. */
 export interface NodesKnown {
@@ -39,8 +45,9 @@ export interface NodesKnown {
 type ItemResult = NonNullable<PublishResult['items']>[number];
 
 /**
- * Publishes batches: one script call for each partition that a batch touches, more when it is large. Calls for one
- * partition are written in order, and each is refused when the one before it was not applied.
+ * Publishes batches: a part of a script call for each partition that a batch touches, more when it is large. Parts for one
+ * partition are sent in order, and each is refused when the one before it was not applied. Batches of several sources share
+ * calls (publish-queue.ts).
  */
 export class Publisher {
   readonly #calls: Calls;
@@ -50,6 +57,8 @@ export class Publisher {
   readonly #nodes: NodesKnown;
   readonly #lanes: SourceQueues;
   readonly #unsourced = new PacedCalls();
+  /** By Redis partition. */
+  readonly #queues: readonly PublishQueue<PartReply>[];
   readonly sources: SourcePositions;
   readonly #partitionOf = (item: Item) => this.#partition(item);
 
@@ -65,6 +74,7 @@ export class Publisher {
     this.#nodes = nodes;
     this.sources = new SourcePositions(calls, keys);
     this.#lanes = new SourceQueues(this.sources);
+    this.#queues = keys.all().map((partition) => new PublishQueue((parts) => this.#call(partition, parts)));
   }
 
   publish(batch: PublishBatch): Promise<PublishResult> {
@@ -98,10 +108,8 @@ export class Publisher {
     const chunks = splitItems(items, source.lastOffset, this.#partitionOf, this.#copiesOfWide);
     const replies = await lane.run(chunks, async (chunk) => {
       const offset = chunk.partial === 0 ? chunk.lastOffset : chunk.lastOffset - 1;
-      const reply = await this.#send(chunk, source, {
-        previousOffset: lane.advance(chunk.partition, offset),
-        perItem,
-      });
+      const previousOffset = lane.advance(chunk.partition, offset);
+      const reply = await this.#queues[chunk.partition]!.send(partOf(chunk, source, { previousOffset, perItem }));
       this.sources.confirm(source.topic, source.partition, { redisPartition: chunk.partition, offset });
       return reply;
     });
@@ -112,36 +120,25 @@ export class Publisher {
   async #publishUnsourced(items: readonly Item[]): Promise<PublishResult> {
     const chunks = splitItems(items, -1, this.#partitionOf, this.#copiesOfWide);
     const replies = await this.#unsourced.run(chunks, (chunk) =>
-      this.#send(chunk, null, { previousOffset: null, perItem: true }),
+      this.#queues[chunk.partition]!.send(partOf(chunk, null, { previousOffset: null, perItem: true })),
     );
     return { ...sum(replies), items: resultsOf(items.length, chunks, replies) };
   }
 
-  async #send(
-    chunk: ScriptChunk,
-    source: SourceRange | null,
-    { previousOffset, perItem }: Pick<CallHead, 'previousOffset' | 'perItem'>,
-  ): Promise<Reply> {
-    const base = this.#keys.base(chunk.partition);
-    const sourceKey = source === null ? base : this.#keys.source(chunk.partition, source.topic, source.partition);
+  async #call(partition: number, parts: readonly CallPart[]): Promise<(PartReply | Error)[]> {
+    const link = this.#calls.of(partition);
     const { inboxBytesMax, sharingNodesMin } = this.#settings;
-    const link = this.#calls.of(chunk.partition);
-    const { server } = link;
-    const isLast = source !== null && chunk.partial === 0 && chunk.lastOffset === source.lastOffset;
-    const head = {
-      previousOffset,
-      perItem,
-      mark: isLast ? (source.mark ?? null) : null,
-      originSuffix: originSuffix(source),
+    const args = publishArgs(parts, {
       epoch: epochForLook(link),
-      server,
+      server: link.server,
       inboxBytesMax,
       sharingNodesMin: this.#nodes.isSharing ? sharingNodesMin : 0,
-    };
-    const args = publishArgs(chunk, head);
-    const reply = await link.run<Reply>('publish', { keys: [base, sourceKey], args });
-    this.#stats.publications += reply[3] as number;
-    return reply;
+    });
+    const reply = await link.run<Reply>('publish', { keys: [this.#keys.base(partition)], args });
+    this.#stats.publications += reply[0] as number;
+    // Only a part alone has rows.
+    if (parts.length === 1) return [partReply(reply.slice(REPLY_HEAD))];
+    return parts.map((_, i) => partReply(reply.slice(REPLY_HEAD + PART_HEAD * i, REPLY_HEAD + PART_HEAD * (i + 1))));
   }
 
   /** How often a message for many nodes may have to be written: once, if they share it, which half of them are enough for. */
@@ -170,6 +167,29 @@ export class Publisher {
   }
 }
 
+function partOf(
+  chunk: ScriptChunk,
+  source: SourceRange | null,
+  { previousOffset, perItem }: Pick<CallPart, 'previousOffset' | 'perItem'>,
+): CallPart {
+  const isLast = source !== null && chunk.partial === 0 && chunk.lastOffset === source.lastOffset;
+  return {
+    chunk,
+    source: source === null ? '' : `${source.topic}:${source.partition}`,
+    previousOffset,
+    perItem,
+    mark: isLast ? (source.mark ?? null) : null,
+    originSuffix: originSuffix(source),
+    isAlone: source === null || perItem || source.repeated === true,
+  };
+}
+
+/** A part that does not follow what was applied is refused by itself. */
+function partReply(reply: PartReply): PartReply | Error {
+  const [routed] = reply;
+  return typeof routed === 'string' ? toEngineError(new ReplyError(routed), 'publish') : reply;
+}
+
 function commandAddress(target: ControlTarget): Pick<CommandItem, 'kind' | 'address'> {
   switch (target.kind) {
     case 'user':
@@ -183,7 +203,7 @@ function commandAddress(target: ControlTarget): Pick<CommandItem, 'kind' | 'addr
   }
 }
 
-function sum(replies: readonly Reply[]): PublishResult {
+function sum(replies: readonly PartReply[]): PublishResult {
   let routed = 0;
   let offline = 0;
   let duplicates = 0;
@@ -195,15 +215,15 @@ function sum(replies: readonly Reply[]): PublishResult {
   return { routed, offline, duplicates };
 }
 
-function resultsOf(count: number, chunks: readonly ScriptChunk[], replies: readonly Reply[]): ItemResult[] {
+function resultsOf(count: number, chunks: readonly ScriptChunk[], replies: readonly PartReply[]): ItemResult[] {
   const results = new Array<ItemResult>(count);
   for (const [i, chunk] of chunks.entries()) placeResults(results, chunk, replies[i]!);
   return results;
 }
 
-function placeResults(results: ItemResult[], chunk: ScriptChunk, reply: Reply): void {
+function placeResults(results: ItemResult[], chunk: ScriptChunk, reply: PartReply): void {
   for (const [i, place] of chunk.places.entries()) {
-    const at = REPLY_HEAD + 3 * i;
+    const at = PART_HEAD + 3 * i;
     const epoch = reply[at + 1] as string;
     const position: Position | null = epoch === '' ? null : { epoch, offset: reply[at + 2] as number };
     results[place] = { nodes: reply[at] as number, position };

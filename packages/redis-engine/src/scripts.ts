@@ -5,7 +5,7 @@ import { announcementLimits, BEHIND_SHARED } from './wire.js';
 
 /** Number of keys of each script: one file a script under scripts/, with this number behind its name. */
 const keyCounts = {
-  publish: 2,
+  publish: 1,
   'forget-source': 2,
   'note-topics': 1,
   beat: 1,

@@ -1,20 +1,21 @@
 -- Applies items in order: skips what was applied before, appends to streams, routes to nodes, remembers the position.
 --
--- KEYS[1] base: prefix with hash tag; the keys of streams, users and nodes are built from it (same slot)
--- KEYS[2] source position; not used without a source
--- ARGV[1] last offset of the call before this one, '-1' for the first call, '' without a source
--- ARGV[2] last offset this call covers
--- ARGV[3] source offset of the first item
--- ARGV[4] how many items of that record were in the calls before
--- ARGV[5] '' or, when the record of ARGV[2] goes on in the next call, how many of its items are covered so far
--- ARGV[6] epoch for streams that begin one; with a `~` before it not for the first of a stream (include/tops.lua)
--- ARGV[7] name of this Redis process, with which that epoch begins
--- ARGV[8] bytes that may wait in an inbox
--- ARGV[9] '1': the reply has a row for each item
--- ARGV[10] source offset of each item, separated by spaces
--- ARGV[11] mark of the source's log that goes with the position of ARGV[2], '' for none
--- ARGV[12] nodes on which a message goes by the log that they share, 0 for none (include/shared-log.lua)
--- ARGV[13] number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history; in upper case for
+-- KEYS[1] base: prefix with hash tag; the keys of sources, streams, users and nodes are built from it (same slot)
+-- ARGV[1] epoch for streams that begin one; with a `~` before it not for the first of a stream (include/tops.lua)
+-- ARGV[2] name of this Redis process, with which that epoch begins
+-- ARGV[3] bytes that may wait in an inbox
+-- ARGV[4] '1': the reply has a row for each item
+-- ARGV[5] nodes on which a message goes by the log that they share, 0 for none (include/shared-log.lua)
+-- ARGV[6] number of sources, each with a run of the items; each follows as
+--   name, '' for items without a source, which have a call of their own
+--   last offset of the call before this one, '-1' for the first call
+--   last offset this call covers
+--   offset of the first item
+--   how many items of that record were in the calls before
+--   '' or, when the record of the last offset goes on in the next call, how many of its items are covered so far
+--   mark of the source's log that goes with the position of the last offset, '' for none
+--   number of its items, and the offset of each, separated by spaces
+-- then the number of classes; each follows as kind, topic, mode ('o' ordered, 'l' latest, '' no history; in upper case for
 --   items whose life ends), size, ttl ms, bytes (0 for no bound), connection that must not get it ('' for none) and,
 --   behind a space, a trace context, if there is one
 -- then four for each item: number of its class, origin (src/wire.ts), address (user, stream or node), head; an item of kind b
@@ -22,14 +23,13 @@
 --   include/blocks.lua); one of kind t or x has one more: ticket (include/ledger.lua); one whose life ends has one more at last: when that is, ms
 -- Kinds: u user, t user whose message's outcome is wanted, x the same but too old for anybody, c channel, a all, b block,
 --   k command to a user's nodes, C to a channel's, N to one node, K to all.
--- Returns {routed, offline, duplicates, batches} and with ARGV[9] nodes, epoch, offset for each item.
--- Errors: SOURCE_GAP.
+-- Returns {batches, then for each source routed, offline, duplicates} and with ARGV[4] nodes, epoch, offset for each item. A
+--   source whose call before was not applied has the text SOURCE_GAP… for routed, and nothing of it is applied.
 local base = KEYS[1]
-local previous, last, first = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local ordinal, epochForNew, server = tonumber(ARGV[4]), string.gsub(ARGV[6], '^~', ''), ARGV[7]
-local inboxBytesMax = tonumber(ARGV[8])
-local sharingNodesMin = tonumber(ARGV[12])
-local wantItems = ARGV[9] == '1'
+local epochForNew, server = string.gsub(ARGV[1], '^~', ''), ARGV[2]
+local inboxBytesMax = tonumber(ARGV[3])
+local wantItems = ARGV[4] == '1'
+local sharingNodesMin = tonumber(ARGV[5])
 local call, match = redis.call, string.match
 
 -- @include outbox
@@ -38,28 +38,51 @@ local call, match = redis.call, string.match
 -- @include ledger
 local accepted = string.format('\t%.0f', now)
 
+local sources, sourceKeys, at = {}, {}, 7
+for s = 1, tonumber(ARGV[6]) do
+  sourceKeys[s] = base .. SOURCE .. ARGV[at]
+  sources[s] = {
+    name = ARGV[at],
+    previous = tonumber(ARGV[at + 1]),
+    last = ARGV[at + 2],
+    first = tonumber(ARGV[at + 3]),
+    ordinal = tonumber(ARGV[at + 4]),
+    partial = ARGV[at + 5],
+    mark = ARGV[at + 6],
+    count = tonumber(ARGV[at + 7]),
+    offsets = ARGV[at + 8],
+    applied = -1,
+    appliedItems = 0,
+    gap = false,
+    itemsTo = 0,
+  }
+  at = at + 9
+end
+local isSourced = sources[1].name ~= ''
+
 -- The stored position is `<offset>` or, in the middle of a record with many items, `<offset before it> <items applied>`.
-local applied, appliedItems = -1, 0
-if previous ~= '' then
-  local stored = call('GET', KEYS[2])
+local function readPosition(source, stored)
   if stored then
-    local offset, items = string.match(stored, '^(-?%d+) ?(%d*)$')
-    applied, appliedItems = tonumber(offset), tonumber(items) or 0
+    local offset, items = match(stored, '^(-?%d+) ?(%d*)$')
+    source.applied, source.appliedItems = tonumber(offset), tonumber(items) or 0
   end
-  if tonumber(previous) >= 0 and applied < tonumber(previous) then
-    return redis.error_reply('SOURCE_GAP applied ' .. applied .. ', expected ' .. previous)
-  end
-  if ordinal > 0 and applied < first and not (applied + 1 == first and appliedItems >= ordinal) then
-    return redis.error_reply('SOURCE_GAP applied ' .. applied .. ', expected a part of ' .. ARGV[3])
+  local applied, first, ordinal = source.applied, source.first, source.ordinal
+  if source.previous >= 0 and applied < source.previous then
+    source.gap = 'SOURCE_GAP applied ' .. applied .. ', expected ' .. source.previous
+  elseif ordinal > 0 and applied < first and not (applied + 1 == first and source.appliedItems >= ordinal) then
+    source.gap = 'SOURCE_GAP applied ' .. applied .. ', expected a part of ' .. first
   end
 end
--- Nearly always everything is new, and then no item's offset need be looked at.
-local mayRepeat = previous ~= '' and (applied >= first or appliedItems > 0)
+if isSourced then
+  local positions = call('MGET', unpack(sourceKeys))
+  for s = 1, #sources do readPosition(sources[s], positions[s]) end
+end
 
 -- What items have in common is given once: arguments are the dearest part of a call.
 local argCounts = { b = 8, t = 5, x = 5 }
-local classes, at = {}, 14
-for i = 1, tonumber(ARGV[13]) do
+local classes, classCount = {}, tonumber(ARGV[at])
+at = at + 1
+for i = 1, classCount do
   local kind, size, ttl = ARGV[at], tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
   local hasStreamOfUser = kind == 'u' or kind == 'b' or kind == 't' or kind == 'x'
   local mode = string.lower(ARGV[at + 2])
@@ -82,40 +105,53 @@ for i = 1, tonumber(ARGV[13]) do
 end
 
 -- First pass: what is new, and what must be known for it, read in one call.
-local items, streams, itemCount, duplicates = {}, {}, 0, 0
+local items, streams, itemCount = {}, {}, 0
 local keys, keyCount, metaPlaces, nodesPlaces, stepPlaces = {}, 0, {}, {}, {}
-local offsetAt, lastOffset = string.gmatch(ARGV[10], '%S+'), first
-local function isRepeated()
-  local offset = tonumber(offsetAt())
-  if offset ~= lastOffset then lastOffset, ordinal = offset, 0 end
-  local covered = offset <= applied or (offset == applied + 1 and ordinal < appliedItems)
-  ordinal = ordinal + 1
-  return covered
-end
-local argCount = #ARGV
-while at <= argCount do
-  local class, address = classes[ARGV[at]], ARGV[at + 2]
-  if mayRepeat and isRepeated() then
-    duplicates = duplicates + 1
-  else
-    local stream = class.prefix .. address
-    itemCount = itemCount + 1
-    items[itemCount], streams[itemCount] = at, stream
-    if class.toUser and not nodesPlaces[address] then
-      keyCount = keyCount + 1
-      keys[keyCount], nodesPlaces[address] = base .. USER_NODES .. address, keyCount
-    end
-    if class.kind == 'b' and ARGV[at + 7] ~= '' then
-      keyCount = keyCount + 1
-      keys[keyCount], stepPlaces[at] = base .. BLOCK_STEP .. ARGV[at + 7] .. ' ' .. address, keyCount
-    end
-    -- A block without a frame has no message.
-    if class.kept and not metaPlaces[stream] and ARGV[at + 3] ~= '' then
-      keyCount = keyCount + 1
-      keys[keyCount], metaPlaces[stream] = base .. META .. stream, keyCount
-    end
+-- Tells of each item of a source in turn whether it was applied before.
+local function repetitionsOf(source)
+  local offsetAt, lastOffset, ordinal = string.gmatch(source.offsets, '%S+'), source.first, source.ordinal
+  local applied, appliedItems = source.applied, source.appliedItems
+  return function()
+    local offset = tonumber(offsetAt())
+    if offset ~= lastOffset then lastOffset, ordinal = offset, 0 end
+    local covered = offset <= applied or (offset == applied + 1 and ordinal < appliedItems)
+    ordinal = ordinal + 1
+    return covered
   end
-  at = at + class.argCount
+end
+for s = 1, #sources do
+  local source = sources[s]
+  -- Nearly always everything is new, and then no item's offset need be looked at.
+  local mayRepeat = isSourced and (source.applied >= source.first or source.appliedItems > 0)
+  local isRepeated = mayRepeat and repetitionsOf(source)
+  local duplicates = 0
+  for _ = 1, source.count do
+    local class, address = classes[ARGV[at]], ARGV[at + 2]
+    if source.gap then
+      -- Nothing of it is applied.
+    elseif isRepeated and isRepeated() then
+      duplicates = duplicates + 1
+    else
+      local stream = class.prefix .. address
+      itemCount = itemCount + 1
+      items[itemCount], streams[itemCount] = at, stream
+      if class.toUser and not nodesPlaces[address] then
+        keyCount = keyCount + 1
+        keys[keyCount], nodesPlaces[address] = base .. USER_NODES .. address, keyCount
+      end
+      if class.kind == 'b' and ARGV[at + 7] ~= '' then
+        keyCount = keyCount + 1
+        keys[keyCount], stepPlaces[at] = base .. BLOCK_STEP .. ARGV[at + 7] .. ' ' .. address, keyCount
+      end
+      -- A block without a frame has no message.
+      if class.kept and not metaPlaces[stream] and ARGV[at + 3] ~= '' then
+        keyCount = keyCount + 1
+        keys[keyCount], metaPlaces[stream] = base .. META .. stream, keyCount
+      end
+    end
+    at = at + class.argCount
+  end
+  source.duplicates, source.itemsTo = duplicates, itemCount
 end
 local stored = keyCount > 0 and call('MGET', unpack(keys)) or {}
 
@@ -130,7 +166,7 @@ local function readMeta(stream, class)
   local place = metaPlaces[stream]
   local epoch, offset, renewAt, before = nil, '0', '0', ''
   if not stored[place] then
-    epoch = unwrittenEpoch(stream, ARGV[6])
+    epoch = unwrittenEpoch(stream, ARGV[1])
   else
     epoch, offset, renewAt, before = match(stored[place], metaOfThisProcess)
     if not epoch then
@@ -291,65 +327,76 @@ local commandHeader = 'c\t\t0\t'
 -- @include blocks
 
 -- Second pass: positions, nodes, blocks.
-local reply = { 0, 0, duplicates, 0 }
-for i = 1, itemCount do
-  local at, stream = items[i], streams[i]
-  local class, origin, address, head = classes[ARGV[at]], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  local kind = class.kind
-  local life = class.ends and '\t' .. ARGV[at + class.argCount - 1] or ''
-  local stepPlace = stepPlaces[at]
-  local isDone = stepPlace and stored[stepPlace]
-  local meta = not isDone and metaPlaces[stream] and class.kept and (metaOf[stream] or readMeta(stream, class)) or nil
-  local nodes = 0
-  if kind == 'u' then
-    nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, origin, life, head), head)
-  elseif kind == 't' then
-    nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, origin, life, head), head)
-    local message = { nodes = nodes, stream = stream, offset = meta and meta.offset or 0 }
-    enter(match(origin, '%d+ %d+$') .. ' ' .. stream, ARGV[at + 4], message)
-  elseif kind == 'x' then
-    tell('expired', 0, now, match(ARGV[at + 4], '\t(.*)$'))
-  elseif kind == 'c' then
-    nodes = handMany(nodesOfChannel(stream), headerOf(class, stream, meta, origin, life, head), head)
-  elseif kind == 'a' then
-    nodes = handMany(nodesWithSockets(), 'a\t\t' .. origin .. '\t', head)
-  elseif kind == 'b' and not (isDone and previous == '') then
-    local holders = nodesOfUser(address)
-    if head ~= '' and not isDone then
-      nodes = handAll(holders, headerOf(class, stream, meta, origin, life, head), head)
+local reply, rows, itemsFrom = { 0 }, {}, 1
+for s = 1, #sources do
+  local source, routed, offline = sources[s], 0, 0
+  for i = itemsFrom, source.itemsTo do
+    local at, stream = items[i], streams[i]
+    local class, origin, address, head = classes[ARGV[at]], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+    local kind = class.kind
+    local life = class.ends and '\t' .. ARGV[at + class.argCount - 1] or ''
+    local stepPlace = stepPlaces[at]
+    local isDone = stepPlace and stored[stepPlace]
+    local meta = not isDone and metaPlaces[stream] and class.kept and (metaOf[stream] or readMeta(stream, class)) or nil
+    local nodes = 0
+    if kind == 'u' then
+      nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, origin, life, head), head)
+    elseif kind == 't' then
+      nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, origin, life, head), head)
+      local message = { nodes = nodes, stream = stream, offset = meta and meta.offset or 0 }
+      enter(match(origin, '%d+ %d+$') .. ' ' .. stream, ARGV[at + 4], message)
+    elseif kind == 'x' then
+      tell('expired', 0, now, match(ARGV[at + 4], '\t(.*)$'))
+    elseif kind == 'c' then
+      nodes = handMany(nodesOfChannel(stream), headerOf(class, stream, meta, origin, life, head), head)
+    elseif kind == 'a' then
+      nodes = handMany(nodesWithSockets(), 'a\t\t' .. origin .. '\t', head)
+    elseif kind == 'b' and not (isDone and not isSourced) then
+      local holders = nodesOfUser(address)
+      if head ~= '' and not isDone then
+        nodes = handAll(holders, headerOf(class, stream, meta, origin, life, head), head)
+      end
+      setBlock(address, ARGV[at + 4], ARGV[at + 5])
+      if ARGV[at + 6] ~= '' then nodes = handAll(holders, commandHeader, ARGV[at + 6]) end
+      -- A day: who has not read the record by then has other troubles.
+      if stepPlace then call('SET', keys[stepPlace], '', 'PX', 86400000) end
+    elseif kind == 'k' then
+      nodes = handAll(nodesOfUser(address), commandHeader, head)
+    elseif kind == 'C' then
+      -- Not by the shared log: those who do not watch the channel must not be told.
+      nodes = handAll(nodesOfChannel(address), commandHeader, head)
+    elseif kind == 'K' then
+      nodes = handMany(nodesOfAll(), commandHeader, head)
+    elseif kind == 'N' then
+      nodes = handAll(nodesNamed(address), commandHeader, head)
     end
-    setBlock(address, ARGV[at + 4], ARGV[at + 5])
-    if ARGV[at + 6] ~= '' then nodes = handAll(holders, commandHeader, ARGV[at + 6]) end
-    -- A day: who has not read the record by then has other troubles.
-    if stepPlace then call('SET', keys[stepPlace], '', 'PX', 86400000) end
-  elseif kind == 'k' then
-    nodes = handAll(nodesOfUser(address), commandHeader, head)
-  elseif kind == 'C' then
-    -- Not by the shared log: those who do not watch the channel must not be told.
-    nodes = handAll(nodesOfChannel(address), commandHeader, head)
-  elseif kind == 'K' then
-    nodes = handMany(nodesOfAll(), commandHeader, head)
-  elseif kind == 'N' then
-    nodes = handAll(nodesNamed(address), commandHeader, head)
+    if nodes > 0 then routed = routed + 1 else offline = offline + 1 end
+    if wantItems then
+      local n = #rows
+      rows[n + 1], rows[n + 2], rows[n + 3] = nodes, meta and meta.epoch or '', meta and meta.offset or 0
+    end
   end
-  if nodes > 0 then reply[1] = reply[1] + 1 else reply[2] = reply[2] + 1 end
-  if wantItems then
-    local n = #reply
-    reply[n + 1], reply[n + 2], reply[n + 3] = nodes, meta and meta.epoch or '', meta and meta.offset or 0
-  end
+  itemsFrom = source.itemsTo + 1
+  reply[3 * s - 1], reply[3 * s], reply[3 * s + 1] = source.gap or routed, offline, source.duplicates
 end
 
 for i = 1, metaCount do keep(metas[i]) end
-if previous ~= '' then
-  if ARGV[5] ~= '' then
-    local before = tonumber(last) - 1
-    if before > applied or (before == applied and tonumber(ARGV[5]) > appliedItems) then
-      call('SET', KEYS[2], string.format('%.0f', before) .. ' ' .. ARGV[5])
+if isSourced then
+  for s = 1, #sources do
+    local source = sources[s]
+    local applied, last, partial = source.applied, tonumber(source.last), source.partial
+    if source.gap then
+      -- It stays where it is.
+    elseif partial ~= '' then
+      if last - 1 > applied or (last - 1 == applied and tonumber(partial) > source.appliedItems) then
+        call('SET', sourceKeys[s], string.format('%.0f', last - 1) .. ' ' .. partial)
+      end
+    elseif last > applied then
+      call('SET', sourceKeys[s], source.last)
+      if source.mark ~= '' then call('SET', base .. SOURCE_MARK .. source.name, source.mark) end
     end
-  elseif tonumber(last) > applied then
-    call('SET', KEYS[2], last)
-    if ARGV[11] ~= '' then call('SET', base .. SOURCE_MARK .. string.sub(KEYS[2], #base + #SOURCE + 1), ARGV[11]) end
   end
 end
-reply[4] = sendOutbox()
+reply[1] = sendOutbox()
+for i = 1, #rows do reply[#reply + 1] = rows[i] end
 return reply
