@@ -93,7 +93,80 @@ describe('kafkajs as patched', () => {
     expect(timeOf({ first: 1_700_000_000_000n, delta: BigInt(delta) })).toBe(`${1_700_000_000_000n + BigInt(delta)}`);
     expect(timeOf({ first: 2n ** 60n + 1n, delta: BigInt(delta) })).toBe(`${2n ** 60n + 1n + BigInt(delta)}`);
   });
+
+  test.each([
+    0n,
+    1n,
+    -1n,
+    2n ** 32n - 1n,
+    2n ** 32n,
+    -(2n ** 32n),
+    2n ** 53n - 1n,
+    2n ** 53n,
+    2n ** 63n - 1n,
+    -(2n ** 63n),
+  ])('reads the offset %s, digit for digit, and what is behind it', (offset) => {
+    const Decoder = kafkajs('./src/protocol/decoder');
+    const bytes = Buffer.alloc(9, 7);
+    bytes.writeBigInt64BE(offset);
+    const decoder = new Decoder(bytes);
+    expect([decoder.readInt64Text(), decoder.readInt8()]).toEqual([String(offset), 7]);
+  });
+
+  test('reads keys, values and headers of records that lie behind each other', async () => {
+    const Decoder = kafkajs('./src/protocol/decoder');
+    const Encoder = kafkajs('./src/protocol/encoder');
+    const RecordBatch = kafkajs('./src/protocol/recordBatch/v0').RecordBatch;
+    const encodeRecord = kafkajs('./src/protocol/recordBatch/record/v0');
+    const decodeBatch = kafkajs('./src/protocol/recordBatch/v0/decoder');
+    const written = [
+      { key: 'a', value: 'x'.repeat(300), headers: { trace: '1' } },
+      { key: null, value: null, headers: {} },
+      { key: 'b', value: '', headers: { trace: '2', other: '3' } },
+    ];
+    const batch = await RecordBatch({
+      records: written.map((record, offsetDelta) => encodeRecord({ ...record, offsetDelta, timestampDelta: 0 })),
+      firstTimestamp: 1,
+      maxTimestamp: 1,
+      lastOffsetDelta: 2,
+    });
+    const { records } = await decodeBatch(new Decoder(new Encoder().writeEncoder(batch).buffer));
+    const read = records.map(({ key, value, headers }: ReadRecord) => ({
+      key: textOf(key),
+      value: textOf(value),
+      headers: Object.fromEntries(Object.entries(headers).map(([name, bytes]) => [name, textOf(bytes)])),
+    }));
+    expect(read).toEqual(written);
+  });
+
+  // Each of sixteen workers was started for each fetch, to find that there was nothing to do: some hundred promises.
+  test('starts no more workers than there are batches, and leaves none of them over', async () => {
+    const createWorker = kafkajs('./src/consumer/worker');
+    const createWorkerQueue = kafkajs('./src/consumer/workerQueue');
+    let started = 0;
+    const handled: string[] = [];
+    const workers = [0, 1, 2].map((workerId) => {
+      const worker = createWorker({ workerId, handler: async (batch: string) => handled.push(batch) });
+      return { run: (work: object) => (started++, worker.run(work)) };
+    });
+    const queue = createWorkerQueue({ workers });
+    await queue.push('a');
+    expect([started, handled]).toEqual([1, ['a']]);
+    await queue.push('b', 'c', 'd', 'e', 'f');
+    expect(started).toBe(1 + workers.length);
+    expect(handled.sort()).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+  });
 });
+
+interface ReadRecord {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer>>;
+}
+
+function textOf(bytes: Buffer | null): string | null {
+  return bytes?.toString() ?? null;
+}
 
 /** The time of a record as the driver reads it, digit for digit. */
 function timeOf({ first, delta }: { first: bigint; delta: bigint }): string {
