@@ -30,12 +30,12 @@ local epochForNew, server = string.gsub(ARGV[1], '^~', ''), ARGV[2]
 local inboxBytesMax = tonumber(ARGV[3])
 local wantItems = ARGV[4] == '1'
 local sharingNodesMin = tonumber(ARGV[5])
-local call, match = redis.call, string.match
+-- Looking for a global costs more than looking at a local.
+local ARGV, call, match, tonumber, tostring = ARGV, redis.call, string.match, tonumber, tostring
 
 -- @include outbox
 
 -- @include clock
--- @include ledger
 local accepted = string.format('\t%.0f', now)
 
 local sources, sourceKeys, at = {}, {}, 7
@@ -79,7 +79,6 @@ if isSourced then
 end
 
 -- What items have in common is given once: arguments are the dearest part of a call.
-local argCounts = { b = 8, t = 5, x = 5 }
 local classes, classCount = {}, tonumber(ARGV[at])
 at = at + 1
 for i = 1, classCount do
@@ -89,7 +88,7 @@ for i = 1, classCount do
   local ends = mode ~= ARGV[at + 2]
   classes[tostring(i)] = {
     kind = kind,
-    argCount = (argCounts[kind] or 4) + (ends and 1 or 0),
+    argCount = (kind == 'b' and 8 or (kind == 't' or kind == 'x') and 5 or 4) + (ends and 1 or 0),
     ends = ends,
     toUser = kind ~= 'x' and (hasStreamOfUser or kind == 'k'),
     prefix = hasStreamOfUser and ARGV[at + 1] .. '/u/' or '',
@@ -99,14 +98,15 @@ for i = 1, classCount do
     slack = mode == 'l' and 1 or math.max(8, size / 4),
     ttl = ttl,
     bytesMax = tonumber(ARGV[at + 5]),
-    metaTtl = math.max(2 * ttl, 129600000),
   }
   at = at + 7
 end
 
 -- First pass: what is new, and what must be known for it, read in one call.
 local items, streams, itemCount = {}, {}, 0
-local keys, keyCount, metaPlaces, nodesPlaces, stepPlaces = {}, 0, {}, {}, {}
+local keys, keyCount, nodesPlaces, stepPlaces = {}, 0, {}, {}
+-- By stream: the place of its meta among the keys, then the meta. And those that are written.
+local metas, written = {}, {}
 -- Tells of each item of a source in turn whether it was applied before.
 local function repetitionsOf(source)
   local offsetAt, lastOffset, ordinal = string.gmatch(source.offsets, '%S+'), source.first, source.ordinal
@@ -144,9 +144,9 @@ for s = 1, #sources do
         keys[keyCount], stepPlaces[at] = base .. BLOCK_STEP .. ARGV[at + 7] .. ' ' .. address, keyCount
       end
       -- A block without a frame has no message.
-      if class.kept and not metaPlaces[stream] and ARGV[at + 3] ~= '' then
+      if class.kept and not metas[stream] and ARGV[at + 3] ~= '' then
         keyCount = keyCount + 1
-        keys[keyCount], metaPlaces[stream] = base .. META .. stream, keyCount
+        keys[keyCount], metas[stream] = base .. META .. stream, keyCount
       end
     end
     at = at + class.argCount
@@ -155,50 +155,73 @@ for s = 1, #sources do
 end
 local stored = keyCount > 0 and call('MGET', unpack(keys)) or {}
 
--- @include kept
--- @include tops
+-- What few calls need is made when it is needed: making a function costs as much as a small command.
+local rare
+local function rarely()
+  if not rare then
+    -- @include ledger
+    -- @include blocks
+    -- @include kept
+    -- @include tops
+    rare = {
+      enter = enter,
+      tell = tell,
+      setBlock = setBlock,
+      expiredOf = expiredOf,
+      fitting = fitting,
+      unwrittenEpoch = unwrittenEpoch,
+    }
+  end
+  return rare
+end
 
 -- A meta is `<epoch> <top> <ms when the lives of list and meta are prolonged, 0 for no list>`, behind it `/<bytes>` where
 -- these are bounded, and ` <epoch before> <top it ended with>` if there was one (src/keys.ts).
-local metas, metaCount, metaOf = {}, 0, {}
 local metaOfThisProcess = '^(' .. server .. '%S+) (%d+) (%d+)(.*)$'
-local function readMeta(stream, class)
-  local place = metaPlaces[stream]
-  local epoch, offset, renewAt, before = nil, '0', '0', ''
+local function metaOf(stream, class)
+  local place = metas[stream]
+  if type(place) == 'table' then return place end
+  local epoch, top, renewAt, before = nil, '0', '0', ''
+  -- Digits that another offset may be written over.
+  local digits = 0
   if not stored[place] then
-    epoch = unwrittenEpoch(stream, ARGV[1])
+    epoch = rarely().unwrittenEpoch(stream, ARGV[1])
   else
-    epoch, offset, renewAt, before = match(stored[place], metaOfThisProcess)
-    if not epoch then
+    epoch, top, renewAt, before = match(stored[place], metaOfThisProcess)
+    if epoch then
+      digits = #top
+    else
       -- Another process wrote last, and this one may have older data: offsets behind this top may have been told.
-      epoch, offset, renewAt = match(stored[place], '^(%S+) (%d+) (%d+)')
-      epoch, before = epochForNew, ' ' .. epoch .. ' ' .. offset
+      epoch, top, renewAt = match(stored[place], '^(%S+) (%d+) (%d+)')
+      epoch, before = epochForNew, ' ' .. epoch .. ' ' .. top
     end
   end
-  -- All fields at once: a table that grows is made anew.
+  -- With times and body of each message in turn. All fields at once: a table that grows is made anew.
   local meta = {
-    key = keys[place],
+    false,
+    false,
     stream = stream,
     class = class,
     epoch = epoch,
-    offset = tonumber(offset),
-    offsetText = offset,
+    offset = top,
+    digits = digits,
     renewAt = renewAt,
     before = before,
-    entries = false,
     n = 0,
   }
-  metaCount = metaCount + 1
-  metas[metaCount], metaOf[stream] = meta, meta
+  metas[stream], written[#written + 1] = meta, meta
   return meta
 end
 
+-- The life of a list is prolonged this often in the ttl of its messages, and so often what is too old is taken away: a
+-- message is gone when it is a quarter older than its ttl, if others come.
+local RENEWALS = 4
 local function keep(meta)
-  local class, key, n, renewAt = meta.class, base .. LIST .. meta.stream, meta.n, meta.renewAt
-  local counted, before = '', meta.before
+  local class, stream, n, renewAt, before = meta.class, meta.stream, meta.n, meta.renewAt, meta.before
+  local key, metaKey, counted = base .. LIST .. stream, base .. META .. stream, ''
   if before ~= '' then counted, before = match(before, '^/?(%d*)(.*)$') end
-  -- Two elements a message: times and body. The first write, so that a Redis without memory refuses the whole call.
-  local length = call('RPUSH', key, unpack(meta.entries, 1, n))
+  -- Two elements a message. The first write, so that a Redis without memory refuses the whole call.
+  local length = n == 2 and call('RPUSH', key, meta[1], meta[2]) or call('RPUSH', key, unpack(meta, 1, n))
   if renewAt == '0' and length > n then
     -- The stream is new: what was there is of an epoch that was forgotten.
     call('LTRIM', key, -n, -1)
@@ -209,24 +232,31 @@ local function keep(meta)
   local isDue = isNew or tonumber(renewAt) <= now
   local surplus = 0
   if length > 2 * (class.size + class.slack) then surplus = length / 2 - class.size end
-  if isDue and not isNew then surplus = math.max(surplus, expiredOf(key, length / 2, now - class.ttl)) end
+  if isDue and not isNew then
+    surplus = math.max(surplus, rarely().expiredOf(key, length / 2, now - class.ttl))
+  end
   local bytesText = ''
   if class.bytesMax > 0 then
     -- Counted anew from time to time: a node of an earlier release adds messages and does not count them.
     local bytes
     local kept = { messages = length / 2, surplus = surplus, max = class.bytesMax }
-    surplus, bytes = fitting(key, kept, meta, isDue and '' or counted)
+    surplus, bytes = rarely().fitting(key, kept, meta, isDue and '' or counted)
     bytesText = string.format('/%.0f', bytes)
   end
   if surplus > 0 then call('LTRIM', key, 2 * surplus, -1) end
-  local text = meta.epoch .. ' ' .. meta.offsetText .. ' '
+  if not isDue and #meta.offset == meta.digits and counted .. bytesText == '' then
+    -- Nearly always: what is not the top stays as it is.
+    call('SETRANGE', metaKey, #meta.epoch + 1, meta.offset)
+    return
+  end
+  local text = meta.epoch .. ' ' .. meta.offset .. ' '
   if isDue then
     local pause = math.ceil(class.ttl / RENEWALS)
     call('PEXPIRE', key, class.ttl + pause)
     renewAt = string.format('%.0f', now + pause)
-    call('SET', meta.key, text .. renewAt .. bytesText .. before, 'PX', class.metaTtl)
+    call('SET', metaKey, text .. renewAt .. bytesText .. before, 'PX', math.max(2 * class.ttl, 129600000))
   else
-    call('SET', meta.key, text .. renewAt .. bytesText .. before, 'KEEPTTL')
+    call('SET', metaKey, text .. renewAt .. bytesText .. before, 'KEEPTTL')
   end
 end
 
@@ -243,67 +273,27 @@ local function nodesOfUser(user)
   return nodes
 end
 
-local channelNodes = {}
-local function nodesOfChannel(stream)
-  local nodes = channelNodes[stream]
-  if not nodes then
-    nodes = call('HKEYS', base .. INTEREST .. stream)
-    channelNodes[stream] = nodes
-  end
-  return nodes
-end
-
-local allNodes
-local function nodesOfAll()
-  allNodes = allNodes or call('ZRANGE', base .. NODES, 0, -1)
-  return allNodes
-end
-
-local socketNodes
-local function nodesWithSockets()
-  if not socketNodes then
-    socketNodes = {}
-    for _, node in ipairs(nodesOfAll()) do
-      if not isRouter(node) then socketNodes[#socketNodes + 1] = node end
-    end
-  end
-  return socketNodes
-end
-
--- A node's name in a row is `<id>~<life>`: an id that registered again has new rows (see src/membership.ts).
-local function nodesNamed(id)
-  local named = {}
-  for _, node in ipairs(nodesOfAll()) do
-    if string.match(node, '^(.*)~') == id then named[#named + 1] = node end
-  end
-  return named
-end
-
 local function handAll(nodes, header, body)
   local count = 0
   for i = 1, #nodes do count = count + hand(nodes[i], header, body) end
   return count
 end
 
--- Nodes that are not to be handed a message because they read it in the shared log, and the others. All who read the log
--- get what is in it, so it is only worth it for half of them.
-local routes = {}
-local function routeTo(nodes)
-  local others, readers = {}, 0
-  for i = 1, #nodes do
-    if readsSharedLog(nodes[i]) then readers = readers + 1 else others[#others + 1] = nodes[i] end
+-- What is not for one user: made when it is needed.
+local many
+local function manyNodes()
+  if not many then
+    -- @include many-nodes
+    many = {
+      ofChannel = nodesOfChannel,
+      all = nodesOfAll,
+      withSockets = nodesWithSockets,
+      named = nodesNamed,
+      hand = handMany,
+      sendShared = sendShared,
+    }
   end
-  local isShared = readers >= sharingNodesMin and 2 * readers >= call('ZCARD', base .. SHARED_READERS)
-  routes[nodes] = isShared and { others = others, readers = readers } or { others = nodes, readers = 0 }
-  return routes[nodes]
-end
-
--- For a list of nodes that is the same one for all messages to them.
-local function handMany(nodes, header, body)
-  if sharingNodesMin == 0 or #nodes < sharingNodesMin then return handAll(nodes, header, body) end
-  local route = routes[nodes] or routeTo(nodes)
-  if route.readers > 0 then share(header, body) end
-  return route.readers + handAll(route.others, header, body)
+  return many
 end
 
 -- The header ends with what the reader puts behind the body of a message that has a position.
@@ -311,20 +301,13 @@ end
 local function headerOf(class, stream, meta, origin, life, body)
   local start = class.headerStart
   if not meta then return start .. stream .. '\t' .. origin .. '\t' end
-  local offset, n, times = meta.offset + 1, meta.n, origin .. life .. accepted
-  local offsetText = tostring(offset)
-  meta.offset, meta.offsetText, meta.n = offset, offsetText, n + 2
-  if n == 0 then
-    meta.entries = { times, body }
-  else
-    meta.entries[n + 1], meta.entries[n + 2] = times, body
-  end
-  return start .. stream .. '\t' .. origin .. '\t' .. meta.epoch .. '","offset":' .. offsetText .. '}'
+  local offset, n = tostring(meta.offset + 1), meta.n
+  meta[n + 1], meta[n + 2] = origin .. life .. accepted, body
+  meta.offset, meta.n = offset, n + 2
+  return start .. stream .. '\t' .. origin .. '\t' .. meta.epoch .. '","offset":' .. offset .. '}'
 end
 
 local commandHeader = 'c\t\t0\t'
-
--- @include blocks
 
 -- Second pass: positions, nodes, blocks.
 local reply, rows, itemsFrom = { 0 }, {}, 1
@@ -337,26 +320,26 @@ for s = 1, #sources do
     local life = class.ends and '\t' .. ARGV[at + class.argCount - 1] or ''
     local stepPlace = stepPlaces[at]
     local isDone = stepPlace and stored[stepPlace]
-    local meta = not isDone and metaPlaces[stream] and class.kept and (metaOf[stream] or readMeta(stream, class)) or nil
+    local meta = not isDone and class.kept and metas[stream] and metaOf(stream, class) or nil
     local nodes = 0
     if kind == 'u' then
       nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, origin, life, head), head)
     elseif kind == 't' then
       nodes = handAll(nodesOfUser(address), headerOf(class, stream, meta, origin, life, head), head)
-      local message = { nodes = nodes, stream = stream, offset = meta and meta.offset or 0 }
-      enter(match(origin, '%d+ %d+$') .. ' ' .. stream, ARGV[at + 4], message)
+      local message = { nodes = nodes, stream = stream, offset = meta and tonumber(meta.offset) or 0 }
+      rarely().enter(match(origin, '%d+ %d+$') .. ' ' .. stream, ARGV[at + 4], message)
     elseif kind == 'x' then
-      tell('expired', 0, now, match(ARGV[at + 4], '\t(.*)$'))
+      rarely().tell('expired', 0, now, match(ARGV[at + 4], '\t(.*)$'))
     elseif kind == 'c' then
-      nodes = handMany(nodesOfChannel(stream), headerOf(class, stream, meta, origin, life, head), head)
+      nodes = manyNodes().hand(manyNodes().ofChannel(stream), headerOf(class, stream, meta, origin, life, head), head)
     elseif kind == 'a' then
-      nodes = handMany(nodesWithSockets(), 'a\t\t' .. origin .. '\t', head)
+      nodes = manyNodes().hand(manyNodes().withSockets(), 'a\t\t' .. origin .. '\t', head)
     elseif kind == 'b' and not (isDone and not isSourced) then
       local holders = nodesOfUser(address)
       if head ~= '' and not isDone then
         nodes = handAll(holders, headerOf(class, stream, meta, origin, life, head), head)
       end
-      setBlock(address, ARGV[at + 4], ARGV[at + 5])
+      rarely().setBlock(address, ARGV[at + 4], ARGV[at + 5])
       if ARGV[at + 6] ~= '' then nodes = handAll(holders, commandHeader, ARGV[at + 6]) end
       -- A day: who has not read the record by then has other troubles.
       if stepPlace then call('SET', keys[stepPlace], '', 'PX', 86400000) end
@@ -364,23 +347,23 @@ for s = 1, #sources do
       nodes = handAll(nodesOfUser(address), commandHeader, head)
     elseif kind == 'C' then
       -- Not by the shared log: those who do not watch the channel must not be told.
-      nodes = handAll(nodesOfChannel(address), commandHeader, head)
+      nodes = handAll(manyNodes().ofChannel(address), commandHeader, head)
     elseif kind == 'K' then
-      nodes = handMany(nodesOfAll(), commandHeader, head)
+      nodes = manyNodes().hand(manyNodes().all(), commandHeader, head)
     elseif kind == 'N' then
-      nodes = handAll(nodesNamed(address), commandHeader, head)
+      nodes = handAll(manyNodes().named(address), commandHeader, head)
     end
     if nodes > 0 then routed = routed + 1 else offline = offline + 1 end
     if wantItems then
       local n = #rows
-      rows[n + 1], rows[n + 2], rows[n + 3] = nodes, meta and meta.epoch or '', meta and meta.offset or 0
+      rows[n + 1], rows[n + 2], rows[n + 3] = nodes, meta and meta.epoch or '', meta and tonumber(meta.offset) or 0
     end
   end
   itemsFrom = source.itemsTo + 1
   reply[3 * s - 1], reply[3 * s], reply[3 * s + 1] = source.gap or routed, offline, source.duplicates
 end
 
-for i = 1, metaCount do keep(metas[i]) end
+for i = 1, #written do keep(written[i]) end
 if isSourced then
   for s = 1, #sources do
     local source = sources[s]
@@ -397,6 +380,6 @@ if isSourced then
     end
   end
 end
-reply[1] = sendOutbox()
+reply[1] = sendOutbox(many and many.sendShared)
 for i = 1, #rows do reply[#reply + 1] = rows[i] end
 return reply

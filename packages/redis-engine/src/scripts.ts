@@ -44,7 +44,7 @@ export interface Script {
 
 // Beside src and dist alike.
 const folder = new URL('../scripts/', import.meta.url);
-const INCLUDE = /^-- @include (\S+)$/gm;
+const INCLUDE = /^ *-- @include (\S+)$/gm;
 
 /** `announces`: batches are announced on channels as well. */
 export function loadScripts({ announces }: { announces: boolean }): ReadonlyMap<ScriptName, Script> {
@@ -62,9 +62,11 @@ function withIncludes(source: string): string {
   return source.replace(INCLUDE, (_, name: string) => withIncludes(included(name)));
 }
 
-/** `local PRESENCE = 'pres:'` for each name that is used, so that one place spells what it stands for. */
+/**
+ * Puts what names stand for in their place, so that one place spells it. Not as locals: a function of a script that shares
+ * a local costs a look at all that are shared, in each call.
+ */
 function withNames(source: string, names: Readonly<Record<string, string | number | boolean>>): string {
-  const used = Object.entries(names).filter(([name]) => new RegExp(`\\b${name}\\b`).test(source));
-  const text = (value: string | number | boolean) => (typeof value === 'string' ? `'${value}'` : value);
-  return used.map(([name, value]) => `local ${name} = ${text(value)}\n`).join('') + source;
+  const text = (value: string | number | boolean) => (typeof value === 'string' ? `'${value}'` : String(value));
+  return source.replace(/(?<!['\w])[A-Z][A-Z_]+(?!['\w])/g, (name) => (name in names ? text(names[name]!) : name));
 }

@@ -82,3 +82,24 @@ it('keeps the epoch before beside the count of bytes', async () => {
   await write(retention);
   expect(await engine.read(stream, before, 10)).toMatchObject({ offset: 3, recovered: true });
 });
+
+// Of a meta only the digits of the top are written over, which another number of digits does not fit into.
+it('counts on across digits and keeps the life of the meta', async () => {
+  const retention = { mode: 'ordered', size: 5, ttlMs: 3_600_000 } as const;
+  await write(retention);
+  const [epoch, , renewAt] = (await admin.get(keyOf('m:')))!.split(' ');
+  await admin.set(keyOf('m:'), `${epoch} 98 ${renewAt} 000000a 7`, 'PX', 50_000_000);
+  for (const top of [99, 100, 101]) {
+    await write(retention);
+    expect(await admin.get(keyOf('m:'))).toBe(`${epoch} ${top} ${renewAt} 000000a 7`);
+  }
+  expect(await admin.pttl(keyOf('m:'))).toBeLessThanOrEqual(50_000_000);
+});
+
+it('forgets the count of bytes once they are not bounded any more', async () => {
+  const retention = { mode: 'ordered', size: 5, ttlMs: 3_600_000 } as const;
+  await write({ ...retention, bytesMax: 10_000 });
+  expect(await admin.get(keyOf('m:'))).toMatch(/^\S+ 1 \d+\/\d+$/);
+  await write(retention);
+  expect(await admin.get(keyOf('m:'))).toMatch(/^\S+ 2 \d+$/);
+});

@@ -1,7 +1,4 @@
 -- What is kept of a stream: a list of times and body of each message in turn, the oldest first.
--- The life of a list is prolonged this often in the ttl of its messages, and so often what is too old is taken away: a
--- message is gone when it is a quarter older than its ttl, if others come.
-local RENEWALS = 4
 -- Messages looked at in one step.
 local STEP = 32
 
@@ -43,7 +40,7 @@ local function fitting(key, kept, added, counted)
   end
   local bytes = tonumber(counted) or 0
   if 2 * messages == added.n then bytes = 0 end
-  for i = 2, added.n, 2 do bytes = bytes + #added.entries[i] end
+  for i = 2, added.n, 2 do bytes = bytes + #added[i] end
   local gone = 0
   while gone < messages - 1 and (gone < kept.surplus or bytes > kept.max) do
     local entries = redis.call('LRANGE', key, 2 * gone, 2 * math.min(messages - 1, gone + STEP) - 1)

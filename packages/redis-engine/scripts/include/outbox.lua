@@ -48,11 +48,10 @@ local function announce(channel, id, batch, isWhole)
 end
 
 -- @include lives
--- @include shared-log
 
--- Returns the number of batches.
-local function sendOutbox()
-  local lastShared = (#outboxTokens > 0 or shared.n > 0) and redis.call('GET', base .. SHARED_LAST)
+-- `sendShared`: what sends what goes into the shared log, if anything does. Returns the number of batches.
+local function sendOutbox(sendShared)
+  local lastShared = (#outboxTokens > 0 or sendShared) and redis.call('GET', base .. SHARED_LAST)
   for i = 1, #outboxTokens do
     local token = outboxTokens[i]
     local batch = outbox[token]
@@ -77,5 +76,5 @@ local function sendOutbox()
     end
     if ANNOUNCES then announce(inbox, id, batch, isWhole) end
   end
-  return #outboxTokens + sendShared(lastShared)
+  return #outboxTokens + (sendShared and sendShared(lastShared) or 0)
 end
