@@ -21,7 +21,7 @@ const { values } = parseArgs({
 });
 const ROUNDS = 200;
 const redis = new Redis(values.redis);
-const scripts = loadScripts({ announces: true });
+const scripts = loadScripts({ isCluster: false });
 const keys = new Keys(`bench-${randomUUID()}`, { partitions: 1 });
 const node = 'bench~1';
 for (const { source } of scripts.values()) await redis.script('LOAD', source);

@@ -3,6 +3,7 @@ import { EngineError, type EngineStats, type Logger } from '@ws-gateway/core';
 import { Command, type Redis } from 'ioredis';
 import { Arrivals } from './arrivals.js';
 import type { BatchQueue } from './batch-queue.js';
+import type { Channel } from './channel-commands.js';
 import { newInbox, numberIn, readFrom, serverIn, type InboxPlace, type InboxState } from './inbox-state.js';
 import { LiveChannel } from './live-channel.js';
 import { mergedBatches, type Entry } from './merged-batches.js';
@@ -57,8 +58,7 @@ export interface InboxReaderParts {
  */
 export class InboxReader {
   readonly #redis: Redis;
-  /** Null in a cluster, where nothing is announced. */
-  readonly #channel: LiveChannel | null;
+  readonly #channel: LiveChannel;
   readonly #queue: BatchQueue;
   readonly #stats: EngineStats;
   readonly #logger: Logger;
@@ -90,7 +90,7 @@ export class InboxReader {
   readonly #readOn = () => this.#read();
 
   constructor(
-    { reading: redis, channel }: { reading: Redis; channel: Redis | null },
+    { reading: redis, channel }: { reading: Redis; channel: Channel },
     { queue, stats, logger }: InboxReaderParts,
     { timeoutMs }: { timeoutMs: number },
   ) {
@@ -100,7 +100,7 @@ export class InboxReader {
     this.#logger = logger;
     this.#timeoutMs = timeoutMs;
     const heard = { logger, listener: this.#channelListener() };
-    this.#channel = channel === null ? null : new LiveChannel(channel, heard, { timeoutMs });
+    this.#channel = new LiveChannel(channel, heard, { timeoutMs });
     redis.on('ready', () => this.#read());
     redis.on('close', () => {
       this.#reading = false;
@@ -111,7 +111,7 @@ export class InboxReader {
         state.server = 0;
       }
       // Where this one led there may be no inboxes any more, and no announcements.
-      if (!this.#switching) this.#channel?.reconnect();
+      if (!this.#switching) this.#channel.reconnect();
       this.#switching = false;
     });
   }
@@ -173,7 +173,7 @@ export class InboxReader {
   /** Called every second: ends a connection that no longer answers, and looks for what was not announced. */
   probe(): void {
     if (this.#inboxes.length === 0) return;
-    this.#channel?.probe();
+    this.#channel.probe();
     this.#chooseWay();
     if (!this.ready) return;
     if (!this.#reading) this.#read();
@@ -188,14 +188,14 @@ export class InboxReader {
     this.#states = [];
     this.#places.clear();
     this.#queue.clear();
-    this.#channel?.stop();
+    this.#channel.stop();
     this.#redis.disconnect();
   }
 
   #switchTo(inboxes: InboxState[]): void {
     this.#queue.handOverAll();
     // Announcements of before are not mistaken for those of the inboxes that were opened again.
-    this.#channel?.leave();
+    this.#channel.leave();
     this.#byChannel = false;
     this.#inboxes = inboxes;
     this.#states = inboxes.flatMap((inbox) => (inbox.beside === null ? [inbox] : [inbox, inbox.beside]));
@@ -227,11 +227,11 @@ export class InboxReader {
 
   #listen(): void {
     if (this.#inboxes.length === 0 || performance.now() < this.#distrustedUntilMs) return;
-    this.#channel?.listen(this.#states.map(({ key }) => key));
+    this.#channel.listen(this.#states.map(({ key }) => key));
   }
 
   #leaveChannel(): void {
-    this.#channel?.leave();
+    this.#channel.leave();
     this.#byChannel = false;
     if (!this.#reading) this.#read();
   }
@@ -240,7 +240,7 @@ export class InboxReader {
     this.#logger.info('inbox batches are not announced', {});
     this.#distrustedUntilMs = performance.now() + DISTRUST_MS;
     this.#leaveChannel();
-    this.#channel?.reconnect();
+    this.#channel.reconnect();
   }
 
   /** Takes the channel, unless it does not tell of all, or one answer brings as much as many announcements. */

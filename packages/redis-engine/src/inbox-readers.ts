@@ -23,7 +23,7 @@ export class InboxReaders {
     const { stats, logger } = parts;
     const queue = new BatchQueue(parts, options);
     const create = (reading: Redis, place: number) =>
-      new InboxReader({ reading, channel: channels[place] ?? null }, { queue, stats, logger }, options);
+      new InboxReader({ reading, channel: channels[place]! }, { queue, stats, logger }, options);
     return new InboxReaders(inboxes.map(create));
   }
 

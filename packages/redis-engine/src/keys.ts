@@ -79,6 +79,8 @@ export const keyKinds = {
   /** List, numbers of the batches with which its pieces begin, and the bytes that the last piece has room for. */
   SHARED_PIECE_STARTS: 'shpieces',
   SHARED_ROOM: 'shroom',
+  /** String, '1' or '0': whether this Redis process is in a shard of its cluster; '?': a node asks it (src/channel-commands.ts). */
+  IN_SHARD: 'shard:',
   /** String, '1': all nodes know of that log (partition 0). Looked at anew twice a second. */
   SHARING: 'sharing',
   /** String, last source offset applied. */

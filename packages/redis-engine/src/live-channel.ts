@@ -1,5 +1,7 @@
 import type { Logger } from '@ws-gateway/core';
 import { ReplyError, type Redis } from 'ioredis';
+import type { Channel, ChannelCommands } from './channel-commands.js';
+import { isElsewhere } from './script-errors.js';
 
 /** Listens to what a channel connection tells. */
 export interface ChannelListener {
@@ -19,29 +21,39 @@ export interface ChannelListener {
  */
 export class LiveChannel {
   readonly #redis: Redis;
+  readonly #commands: ChannelCommands;
   readonly #logger: Logger;
   readonly #timeoutMs: number;
   readonly #listener: ChannelListener;
   /** The request in force; null: nothing is asked for. An answer to another one is stale. */
-  #request: { readonly askedMs: number } | null = null;
+  #request: { askedMs: number } | null = null;
   #listens = false;
   #refused = false;
+  /** Why the server must not be listened to, null for no reason; undefined: not known of this connection. */
+  #refusal: string | null | undefined;
 
   constructor(
-    redis: Redis,
+    { redis, commands }: Channel,
     { logger, listener }: { logger: Logger; listener: ChannelListener },
     { timeoutMs }: { timeoutMs: number },
   ) {
     this.#redis = redis;
+    this.#commands = commands;
     this.#logger = logger;
     this.#timeoutMs = timeoutMs;
     this.#listener = listener;
-    redis.on('messageBuffer', (channel: Buffer, announcement: Buffer) => {
+    redis.on(commands.event, (channel: Buffer, announcement: Buffer) => {
       // What comes before the answer to the request was published before it.
       if (this.#listens) listener.announced(channel.toString(), announcement);
     });
     redis.on('ready', () => listener.ready());
-    redis.on('close', () => this.#end(false));
+    redis.on('close', () => {
+      this.#refusal = undefined;
+      this.#end(false);
+    });
+    // So the library tells that a server took a channel away with its slot, and that one without the slot was asked.
+    redis.on('error', () => this.#listens && this.reconnect());
+    redis.on('moved', () => this.#askElsewhere());
   }
 
   /** Tells whether announcements are asked for. */
@@ -54,17 +66,18 @@ export class LiveChannel {
     if (this.#request !== null || this.#redis.status !== 'ready') return;
     const request = { askedMs: performance.now() };
     this.#request = request;
-    this.#redis.subscribe(...inboxes).then(
+    const isInForce = (): boolean => this.#request === request;
+    this.#ask(inboxes, isInForce).then(
       () => {
-        if (this.#request !== request) return;
+        if (!isInForce()) return;
         this.#listens = true;
         this.#refused = false;
         this.#listener.begun();
       },
       (error: unknown) => {
-        if (this.#request !== request) return;
         // What is not answered because the connection broke is no refusal; that is told by `close`.
-        if (!(error instanceof ReplyError)) return;
+        if (!isInForce() || !(error instanceof ReplyError)) return;
+        if (isElsewhere(error)) return this.#askElsewhere();
         this.#end(true);
         if (!this.#refused) this.#logger.warn('redis refuses the live channel', { error: String(error) });
         this.#refused = true;
@@ -79,7 +92,7 @@ export class LiveChannel {
     this.#listens = false;
     if (this.#redis.status !== 'ready') return;
     // When that fails the connection is gone, and with it the channel.
-    this.#redis.unsubscribe().catch(() => undefined);
+    this.#commands.unsubscribe(this.#redis).catch(() => undefined);
   }
 
   /** Ends a connection on which a request is not answered: the next one may lead to the right server. */
@@ -97,6 +110,18 @@ export class LiveChannel {
     this.#request = null;
     this.#listens = false;
     this.#redis.disconnect();
+  }
+
+  async #ask(inboxes: readonly string[], isInForce: () => boolean): Promise<void> {
+    // Once a connection: one that is subscribed to something takes no other commands.
+    if (this.#refusal === undefined) this.#refusal = await this.#commands.refusal(this.#redis);
+    if (this.#refusal !== null) throw new ReplyError(this.#refusal);
+    if (isInForce()) await this.#commands.subscribe(this.#redis, inboxes);
+  }
+
+  /** Not at once: all servers may say so for a while, in which connecting anew costs them more than the shortcut saves. */
+  #askElsewhere(): void {
+    if (this.#request !== null) this.#request.askedMs = -Infinity;
   }
 
   #end(isRefused: boolean): void {

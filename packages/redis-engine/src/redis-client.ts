@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { serverChannels, shardChannels, type Channel } from './channel-commands.js';
 import { ClusterMap, type SlotRange } from './cluster-map.js';
 import type { Keys } from './keys.js';
 import type { Address, RedisServer, Settings } from './options.js';
@@ -18,8 +19,8 @@ export interface Clients {
   /** The same as for calls, unless the node both routes and has sockets: no handshake waits behind a large record. */
   readonly publishing: readonly Redis[];
   readonly inboxes: readonly Redis[];
-  /** None in a cluster (see decision 13). */
-  readonly channels: readonly Redis[];
+  readonly channels: readonly Channel[];
+  readonly isCluster: boolean;
 }
 
 /**
@@ -34,7 +35,9 @@ export function createClients(settings: Settings, keys: Keys): Clients {
   if (server.cluster === undefined) {
     const create = () => [createRedisClient(server, callTimeoutMs)];
     const calls = create();
-    return { calls, publishing: createPublishing(calls, create), inboxes: create(), channels: create() };
+    const publishing = createPublishing(calls, create);
+    const channels = create().map((redis) => ({ redis, commands: serverChannels }));
+    return { calls, publishing, inboxes: create(), channels, isCluster: false };
   }
   const map = new ClusterMap(server.cluster.nodes, (node) => askForSlots({ ...server, ...node }));
   const create = (partition: number): Redis => {
@@ -45,7 +48,9 @@ export function createClients(settings: Settings, keys: Keys): Clients {
   const withInbox = settings.role === 'router' ? [0] : keys.all();
   const calls = keys.all().map(create);
   const publishing = createPublishing(calls, () => keys.all().map(create));
-  return { calls, publishing, inboxes: withInbox.map(create), channels: [] };
+  const commandsOf = shardChannels(keys);
+  const channels = withInbox.map((partition) => ({ redis: create(partition), commands: commandsOf(partition) }));
+  return { calls, publishing, inboxes: withInbox.map(create), channels, isCluster: true };
 }
 
 /**

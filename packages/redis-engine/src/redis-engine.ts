@@ -275,7 +275,7 @@ export class RedisEngine implements Engine {
     const timeoutMs = settings.callTimeoutMs;
     const keys = new Keys(settings.keyPrefix, settings);
     const clients = createClients(settings, keys);
-    const scripts = loadScripts({ announces: clients.channels.length > 0 });
+    const scripts = loadScripts(clients);
     const policies = new EvictionPolicies({ stats, logger });
     const link = (redis: Redis) => new ScriptLink(redis, { logger, stats, policies }, { timeoutMs, scripts });
     const calls = new Calls(clients.calls.map(link));
@@ -376,7 +376,7 @@ export class RedisEngine implements Engine {
 
 /** Each connection once. */
 function allOf({ calls, publishing, inboxes, channels }: Clients): Redis[] {
-  return [...new Set([...calls, ...publishing, ...inboxes, ...channels])];
+  return [...new Set([...calls, ...publishing, ...inboxes, ...channels.map(({ redis }) => redis)])];
 }
 
 /** The library keeps trying by itself; this only waits for it. */

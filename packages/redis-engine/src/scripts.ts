@@ -46,9 +46,14 @@ export interface Script {
 const folder = new URL('../scripts/', import.meta.url);
 const INCLUDE = /^ *-- @include (\S+)$/gm;
 
-/** `announces`: batches are announced on channels as well. */
-export function loadScripts({ announces }: { announces: boolean }): ReadonlyMap<ScriptName, Script> {
-  const names = { ...keyKinds, ...announcementLimits, BEHIND_SHARED, ANNOUNCES: announces };
+/** How batches are announced: with PUBLISH a Redis Cluster would send them to all its servers. */
+const channelNames = (isCluster: boolean) =>
+  isCluster
+    ? { PUBLISH: 'SPUBLISH', NUMSUB: 'SHARDNUMSUB', SHARDED: true }
+    : { PUBLISH: 'PUBLISH', NUMSUB: 'NUMSUB', SHARDED: false };
+
+export function loadScripts({ isCluster }: { isCluster: boolean }): ReadonlyMap<ScriptName, Script> {
+  const names = { ...keyKinds, ...announcementLimits, BEHIND_SHARED, ...channelNames(isCluster) };
   const scripts = new Map<ScriptName, Script>();
   for (const [name, keys] of Object.entries(keyCounts) as [ScriptName, number][]) {
     const source = withNames(withIncludes(readFileSync(new URL(`${name}-${keys}.lua`, folder), 'utf8')), names);

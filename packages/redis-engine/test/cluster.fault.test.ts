@@ -6,6 +6,7 @@ import { Keys } from '../src/keys.js';
 import { clusterServer, createHarness } from './harness.js';
 import { Flow, item, userOfEach } from './flow.js';
 import { retention } from './open-socket.js';
+import { listensAt, moveSlot } from './shards.js';
 
 const PARTITIONS = 16;
 const users = userOfEach(PARTITIONS);
@@ -171,8 +172,11 @@ describe('a master that hands over', () => {
     const master = await cluster.masterOf(slot);
     flow.lane.run();
     await flow.goesOn(20);
+    await listensAt(master, { node: 'edge', partition: 2 });
     await flow.admin(await cluster.replicaOf(master)).cluster('FAILOVER');
     await waitFor(async () => (await cluster.masterOf(slot)).port !== master.port, { what: 'another master' });
+    await flow.goesOn(20);
+    await listensAt(await cluster.masterOf(slot), { node: 'edge', partition: 2 });
     await expectNothingLost();
   }, 120_000);
 
@@ -182,8 +186,10 @@ describe('a master that hands over', () => {
     const to = await anotherMaster(from);
     flow.lane.run();
     await flow.goesOn(20);
+    await listensAt(from, { node: 'edge', partition: 2 });
     await moveSlot(slot, from, to);
     expect((await cluster.masterOf(slot)).port).toBe(to.port);
+    await listensAt(to, { node: 'edge', partition: 2 });
     await expectNothingLost();
   }, 120_000);
 });
@@ -201,18 +207,4 @@ async function anotherMaster(than: OwnServer): Promise<OwnServer> {
     const server = await cluster.masterOf(slot);
     if (server.port !== than.port) return server;
   }
-}
-
-/** As `redis-cli --cluster reshard` does it. */
-async function moveSlot(slot: number, from: OwnServer, to: OwnServer): Promise<void> {
-  const [source, target] = [flow.admin(from), flow.admin(to)];
-  const [sourceId, targetId] = [await source.cluster('MYID'), await target.cluster('MYID')];
-  await target.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', sourceId as string);
-  await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', targetId as string);
-  for (;;) {
-    const found = (await source.call('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as string[];
-    if (found.length === 0) break;
-    await source.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...found);
-  }
-  for (const client of [target, source]) await client.call('CLUSTER', 'SETSLOT', slot, 'NODE', targetId as string);
 }

@@ -2,11 +2,14 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { CertificateAuthority, RedisCluster } from '@ws-gateway/testkit';
 import { engineConformance, RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
-import { rightsIn } from './documented-rights.js';
+import { rightsFrom, rightsIn } from './documented-rights.js';
 import { clusterServer, createHarness } from './harness.js';
 
 const USER = { username: 'gateway', password: 'gateway-secret' };
-const RIGHTS = rightsIn('xread').replace('~wsg:*', '~test-*');
+const ELSEWHERE = ' +pubsub|numsub +publish +subscribe +unsubscribe';
+const RIGHTS = rightsIn('xread')
+  .replaceAll('wsg:*', 'test-*')
+  .replace(ELSEWHERE, ` ${rightsFrom('+cluster|myid')}`);
 const authority = new CertificateAuthority();
 const access = { ...USER, tls: { ca: authority.cert } };
 
@@ -28,6 +31,17 @@ const layout = { partitions: 16, sharingNodesMin: 1 };
 const harness = () => createHarness({ server: { ...clusterServer(cluster.nodes), ...access }, ...layout });
 engineConformance('RedisEngine over a Redis Cluster, by TLS, with the documented rights', harness, {
   severalNodes: true,
+});
+
+it('the rights that are documented for a cluster are enough for shard channels', async () => {
+  let announcements = 0;
+  for (const node of cluster.nodes) {
+    const admin = new Redis({ ...node, tls: access.tls });
+    expect(await admin.acl('LOG')).toEqual([]);
+    announcements += Number(/^cmdstat_spublish:calls=(\d+)/m.exec(await admin.info('commandstats'))?.[1] ?? 0);
+    await admin.quit();
+  }
+  expect(announcements).toBeGreaterThan(0);
 });
 
 it('a router in a cluster is told what concerns it', async () => {

@@ -4,6 +4,7 @@ import { testRedisUrl, uniqueName, waitFor } from '@ws-gateway/testkit';
 import { RecordingInbox } from '@ws-gateway/conformance/engine';
 import { Redis } from 'ioredis';
 import { BatchQueue } from '../src/batch-queue.js';
+import { serverChannels } from '../src/channel-commands.js';
 import { InboxReader } from '../src/inbox-reader.js';
 import { RecentRecords } from '../src/recent-records.js';
 import { silent } from './harness.js';
@@ -21,7 +22,9 @@ async function createReader() {
   const listener = { lost: () => undefined, swallowed: () => undefined };
   const parts = { inbox, recent: new RecentRecords(), stats, logger: silent };
   const queue = new BatchQueue(parts, { listener, bytesMax: 100_000_000 });
-  const reader = new InboxReader({ reading, channel: null }, { queue, stats, logger: silent }, { timeoutMs: 5000 });
+  // Never connected, so all is read from the inbox.
+  const channel = { redis: new Redis({ lazyConnect: true }), commands: serverChannels };
+  const reader = new InboxReader({ reading, channel }, { queue, stats, logger: silent }, { timeoutMs: 5000 });
   cleanups.push(
     () => admin.quit(),
     () => reader.stop(),

@@ -28,7 +28,7 @@ describe('scripts', () => {
   });
 
   it('are all known by name and number of keys', () => {
-    const known = Array.from(loadScripts({ announces: true }), ([name, { keys }]) => `${name}-${keys}.lua`);
+    const known = Array.from(loadScripts({ isCluster: true }), ([name, { keys }]) => `${name}-${keys}.lua`);
     expect(known.sort()).toEqual(files.sort());
   });
 

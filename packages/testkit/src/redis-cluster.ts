@@ -16,10 +16,14 @@ export interface RedisClusterOptions {
   readonly nodeTimeoutMs?: number;
   /** TLS options of all members. Not to be combined with replicas, which would have to speak TLS, too. */
   readonly tls?: TlsOptions;
+  /** Whether the members know of shards. False: they begin with what Redis 7.0 knew, as right after an upgrade. */
+  readonly knowsShards?: boolean;
 }
 
 interface Member {
   readonly id: string;
+  /** That of its master; null where members do not know of shards. */
+  readonly shard: string | null;
   readonly port: number;
   /** Port that clients are told. */
   readonly announcedPort: number;
@@ -56,8 +60,8 @@ export class RedisCluster {
    * Starts the cluster. The members read from a file who they all are: meeting and voting would take ten times as long.
    */
   static async start(options: RedisClusterOptions = {}): Promise<RedisCluster> {
-    const { tls, replicas = 0 } = options;
-    const planned = await plan(options.masters ?? 3, replicas);
+    const { tls } = options;
+    const planned = await plan(options);
     const proxies = await Promise.all(
       tls === undefined ? [] : planned.map(({ port }) => TcpProxy.start({ port, tls })),
     );
@@ -102,13 +106,16 @@ export class RedisCluster {
   }
 }
 
-async function plan(masters: number, replicas: number): Promise<Omit<Member, 'announcedPort'>[]> {
+async function plan(options: RedisClusterOptions): Promise<Omit<Member, 'announcedPort'>[]> {
+  const { masters = 3, replicas = 0, knowsShards = true } = options;
+  const shards = Array.from({ length: masters }, () => (knowsShards ? newName() : null));
   const members: Omit<Member, 'announcedPort'>[] = [];
   for (let at = 0; at < masters * (1 + replicas); at++) {
     const isMaster = at < masters;
     const slots = `${Math.ceil((at * SLOTS) / masters)}-${Math.ceil(((at + 1) * SLOTS) / masters) - 1}`;
     members.push({
-      id: randomBytes(20).toString('hex'),
+      id: newName(),
+      shard: shards[at % masters]!,
       port: await freePort(),
       busPort: await freePort(),
       of: isMaster ? null : at % masters,
@@ -116,6 +123,10 @@ async function plan(masters: number, replicas: number): Promise<Omit<Member, 'an
     });
   }
   return members;
+}
+
+function newName(): string {
+  return randomBytes(20).toString('hex');
 }
 
 async function startMember(
@@ -136,10 +147,13 @@ async function startMember(
 }
 
 function nodesFile(members: readonly Member[], self: number): string {
-  const lines = members.map(({ id, announcedPort, busPort, of, slots }, at) => {
+  const lines = members.map(({ id, shard, announcedPort, busPort, of, slots }, at) => {
+    // Redis 7.0 takes it for a host name, until the members greet each other.
+    const auxiliary = shard === null ? '' : `,,shard-id=${shard}`;
     const flags = `${at === self ? 'myself,' : ''}${of === null ? 'master' : 'slave'}`;
     const epoch = (of ?? at) + 1;
-    return `${id} 127.0.0.1:${announcedPort}@${busPort} ${flags} ${of === null ? '-' : members[of]!.id} 0 0 ${epoch} connected ${slots}`;
+    const address = `127.0.0.1:${announcedPort}@${busPort}${auxiliary}`;
+    return `${id} ${address} ${flags} ${of === null ? '-' : members[of]!.id} 0 0 ${epoch} connected ${slots}`;
   });
   return [...lines.map((line) => line.trimEnd()), `vars currentEpoch ${members.length} lastVoteEpoch 0`, ''].join('\n');
 }

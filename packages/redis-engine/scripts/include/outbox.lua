@@ -31,10 +31,13 @@ end
 -- Tells those who listen to the channel, with the whole batch when that is worth it: then they need not read it.
 local function announce(channel, id, batch, isWhole)
   local announcement = id
-  if isWhole then
-    -- Asked first, because making the text costs more: in bulk nobody listens (src/inbox-reader.ts says when).
-    local listeners = redis.pcall('PUBSUB', 'NUMSUB', channel)[2]
+  -- Asked first, because making the text costs more: in bulk nobody listens (src/inbox-reader.ts says when). In a cluster
+  -- asked in any case, because SPUBLISH ends some servers, to which nobody listens (src/channel-commands.ts).
+  if isWhole or SHARDED then
+    local listeners = redis.pcall('PUBSUB', NUMSUB, channel)[2]
     if not listeners or listeners == 0 then return end
+  end
+  if isWhole then
     local first, lengths = batch.first or 1, { id }
     for i = first, batch.n do lengths[#lengths + 1] = #batch[i] end
     batch[first - 1] = table.concat(lengths, ' ') .. '\n'
@@ -43,7 +46,7 @@ local function announce(channel, id, batch, isWhole)
   -- Nobody listens at a replica.
   redis.set_repl(redis.REPL_NONE)
   -- The user may have no right to channels: then no node listens either.
-  redis.pcall('PUBLISH', channel, announcement)
+  redis.pcall(PUBLISH, channel, announcement)
   redis.set_repl(redis.REPL_ALL)
 end
 
@@ -74,7 +77,7 @@ local function sendOutbox(sendShared)
       end
       redis.call('XADD', inbox, id, unpack(batch, batch.first or 1, batch.n))
     end
-    if ANNOUNCES then announce(inbox, id, batch, isWhole) end
+    announce(inbox, id, batch, isWhole)
   end
   return #outboxTokens + (sendShared and sendShared(lastShared) or 0)
 end

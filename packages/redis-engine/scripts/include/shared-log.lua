@@ -31,6 +31,6 @@ local function sendShared(last)
   if redis.call('DECRBY', base .. SHARED_ROOM, shared.bytes) < 0 then beginPiece(number) end
   redis.call('XADD', log, id, unpack(shared, 1, shared.n))
   -- Whatever its size: each node would read it otherwise.
-  if ANNOUNCES then announce(log, id, shared, true) end
+  announce(log, id, shared, true)
   return 1
 end
