@@ -26,7 +26,7 @@
 -- Returns {batches, then for each source routed, offline, duplicates} and with ARGV[4] nodes, epoch, offset for each item. A
 --   source whose call before was not applied has the text SOURCE_GAP… for routed, and nothing of it is applied.
 local base = KEYS[1]
-local epochForNew, server = string.gsub(ARGV[1], '^~', ''), ARGV[2]
+local server = ARGV[2]
 local inboxBytesMax = tonumber(ARGV[3])
 local wantItems = ARGV[4] == '1'
 local sharingNodesMin = tonumber(ARGV[5])
@@ -63,8 +63,11 @@ local isSourced = sources[1].name ~= ''
 -- The stored position is `<offset>` or, in the middle of a record with many items, `<offset before it> <items applied>`.
 local function readPosition(source, stored)
   if stored then
-    local offset, items = match(stored, '^(-?%d+) ?(%d*)$')
-    source.applied, source.appliedItems = tonumber(offset), tonumber(items) or 0
+    source.applied = tonumber(stored)
+    if not source.applied then
+      local offset, items = match(stored, '^(-?%d+) (%d+)$')
+      source.applied, source.appliedItems = tonumber(offset), tonumber(items)
+    end
   end
   local applied, first, ordinal = source.applied, source.first, source.ordinal
   if source.previous >= 0 and applied < source.previous then
@@ -193,7 +196,8 @@ local function metaOf(stream, class)
     else
       -- Another process wrote last, and this one may have older data: offsets behind this top may have been told.
       epoch, top, renewAt = match(stored[place], '^(%S+) (%d+) (%d+)')
-      epoch, before = epochForNew, ' ' .. epoch .. ' ' .. top
+      before = ' ' .. epoch .. ' ' .. top
+      epoch = string.gsub(ARGV[1], '^~', '')
     end
   end
   -- With times and body of each message in turn. All fields at once: a table that grows is made anew.

@@ -11,20 +11,22 @@ local BATCHES_MAX = 4096
 -- Returns 1 when the node is registered, else 0: rows of a node that is being reaped lead nowhere.
 local function hand(token, header, body)
   local batch = outbox[token]
-  if batch == nil then
-    local room = base .. INBOX_ROOM .. token
-    local there = redis.call('EXISTS', base .. SEQUENCE .. token, room)
-    -- One of the two is nearly always both or none: an inbox of an earlier release has no room.
-    local isBounded = there == 2
-    local isRegistered = isBounded or (there == 1 and redis.call('EXISTS', room) == 0)
-    batch = isRegistered and { n = 0, bytes = 0, isBounded = isBounded }
-    outbox[token] = batch
-    if batch then outboxTokens[#outboxTokens + 1] = token end
+  if batch then
+    local n = batch.n
+    batch[n + 1], batch[n + 2], batch.n = header, body, n + 2
+    batch.bytes = batch.bytes + #header + #body
+    return 1
   end
-  if not batch then return 0 end
-  local n = batch.n
-  batch[n + 1], batch[n + 2], batch.n = header, body, n + 2
-  batch.bytes = batch.bytes + #header + #body
+  if batch == false then return 0 end
+  local room = base .. INBOX_ROOM .. token
+  local there = redis.call('EXISTS', base .. SEQUENCE .. token, room)
+  -- One of the two is nearly always both or none: an inbox of an earlier release has no room.
+  local isBounded = there == 2
+  local isRegistered = isBounded or (there == 1 and redis.call('EXISTS', room) == 0)
+  -- All at once: a table that grows is made anew.
+  outbox[token] = isRegistered and { header, body, n = 2, bytes = #header + #body, isBounded = isBounded }
+  if not isRegistered then return 0 end
+  outboxTokens[#outboxTokens + 1] = token
   return 1
 end
 
