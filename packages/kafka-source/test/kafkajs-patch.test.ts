@@ -156,6 +156,35 @@ describe('kafkajs as patched', () => {
     expect(started).toBe(1 + workers.length);
     expect(handled.sort()).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
   });
+
+  // For each fetch all partitions of all topics were listed, sorted and compared with what the metadata of before said.
+  test('compares what is assigned with each metadata once, and notices a partition that is new', () => {
+    const ConsumerGroup = kafkajs('./src/consumer/consumerGroup');
+    let listed = 0;
+    const withPartitions = (...partitions: number[]) => ({
+      metadata: {
+        topicMetadata: [{ topic: 't', partitionMetadata: partitions.map((partitionId) => ({ partitionId })) }],
+      },
+    });
+    const cluster = {
+      brokerPool: withPartitions(0, 1),
+      findTopicPartitionMetadata() {
+        listed++;
+        return this.brokerPool.metadata.topicMetadata[0]!.partitionMetadata;
+      },
+    };
+    const group = Object.assign(Object.create(ConsumerGroup.prototype), { cluster, topicsSubscribed: ['t'] });
+    group.partitionsPerSubscribedTopic = new Map([['t', [0, 1]]]);
+    for (let fetch = 0; fetch < 3; fetch++) group.checkForStaleAssignment();
+    expect(listed).toBe(1);
+    cluster.brokerPool = withPartitions(0, 1, 2);
+    const compare = () => group.checkForStaleAssignment();
+    // Until the group is joined anew it is no less true.
+    expect(compare).toThrow('Topic has been updated');
+    expect(compare).toThrow('Topic has been updated');
+    group.partitionsPerSubscribedTopic = group.generatePartitionsPerSubscribedTopic();
+    expect(compare).not.toThrow();
+  });
 });
 
 interface ReadRecord {
