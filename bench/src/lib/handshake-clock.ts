@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LoadSocket, nowMicros, type SocketTarget } from '@ws-gateway/load-generator';
 
@@ -5,6 +6,8 @@ export interface TimedHandshake {
   readonly startMicros: number;
   /** Time from the request to the first frame. */
   readonly tookMs: number;
+  /** Part of it in which the clock itself waited for its core. */
+  readonly waitedMs: number;
 }
 
 /** Makes one handshake after the other, cuts each as soon as its first frame has come, and keeps how long it took. */
@@ -38,9 +41,11 @@ export class HandshakeClock {
 
   async #run(): Promise<void> {
     for (let n = 0; !this.#stopping.signal.aborted; n++) {
+      const waitedBeforeMs = waitedForCoreMs();
       const startMicros = nowMicros();
       await handshake(this.#targets[n % this.#targets.length]!);
-      this.#handshakes.push({ startMicros, tookMs: (nowMicros() - startMicros) / 1000 });
+      const tookMs = (nowMicros() - startMicros) / 1000;
+      this.#handshakes.push({ startMicros, tookMs, waitedMs: waitedForCoreMs() - waitedBeforeMs });
       await delay(this.#pauseMs);
     }
   }
@@ -56,4 +61,10 @@ function handshake(target: SocketTarget): Promise<void> {
       closed: (_socket, why) => reject(new Error(`a handshake failed: ${why}`)),
     });
   });
+}
+
+/** Time in which this process's main thread could have run, and did not, since its start: the kernel counts it. */
+function waitedForCoreMs(): number {
+  const [, waitedNs] = readFileSync('/proc/self/schedstat', 'utf8').split(' ');
+  return Number(waitedNs) / 1e6;
 }

@@ -10,6 +10,7 @@ import { expired, reject, type DecodeContext, type DecodedItems, type Expired, t
 import { fanOutRefusal } from './fan-out.js';
 import { APPLIED_HEADER, type RecordHeaders } from './headers.js';
 import { formatRfc3339 } from './rfc3339.js';
+import { SharedItem } from './shared-item.js';
 import { readBlock } from './user-block.js';
 
 /** A record whose headers are read, and which is young enough. */
@@ -120,10 +121,14 @@ function userItems(
   const { name: topic, retention, tracking } = policy;
   const ticketFor = tracking === null ? null : ticketMaker(input, tracking, { id: fields.id, ...base });
   const heads = new PushHeads(fields);
+  if (word === null && users.length > 1) {
+    const shared = { ...base, topic, retention, heads };
+    const items = users.map((user) => new SharedItem(user, shared, ticketFor?.(user)));
+    return { kind: 'items', type: fields.type, items };
+  }
   const items = users.map((user): PublishItem => {
     const head = heads.head(user, retention === null ? null : userStream(topic, user));
     if (word !== null) return { ...base, ...word, kind: 'block', head, topic, user, retention };
-    // Once: each copy of these is garbage, thousands of times for one record.
     const item: UserItem = { ...base, kind: 'user', head, topic, user, retention };
     return ticketFor === null ? item : { ...item, ticket: ticketFor(user) };
   });

@@ -132,7 +132,8 @@ export class Isolation {
    * but not lost.
    */
   async #tryOutOfOrder(record: IsolatedRecord, work: IsolationWork): Promise<void> {
-    const items = record.items.map((item) => ({ ...item, sourceOffset: -1 }));
+    // The head is named because that of a SharedItem is no member that a copy would have.
+    const items = record.items.map((item) => ({ ...item, head: item.head, sourceOffset: -1 }));
     try {
       work.applied(await this.#deps.engine.publish({ source: null, items }));
       record.verdict = 'accepted';

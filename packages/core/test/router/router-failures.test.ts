@@ -271,6 +271,20 @@ describe('a record that the engine refuses', () => {
     expect(engine.offsets).toEqual([0, 0, 0, 2, 2, 2]);
   });
 
+  it('for several users is whole when only the last try succeeds, behind the next record', async () => {
+    const { engine, writer } = await started();
+    engine.refuse = (batch) => (batch.source !== null && holds(1)(batch) ? defect : null);
+    harness.push(recordsOf(0, 3, () => ({ users: ['a', 'b', 'c'], payload: 1 })));
+    await harness.committed(3);
+    expect(writer.written).toHaveLength(0);
+    const late = engine.batches.filter(({ source }) => source === null);
+    expect(late.flatMap(({ items }) => items.map(({ head }) => /"user_id":"(.)"/.exec(head)?.[1]))).toEqual([
+      'a',
+      'b',
+      'c',
+    ]);
+  });
+
   it('is given up when the engine works for other partitions meanwhile', async () => {
     const { engine, writer } = await started();
     await harness.assign({ partition: 1, endOffset: 0 });
