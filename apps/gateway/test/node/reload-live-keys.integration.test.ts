@@ -100,14 +100,13 @@ async function say(client: WsClient, user: string, numbers: readonly number[]): 
   for (const _ of numbers) await client.next('live');
 }
 
-/** Sends the user large messages, which nobody reads, until a metric says what is waited for. */
-async function sayUntil(user: string, name: string): Promise<void> {
+/** Sends the user large messages, which nobody reads, until the metric is above that. */
+async function sayUntil(user: string, name: string, above: number): Promise<void> {
   const value = { user_id: user, payload: 'x'.repeat(200_000) };
-  const before = await metric(gateway, name);
   await waitFor(
     async () => {
       await produce(topic, [{ key: user, value }]);
-      return (await metric(gateway, name)) > before;
+      return (await metric(gateway, name)) > above;
     },
     { what: name },
   );
@@ -184,12 +183,23 @@ describe('A live key that SIGHUP changes acts', () => {
   it('on sockets that are open, slow ones too: topics.<name>.slow and queueBytes', async () => {
     const user = uniqueName('u');
     const client = await open(user);
+    const [waiting, conflated, closed] = [
+      'websocket_message_buffer_size',
+      'slow_consumer_actions_total{policy="conflate"}',
+      'slow_consumer_actions_total{policy="queue"}',
+    ] as const;
+    // Read before the reload: what was on its way then may be the message that its new bound closes the socket for.
+    const [waitingBefore, conflatedBefore, closedBefore] = await Promise.all([
+      metric(gateway, waiting),
+      metric(gateway, conflated),
+      metric(gateway, closed),
+    ]);
     client.pause();
-    await sayUntil(user, 'websocket_message_buffer_size');
+    await sayUntil(user, waiting, waitingBefore);
     await reload({ topics: { live: { ...LIVE_TOPIC, slow: 'conflate' } } });
-    await sayUntil(user, 'slow_consumer_actions_total{policy="conflate"}');
+    await sayUntil(user, conflated, conflatedBefore);
     await reload({ topics: { live: { ...LIVE_TOPIC, queueBytes: '1kb' } } });
-    await sayUntil(user, 'slow_consumer_actions_total{policy="queue"}');
+    await sayUntil(user, closed, closedBefore);
     client.resume();
     expect([4001, 1006]).toContain((await client.closed).code);
   }, 60_000);
