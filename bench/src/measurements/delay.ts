@@ -102,10 +102,10 @@ function report({ quiet, busy, windows }: Observed, turns: readonly LongTurn[] |
   const during = windows.map(({ fromMicros, toMicros }) =>
     busy.filter(({ startMicros, tookMs }) => startMicros < toMicros && startMicros + 1000 * tookMs > fromMicros),
   );
-  const times = (handshakes: readonly TimedHandshake[]) =>
-    percentilesOf(Float64Array.from(handshakes, ({ tookMs }) => tookMs));
-  const served = (handshakes: readonly TimedHandshake[]) =>
-    percentilesOf(Float64Array.from(handshakes, ({ tookMs, waitedMs }) => tookMs - waitedMs));
+  const percentiles = (msOf: (handshake: TimedHandshake) => number) => (handshakes: readonly TimedHandshake[]) =>
+    percentilesOf(Float64Array.from(handshakes, msOf));
+  const times = percentiles(({ tookMs }) => tookMs);
+  const served = percentiles(({ tookMs, waitedMs }) => tookMs - waitedMs);
   const usual = served(quiet).p50;
   const slowest = during.map((handshakes) => served(handshakes).max - usual);
   const figures: Figure[] = [

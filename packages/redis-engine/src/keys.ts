@@ -157,10 +157,15 @@ export class Keys {
   }
 
   source(partition: number, topic: string, kafkaPartition: number): string {
-    return this.key(partition, 'SOURCE', `${topic}:${kafkaPartition}`);
+    return this.key(partition, 'SOURCE', sourceName(topic, kafkaPartition));
   }
 
   sourceMark(partition: number, topic: string, kafkaPartition: number): string {
-    return this.key(partition, 'SOURCE_MARK', `${topic}:${kafkaPartition}`);
+    return this.key(partition, 'SOURCE_MARK', sourceName(topic, kafkaPartition));
   }
+}
+
+/** Makes the name of a Kafka partition: behind the kind in the keys that are about it, and what tells it from others. */
+export function sourceName(topic: string, kafkaPartition: number): string {
+  return `${topic}:${kafkaPartition}`;
 }

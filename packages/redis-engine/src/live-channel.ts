@@ -119,7 +119,10 @@ export class LiveChannel {
     if (isInForce()) await this.#commands.subscribe(this.#redis, inboxes);
   }
 
-  /** Not at once: all servers may say so for a while, in which connecting anew costs them more than the shortcut saves. */
+  /**
+   * Lets the next probe connect anew. At once would be too often: all servers may say so for a while, in which that costs them
+   * more than the shortcut saves.
+   */
   #askElsewhere(): void {
     if (this.#request !== null) this.#request.askedMs = -Infinity;
   }

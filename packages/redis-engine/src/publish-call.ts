@@ -106,10 +106,10 @@ export function splitItems(
 /** Items of one source, or of none, as a call carries them beside those of others. */
 export interface CallPart {
   readonly chunk: ScriptChunk;
-  /** `<topic>:<partition>` of the source; '' for none. */
+  /** Name of the source (keys.ts); '' for none. */
   readonly source: string;
-  /** Offset of the call before; null: without a source. */
-  readonly previousOffset: number | null;
+  /** Offset of the call before; -1: for the first one, and without a source. */
+  readonly previousOffset: number;
   /** The reply shall have a row for each item. */
   readonly perItem: boolean;
   /** Of the source, when the chunk is the last one of its batch. */
@@ -145,7 +145,7 @@ export function publishArgs(parts: readonly CallPart[], head: CallHead): (string
       pushItem(items, item, { classes, origin });
     }
     const partial = chunk.partial === 0 ? '' : chunk.partial;
-    sources.push(source, previousOffset ?? -1, chunk.lastOffset, chunk.items[0]!.sourceOffset, chunk.ordinal, partial);
+    sources.push(source, previousOffset, chunk.lastOffset, chunk.items[0]!.sourceOffset, chunk.ordinal, partial);
     sources.push(mark === null ? '' : formatMark(mark), chunk.items.length, offsets);
   }
   return [

@@ -11,7 +11,7 @@ import type {
 import { ReplyError } from 'ioredis';
 import type { Calls } from './calls.js';
 import { epochForLook } from './epoch.js';
-import type { Keys } from './keys.js';
+import { sourceName, type Keys } from './keys.js';
 import type { Settings } from './options.js';
 import {
   publishArgs,
@@ -120,7 +120,7 @@ export class Publisher {
   async #publishUnsourced(items: readonly Item[]): Promise<PublishResult> {
     const chunks = splitItems(items, -1, this.#partitionOf, this.#copiesOfWide);
     const replies = await this.#unsourced.run(chunks, (chunk) =>
-      this.#queues[chunk.partition]!.send(partOf(chunk, null, { previousOffset: null, perItem: true })),
+      this.#queues[chunk.partition]!.send(partOf(chunk, null, { previousOffset: -1, perItem: true })),
     );
     return { ...sum(replies), items: resultsOf(items.length, chunks, replies) };
   }
@@ -175,7 +175,7 @@ function partOf(
   const isLast = source !== null && chunk.partial === 0 && chunk.lastOffset === source.lastOffset;
   return {
     chunk,
-    source: source === null ? '' : `${source.topic}:${source.partition}`,
+    source: source === null ? '' : sourceName(source.topic, source.partition),
     previousOffset,
     perItem,
     mark: isLast ? (source.mark ?? null) : null,

@@ -1,6 +1,6 @@
 import type { SourceClaim, SourceMark, SourcePosition, TopicSight } from '@ws-gateway/core';
 import type { Calls } from './calls.js';
-import type { Keys } from './keys.js';
+import { sourceName, type Keys } from './keys.js';
 
 /**
  * Up to where records of source partitions were applied, by Redis partition: the rows in Redis, and what this process was
@@ -75,10 +75,6 @@ export class SourcePositions {
     });
     return (await Promise.all(calls)).map((done) => done === 1);
   }
-}
-
-function sourceName(topic: string, partition: number): string {
-  return `${topic}:${partition}`;
 }
 
 /** A row is `<offset>`, or `<offset> <items>` in the middle of the record behind that offset. */

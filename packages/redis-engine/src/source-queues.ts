@@ -1,4 +1,5 @@
 import { EngineError, type SourceRange } from '@ws-gateway/core';
+import { sourceName } from './keys.js';
 import { PacedCalls, type Portion } from './paced-calls.js';
 import type { SourcePositions } from './source-positions.js';
 
@@ -17,7 +18,7 @@ export class SourceQueues {
 
   /** The lane for a call. A call that follows nothing this process sent cannot be proved to be in order. */
   next(source: SourceRange): SourceQueue {
-    const key = laneKey(source.topic, source.partition);
+    const key = sourceName(source.topic, source.partition);
     let lane = this.#lanes.get(key);
     if (source.previousOffset < 0) {
       const { topic, partition } = source;
@@ -68,10 +69,6 @@ export class SourceQueue {
       throw error;
     }
   }
-}
-
-function laneKey(topic: string, partition: number): string {
-  return `${topic}:${partition}`;
 }
 
 function sourceGap(offset: number): EngineError {

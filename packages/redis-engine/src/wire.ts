@@ -9,6 +9,7 @@ import {
   type SourceRange,
   type StreamMessage,
 } from '@ws-gateway/core';
+import { sourceName } from './keys.js';
 import type { Origin, RecentRecords } from './recent-records.js';
 
 /**
@@ -72,7 +73,7 @@ export function readAnnouncement(bytes: Buffer): { id: string; parts: Buffer[] |
 /** Makes the part that the origins of one call have in common: all that stands behind their times but the offset. */
 export function originSuffix(source: SourceRange | null): string {
   if (source === null) return '';
-  const number = crc32(`${source.topic}:${source.partition}`);
+  const number = crc32(sourceName(source.topic, source.partition));
   return `${source.repeated === true ? '!' : ' '}${number} `;
 }
 
