@@ -51,12 +51,15 @@ export class GroupWatch {
 
   /** Beats until the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
+    let beat: Promise<void> | null = null;
     while (!signal.aborted) {
-      await this.show(signal);
+      beat ??= this.show(signal).finally(() => (beat = null));
       const dueMs = this.#nowMs() + BEAT_MS;
+      // The clock is looked at beside a beat that is under way: this process may stand still before the answer comes.
       await sleep(BEAT_MS, signal);
       this.#noteLateness(this.#nowMs(), dueMs);
     }
+    await beat;
   }
 
   /** Beats now: what this router shows is another one than before. Never rejects. */
@@ -82,9 +85,9 @@ export class GroupWatch {
     });
   }
 
-  /** How long others have to wait before they give this router up: longer than it was silent of late. */
+  /** How long others have to wait before they give this router up: twice as long as it was late of late. */
   get #leaseMs(): number {
-    const forMs = this.#nowMs() - this.#late.atMs < LATENESS_KEPT_MS ? this.#late.ms + UNSEEN_MS : 0;
+    const forMs = this.#nowMs() - this.#late.atMs < LATENESS_KEPT_MS ? 2 * this.#late.ms + UNSEEN_MS : 0;
     return Math.round(Math.min(PATIENCE_MS_MAX, Math.max(PATIENCE_MS, forMs)));
   }
 

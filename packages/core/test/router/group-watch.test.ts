@@ -177,4 +177,24 @@ describe('a router that watches its group', () => {
     await pass(40_000);
     expect(others.shown.at(-1)!.leaseMs).toBe(1600);
   });
+
+  // It may stand still at any moment, and for a little longer the next time.
+  it.each([
+    ['a beat was under way', true],
+    ['it waited for the next beat', false],
+  ])('asks for more patience than that after it stood still while %s', async (_, isUnderWay) => {
+    const others = Others.watch();
+    await pass(1000);
+    let open: () => void = () => undefined;
+    if (isUnderWay) others.gate = new Promise((resolve) => (open = resolve));
+    await pass(390);
+    const now = performance.now();
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(now + 2500);
+    await pass(400);
+    open();
+    await pass(1);
+    clock.mockRestore();
+    await pass(400);
+    expect(others.shown.at(-1)!.leaseMs).toBeGreaterThanOrEqual(1.5 * 2500 + 400);
+  });
 });
