@@ -17,7 +17,7 @@ import type {
 } from 'uWebSockets.js';
 import { loadAddon } from './addon.js';
 import { AppPool, type TlsFiles } from './app-pool.js';
-import { closeCodeOf } from './close-code.js';
+import { closeOf } from './close-code.js';
 import { CorkCarrier } from './cork-carrier.js';
 import { DeferredTasks } from './deferred-tasks.js';
 import type { RequestObserver } from './exchange.js';
@@ -263,8 +263,8 @@ export class UwsTransport implements Transport, HttpServer {
     this.#pings.remove(socket);
     socket.detach();
     if (socket.connection === null) return socket.waiting?.closed();
-    const text = Buffer.from(reason).toString();
-    this.#handler.closed(socket.connection, closeCodeOf(code, text), text);
+    const close = closeOf(code, Buffer.from(reason).toString());
+    this.#handler.closed(socket.connection, close.code, close.reason);
   }
 }
 

@@ -100,6 +100,17 @@ describe('what a client sends', () => {
     expect(connection.closes).toEqual([{ code: 4321, reason: 'bye' }]);
   });
 
+  // uWebSockets.js takes these codes for broken: they were counted as breaches of the protocol.
+  it.each([3000, 3456, 3999])(
+    'tells the edge of a code that the client invented, %d, as 3000, which stands for all of them',
+    async (code) => {
+      const { ws, connection } = await open();
+      ws.socket.close(code, 'bye');
+      expect(await ws.closed()).toEqual({ code: 1005, reason: '' });
+      expect(connection.closes).toEqual([{ code: 3000, reason: '' }]);
+    },
+  );
+
   it('does not hurt others when it is rubbish, pipelined behind anything', async () => {
     const rubbish = Buffer.alloc(20_000, 0xa5);
     const good = await open();
