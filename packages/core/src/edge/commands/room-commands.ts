@@ -32,16 +32,16 @@ export class RoomCommands {
 
   async #enter(connection: Connection, request: ClientRequest): Promise<Outcome> {
     const room = requireRoom(connection, own(request.options, 'room'));
+    const after = positionOf(request.options);
     const standing = placesIn(connection, room);
-    if (standing.length > 0) {
+    if (standing.length > 0 && after === null) {
       const [part] = await this.#subscriber.standing(standing);
       return ok({ room, ...this.#subscriber.describeStream(part!) });
     }
-    requireAtMost(this.#options.roomsPerConnection, 'rooms', connection.namesOf('room').size + 1);
-    const pending = await this.#subscriber.begin(
-      connection,
-      this.#requests(connection, room, positionOf(request.options)),
-    );
+    if (standing.length === 0) {
+      requireAtMost(this.#options.roomsPerConnection, 'rooms', connection.namesOf('room').size + 1);
+    }
+    const pending = await this.#subscriber.begin(connection, this.#requests(connection, room, after), standing);
     await this.#subscriber.readOpen(pending);
     // What was said within the hub is not kept, so nothing proves that none of it was missed.
     if (connection.endpoint.hub !== null && pending[0]!.recovered === true) pending[0]!.recovered = false;

@@ -38,15 +38,24 @@ export class SubscribeCommands {
     const { fresh, standing, recover } = this.#sort(connection, topicRequests(request));
     const { login } = connection;
     if (!this.#mayEnter(connection, fresh)) return rateLimited('too many keys are entered and left in a second');
-    const pending = await subscriber.begin(connection, access.requests(fresh, recover, connection.user));
+    const places = new Map(standing.map((place) => [place.localStream.stream, place]));
+    const requests = access
+      .requests(fresh, recover, connection.user)
+      .filter(({ stream, after }) => after !== null || !places.has(stream));
+    const replaced = new Set(requests.map(({ stream }) => places.get(stream)).filter((place) => place !== undefined));
+    const pending = await subscriber.begin(connection, requests, [...replaced]);
     await subscriber.readOpen(pending);
     const isRenewed = connection.login !== login && connection.user === login.user;
     if (isRenewed) this.#requireAllowed(connection, fresh, pending);
-    const topics = [...subscriber.describe(pending), ...(await this.#describeStanding(standing, pending))];
+    const kept = standing.filter((place) => !replaced.has(place));
+    const topics = subscriber.describe([...pending, ...(await this.#standing(kept, pending))]);
     return { status: 'ok', payload: { topics }, after: () => subscriber.complete(pending) };
   }
 
-  /** Tells what has to be subscribed from what is already: that stays as it is, and asking again is no error. */
+  /**
+   * Tells what has to be subscribed from what is already: that stays as it is, and asking again is no error. Who names a
+   * position asks for what follows it, so that stream begins anew there.
+   */
   #sort(connection: Connection, wanted: readonly TopicRequest[]): SortedRequests {
     const { access } = this.#deps;
     const standing = connection.subscriptions.filter(({ kind }) => kind === 'topic');
@@ -58,19 +67,16 @@ export class SubscribeCommands {
       const places = known.get(topic.name) ?? [];
       if (topic.keys === null) {
         sorted.standing.push(...places);
-        if (places.length === 0) sorted.fresh.push({ topic, keys });
-        if (places.length === 0 && request.position !== null) sorted.recover.set(topic.name, request.position);
+        if (places.length === 0 || request.position !== null) sorted.fresh.push({ topic, keys });
+        if (request.position !== null) sorted.recover.set(topic.name, request.position);
         continue;
       }
       const byKey = new Map(places.map((place) => [place.key, place]));
-      const freshKeys = keys.filter((key) => !byKey.has(key));
-      access.requireRoomForKeys(topic, byKey.size + freshKeys.length);
+      access.requireRoomForKeys(topic, byKey.size + keys.filter((key) => !byKey.has(key)).length);
+      const freshKeys = keys.filter((key) => !byKey.has(key) || request.positions.has(key));
       if (freshKeys.length > 0) sorted.fresh.push({ topic, keys: freshKeys });
       for (const key of keys) if (byKey.has(key)) sorted.standing.push(byKey.get(key)!);
-      for (const key of freshKeys) {
-        const position = request.positions.get(key);
-        if (position !== undefined) sorted.recover.set(keyStream(topic.name, key), position);
-      }
+      for (const [key, position] of request.positions) sorted.recover.set(keyStream(topic.name, key), position);
     }
     return sorted;
   }
@@ -124,13 +130,10 @@ export class SubscribeCommands {
     return { status: 'ok', payload: { ids: left } };
   }
 
-  async #describeStanding(
-    standing: readonly Subscription[],
-    pending: PendingSubscriptions,
-  ): Promise<ReturnType<Subscriber['describe']>> {
+  async #standing(standing: readonly Subscription[], pending: PendingSubscriptions): Promise<PendingSubscriptions> {
     const { subscriber } = this.#deps;
     try {
-      return subscriber.describe(await subscriber.standing(standing));
+      return await subscriber.standing(standing);
     } catch (error) {
       // The request fails as a whole.
       subscriber.abandon(pending);
@@ -140,7 +143,9 @@ export class SubscribeCommands {
 }
 
 interface SortedRequests {
+  /** Topics and keys that are new to the connection, or come with a position. */
   readonly fresh: TopicWish[];
+  /** What the connection has of all that was asked for. */
   readonly standing: Subscription[];
   readonly recover: Map<string, Position>;
 }

@@ -66,8 +66,15 @@ export class Subscriber {
     this.#reads = new SharedReads(deps.engine);
   }
 
-  /** Steps 1 and 2 (the node's part). Rejects with EngineError; nothing is left behind then. */
-  async begin(connection: Connection, requests: readonly SubscribeRequest[]): Promise<PendingSubscriptions> {
+  /**
+   * Steps 1 and 2 (the node's part). `replaced` are subscriptions of the connection to some of these streams, which it is
+   * to have anew from the positions it named. Rejects with EngineError; nothing is left behind then.
+   */
+  async begin(
+    connection: Connection,
+    requests: readonly SubscribeRequest[],
+    replaced: readonly Subscription[] = [],
+  ): Promise<PendingSubscriptions> {
     const { localStreams, interests } = this.#deps;
     const pending = requests.map((request): PendingSubscription => {
       const subscription = new Subscription(connection, localStreams.obtain(request.stream, request.shared), request);
@@ -79,7 +86,10 @@ export class Subscriber {
     });
     const shared = pending.filter(({ subscription }) => subscription.localStream.shared);
     try {
-      await interests.add(shared.map(({ subscription }) => subscription.localStream.stream));
+      const watched = interests.add(shared.map(({ subscription }) => subscription.localStream.stream));
+      // Only now, so that the node never stops to watch these streams.
+      for (const subscription of replaced) this.leave(subscription);
+      await watched;
     } catch (error) {
       this.abandon(pending);
       throw error;

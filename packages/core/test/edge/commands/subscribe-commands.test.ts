@@ -83,6 +83,53 @@ describe('a second command for a place that the first one is still being answere
   });
 });
 
+// The position was not looked at: neither a replay came, nor a word about what is missing.
+describe('a command with a position for a place that the connection has', () => {
+  const at = (answer: Answer, offset: number) => ({ ...positionOf(answer), offset });
+
+  it('has what follows the position replayed before what comes live, each once, and is told whether all of it', async () => {
+    const first = await client.ask('subscribe', { topics });
+    const again = await client.ask('subscribe', { topics: [{ topic: 'notifications', ...at(first, 1) }] });
+    expect(again.payload['topics']).toEqual([
+      expect.objectContaining({
+        offset: 2,
+        recovered: true,
+        replayed: 1,
+        public: expect.not.objectContaining({ recovered: true }),
+      }),
+    ]);
+    await node.publish('notifications', 'ann', 'three');
+    expect(client.updates).toEqual(['two', 'three']);
+    const lost = await client.ask('subscribe', { topics: [{ topic: 'notifications', epoch: 'x', offset: 1 }] });
+    expect(lost.payload['topics']).toMatchObject([{ offset: 3, recovered: false, replayed: 3 }]);
+    expect(client.updates).toEqual(['two', 'three', 'one', 'two', 'three']);
+    expect((await client.ask('unsubscribe', { topics })).payload).toEqual({ topics });
+  });
+
+  it('leaves its public stream as it is', async () => {
+    const first = await client.ask('subscribe', { topics });
+    const rid = client.send('subscribe', { topics: [{ topic: 'notifications', ...at(first, 2) }] });
+    await node.publish('notifications', null, 'to all');
+    await client.answer(rid);
+    expect(client.updates).toEqual(['to all']);
+  });
+
+  it('is a bad request when the position of a room is malformed, inside as outside', async () => {
+    await client.ask('enter', { room: 'red' });
+    for (const room of ['red', 'blue']) {
+      const answer = await client.ask('enter', { room, epoch: 'x' });
+      expect(answer).toMatchObject({ status: 'error', payload: { code: 'bad_request' } });
+    }
+  });
+
+  it('enters a room anew', async () => {
+    await client.ask('enter', { room: 'red' });
+    const answer = await client.ask('enter', { room: 'red', epoch: 'x', offset: 1 });
+    expect(answer.payload).toMatchObject({ room: 'red', recovered: false });
+    expect((await client.ask('leave', { room: 'red' })).status).toBe('ok');
+  });
+});
+
 // The answer told of a place that the new token had taken away before.
 it('a subscribe that is being answered fails when a new token of the same user does not allow it', async () => {
   node.engine.reads.close();
