@@ -96,7 +96,7 @@ function connectionOf(number: number): string {
 }
 
 const ignore = (): void => undefined;
-const unusedInbox: Inbox = {
+export const unusedInbox: Inbox = {
   deliver: ignore,
   broadcast: ignore,
   command: ignore,

@@ -49,8 +49,9 @@ export interface Engine {
   readonly store: string;
 
   /**
-   * Shows that this router lives, and resolves to what the others of its group have shown last. null: it has left the
-   * group, and its sign of life is taken away. Rejects when that could not be written.
+   * Shows that this router lives, and resolves to what others of its group have shown last: not always all, but those who
+   * have shown nothing for longest. null: it has left the group, and its sign of life is taken away. Rejects when that could
+   * not be written.
    */
   beat(group: string, beat: RouterBeat | null): Promise<readonly ShownBeat[]>;
 
@@ -128,7 +129,11 @@ export interface Engine {
    */
   erase(user: string, streams: readonly RetainedStream[]): Promise<Erased>;
 
+  /** All nodes, as they tell of themselves; one that died is among them until it is reaped. */
   nodes(): Promise<NodeRow[]>;
+
+  /** The topics of which one of these nodes reads partitions. The answer may be half a second old: there may be many who ask. */
+  topicsRead(): Promise<ReadonlySet<string>>;
   presence(user: string): Promise<PresenceRow[]>;
 
   /** Sets what this node tells the others about itself with each lease refresh. */

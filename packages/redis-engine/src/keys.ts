@@ -83,6 +83,8 @@ export const keyKinds = {
   IN_SHARD: 'shard:',
   /** String, '1': all nodes know of that log (partition 0). Looked at anew twice a second. */
   SHARING: 'sharing',
+  /** String, JSON: topic → true of those that some node reads (partition 0). Looked at anew twice a second. */
+  TOPICS_READ: 'topicsread',
   /** String, last source offset applied. */
   SOURCE: 'src:',
   /**
@@ -94,6 +96,8 @@ export const keyKinds = {
   TOPICS: 'topics:',
   /** Hash, node → the sign of life of its router, of each consumer group (partition 0). */
   BEATS: 'beats:',
+  /** Sorted set, the same nodes by the number of their last sign: the highest is the newest. */
+  BEAT_ORDER: 'beatorder:',
   /** String, JSON of the layout that all nodes agree on (partition 0). */
   LAYOUT: 'layout',
   /** String, random: another value says that Redis came back without its data. */

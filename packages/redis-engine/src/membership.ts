@@ -143,17 +143,6 @@ export class Membership {
     if (begins && this.#joined) this.check().catch(() => undefined);
   }
 
-  /** All nodes whose leases hold, as they tell of themselves. */
-  async nodes(): Promise<NodeRow[]> {
-    const { keys, calls } = this.#parts;
-    const reply = await calls.of(0).run<string[]>('nodes', { keys: [keys.base(0), keys.key(0, 'NODES')], args: [] });
-    const rows: NodeRow[] = [];
-    for (let at = 1; at < reply.length; at += 2) {
-      if (reply[at] !== '') rows.push(JSON.parse(reply[at]!) as NodeRow);
-    }
-    return rows;
-  }
-
   /** Doubts the registration until the next check, and where that is the one with the leases the other nodes: a connection broke. */
   doubt(partition: number): void {
     this.#refreshedMs = -Infinity;

@@ -1,3 +1,4 @@
+import { EngineError } from '@ws-gateway/core';
 import { Redis, type RedisOptions } from 'ioredis';
 import { serverChannels, shardChannels, type Channel } from './channel-commands.js';
 import { ClusterMap, type SlotRange } from './cluster-map.js';
@@ -143,4 +144,24 @@ async function askForSlots(server: RedisServer): Promise<SlotRange[]> {
   } finally {
     client.disconnect();
   }
+}
+
+/** The library keeps trying by itself; this only waits for it. */
+export function connected(client: Redis, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let cause: unknown = null;
+    // What `connect` rejects with says only that the connection was closed; what closed it is told here.
+    const onError = (error: unknown): void => void (cause = error);
+    client.on('error', onError);
+    const timer = setTimeout(() => {
+      client.off('error', onError);
+      reject(new EngineError('unavailable', `redis cannot be reached: ${String(cause)}`, { cause }));
+    }, timeoutMs);
+    client.once('ready', () => {
+      clearTimeout(timer);
+      client.off('error', onError);
+      resolve();
+    });
+    client.connect().catch((error: unknown) => (cause ??= error));
+  });
 }

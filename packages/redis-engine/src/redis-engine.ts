@@ -42,13 +42,14 @@ import { InterestRows } from './interest-rows.js';
 import { Keys } from './keys.js';
 import { Layout } from './layout.js';
 import { Membership } from './membership.js';
+import { NodeRows } from './node-rows.js';
 import { OutcomeLedger } from './outcome-ledger.js';
 import { OwnRows } from './own-rows.js';
 import { withDefaults, type RedisEngineDependencies, type RedisEngineOptions, type Settings } from './options.js';
 import { Publisher } from './publisher.js';
 import { Reaper } from './reaper.js';
 import { RecentRecords } from './recent-records.js';
-import { createClients, type Clients } from './redis-client.js';
+import { connected, createClients, type Clients } from './redis-client.js';
 import { RouterBeats } from './router-beats.js';
 import { ScriptLink } from './script-link.js';
 import { loadScripts } from './scripts.js';
@@ -70,6 +71,7 @@ interface Parts {
   readonly blocks: Blocks;
   readonly publisher: Publisher;
   readonly sessions: PresenceRegistry;
+  readonly nodeRows: NodeRows;
   readonly beats: RouterBeats;
   readonly interestRows: InterestRows;
   readonly recent: RecentRecords;
@@ -99,8 +101,7 @@ export class RedisEngine implements Engine {
     this.#dependencies = dependencies;
     this.#settings = withDefaults(options);
     this.outcomes = new OutcomeLedger(this.#settings.partitions, (action) => this.#started(action));
-    const { role } = options;
-    this.#status = initialStatus(role, Date.now());
+    this.#status = initialStatus(options.role, Date.now());
   }
 
   get healthy(): boolean {
@@ -248,7 +249,11 @@ export class RedisEngine implements Engine {
   }
 
   nodes(): Promise<NodeRow[]> {
-    return this.#started((parts) => parts.membership.nodes());
+    return this.#started((parts) => parts.nodeRows.all());
+  }
+
+  topicsRead(): Promise<ReadonlySet<string>> {
+    return this.#started((parts) => parts.nodeRows.topicsRead());
   }
 
   presence(user: string): Promise<PresenceRow[]> {
@@ -317,6 +322,7 @@ export class RedisEngine implements Engine {
       blocks: new Blocks(calls, keys, { settings, logger }),
       publisher,
       sessions,
+      nodeRows: new NodeRows(calls, keys),
       beats: new RouterBeats(calls, keys, settings.node),
       interestRows: new InterestRows({ calls, keys, membership }),
       recent,
@@ -377,24 +383,4 @@ export class RedisEngine implements Engine {
 /** Each connection once. */
 function allOf({ calls, publishing, inboxes, channels }: Clients): Redis[] {
   return [...new Set([...calls, ...publishing, ...inboxes, ...channels.map(({ redis }) => redis)])];
-}
-
-/** The library keeps trying by itself; this only waits for it. */
-function connected(client: Redis, timeoutMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let cause: unknown = null;
-    // What `connect` rejects with says only that the connection was closed; what closed it is told here.
-    const onError = (error: unknown): void => void (cause = error);
-    client.on('error', onError);
-    const timer = setTimeout(() => {
-      client.off('error', onError);
-      reject(new EngineError('unavailable', `redis cannot be reached: ${String(cause)}`, { cause }));
-    }, timeoutMs);
-    client.once('ready', () => {
-      clearTimeout(timer);
-      client.off('error', onError);
-      resolve();
-    });
-    client.connect().catch((error: unknown) => (cause ??= error));
-  });
 }

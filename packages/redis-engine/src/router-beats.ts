@@ -4,8 +4,13 @@ import type { Keys } from './keys.js';
 
 /** Time in ms after which nobody needs the signs any more: what a member left in Kafka has ended long before. */
 const KEPT_MS = 60_000;
+/** Signs of others shown at least, those given longest ago: a dead router's is among them. */
+const SHOWN_MIN = 16;
 
-/** Signs of life of the routers of a group: `<number> <lease in ms> <member>` by node, in the partition that lists the nodes. */
+/**
+ * Signs of life of the routers of a group: `<number> <lease in ms> <member>` by node, in the partition that lists the nodes.
+ * Each router is shown those that were given longest ago.
+ */
 export class RouterBeats {
   readonly #calls: Calls;
   readonly #keys: Keys;
@@ -21,7 +26,7 @@ export class RouterBeats {
   /** See Engine.beat. */
   async beat(group: string, beat: RouterBeat | null): Promise<readonly ShownBeat[]> {
     const text = beat === null ? '' : `${++this.#count} ${beat.leaseMs} ${beat.member ?? ''}`;
-    const call = { keys: [this.#keys.key(0, 'BEATS', group)], args: [this.#node, text, KEPT_MS] };
+    const call = { keys: this.#keysOf(group), args: [this.#node, text, KEPT_MS, SHOWN_MIN] };
     const reply = await this.#calls.of(0).run<string[]>('beat', call);
     const others: ShownBeat[] = [];
     for (let at = 0; at < reply.length; at += 2) {
@@ -32,8 +37,12 @@ export class RouterBeats {
 
   /** See Engine.endBeat. */
   async end(group: string, { node, score }: ShownBeat): Promise<boolean> {
-    const call = { keys: [this.#keys.key(0, 'BEATS', group)], args: [node, score] };
+    const call = { keys: this.#keysOf(group), args: [node, score] };
     return (await this.#calls.of(0).run<number>('end-beat', call)) === 1;
+  }
+
+  #keysOf(group: string): string[] {
+    return [this.#keys.key(0, 'BEATS', group), this.#keys.key(0, 'BEAT_ORDER', group)];
   }
 }
 

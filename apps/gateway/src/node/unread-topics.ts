@@ -1,10 +1,14 @@
-import { sleep, type Engine, type Logger, type NodeRow, type RouterStats, type TopicPolicy } from '@ws-gateway/core';
+import { sleep, type Engine, type Logger, type RouterStats, type TopicPolicy } from '@ws-gateway/core';
 
-/** A killed router's row is there for 10 s more, and within 15 s the topics that nobody reads are to be named. */
-const LOOK_MS = 2_000;
+const LOOK_MS = 1_000;
+/**
+ * Looks in a row at which nobody reads a topic. A rebalance takes less; and a killed router's row is there for 11 s more,
+ * while within 15 s the topics that nobody reads are to be named.
+ */
+const UNREAD_LOOKS = 3;
 
 interface UnreadTopicsDeps {
-  readonly engine: Pick<Engine, 'nodes' | 'healthy'>;
+  readonly engine: Pick<Engine, 'topicsRead' | 'healthy'>;
   readonly stats: Pick<RouterStats, 'topicTroubles'>;
   readonly logger: Logger;
 }
@@ -16,8 +20,8 @@ interface UnreadTopicsDeps {
 export class UnreadTopics {
   readonly #deps: UnreadTopicsDeps;
   readonly #topics: readonly TopicPolicy[];
-  /** Kafka's names of those that nobody read at the last look: a rebalance takes less than two. */
-  #unread: ReadonlySet<string> = new Set();
+  /** Looks in a row at which nobody read it, by Kafka's name of the topic. */
+  #unread: ReadonlyMap<string, number> = new Map();
 
   constructor(deps: UnreadTopicsDeps, topics: readonly TopicPolicy[]) {
     this.#deps = deps;
@@ -31,20 +35,19 @@ export class UnreadTopics {
       await sleep(LOOK_MS, signal);
       // An engine that cannot be asked says nothing about routers.
       if (!signal.aborted && engine.healthy)
-        await engine.nodes().then(
-          (rows) => this.#see(rows),
+        await engine.topicsRead().then(
+          (read) => this.#see(read),
           () => undefined,
         );
     }
   }
 
-  #see(rows: readonly NodeRow[]): void {
+  #see(read: ReadonlySet<string>): void {
     const { stats, logger } = this.#deps;
-    const read = new Set(rows.flatMap(({ partitions, lag }) => Object.keys(partitions ?? lag)));
-    const before = this.#unread;
-    this.#unread = new Set(this.#topics.filter(({ name }) => !read.has(name)).map(({ kafkaTopic }) => kafkaTopic));
+    const unread = this.#topics.filter(({ name }) => !read.has(name)).map(({ kafkaTopic }) => kafkaTopic);
+    this.#unread = new Map(unread.map((topic) => [topic, (this.#unread.get(topic) ?? 0) + 1]));
     const told = new Set(stats.topicTroubles.map(({ topic }) => topic));
-    const lasting = [...this.#unread].filter((topic) => before.has(topic));
+    const lasting = unread.filter((topic) => this.#unread.get(topic)! >= UNREAD_LOOKS);
     stats.topicTroubles = lasting.map((topic) => ({ topic, reason: 'unread' }));
     for (const topic of lasting) {
       if (!told.has(topic)) logger.warn('kafka topic is read by no router', { topic, reason: 'unread' });

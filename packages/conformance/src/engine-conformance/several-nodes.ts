@@ -1,4 +1,5 @@
 import { expect } from '@jest/globals';
+import { initialStatus } from '@ws-gateway/core';
 import { waitFor } from '@ws-gateway/testkit';
 import { admit, allItem, channelItem, ordered, topic, unsourced, userItem, type ConformanceTests } from './fixture.js';
 
@@ -141,6 +142,37 @@ export const severalNodes: ConformanceTests = {
     expect(moved!.score).not.toBe(first!.score);
     await a.engine.beat('g', null);
     expect(await b.engine.beat('g', { member: 'mb', leaseMs: 5000 })).toEqual([]);
+  },
+
+  'shows a router all those of very many that are silent, and not all of the others': async (fixture) => {
+    const names = Array.from({ length: 60 }, (_, number) => `n${number}`);
+    const nodes = await Promise.all(names.map((name) => fixture.node(name)));
+    const shownTo = async ({ engine }: (typeof nodes)[number]): Promise<string[]> =>
+      (await engine.beat('g', { member: 'm', leaseMs: 1600 })).map(({ node }) => node);
+    for (const node of nodes) await shownTo(node);
+    const living = nodes.slice(25);
+    for (let round = 0; round < 6; round++) for (const node of living) await shownTo(node);
+    const shown = await shownTo(living[0]!);
+    expect(shown).toEqual(expect.arrayContaining(names.slice(0, 25)));
+    expect(shown.length).toBeLessThan(names.length - 1);
+    await Promise.all(nodes.map(({ engine }) => engine.beat('g', null)));
+    expect(await shownTo(living[0]!)).toEqual([]);
+  },
+
+  'knows what topics the nodes read until the last one that reads them is gone': async (fixture) => {
+    const [a, b] = [await fixture.node('a'), await fixture.node('b')];
+    expect([...(await a.engine.topicsRead())]).toEqual([]);
+    const status = { ...initialStatus('all', 0), connections: 1 };
+    a.engine.report({ ...status, lag: { x: 0, 'not mine': 0 }, partitions: { x: 2 } });
+    // As a node of an earlier release.
+    b.engine.report({ ...status, lag: { y: 3, x: 0 } });
+    const isTold = (...topics: string[]) =>
+      waitFor(async () => [...(await a.engine.topicsRead())].sort().join() === topics.join(), { what: topics.join() });
+    await isTold('x', 'y');
+    a.engine.report({ ...status, partitions: {} });
+    await isTold('x', 'y');
+    await b.engine.stop();
+    await isTold();
   },
 
   'lets one router alone take a silent one for dead, and nobody one that has moved': async (fixture) => {

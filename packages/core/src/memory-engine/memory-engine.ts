@@ -59,6 +59,7 @@ const SWEEP_MS = 60_000;
  * process: new epochs after a restart.
  */
 export class MemoryEngine implements Engine {
+  readonly store = '';
   readonly #node: string;
   readonly #clock: () => number;
   readonly #stats: EngineStats;
@@ -87,10 +88,6 @@ export class MemoryEngine implements Engine {
 
   get healthy(): boolean {
     return this.#queue !== null;
-  }
-
-  get store(): string {
-    return '';
   }
 
   async start(inbox: Inbox): Promise<void> {
@@ -289,6 +286,12 @@ export class MemoryEngine implements Engine {
   async nodes(): Promise<NodeRow[]> {
     this.#running();
     return [{ ...this.#status, node: this.#node }];
+  }
+
+  async topicsRead(): Promise<ReadonlySet<string>> {
+    this.#running();
+    const { partitions, lag } = this.#status;
+    return new Set(Object.keys(partitions ?? lag));
   }
 
   async presence(user: string): Promise<PresenceRow[]> {
