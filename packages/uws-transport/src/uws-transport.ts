@@ -1,4 +1,5 @@
 import {
+  HANDSHAKES_IN_FLIGHT_MAX,
   PingWheel,
   type EdgeHandler,
   type HttpServer,
@@ -24,7 +25,7 @@ import type { RequestObserver } from './exchange.js';
 import { idleTimeoutSeconds, pingIntervalMs } from './heartbeat.js';
 import { copyHead, type ProxyTrust, type RequestHead } from './http-request.js';
 import { HttpRoutes } from './http-routes.js';
-import { bindListener, listenError } from './listener.js';
+import { bindListeners, closeListener, listenError, portOf } from './listener.js';
 import { asksForWebSocket, Upgrader } from './upgrade.js';
 import type { SocketData, UwsSocket } from './uws-socket.js';
 
@@ -41,7 +42,7 @@ export interface UwsTransportOptions {
   /** A silent peer is pinged about this often and dropped (1006) if it doesn't answer. */
   readonly heartbeatMs: number;
   readonly tls?: TlsFiles | undefined;
-  /** Handshakes the edge may think about at once; more are answered 503. Default 5000. */
+  /** Handshakes the edge may think about at once; more are answered 503. Default HANDSHAKES_IN_FLIGHT_MAX. */
   readonly maxHandshakesInFlight?: number | undefined;
   /** Largest body of an HTTP request; more is answered 413. Default 1 MiB. */
   readonly maxBodyBytes?: number | undefined;
@@ -60,7 +61,6 @@ export interface UwsTransportOptions {
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
-const MAX_HANDSHAKES_IN_FLIGHT = 5000;
 const MAX_BODY_BYTES = 1024 * 1024;
 
 /**
@@ -88,7 +88,7 @@ export class UwsTransport implements Transport, HttpServer {
   readonly #routes: HttpRoutes;
   readonly #upgrader: Upgrader;
   readonly #pings: PingWheel;
-  #listener: us_listen_socket | null = null;
+  #listeners: us_listen_socket[] = [];
   #closed = false;
 
   constructor(handler: EdgeHandler, options: UwsTransportOptions, logger: Logger) {
@@ -114,7 +114,7 @@ export class UwsTransport implements Transport, HttpServer {
       observe,
       onError,
     });
-    const maxHandshakesInFlight = options.maxHandshakesInFlight ?? MAX_HANDSHAKES_IN_FLIGHT;
+    const maxHandshakesInFlight = options.maxHandshakesInFlight ?? HANDSHAKES_IN_FLIGHT_MAX;
     this.#upgrader = new Upgrader(
       handler,
       { transport: this, tasks, carrier: this.#carrier },
@@ -135,9 +135,10 @@ export class UwsTransport implements Transport, HttpServer {
   async listen(): Promise<{ port: number }> {
     const { host, port, reusePort = false } = this.#options;
     await this.#carrier.start();
-    this.#listener = bindListener(this.#apps.listening, { host, port, reusePort });
-    if (this.#listener === null) throw await listenError(host, port);
-    return { port: loadAddon().us_socket_local_port(this.#listener as never) };
+    this.#listeners = bindListeners(this.#apps.listening, { host, port, reusePort });
+    const [listener] = this.#listeners;
+    if (listener === undefined) throw await listenError(host, port);
+    return { port: portOf(listener) };
   }
 
   /**
@@ -158,8 +159,8 @@ export class UwsTransport implements Transport, HttpServer {
 
   /** No new connections from here on; the open ones live on, and what comes over them is still served. */
   stopListening(): void {
-    if (this.#listener !== null) loadAddon().us_listen_socket_close(this.#listener);
-    this.#listener = null;
+    for (const listener of this.#listeners) closeListener(listener);
+    this.#listeners = [];
   }
 
   /** Kills what is left, without close frames: `closed` is called with 1006 for each. Idempotent. */

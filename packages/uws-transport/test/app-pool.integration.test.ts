@@ -5,9 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import type { TemplatedApp } from 'uWebSockets.js';
 import { WebSocket } from 'ws';
-import { loadAddon } from '../src/addon.js';
 import { AppPool } from '../src/app-pool.js';
-import { bindListener } from '../src/listener.js';
+import { bindListeners, portOf } from '../src/listener.js';
 import { until } from './support/test-edge.js';
 
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
@@ -21,8 +20,8 @@ let port: number;
 beforeEach(() => {
   closed = [];
   pool = new AppPool(tls, serve, { lookMs: 20, isAnswering: () => false, onDropped: () => undefined });
-  const listener = bindListener(pool.listening, { host: '127.0.0.1', port: 0, reusePort: false });
-  port = loadAddon().us_socket_local_port(listener as never);
+  const [listener] = bindListeners(pool.listening, { host: '127.0.0.1', port: 0, reusePort: false });
+  port = portOf(listener!);
 });
 afterEach(() => pool.close());
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, expect, it } from '@jest/globals';
@@ -47,6 +48,33 @@ it('notices another gateway on its port, unless both share it on purpose', async
     cleanUps.push(stop);
     expect(await transport.listen()).toEqual({ port: exclusive.port });
   }
+});
+
+// A third of 10,000 clients that came back from a dead node waited for a second before their TCP tried again.
+it.each([
+  ['ws://', {}],
+  ['wss://', { tls: { certFile: fixture('localhost.crt'), keyFile: fixture('localhost.key') } }],
+])('has room for 1,500 connections that come while the event loop is busy, %s', async (_, options) => {
+  const running = await startTransport(options);
+  cleanUps.push(running.stop);
+  // The loop of this process stands still until the clients have ended, so nothing is accepted meanwhile.
+  const clients = [fixture('crowd.mjs'), String(running.port), '1500'];
+  const { stdout } = spawnSync(process.execPath, clients);
+  expect(String(stdout)).toBe('connected\n');
+});
+
+it('gives each of those who share its port a share of the connections', async () => {
+  const first = await startTransport({ reusePort: true });
+  cleanUps.push(first.stop);
+  const second = await startTransport({ reusePort: true, port: first.port });
+  cleanUps.push(second.stop);
+  const clients = Array.from({ length: 200 }, () => new RawClient(first.port));
+  await Promise.all(clients.map((client) => client.upgrade()));
+  const shares = [first, second].map(({ edge }) => edge.handshakes.length);
+  expect(shares[0]! + shares[1]!).toBe(200);
+  // By chance one gets fewer than 50 once in 10^12 runs.
+  expect(Math.min(...shares)).toBeGreaterThan(50);
+  for (const client of clients) await client.end();
 });
 
 it('rejects with cannot_listen for an address that is not of this machine', async () => {

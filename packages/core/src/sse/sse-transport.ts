@@ -1,5 +1,5 @@
 import { Deadlines } from '../deadlines.js';
-import { handshakeOf, handshakeRefusals } from '../handshakes.js';
+import { HANDSHAKES_IN_FLIGHT_MAX, handshakeOf, handshakeRefusals } from '../handshakes.js';
 import type { HttpAnswer, HttpRequest, HttpServer, HttpStreamClient, HttpStreamEvents } from '../http-server.js';
 import type { Logger } from '../logger.js';
 import { PingWheel } from '../ping-wheel.js';
@@ -19,9 +19,6 @@ export interface SseTransportOptions {
   /** A request that takes longer to be admitted is answered 503. */
   readonly handshakeTimeoutMs: number;
 }
-
-/** Requests that the edge may think about at once; more are answered 503. */
-const HANDSHAKES_IN_FLIGHT_MAX = 5000;
 
 /** "No status": a client of an HTTP answer leaves without a code. */
 const LEFT = 1005;
