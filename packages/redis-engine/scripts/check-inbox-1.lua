@@ -16,7 +16,8 @@ if sequence == processed then
   -- Nothing is unread, whatever was counted.
   redis.call('SET', base .. INBOX_ROOM .. node, inboxBytesMax)
 elseif sequence then
-  redis.call('DECRBY', base .. INBOX_ROOM .. node, -bytesRead)
+  -- Not -bytesRead: that of 0 is -0, which Redis 7.0 takes for no integer.
+  redis.call('DECRBY', base .. INBOX_ROOM .. node, 0 - bytesRead)
 end
 local readers = base .. SHARED_READERS
 local last = redis.call('GET', base .. SHARED_LAST)
