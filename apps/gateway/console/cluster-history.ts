@@ -40,7 +40,7 @@ export class ClusterHistory {
   add(node: string, readings: readonly Reading[]): void {
     const own = this.#nodes.get(node) ?? new Map<number, Reading>();
     if (readings.length > 0) this.#nodes.set(node, own);
-    for (const reading of readings) own.set(periodOf(reading), reading);
+    for (const reading of readings) own.set(periodAt(Date.parse(reading.timestamp)), reading);
     this.#forget();
   }
 
@@ -97,8 +97,9 @@ export class ClusterHistory {
   }
 }
 
-function periodOf({ timestamp }: Reading): number {
-  return Math.round(Date.parse(timestamp) / PERIOD_MS);
+/** The period that ends nearest to a time in ms since the epoch. */
+export function periodAt(ms: number): number {
+  return Math.round(ms / PERIOD_MS);
 }
 
 /** The time that a period ended at, in ms since the epoch. */

@@ -1,5 +1,5 @@
 import type { AdminClient } from './admin-client.js';
-import { ClusterHistory, endOf, PERIOD_MS, type Measure, type Reading, type Together } from './cluster-history.js';
+import { ClusterHistory, endOf, PERIOD_MS, periodAt, type Measure, type Reading, type Together } from './cluster-history.js';
 import { byId, el, Rows, setText, setTone } from './dom.js';
 import { formatBytes, formatClock, formatCount, formatRate, formatSeconds, formatShare } from './format.js';
 import { TimeChart, type ChartKind } from './time-chart.js';
@@ -39,7 +39,8 @@ const CHARTS: readonly Told[] = [
 
 /**
  * The last hour of all nodes, or of one. What a node told stays until the page goes, also when the node has gone, which is
- * then said.
+ * then said. The panel has its size from the moment at which there is a token: what lies below it must not move away from
+ * under the mouse when the first readings come.
  */
 export class HistoryPanel {
   readonly #admin: AdminClient;
@@ -68,11 +69,11 @@ export class HistoryPanel {
     byId('history-charts').append(...this.#charts.map(({ chart }) => chart.element));
     // Where there is little room the rest of the page comes first.
     byId('history', HTMLDetailsElement).open = matchMedia('(min-width: 561px)').matches;
-    this.#select.addEventListener('change', () => this.#show());
+    this.#select.addEventListener('change', () => this.show());
     this.#slider.addEventListener('input', () => {
       const { value, max } = this.#slider;
       this.#chosen = value === max ? null : Number(value);
-      this.#show();
+      this.show();
     });
   }
 
@@ -81,27 +82,41 @@ export class HistoryPanel {
     this.#living = nodes;
     this.#isSilent = false;
     if (this.#isAsking || performance.now() - this.#askedMs < PERIOD_MS) {
-      this.#show();
+      this.show();
       return;
     }
     this.#isAsking = true;
     this.#askedMs = performance.now();
     await Promise.all(nodes.map((node) => this.#ask(node)));
     this.#isAsking = false;
-    this.#show();
+    this.show();
   }
 
   /** The node of this page does not answer: what is shown was true before. */
   silent(): void {
     this.#isSilent = true;
-    this.#show();
+    this.show();
   }
 
   clear(): void {
     this.#history.clear();
     this.#askedMs = -Infinity;
     this.#chosen = null;
-    this.#section.hidden = true;
+  }
+
+  /** Shows what is known, while there is a token. */
+  show(): void {
+    this.#section.hidden = !this.#admin.hasToken;
+    const now = periodAt(Date.now());
+    const { first, last } = this.#history.range(this.#isSilent ? [] : this.#living) ?? { first: now, last: now };
+    this.#showNodes();
+    const at = Math.min(last, Math.max(first, this.#pointed ?? this.#chosen ?? last));
+    this.#showTime({ first, last, at });
+    const node = this.#select.value === '' ? null : this.#select.value;
+    for (const { told, chart } of this.#charts) {
+      const title = (node === null ? told.ofAll : undefined) ?? told.title;
+      chart.show({ title, series: this.#history.series(told.measure, node, told.together), first, last, at });
+    }
   }
 
   async #ask(node: string): Promise<void> {
@@ -117,22 +132,7 @@ export class HistoryPanel {
 
   #point(period: number | null): void {
     this.#pointed = period;
-    this.#show();
-  }
-
-  #show(): void {
-    const range = this.#admin.hasToken ? this.#history.range(this.#isSilent ? [] : this.#living) : null;
-    this.#section.hidden = range === null;
-    if (range === null) return;
-    this.#showNodes();
-    const { first, last } = range;
-    const at = Math.min(last, Math.max(first, this.#pointed ?? this.#chosen ?? last));
-    this.#showTime({ first, last, at });
-    const node = this.#select.value === '' ? null : this.#select.value;
-    for (const { told, chart } of this.#charts) {
-      const title = (node === null ? told.ofAll : undefined) ?? told.title;
-      chart.show({ title, series: this.#history.series(told.measure, node, told.together), first, last, at });
-    }
+    this.show();
   }
 
   #showNodes(): void {

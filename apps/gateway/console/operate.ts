@@ -36,6 +36,7 @@ export function addOperations(settings: Settings, given: URLSearchParams): void 
     byId('unlock').hidden = admin.hasToken;
     byId('operations').hidden = !admin.hasToken;
     byId('lock').hidden = !admin.hasToken;
+    history.show();
   };
   const forget = (): void => {
     admin.use('');

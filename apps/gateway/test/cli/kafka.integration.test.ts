@@ -204,9 +204,10 @@ test('dev prints the address of its console, with tokens that work', async () =>
   expect(page.headers.get('content-type')).toMatch(/^text\/html/);
   const headers = { authorization: `Bearer ${given.get('admin')}` };
   const nodes = await fetch(new URL('/api/nodes', address), { headers });
-  expect(nodes.status).toBe(200);
+  const answer = { status: nodes.status, body: (await nodes.json()) as unknown, output: dev.stdout() + dev.stderr() };
   // With a token that was made up at a desk it is for nobody else.
-  expect(await nodes.json()).toMatchObject({ nodes: [{ address: `127.0.0.1:${address.port}` }] });
+  const body = { nodes: [{ address: `127.0.0.1:${address.port}` }] };
+  expect(answer).toMatchObject({ status: 200, body });
   const query = new URLSearchParams({ token: given.get('token')!, topics: given.get('topics')! });
   const client = await WsClient.open(`ws://${address.host}/ws?${query.toString()}`);
   expect(await client.next('connected')).toMatchObject({ payload: { user: 'u8', topics: [{ topic: 'shop' }] } });

@@ -57,6 +57,25 @@ consoleSuite('the last hour in the console', (suite) => {
     await console.hasNoProblems();
   }, 180_000);
 
+  // Whoever was about to click at something below the charts hit another thing.
+  it('takes no room that it did not have before the first readings came', async () => {
+    const console = await open();
+    const { page } = console;
+    let letReadingsCome: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (letReadingsCome = resolve));
+    await page.route('**/readings*', async (route) => {
+      await gate;
+      await route.continue();
+    });
+    await console.unlock(ADMIN_TOKEN);
+    const placeOfTab = () => page.getByRole('tab', { name: 'Connections', exact: true }).boundingBox();
+    const before = await placeOfTab();
+    letReadingsCome();
+    await valueIs(console, 'Memory', /B$/);
+    expect(await placeOfTab()).toEqual(before);
+    await console.hasNoProblems();
+  }, 120_000);
+
   it('stays when a node has gone, which is then said', async () => {
     const console = await open();
     await console.unlock(ADMIN_TOKEN);
