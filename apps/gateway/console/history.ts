@@ -1,5 +1,13 @@
 import type { AdminClient } from './admin-client.js';
-import { ClusterHistory, endOf, PERIOD_MS, periodAt, type Measure, type Reading, type Together } from './cluster-history.js';
+import {
+  ClusterHistory,
+  endOf,
+  PERIOD_MS,
+  periodAt,
+  type Measure,
+  type Reading,
+  type Together,
+} from './cluster-history.js';
 import { byId, el, Rows, setText, setTone } from './dom.js';
 import { formatBytes, formatClock, formatCount, formatRate, formatSeconds, formatShare } from './format.js';
 import { TimeChart, type ChartKind } from './time-chart.js';

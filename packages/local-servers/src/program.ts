@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LocalServersError } from './errors.js';
 
@@ -29,6 +30,9 @@ export interface Program {
  * The shell holds the read end of a pipe whose only write end is ours. The kernel closes it when we end, also by
  * SIGKILL: the one sign of a parent's death that needs neither polling nor platform calls. `stop` closes it on purpose,
  * so both ways are the same way.
+ *
+ * The program holds descriptor 4, a pipe to us that carries nothing. It ends with the program, which may be later than the
+ * shell: a killed process keeps its port until the kernel has taken back its memory.
  */
 const WATCHDOG = `
 exec 3<&0
@@ -41,7 +45,7 @@ child=$!
   tenths=0
   while kill -0 $child && [ $tenths -lt $((grace * 10)) ]; do sleep 0.1; tenths=$((tenths + 1)); done
   kill -KILL $child
-) >/dev/null 2>&1 &
+) >/dev/null 2>&1 4>&- &
 watch=$!
 wait $child
 code=$?
@@ -60,18 +64,22 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     '/bin/sh',
     ['-c', WATCHDOG, 'watchdog', String(options.graceSeconds), options.command, ...options.args],
     {
-      stdio: ['pipe', log, log],
+      stdio: ['pipe', log, log, 'ignore', 'pipe'],
       detached: true,
     },
   );
   closeSync(log);
+  // It comes when descriptor 4 has ended as well.
   const exited = once(child, 'close');
+  const lifeline = child.stdio[4] as Socket;
+  lifeline.resume();
   // A program must not keep this process alive.
   child.unref();
-  if (child.stdin !== null && 'unref' in child.stdin) (child.stdin as { unref(): void }).unref();
+  lifeline.unref();
+  (child.stdin as Socket).unref();
   // The pipe breaks when the program ends first; `close` tells that already.
   child.stdin?.on('error', () => undefined);
-  const program = programOf(child, exited);
+  const program = programOf(child, lifeline, exited);
   try {
     await ready(options, program);
   } catch (error) {
@@ -81,10 +89,11 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   return program;
 }
 
-function programOf(child: ChildProcess, exited: Promise<unknown>): Program {
+function programOf(child: ChildProcess, lifeline: Socket, exited: Promise<unknown>): Program {
   const running = (): boolean => child.exitCode === null && child.signalCode === null;
   const gone = async (): Promise<void> => {
     if (running()) child.ref();
+    lifeline.ref();
     await exited;
   };
   return {

@@ -15,7 +15,9 @@ import {
   type LocalServer,
   type LocalServers,
 } from '../src/index.js';
+import { freePort, isFree } from '../src/ports.js';
 import { accepts, askRedis, parseAddress, speaksKafka } from '../src/probe.js';
+import { startProgram } from '../src/program.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const cacheDir = join(ROOT, '.cache');
@@ -116,6 +118,18 @@ describe('a started server', () => {
     await first.kill();
     const second = await startRedis({ persist: true, port: first.port });
     expect(await redisCommand(second.port, 'GET k')).toBe('$1\r\nv\r\n');
+  });
+
+  // The kernel takes its memory back first, and the shell above it has gone by then: a replica could not take its port.
+  it('has let go of its port when it is told to be killed', async () => {
+    const logFile = join(dataDir, 'large.log');
+    const port = await freePort();
+    const large = `const held = Buffer.alloc(5e8, 1);
+      require('node:net').createServer().listen(${port}, () => console.log('ready', held.length));`;
+    const options = { logFile, ready: /^ready/m, readyTimeoutMs: 60_000, graceSeconds: 1 };
+    const program = await startProgram({ command: process.execPath, args: ['-e', large], ...options });
+    await program.kill();
+    expect(await isFree(port)).toBe(true);
   });
 
   it('reports a port that is taken, with the end of its log', async () => {
