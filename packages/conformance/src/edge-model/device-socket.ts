@@ -105,7 +105,9 @@ export class DeviceSocket implements Socket {
 
   enter(told: Told, after: Position | null): void {
     const stay = this.stayIn(told.stream);
-    if (stay === undefined) this.stays.push({ told, after, frames: [], over: false });
+    // A client that names its position in a stream it is in begins anew there.
+    if (stay !== undefined && after !== null) stay.over = true;
+    if (stay === undefined || stay.over) this.stays.push({ told, after, frames: [], over: false });
     // A client that enters a room it is in is told where it stands.
     else if (told.offset !== positionIn(stay).offset) this.faults.push(`told ${JSON.stringify(told)} in the middle`);
   }

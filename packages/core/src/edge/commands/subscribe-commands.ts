@@ -37,11 +37,13 @@ export class SubscribeCommands {
     // Looked up before the first await: what is made meanwhile is not what was asked for again.
     const { fresh, standing, recover } = this.#sort(connection, topicRequests(request));
     const { login } = connection;
-    if (!this.#mayEnter(connection, fresh)) return rateLimited('too many keys are entered and left in a second');
     const places = new Map(standing.map((place) => [place.localStream.stream, place]));
     const requests = access
       .requests(fresh, recover, connection.user)
       .filter(({ stream, after }) => after !== null || !places.has(stream));
+    const entered = requests.filter(({ key, stream }) => key !== undefined && !places.has(stream)).length;
+    if (!this.#mayEnter(connection, fresh, entered))
+      return rateLimited('too many keys are entered and left in a second');
     const replaced = new Set(requests.map(({ stream }) => places.get(stream)).filter((place) => place !== undefined));
     const pending = await subscriber.begin(connection, requests, [...replaced]);
     await subscriber.readOpen(pending);
@@ -81,11 +83,9 @@ export class SubscribeCommands {
     return sorted;
   }
 
-  #mayEnter(connection: Connection, wishes: readonly TopicWish[]): boolean {
-    const keyed = wishes.filter(({ topic }) => topic.keys !== null);
-    if (keyed.length === 0) return true;
-    const perSecond = Math.max(...keyed.map(({ topic }) => topic.keys!.perConnection));
-    const count = keyed.reduce((sum, { keys }) => sum + keys.length, 0);
+  #mayEnter(connection: Connection, wishes: readonly TopicWish[], count: number): boolean {
+    if (count === 0) return true;
+    const perSecond = Math.max(...wishes.map(({ topic }) => topic.keys?.perConnection ?? 0));
     return this.#keys.take(connection, perSecond, count);
   }
 
