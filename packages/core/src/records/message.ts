@@ -1,4 +1,4 @@
-import type { Block, PublishItem, UserItem } from '../engine.js';
+import type { PublishItem, UserItem } from '../engine.js';
 import { pushHead, PushHeads, type PushFields } from '../frame.js';
 import type { SourceRecord } from '../record-source.js';
 import { publicStream, userStream } from '../streams.js';
@@ -10,7 +10,7 @@ import { expired, reject, type DecodeContext, type DecodedItems, type Expired, t
 import { fanOutRefusal } from './fan-out.js';
 import { APPLIED_HEADER, type RecordHeaders } from './headers.js';
 import { formatRfc3339 } from './rfc3339.js';
-import { SharedItem } from './shared-item.js';
+import { SharedBlock, SharedItem, type BlockFields } from './shared-item.js';
 import { readBlock } from './user-block.js';
 
 /** A record whose headers are read, and which is young enough. */
@@ -113,7 +113,7 @@ function userItems(
   input: Omit<DecodeInput, 'value'>,
   { fields, base }: MadeFields,
   { users }: UsersAudience,
-  word: { readonly block: Block | null; readonly step?: string } | null = null,
+  word: BlockFields | null = null,
 ): DecodedItems | Rejection {
   const { policy, context } = input;
   const refusal = fanOutRefusal(users.length, fields.payload, context.maxRecordBytes);
@@ -121,10 +121,11 @@ function userItems(
   const { name: topic, retention, tracking } = policy;
   const ticketFor = tracking === null ? null : ticketMaker(input, tracking, { id: fields.id, ...base });
   const heads = new PushHeads(fields);
-  if (word === null && users.length > 1) {
+  if (users.length > 1) {
     const shared = { ...base, topic, retention, heads };
-    const items = users.map((user) => new SharedItem(user, shared, ticketFor?.(user)));
-    return { kind: 'items', type: fields.type, items };
+    const itemOf = (user: string): PublishItem =>
+      word === null ? new SharedItem(user, shared, ticketFor?.(user)) : new SharedBlock(user, shared, word);
+    return { kind: 'items', type: fields.type, items: users.map(itemOf) };
   }
   const items = users.map((user): PublishItem => {
     const head = heads.head(user, retention === null ? null : userStream(topic, user));

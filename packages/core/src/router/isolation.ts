@@ -132,7 +132,7 @@ export class Isolation {
    * but not lost.
    */
   async #tryOutOfOrder(record: IsolatedRecord, work: IsolationWork): Promise<void> {
-    // The head is named because that of a SharedItem is no member that a copy would have.
+    // The head is named because that of a record for many is no member that a copy would have.
     const items = record.items.map((item) => ({ ...item, head: item.head, sourceOffset: -1 }));
     try {
       work.applied(await this.#deps.engine.publish({ source: null, items }));

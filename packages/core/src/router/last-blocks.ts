@@ -31,7 +31,9 @@ export class LastBlocks {
     return items.map((item) => {
       if (item.kind !== 'block') return item;
       const last = this.#words.get(item.user);
-      return last !== undefined && last.offset > item.sourceOffset ? { ...item, block: last.block } : item;
+      if (last === undefined || last.offset <= item.sourceOffset) return item;
+      // The head of a record for many is no member that a copy would have.
+      return { ...item, head: item.head, block: last.block };
     });
   }
 }

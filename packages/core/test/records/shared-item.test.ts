@@ -9,12 +9,20 @@ const collectGarbage = runInNewContext('gc') as () => void;
 
 const policy = topicPolicy('notifications');
 
+const blocks = topicPolicy('user-blocks', { blocks: true });
+/** Of a record whose writer takes the block to the engine himself, too. */
+const APPLIED = { 'ws-applied': '1', 'ws-id': 'b-1' };
+const filler = 'x'.repeat(3000);
+
 describe('the items of a record for many users', () => {
   // Each collection while the record was on its way copied 15 MB of them, for 10 ms.
-  it('keep no frame for each user, also when all of them were written', () => {
+  it.each([
+    ['messages', policy, filler],
+    ['blocks', blocks, { blocked: true, filler }],
+  ])('keep no frame for each user, also when all of them were written: %s', (_, ofTopic, payload) => {
     const users = Array.from({ length: 5000 }, (_, user) => `user-${user}`);
-    const source = record({ users, payload: 'x'.repeat(3000) });
-    const made = items(decode(policy, source, { maxRecordBytes: 1_000_000 }));
+    const source = record({ users, payload });
+    const made = items(decode(ofTopic, source, { maxRecordBytes: 1_000_000 }));
     collectGarbage();
     const before = process.memoryUsage().heapUsed;
     let bytes = 0;
@@ -33,6 +41,15 @@ describe('the items of a record for many users', () => {
       expect(item).toMatchObject({ kind: 'user', user, topic: 'notifications', sourceOffset: 42 });
       expect(item.head).toContain(`"user_id":"${user}"`);
       expect(item.endsAtMs).toBe(source.timestamp + 60_000);
+    }
+  });
+
+  it('say of each user that he is blocked, and by which step', () => {
+    const source = record({ users: ['ann', 'bob'], payload: { blocked: true, reason: 'why' } }, { headers: APPLIED });
+    for (const [at, user] of ['ann', 'bob'].entries()) {
+      const item = items(decode(blocks, source))[at]!;
+      expect(item).toMatchObject({ kind: 'block', user, block: { reason: 'why' }, step: 'b-1', sourceOffset: 42 });
+      expect(item.head).toContain(`"user_id":"${user}"`);
     }
   });
 });
