@@ -48,3 +48,21 @@ it('a sign that a router of an earlier release took away is shown no more, nor d
   expect((await a.beat('g', beat)).map(({ node }) => node)).toEqual(['old']);
   expect(await redis.zrange(order, 0, -1)).toEqual(['a']);
 });
+
+it('a router of a group of very many is shown all that are silent, and not all of the others', async () => {
+  const { createEngine } = await createHarness();
+  const names = Array.from({ length: 60 }, (_, number) => `n${number}`);
+  const nodes = names.map((name) => createEngine(name));
+  cleanups.push(() => Promise.all(nodes.map((node) => node.stop())));
+  for (const node of nodes) await node.start(new RecordingInbox());
+  const shownTo = async (node: (typeof nodes)[number]): Promise<string[]> =>
+    (await node.beat('g', beat)).map((other) => other.node);
+  for (const node of nodes) await shownTo(node);
+  const living = nodes.slice(25);
+  for (let round = 0; round < 6; round++) for (const node of living) await shownTo(node);
+  const shown = await shownTo(living[0]!);
+  expect(shown).toEqual(expect.arrayContaining(names.slice(0, 25)));
+  expect(shown.length).toBeLessThan(names.length - 1);
+  await Promise.all(nodes.map((node) => node.beat('g', null)));
+  expect(await shownTo(living[0]!)).toEqual([]);
+});
