@@ -68,7 +68,10 @@ export class Tracer {
   /** Publishes, and tells to how many nodes what concerns a trace went. */
   async publish(batch: PublishBatch, publish: (batch: PublishBatch) => Promise<PublishResult>): Promise<PublishResult> {
     const traced = [...this.#sinks.values()].flatMap((sink) =>
-      batch.items.flatMap((item, at) => (this.#concerns(sink.subject, item) ? [{ sink, item, at }] : [])),
+      batch.items.flatMap((item, at) =>
+        // What was too old goes to nobody, wherever its user is: the step `record` has said so.
+        item.kind !== 'expired' && this.#concerns(sink.subject, item) ? [{ sink, item, at }] : [],
+      ),
     );
     if (traced.length === 0) return publish(batch);
     const atMs = fineNowMs();
