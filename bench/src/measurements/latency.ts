@@ -11,7 +11,7 @@ import {
   type Percentiles,
 } from '@ws-gateway/load-generator';
 import { runBench, type Bench } from '../lib/bench.js';
-import { tokenOf, type GatewaySettings } from '../lib/gateway.js';
+import { tokenOf, type Gateway, type GatewaySettings } from '../lib/gateway.js';
 import { GATEWAY_CORE, LOAD_CORE } from '../lib/machine.js';
 import { busyFigures, type Figure, type Report } from '../lib/report.js';
 import { createTopics, groupIsStable } from '../lib/servers.js';
@@ -71,11 +71,26 @@ async function measure(bench: Bench<typeof defaults>): Promise<Report> {
   await producer.sendPaced(rate, tick);
   await settled(async () => (await fleet.state()).arrived, shape.records, QUIET_MS);
   usage.stop();
+  const batches = await countedBatches(gateways);
   await producer.disconnect();
 
   const frames = await fleet.arrivals();
   const read = (await consumer?.arrivals()) ?? null;
-  return report(bench.options, { producer, frames, read, usage });
+  return report(bench.options, { producer, frames, read, usage, batches });
+}
+
+/** How batches came to the nodes, from the beginning on. */
+async function countedBatches(gateways: readonly Gateway[]): Promise<{ announced: number; read: number }> {
+  const pages = await Promise.all(
+    gateways.map(async ({ host, port }) => (await fetch(`http://${host}:${port}/metrics`)).text()),
+  );
+  const count = (way: string): number =>
+    pages.reduce((sum, page) => {
+      const [, value = 0] =
+        new RegExp(`^ws_gateway_engine_inbox_batches_total\\{.*"${way}".*\\} (\\d+)`, 'm').exec(page) ?? [];
+      return sum + Number(value);
+    }, 0);
+  return { announced: count('announced'), read: count('read') };
 }
 
 /** Rooms keep as much as topics do; frames are the same but for where they say whose they are. */
@@ -91,9 +106,13 @@ interface Outcome {
   /** Arrivals at the bare consumer; null: there was none. */
   readonly read: Arrivals | null;
   readonly usage: UsageSeries;
+  readonly batches: { readonly announced: number; readonly read: number };
 }
 
-function report({ rate, seconds, warmup }: typeof defaults, { producer, frames, read, usage }: Outcome): Report {
+function report(
+  { rate, seconds, warmup }: typeof defaults,
+  { producer, frames, read, usage, batches }: Outcome,
+): Report {
   const { sentAt, acknowledgedAt } = producer;
   const first = rate * warmup;
   const between = (from: Float64Array, to: Float64Array): Percentiles => percentilesOf(differences(from, to, first));
@@ -114,6 +133,11 @@ function report({ rate, seconds, warmup }: typeof defaults, { producer, frames, 
       { name: 'p99 above acknowledgement', value: frame.p99 - acknowledged.p99, unit: 'ms', atMost: 15 },
       ...(bare === null ? alone(frame) : aboveBaseline(frame, bare)),
       { name: 'CPU of the gateways per record', value: (cpu['gateways']! * 1e6) / (rate * seconds), unit: 'µs' },
+      ...('redis' in cpu
+        ? [{ name: 'CPU of Redis per record', value: (cpu['redis']! * 1e6) / (rate * seconds), unit: 'µs' }]
+        : []),
+      { name: 'batches that the channel brought', value: batches.announced / (warmup + seconds), unit: 'a second' },
+      { name: 'batches that were read', value: batches.read / (warmup + seconds), unit: 'a second' },
       ...busyFigures(cpu, seconds, ['gateways', 'bare consumer']),
     ],
     verdicts: {
