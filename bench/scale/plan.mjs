@@ -92,6 +92,7 @@ function zoneLost(connections, masters, question = {}) {
     servers,
     // What else a process does goes on: its idle sockets and their messages.
     serviceMs: cost('handshakeMicros') / 1000 / (1 - loadOf(connections, processes)),
+    takeoverMs: ((lost / processes) * 1.5 * cost('takeoverMicros')) / 1000,
     masters,
     admitMs: cost('admitMicros') / 1000 / share / (1 - FULL),
     patienceMs: PATIENCE_MS,

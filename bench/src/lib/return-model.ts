@@ -6,12 +6,16 @@
  */
 export interface ReturnQuestion {
   readonly clients: number;
-  /** Time in ms over which each draws its first delay. */
-  readonly spreadMs: number;
+  /** Time in ms over which each draws its first delay: one for all, or that of each client. */
+  readonly spreadMs: number | ArrayLike<number>;
+  /** Time in ms at which each client notices its loss, which is when its first delay begins. Default: all at 0. */
+  readonly noticedMs?: ArrayLike<number>;
   /** Processes that take handshakes, each with a core of its own. */
   readonly servers: number;
   /** CPU of a server for a handshake, in ms; more when the server has other work. */
   readonly serviceMs: number;
+  /** CPU of a server for what it takes over of the lost ones, in ms: it does that first. Default: nothing. */
+  readonly takeoverMs?: number;
   /** Redis masters; 0: their part is in `serviceMs`. */
   readonly masters?: number;
   /** CPU of a master for an admission, in ms. */
@@ -40,12 +44,11 @@ export interface ReturnAnswer {
 /** Delays of a client whose handshake failed, in ms, as packages/client has them. */
 const BACKOFF_MS = 500;
 const BACKOFF_MS_MAX = 30_000;
-/** Turns that a handshake takes: the request, and the greeting when Redis has answered. */
-const STEPS = 2;
-/** Sockets in one turn of the loop: what uSockets asks epoll for. */
-const TURN_MAX = 1024;
+/** Turns that a handshake takes: the connection, the request, the token's signature (another thread's), the answer of Redis. */
+const STEPS = 4;
 
 interface Server {
+  isBusy: boolean;
   waiting: number[];
   /** Handshakes of the turn that is under way. */
   turn: number[];
@@ -78,7 +81,7 @@ class Simulation {
 
   constructor(question: ReturnQuestion) {
     const none = { patienceMs: Infinity, callTimeoutMs: Infinity, horizonMs: Infinity, limitPerSecond: 0 };
-    this.#question = { masters: 0, admitMs: 0, seed: 1, ...none, ...question };
+    this.#question = { masters: 0, admitMs: 0, seed: 1, noticedMs: [], takeoverMs: 0, ...none, ...question };
     const { clients, servers, masters, seed } = this.#question;
     this.#random = randomOf(seed);
     this.#events = new EventQueue(clients + servers);
@@ -86,14 +89,27 @@ class Simulation {
     this.#steps = new Uint8Array(clients);
     this.#serverOf = new Uint32Array(clients);
     this.#begun = new Float64Array(clients);
-    this.#servers = Array.from({ length: servers }, () => ({ waiting: [], turn: [], second: -1, taken: 0 }));
+    this.#servers = Array.from({ length: servers }, () => ({
+      isBusy: false,
+      waiting: [],
+      turn: [],
+      second: -1,
+      taken: 0,
+    }));
     this.#masterFree = new Float64Array(Math.max(1, masters));
     this.#afterMs = new Float64Array(clients);
   }
 
   run(): ReturnAnswer {
-    const { clients, servers, spreadMs, horizonMs } = this.#question;
-    for (let client = 0; client < clients; client++) this.#events.add(this.#random() * spreadMs, client);
+    const { clients, servers, spreadMs, noticedMs, takeoverMs, horizonMs } = this.#question;
+    for (let client = 0; client < clients; client++) {
+      const widthMs = typeof spreadMs === 'number' ? spreadMs : spreadMs[client]!;
+      this.#events.add((noticedMs[client] ?? 0) + this.#random() * widthMs, client);
+    }
+    for (let number = 0; takeoverMs > 0 && number < servers; number++) {
+      this.#servers[number]!.isBusy = true;
+      this.#events.add(takeoverMs, clients + number);
+    }
     for (let event = this.#events.take(); event !== null && event.atMs < horizonMs; event = this.#events.take()) {
       const { what, atMs } = event;
       if (what < clients) this.#attempt(what, atMs);
@@ -135,19 +151,22 @@ class Simulation {
     const number = this.#serverOf[client]!;
     const server = this.#servers[number]!;
     server.waiting.push(client);
-    if (server.turn.length === 0) this.#beginTurn(number, now);
+    if (!server.isBusy) this.#beginTurn(number, now);
   }
 
   #beginTurn(number: number, now: number): void {
     const { clients, serviceMs } = this.#question;
     const server = this.#servers[number]!;
-    server.turn = server.waiting.splice(0, TURN_MAX);
+    server.isBusy = true;
+    server.turn = server.waiting;
+    server.waiting = [];
     this.#events.add(now + (server.turn.length * serviceMs) / STEPS, clients + number);
   }
 
   #endTurn(number: number, now: number): void {
     const server = this.#servers[number]!;
     const { turn } = server;
+    server.isBusy = false;
     server.turn = [];
     for (const client of turn) {
       const step = ++this.#steps[client]!;
@@ -155,7 +174,7 @@ class Simulation {
       else if (step < STEPS - 1 || this.#question.masters === 0) server.waiting.push(client);
       else this.#admit(client, now);
     }
-    if (server.waiting.length > 0) this.#beginTurn(number, now);
+    if (!server.isBusy && server.waiting.length > 0) this.#beginTurn(number, now);
   }
 
   #admit(client: number, now: number): void {

@@ -11,8 +11,8 @@ export interface StormTask {
   /** Tokens, one for each client. */
   readonly tokens: readonly string[];
   readonly first: Address;
-  /** Where all of them come back to. */
-  readonly second: Address;
+  /** Where all of them come back to; null: they stay away. */
+  readonly second: Address | null;
   /** Number of handshakes at a time while the first connections are made. */
   readonly parallel: number;
 }
@@ -25,8 +25,8 @@ export interface StormTimes {
   readonly connectedAt: Float64Array;
   /** Handshakes that were refused or failed, and tried again, by what was said. */
   readonly failures: ReadonlyMap<string, number>;
-  /** Longest delay that a node asked for by `reconnect_spread_ms`. */
-  readonly spreadMs: number;
+  /** Delay that the first node asked of each client by `reconnect_spread_ms`; who came when it had few sockets was told less. */
+  readonly spreadMs: Float64Array;
 }
 
 /** Delays of a client whose handshake failed: full jitter, as in packages/client. */
@@ -45,9 +45,11 @@ class StormClients implements SocketListener {
   readonly #attempts: Uint8Array;
   readonly #failures = new Map<string, number>();
   readonly #everybodyIsThere = Promise.withResolvers<void>();
+  readonly #everybodyIsLost = Promise.withResolvers<void>();
   readonly #everybodyIsBack = Promise.withResolvers<void>();
   #next = 0;
   #there = 0;
+  #lost = 0;
   #back = 0;
 
   constructor(task: StormTask) {
@@ -65,15 +67,15 @@ class StormClients implements SocketListener {
     await this.#everybodyIsThere.promise;
   }
 
-  /** Resolves when each client has lost its first node and got `connected` from the second one. */
+  /** Resolves when each client has lost its first node and got `connected` from the second one, if it comes back. */
   async times(): Promise<StormTimes> {
-    await this.#everybodyIsBack.promise;
+    await (this.#task.second === null ? this.#everybodyIsLost : this.#everybodyIsBack).promise;
     return {
       lostAt: this.#lostAt,
       triedAt: this.#triedAt,
       connectedAt: this.#connectedAt,
       failures: this.#failures,
-      spreadMs: Math.max(...this.#spreadMs),
+      spreadMs: this.#spreadMs,
     };
   }
 
@@ -97,6 +99,7 @@ class StormClients implements SocketListener {
       this.#everybodyIsThere.reject(new Error(`a client could not connect to the first node: ${why}`));
     } else if (this.#lostAt[client] === 0) {
       this.#lostAt[client] = nowMicros();
+      if (++this.#lost === this.#task.tokens.length) this.#everybodyIsLost.resolve();
       this.#comeBack(client, Math.random() * this.#spreadMs[client]!);
     } else {
       this.#failed(MESSAGE.exec(why)?.[1] ?? why);
@@ -111,9 +114,11 @@ class StormClients implements SocketListener {
   }
 
   #comeBack(client: number, delayMs: number): void {
+    const { second } = this.#task;
+    if (second === null) return;
     setTimeout(() => {
       this.#triedAt[client] = nowMicros();
-      this.#open(client, this.#task.second);
+      this.#open(client, second);
     }, delayMs);
   }
 
