@@ -37,6 +37,7 @@ export * from './token-verifier.js';
 export { unretainedPolicy, type StreamPolicy } from './stream-policy.js';
 export * from './topics.js';
 export * from './transport.js';
+export { audienceText } from './trace/audience-text.js';
 export { traceEvents, type TraceStep, type TraceSubject } from './trace/trace-command.js';
 export { Traces, type OpenTrace, type TraceListener } from './trace/traces.js';
 export { nothingTraced, publishTraced, TraceSwitch, type Tracing } from './trace/tracing.js';

@@ -1,4 +1,4 @@
-import { userStream, type PublishItem } from '@ws-gateway/core';
+import { audienceText, userStream, type PublishItem } from '@ws-gateway/core';
 import type { Verdict } from './topic-decoding.js';
 
 /** Place of a record. */
@@ -26,7 +26,11 @@ export function explain(verdict: Verdict): Explanation {
       return { expired: true };
     case 'items': {
       const [first] = verdict.items;
-      return { audience: audienceOf(verdict.items), streams: verdict.items.flatMap(streamOf), frame: frameOf(first!) };
+      return {
+        audience: audienceText(verdict.items),
+        streams: verdict.items.flatMap(streamOf),
+        frame: frameOf(first!),
+      };
     }
   }
 }
@@ -36,29 +40,6 @@ export function explanationJson({ topic, partition, offset }: RecordPlace, expla
   const { frame, ...members } = 'frame' in explanation ? explanation : { ...explanation, frame: null };
   const head = JSON.stringify({ topic, partition, offset, ...members });
   return frame === null ? head : `${head.slice(0, -1)},"frame":${frame}}`;
-}
-
-/**
- * Writes an audience in the language of `ws-audience`, and `key:<key>` and `subscriptions:<ids>` for what that language
- * has no word for.
- */
-function audienceOf(items: readonly PublishItem[]): string {
-  const [first] = items;
-  if (first === undefined || first.kind === 'all') return 'all';
-  if (first.kind !== 'channel') {
-    const users = items.flatMap((item) => ('user' in item ? [item.user] : []));
-    return users.length === 1 ? `user:${users[0]}` : `users:${users.join(',')}`;
-  }
-  if (first.stream.startsWith('sub/'))
-    return `subscriptions:${items
-      .flatMap(streamOf)
-      .map((stream) => stream.slice(4))
-      .join(',')}`;
-  const slash = first.stream.indexOf('/');
-  const [kind, name] = [first.stream.slice(0, slash), first.stream.slice(slash + 1)];
-  // No topic has a slash in its name, so what comes behind the first one tells what kind of stream it is.
-  if (name === '*') return 'topic';
-  return name.startsWith('k/') ? `key:${name.slice('k/'.length)}` : `${kind}:${name}`;
 }
 
 function streamOf(item: PublishItem): string[] {

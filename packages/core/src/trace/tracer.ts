@@ -16,6 +16,8 @@ export interface TraceSink {
 
 /** Places of traced messages that are remembered, to know them when they are acknowledged. */
 const PLACES_MAX = 1000;
+/** Users or subscriptions of one record that its step names. */
+const AUDIENCE_NAMES_MAX = 3;
 
 export interface TracedRecord {
   readonly topic: string;
@@ -59,7 +61,9 @@ export class Tracer {
       const item = items.find((candidate) => this.#concerns(sink.subject, candidate));
       if (item === undefined && !(items.length === 0 && names(record, sink.subject))) continue;
       const what =
-        reason === null ? { audience: audienceText(items) } : { reason: reason.code, message: reason.message };
+        reason === null
+          ? { audience: audienceText(items, AUDIENCE_NAMES_MAX) }
+          : { reason: reason.code, message: reason.message };
       const about = item === undefined ? sink.subject : aboutItem(item);
       this.#tell(sink, 'record', { ...about, topic, partition, offset, ...what });
     }

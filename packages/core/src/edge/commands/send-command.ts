@@ -69,9 +69,9 @@ export class SendCommand {
   async #send(connection: Connection, request: ClientRequest): Promise<Outcome> {
     const { hub } = connection.endpoint;
     const { user } = connection;
-    if (user === null || (hub === null && !this.#options.everywhere)) {
+    if (hub === null && !this.#options.everywhere)
       throw new RefusalError('not_allowed', 'send: on hubs, and elsewhere when inbound.enabled is set');
-    }
+    if (user === null) throw new RefusalError('not_allowed', 'send: a guest cannot send: log in first');
     const to = this.#address(connection, own(request.options, 'to'));
     const payload = memberText(memberText(request.text, 'options') ?? '{}', 'payload');
     if (payload === null) throw new RefusalError('bad_request', 'payload: is missing');

@@ -209,7 +209,8 @@ export class Sender {
       if (backlog > 0) backlogs++;
       bytes += backlog + slowQueue.bytes;
       frames += slowQueue.length;
-      if (slowQueue.progressAtMs < limitMs) this.#closeSlow(connection, null);
+      if (slowQueue.progressAtMs < limitMs)
+        this.close(connection, closeOver(stalledTopic(connection), 'slow_consumer'));
     }
     this.#stats.bufferedBytes = bytes;
     this.#stats.bufferedFrames = frames;
@@ -266,10 +267,6 @@ export class Sender {
     this.#stats.slowConsumerActions.add((subscription?.policy ?? this.#answers).slow);
     if (verdict !== 'full') return;
     this.#stats.bufferOverflows++;
-    this.#closeSlow(connection, subscription);
-  }
-
-  #closeSlow(connection: Connection, subscription: Subscription | null): void {
     this.close(connection, closeOver(subscription?.policy.name, 'slow_consumer'));
   }
 
@@ -291,4 +288,15 @@ export class Sender {
     this.#drains.delete(connection);
     tell?.(isOpen);
   }
+}
+
+/**
+ * The topic whose message has waited longest for this socket. When the transport holds all that waits, only a connection
+ * that gets nothing but one topic tells which that is; undefined: it cannot be told.
+ */
+function stalledTopic({ slowQueue, subscriptions }: Connection): string | undefined {
+  const waiting = slowQueue?.oldest?.name;
+  if (waiting !== undefined) return waiting;
+  const names = new Set(subscriptions.map(({ policy }) => policy.name));
+  return names.size === 1 ? subscriptions[0]!.policy.name : undefined;
 }

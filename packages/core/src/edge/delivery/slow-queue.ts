@@ -4,7 +4,7 @@ import type { StreamPolicy } from '../../stream-policy.js';
 import type { BacklogCursor } from './stream-backlog.js';
 
 /** The part of a StreamPolicy that a slow queue needs; one object stands for one bound, whose values may change. */
-export type SlowQueuePolicy = Pick<StreamPolicy, 'slow' | 'queueBytes'>;
+export type SlowQueuePolicy = Pick<StreamPolicy, 'slow' | 'queueBytes'> & Partial<Pick<StreamPolicy, 'name'>>;
 
 /** Frames that came for slow sockets so far. */
 let arrivals = 0;
@@ -60,19 +60,28 @@ export class SlowQueue {
 
   /** Next frame to send, or null. */
   shift(): Uint8Array | null {
-    let first: OwnFrames | BacklogCursor | null = null;
-    let firstOrder = Infinity;
-    // A client's topics are few, and those that it has waiting even fewer.
-    for (const { first: place } of this.#shares.values()) {
-      const { order } = place;
-      if (order < firstOrder) [first, firstOrder] = [place, order];
-    }
-    return first === null ? null : first.shift();
+    return this.#oldestShare()?.first.shift() ?? null;
+  }
+
+  /** The policy of the frame that has waited longest; null: none waits. */
+  get oldest(): SlowQueuePolicy | null {
+    return this.#oldestShare()?.policy ?? null;
   }
 
   /** Its connection has ended. */
   abandon(): void {
     for (const share of this.#shares.values()) share.abandon();
+  }
+
+  #oldestShare(): Share | null {
+    let oldest: Share | null = null;
+    let oldestOrder = Infinity;
+    // A client's topics are few, and those that it has waiting even fewer.
+    for (const share of this.#shares.values()) {
+      const { order } = share.first;
+      if (order < oldestOrder) [oldest, oldestOrder] = [share, order];
+    }
+    return oldest;
   }
 
   #shareOf(policy: SlowQueuePolicy): Share {
@@ -86,13 +95,13 @@ export type DroppedListener = (frame: Uint8Array, policy: SlowQueuePolicy['slow'
 
 /** Frames under one bound, in the order in which they came. */
 class Share implements SlowShare {
-  readonly #policy: SlowQueuePolicy;
+  readonly policy: SlowQueuePolicy;
   readonly #onDropped: DroppedListener;
   readonly #own = new OwnFrames();
   #cursors: BacklogCursor[] = [];
 
   constructor(policy: SlowQueuePolicy, onDropped: DroppedListener) {
-    this.#policy = policy;
+    this.policy = policy;
     this.#onDropped = onDropped;
   }
 
@@ -116,7 +125,7 @@ class Share implements SlowShare {
   }
 
   get isOver(): boolean {
-    return this.bytes > this.#policy.queueBytes && this.length > 1;
+    return this.bytes > this.policy.queueBytes && this.length > 1;
   }
 
   follow(cursor: BacklogCursor): void {
@@ -126,7 +135,7 @@ class Share implements SlowShare {
 
   hasRoomFor({ bytes: { length } }: OfferedFrame): boolean {
     const { bytes } = this;
-    return bytes === 0 || bytes + length <= this.#policy.queueBytes;
+    return bytes === 0 || bytes + length <= this.policy.queueBytes;
   }
 
   append(frame: OfferedFrame): void {
@@ -142,13 +151,13 @@ class Share implements SlowShare {
   dropOldest(): void {
     const { first } = this;
     if (first instanceof OwnFrames) this.#drop(first.take());
-    else this.#onDropped(first.shift(), this.#policy.slow);
+    else this.#onDropped(first.shift(), this.policy.slow);
   }
 
   keepNewest(): boolean {
     let isActed = false;
     for (const cursor of this.#cursors) {
-      for (; cursor.length > 1; isActed = true) this.#onDropped(cursor.skip(), this.#policy.slow);
+      for (; cursor.length > 1; isActed = true) this.#onDropped(cursor.skip(), this.policy.slow);
     }
     return isActed;
   }
@@ -160,7 +169,7 @@ class Share implements SlowShare {
 
   /** Tells of a frame in two ways: its fate came with it, and a trace may begin when frames wait already. */
   #drop({ frame, fate }: Dropped): void {
-    this.#onDropped(frame, this.#policy.slow);
+    this.#onDropped(frame, this.policy.slow);
     fate?.dropped();
   }
 }

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, test } from '@jest/globals';
 import { closeCodes } from '../../../src/index.js';
 import { topicPolicy } from '../../policies.js';
 import { EdgeUnderTest, turns, unlimited, type ClientUnderTest } from '../edge-under-test.js';
@@ -34,6 +34,13 @@ describe('requests beyond the limit', () => {
     for (let at = 0; at < 12; at++) client.send('ping', { filler });
     expect(client.ended?.code).toBe(closeCodes.rate_limited);
   });
+});
+
+test('a guest whose send is refused is told to log in, and nothing of a configuration that allows it', async () => {
+  const guest = await (await start({})).connect('/web');
+  const { status, payload } = await guest.ask('send', { to: { user: 'ann' }, payload: 'x' });
+  const message = 'send: a guest cannot send: log in first';
+  expect([status, payload]).toEqual(['forbidden', { code: 'not_allowed', message }]);
 });
 
 describe('what one client causes for others', () => {

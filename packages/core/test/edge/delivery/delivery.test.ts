@@ -131,6 +131,27 @@ describe('delivery to sockets', () => {
     expect(socket.closed).toBe(4001);
   });
 
+  it('names the topic that has waited longest when nothing drains for 30 seconds', () => {
+    const delivery = new DeliveryUnderTest();
+    const { socket, connection } = delivery.subscriber(OWN, topicPolicy('balance-updates', { slow: 'conflate' }));
+    socket.stalled = true;
+    delivery.batch([OWN, 1, 'a']);
+    delivery.batch([OWN, 2, 'b']);
+    delivery.nowMs = 30_001;
+    delivery.sender.everySecond();
+    expect(connection.closing).toEqual({ code: 4001, reason: 'slow_consumer', topic: 'balance-updates' });
+  });
+
+  it('names the only topic of a socket when all that stalls is with the transport', () => {
+    const delivery = new DeliveryUnderTest();
+    const { socket, connection } = delivery.subscriber(OWN, topicPolicy('notifications'));
+    socket.stalled = true;
+    delivery.batch([OWN, 1, 'a']);
+    delivery.nowMs = 30_001;
+    delivery.sender.everySecond();
+    expect(connection.closing).toEqual({ code: 4001, reason: 'slow_consumer', topic: 'notifications' });
+  });
+
   it('moves a crowd to native fan-out between batches and serves nobody twice', () => {
     const delivery = new DeliveryUnderTest();
     const native = Array.from({ length: 20 }, () => delivery.subscriber(PUBLIC));
