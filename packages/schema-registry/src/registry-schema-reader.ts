@@ -23,6 +23,8 @@ export interface RegistrySchemaReaderOptions extends RegistryClientOptions {
 
 const MAGIC = 0;
 const FRAME_BYTES = 5;
+/** Registries count from 1. */
+const FIRST_ID = 1;
 /** An id that the registry does not know may be known a moment later, on another of its servers. */
 const UNKNOWN_MS = 10_000;
 const UNKNOWN_MAX = 10_000;
@@ -75,6 +77,11 @@ export class RegistrySchemaReader implements SchemaReader {
     }
     if ('kind' in entry.reader) return entry.reader;
     return this.#json(id, entry.reader, value.subarray(FRAME_BYTES));
+  }
+
+  /** Asks for a schema once. Rejects when the registry is away or refuses; which ids it knows does not matter. */
+  async probe(): Promise<void> {
+    await this.#client.schema(FIRST_ID);
   }
 
   async stop(): Promise<void> {

@@ -1,9 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { formats } from '@ws-gateway/core';
 import type { KafkaConnectionOptions, KafkaError, TopicReader, TopicStatus } from '@ws-gateway/kafka-source';
 import { operatorsOf } from '../admin/operators.js';
 import type { Config } from '../config/config.js';
-import { kafkaTopics, toolConnection } from '../cli/kafka.js';
+import { kafkaTopics, silent, toolConnection } from '../cli/kafka.js';
 import { clientSections } from '../node/certificates.js';
 import { probeKafka } from './kafka-probe.js';
 import { ProbeError } from './reach.js';
@@ -24,10 +25,9 @@ const DAY_MS = 86_400_000;
 
 /** Tries everything that a node of this configuration needs. Never rejects. */
 export async function checkup(config: Config): Promise<Diagnosis[]> {
-  const [redis, kafka] = await Promise.all([checkRedis(config), checkKafka(config)]);
+  const servers = await Promise.all([checkRedis(config), checkKafka(config), checkSchemaRegistry(config)]);
   return [
-    ...redis,
-    ...kafka,
+    ...servers.flat(),
     checkDescriptors(),
     checkSecrets(config),
     ...checkCertificates(config),
@@ -76,6 +76,25 @@ async function checkKafka(config: Config): Promise<Diagnosis[]> {
     ];
   } catch (error) {
     return [fault('kafka', error)];
+  }
+}
+
+/** Nothing where no topic needs the registry. */
+async function checkSchemaRegistry(config: Config): Promise<Diagnosis[]> {
+  const isNeeded =
+    readsTopics(config) && [...config.topics.values()].some(({ format }) => formats[format].needsRegistry);
+  if (!isNeeded) return [];
+  const check = 'schema registry';
+  const { url } = config.schemaRegistry;
+  const { createSchemaReader } = await import('../node/schema-registry.js');
+  const reader = createSchemaReader(config, silent);
+  try {
+    await reader?.probe();
+    return [{ check, state: 'ok', detail: `reached ${url}, logged in` }];
+  } catch (error) {
+    return [{ check, state: 'fault', detail: `${url}: ${(error as Error).message}` }];
+  } finally {
+    await reader?.stop();
   }
 }
 

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -66,6 +68,30 @@ describe('doctor', () => {
     });
     expect(away.checks.get('kafka')).toMatchObject({ state: 'fault', detail: expect.stringContaining('ENOTFOUND') });
     expect(away.code).toBe(1);
+  });
+
+  test('asks the schema registry that topics need, and names one that is away or refuses the login', async () => {
+    const registry = createServer(({ headers }, response) => {
+      const isKnown = headers.authorization === 'Bearer right';
+      response.writeHead(isKnown ? 404 : 401, { 'content-type': 'application/json' }).end('{"error_code":40403}');
+    });
+    await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
+    const [topic, groupId] = [uniqueName('doctor'), uniqueName('doctor')];
+    await createTopics([topic, `${groupId}-dlq`], 1);
+    const topics = { [topic]: { format: 'avro', map: { user: 'key' } } };
+    const kafka = { bootstrapServers: testBrokers(), groupId, topics: [] };
+    const withRegistry = (schemaRegistry: object) => doctor({ redis, kafka, topics, schemaRegistry });
+    const right = await withRegistry({ url, token: 'right' });
+    const wrong = await withRegistry({ url, token: 'wrong' });
+    await new Promise((resolve) => registry.close(resolve));
+    const away = await withRegistry({ url, token: 'right' });
+    const outcome = ({ code, checks }: typeof right) => [code, checks.get('schema registry')];
+    const check = 'schema registry';
+    expect(outcome(right)).toEqual([0, { check, state: 'ok', detail: `reached ${url}, logged in` }]);
+    const refused = `${url}: the schema registry answered 401`;
+    expect(outcome(wrong)).toEqual([1, { check, state: 'fault', detail: refused }]);
+    expect(outcome(away)).toEqual([1, { check, state: 'fault', detail: expect.stringContaining('ECONNREFUSED') }]);
   });
 
   test('names what its user may not read in Kafka', async () => {
