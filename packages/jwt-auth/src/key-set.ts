@@ -121,8 +121,7 @@ export class KeySet implements KeySource {
   async #readNow(): Promise<LocalJWKSet> {
     const { issuer, url, timeoutMs } = this.#options;
     try {
-      const answer = await ask({ url, timeoutMs, bytesMax: KEY_SET_BYTES_MAX });
-      const keys = parsed(answer.status, answer.text);
+      const keys = await readKeySet(url, timeoutMs);
       this.#keys = keys;
       this.#readMs = this.#deps.monotonicClock();
       if (this.#started) this.#deps.readMs?.set(issuer, this.#readMs);
@@ -148,6 +147,12 @@ export class KeySet implements KeySource {
     else logger?.warn(message, fields);
     this.#isAway = true;
   }
+}
+
+/** Reads a key set once. Rejects with what says why no keys could be taken from it. */
+export async function readKeySet(url: URL, timeoutMs: number): Promise<LocalJWKSet> {
+  const { status, text } = await ask({ url, timeoutMs, bytesMax: KEY_SET_BYTES_MAX });
+  return parsed(status, text);
 }
 
 /** Parses the answer. Throws when no keys could be taken from it. */

@@ -4,6 +4,7 @@ import { formats } from '@ws-gateway/core';
 import type { KafkaConnectionOptions, KafkaError, TopicReader, TopicStatus } from '@ws-gateway/kafka-source';
 import { operatorsOf } from '../admin/operators.js';
 import type { Config } from '../config/config.js';
+import { reasonOf } from '../cli/exit.js';
 import { kafkaTopics, silent, toolConnection } from '../cli/kafka.js';
 import { clientSections } from '../node/certificates.js';
 import { probeKafka } from './kafka-probe.js';
@@ -22,10 +23,17 @@ const TOKEN_LENGTH_MIN = 16;
 const CLOCK_AHEAD_MS_MAX = 1000;
 const CERTIFICATE_DAYS_MIN = 14;
 const DAY_MS = 86_400_000;
+/** Time in ms that a key set may take, as for a node. */
+const KEY_SET_MS = 5000;
 
 /** Tries everything that a node of this configuration needs. Never rejects. */
 export async function checkup(config: Config): Promise<Diagnosis[]> {
-  const servers = await Promise.all([checkRedis(config), checkKafka(config), checkSchemaRegistry(config)]);
+  const servers = await Promise.all([
+    checkRedis(config),
+    checkKafka(config),
+    checkSchemaRegistry(config),
+    checkKeySets(config),
+  ]);
   return [
     ...servers.flat(),
     checkDescriptors(),
@@ -96,6 +104,31 @@ async function checkSchemaRegistry(config: Config): Promise<Diagnosis[]> {
   } finally {
     await reader?.stop();
   }
+}
+
+/** Nothing where no key set is named, or nobody comes with a token. Without its keys an issuer's tokens are refused as unavailable. */
+async function checkKeySets({ role, auth }: Config): Promise<Diagnosis[]> {
+  const entries = [
+    { path: 'auth', ...auth },
+    ...auth.issuers.map((issuer, at) => ({ path: `auth.issuers[${at}]`, ...issuer })),
+  ];
+  const named = role === 'router' ? [] : entries.filter(({ jwksUrl }) => jwksUrl !== '');
+  if (named.length === 0) return [];
+  const { readKeySet } = await import('@ws-gateway/jwt-auth');
+  return Promise.all(
+    named.map(async ({ path, jwksUrl }): Promise<Diagnosis> => {
+      const [check, url] = [`${path}.jwksUrl`, new URL(jwksUrl)];
+      // The rest may be a secret.
+      const shown = `${url.origin}${url.pathname}`;
+      try {
+        const { keys } = (await readKeySet(url, KEY_SET_MS)).jwks();
+        return { check, state: 'ok', detail: `reached ${shown}, ${keys.length} ${keys.length === 1 ? 'key' : 'keys'}` };
+      } catch (error) {
+        // `fetch` itself only ever says that it failed.
+        return { check, state: 'fault', detail: `${shown}: ${reasonOf((error as Error).cause ?? error)}` };
+      }
+    }),
+  );
 }
 
 function readsTopics({ role, topics }: Config): boolean {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -92,6 +93,29 @@ describe('doctor', () => {
     const refused = `${url}: the schema registry answered 401`;
     expect(outcome(wrong)).toEqual([1, { check, state: 'fault', detail: refused }]);
     expect(outcome(away)).toEqual([1, { check, state: 'fault', detail: expect.stringContaining('ECONNREFUSED') }]);
+  });
+
+  test('reads the key sets of the issuers, and names one that is away or has no keys', async () => {
+    const { publicKey } = generateKeyPairSync('ed25519');
+    const keys = [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'EdDSA' }];
+    const issuer = createServer(({ url }, response) =>
+      response.end(JSON.stringify({ keys: url!.startsWith('/none') ? [] : keys })),
+    );
+    await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
+    const origin = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`;
+    const entry = (name: string) => ({ issuer: name, jwksUrl: `${origin}/${name}?secret=s`, algorithms: ['EdDSA'] });
+    const auth = { secret: TEST_SECRET, issuers: [entry('good'), entry('none')] };
+    const config = { auth, role: 'edge', redis, kafka: { bootstrapServers: testBrokers(), topics: [] } };
+    const { code, checks } = await doctor(config);
+    await new Promise((resolve) => issuer.close(resolve));
+    const away = await doctor({ ...config, auth: { ...auth, issuers: [entry('good')] } });
+    const [first, second] = ['auth.issuers[0].jwksUrl', 'auth.issuers[1].jwksUrl'];
+    const shown = `${origin}/good`;
+    expect(checks.get(first)).toEqual({ check: first, state: 'ok', detail: `reached ${shown}, 1 key` });
+    const empty = `${origin}/none: the key set is empty`;
+    expect([code, checks.get(second)]).toEqual([1, { check: second, state: 'fault', detail: empty }]);
+    const refused = { state: 'fault', detail: expect.stringMatching(`^${shown}: .*ECONNREFUSED`) };
+    expect([away.code, away.checks.get(first)]).toEqual([1, { check: first, ...refused }]);
   });
 
   test('names what its user may not read in Kafka', async () => {
