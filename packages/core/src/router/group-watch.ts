@@ -16,6 +16,10 @@ const PATIENCE_MS_MAX = 8000;
 const SLOW_MS = 2 * BEAT_MS;
 /** Silence in ms that others see of a router that is late by nothing: its beat, and their own look. */
 const UNSEEN_MS = 2 * BEAT_MS;
+/** Lateness in ms with which a router is not thrown out yet. To ask for more patience would have its death seen later. */
+const HARMLESS_MS = PATIENCE_MS - UNSEEN_MS;
+/** A router may be later than it was by half as much again. */
+const MARGIN = 1.5;
 /** Time in ms that a router remembers how late it was. */
 const LATENESS_KEPT_MS = 60_000;
 
@@ -85,10 +89,11 @@ export class GroupWatch {
     });
   }
 
-  /** How long others have to wait before they give this router up: twice as long as it was late of late. */
+  /** How long others have to wait before they give this router up: longer than it was silent of late. */
   get #leaseMs(): number {
-    const forMs = this.#nowMs() - this.#late.atMs < LATENESS_KEPT_MS ? 2 * this.#late.ms + UNSEEN_MS : 0;
-    return Math.round(Math.min(PATIENCE_MS_MAX, Math.max(PATIENCE_MS, forMs)));
+    const isForgotten = this.#nowMs() - this.#late.atMs >= LATENESS_KEPT_MS;
+    if (isForgotten || this.#late.ms < HARMLESS_MS) return PATIENCE_MS;
+    return Math.round(Math.min(PATIENCE_MS_MAX, MARGIN * this.#late.ms + UNSEEN_MS));
   }
 
   #noteLateness(nowMs: number, dueMs: number): void {
