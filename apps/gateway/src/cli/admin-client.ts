@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.js';
 import { configured, flag, type ConfigFlags } from './configured.js';
-import { badUsage, failure, reasonOf, type CliError } from './exit.js';
+import { badUsage, failure, fetchReasonOf, type CliError } from './exit.js';
 
 export interface AdminFlags extends ConfigFlags {
   readonly url?: string;
@@ -52,7 +52,7 @@ export class AdminClient {
       });
       text = await response.text();
     } catch (error) {
-      throw failure(`${this.#base}: ${reasonOf(error instanceof Error ? (error.cause ?? error) : error)}`, error);
+      throw failure(`${this.#base}: ${fetchReasonOf(error)}`, error);
     }
     const answer = parsed(text);
     if (response.ok && answer !== null) return answer as Answer;
@@ -65,7 +65,7 @@ export class AdminClient {
     try {
       response = await fetch(this.#base + path, { headers: { authorization: `Bearer ${this.#token}` } });
     } catch (error) {
-      throw failure(`${this.#base}: ${reasonOf(error instanceof Error ? (error.cause ?? error) : error)}`, error);
+      throw failure(`${this.#base}: ${fetchReasonOf(error)}`, error);
     }
     if (response.ok && response.body !== null) return response.body;
     throw this.#refused(response.status, parsed(await response.text()));

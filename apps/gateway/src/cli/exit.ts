@@ -26,9 +26,14 @@ export function badConfig(findings: readonly Finding[]): CliError {
   return new CliError(exitCodes.usage, findingsText(findings));
 }
 
-/** Text of whatever was thrown, and of what caused it when that says more. */
+/** Text of whatever was thrown. Of several errors in one the first is told: a name may have several addresses. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
   return error.message || error.name;
+}
+
+/** Text of why a `fetch` failed. Its own error only ever says that it did. */
+export function fetchReasonOf(error: unknown): string {
+  return reasonOf(error instanceof Error ? (error.cause ?? error) : error);
 }

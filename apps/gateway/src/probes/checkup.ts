@@ -4,7 +4,7 @@ import { formats } from '@ws-gateway/core';
 import type { KafkaConnectionOptions, KafkaError, TopicReader, TopicStatus } from '@ws-gateway/kafka-source';
 import { operatorsOf } from '../admin/operators.js';
 import type { Config } from '../config/config.js';
-import { reasonOf } from '../cli/exit.js';
+import { fetchReasonOf } from '../cli/exit.js';
 import { kafkaTopics, silent, toolConnection } from '../cli/kafka.js';
 import { clientSections } from '../node/certificates.js';
 import { probeKafka } from './kafka-probe.js';
@@ -23,8 +23,6 @@ const TOKEN_LENGTH_MIN = 16;
 const CLOCK_AHEAD_MS_MAX = 1000;
 const CERTIFICATE_DAYS_MIN = 14;
 const DAY_MS = 86_400_000;
-/** Time in ms that a key set may take, as for a node. */
-const KEY_SET_MS = 5000;
 
 /** Tries everything that a node of this configuration needs. Never rejects. */
 export async function checkup(config: Config): Promise<Diagnosis[]> {
@@ -121,11 +119,10 @@ async function checkKeySets({ role, auth }: Config): Promise<Diagnosis[]> {
       // The rest may be a secret.
       const shown = `${url.origin}${url.pathname}`;
       try {
-        const { keys } = (await readKeySet(url, KEY_SET_MS)).jwks();
+        const { keys } = (await readKeySet(url)).jwks();
         return { check, state: 'ok', detail: `reached ${shown}, ${keys.length} ${keys.length === 1 ? 'key' : 'keys'}` };
       } catch (error) {
-        // `fetch` itself only ever says that it failed.
-        return { check, state: 'fault', detail: `${shown}: ${reasonOf((error as Error).cause ?? error)}` };
+        return { check, state: 'fault', detail: `${shown}: ${fetchReasonOf(error)}` };
       }
     }),
   );
