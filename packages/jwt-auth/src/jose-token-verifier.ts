@@ -4,6 +4,7 @@ import { decodeJwt } from 'jose';
 import { AuthConfigError } from './auth-config-error.js';
 import { identityOf } from './claims.js';
 import { IdentityCache } from './identity-cache.js';
+import { KEY_SET_TIMEOUT_MS } from './key-set.js';
 import type { TokenVerifierDeps, TokenVerifierOptions } from './options.js';
 import { TrustedIssuer, type IssuerEntry, type IssuerRules } from './trusted-issuer.js';
 
@@ -144,7 +145,7 @@ function rulesOf(options: TokenVerifierOptions): IssuerRules {
     requireExp: options.requireExp ?? false,
     clockToleranceMs: options.clockToleranceMs ?? 0,
     keySet: {
-      timeoutMs: options.jwksTimeoutMs ?? 5_000,
+      timeoutMs: options.jwksTimeoutMs ?? KEY_SET_TIMEOUT_MS,
       maxStaleMs: options.jwksMaxStaleMs ?? DAY_MS,
       refreshMs: options.jwksRefreshMs ?? 600_000,
       cooldownMs: options.jwksCooldownMs ?? 30_000,

@@ -15,6 +15,9 @@ import { RefillingBudget } from './refilling-budget.js';
 /** Bytes of a key set: more than any set that is used for signing has, some thousand keys. */
 const KEY_SET_BYTES_MAX = 1024 * 1024;
 
+/** Time in ms that the answer with a key set may take, unless another one is configured. */
+export const KEY_SET_TIMEOUT_MS = 5000;
+
 /** Number of reads that unknown key ids may cause in a row; a rotation that is seen early needs one or two. */
 const EARLY_READS_MAX = 5;
 
@@ -150,7 +153,7 @@ export class KeySet implements KeySource {
 }
 
 /** Reads a key set once. Rejects with what says why no keys could be taken from it. */
-export async function readKeySet(url: URL, timeoutMs: number): Promise<LocalJWKSet> {
+export async function readKeySet(url: URL, timeoutMs = KEY_SET_TIMEOUT_MS): Promise<LocalJWKSet> {
   const { status, text } = await ask({ url, timeoutMs, bytesMax: KEY_SET_BYTES_MAX });
   return parsed(status, text);
 }
