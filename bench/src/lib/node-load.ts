@@ -23,7 +23,6 @@ export class NodeLoad {
       const engine = new RedisEngine({ logger: quiet, stats: new EngineStats() }, options);
       engine.report(statusOf(role, topics));
       await engine.start(unusedInbox);
-      engine.report(statusOf(role, topics));
       return engine;
     };
     const started: RedisEngine[] = [];

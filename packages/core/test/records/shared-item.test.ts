@@ -10,7 +10,7 @@ const collectGarbage = runInNewContext('gc') as () => void;
 const policy = topicPolicy('notifications');
 
 const blocks = topicPolicy('user-blocks', { blocks: true });
-/** Of a record whose writer takes the block to the engine himself, too. */
+/** Headers of a record whose writer takes the block to the engine, too. */
 const APPLIED = { 'ws-applied': '1', 'ws-id': 'b-1' };
 const filler = 'x'.repeat(3000);
 
